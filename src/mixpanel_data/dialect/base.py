@@ -1,0 +1,133 @@
+"""The dialect class: what duckdb-engine has, with the repairs of this package."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from types import ModuleType
+from typing import Any
+from uuid import uuid4
+
+import duckdb
+import duckdb_engine
+from duckdb_engine.config import apply_config, get_core_config
+from sqlalchemy.dialects.postgresql.base import PGExecutionContext
+from sqlalchemy.engine import URL
+from sqlalchemy.pool import Pool, QueuePool
+
+from mixpanel_data.dialect import dbapi
+from mixpanel_data.dialect.reflection import Reflection
+
+#: Execution option: make a lazy DuckDB relation (``result.cursor.relation``) instead of running.
+RELATION_OPTION = "duckdb_relation"
+
+
+@lru_cache
+def reserved_words() -> frozenset[str]:
+    """Return the words that DuckDB does not take as a name without quotes."""
+    with duckdb.connect(":memory:") as connection:
+        rows = connection.execute(
+            "SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category <> 'unreserved'"
+        ).fetchall()
+    return frozenset(word for (word,) in rows)
+
+
+class IdentifierPreparer(duckdb_engine.DuckDBIdentifierPreparer):
+    """Quotes names without touching DuckDB's process-wide default connection."""
+
+    def __init__(self, dialect: Any, **options: Any) -> None:
+        # Past duckdb-engine's own __init__, which would use the default connection
+        # (https://github.com/Mause/duckdb_engine/issues/1377).
+        super(duckdb_engine.DuckDBIdentifierPreparer, self).__init__(dialect, **options)
+        self.reserved_words = self.reserved_words | reserved_words()
+
+
+class MixpanelDialect(Reflection, duckdb_engine.Dialect):
+    """DuckDB under ``duckdb+mixpanel://``.
+
+    Our entry point names this class, and it names duckdb-engine's, so it does not matter which
+    package the plain name ``duckdb://`` belongs to.
+
+    Example:
+        >>> from sqlalchemy import create_engine, text
+        >>> engine = create_engine("duckdb+mixpanel:///:memory:")
+        >>> with engine.connect() as connection:
+        ...     connection.scalar(text("SELECT 6 * 7"))
+        42
+    """
+
+    driver = "mixpanel"
+    supports_statement_cache = True
+    preparer = IdentifierPreparer
+    # duckdb-engine inherits psycopg2's context, which reads PostgreSQL's notices.
+    execution_ctx_cls = PGExecutionContext
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._memory_name = f":memory:{uuid4().hex}"
+
+    @classmethod
+    def import_dbapi(cls) -> ModuleType:
+        """Return our own PEP 249 module."""
+        return dbapi
+
+    @classmethod
+    def get_pool_class(cls, url: URL) -> type[Pool]:
+        """Return the pool: one kind for files and memory, because both serve many threads."""
+        return QueuePool
+
+    def connect(self, *args: Any, **options: Any) -> dbapi.Connection:
+        """Open a connection with duckdb-engine's ``connect_args`` and URL options.
+
+        Every connection of an engine on ``:memory:`` sees one database. No option is added to
+        what the caller gave: DuckDB refuses to open a file twice with different options, and the
+        application may have it open already.
+        """
+        settings = {**options.pop("config", {}), **options.pop("url_config", {})}
+        extensions = options.pop("preload_extensions", ())
+        filesystems = options.pop("register_filesystems", ())
+        if options.get("database", ":memory:") == ":memory:":
+            options["database"] = self._memory_name
+        core = {name: value for name, value in settings.items() if name in get_core_config()}
+        rest = {name: value for name, value in settings.items() if name not in core}
+        connection = dbapi.connect(*args, **options, config=core)
+        for extension in extensions:
+            connection.driver.load_extension(extension)
+        for filesystem in filesystems:
+            connection.driver.register_filesystem(filesystem)
+        apply_config(self, connection.driver, rest)
+        return connection
+
+    def get_driver_connection(self, connection: Any) -> Any:
+        """Return the DuckDB connection inside a pooled one."""
+        return connection.driver
+
+    def get_default_isolation_level(self, dbapi_conn: Any) -> Any:
+        """Return the level that DuckDB's transactions have."""
+        return "SERIALIZABLE"
+
+    def get_isolation_level_values(self, dbapi_conn: Any) -> Any:
+        """Return the levels to choose from; DuckDB's transactions know one."""
+        return ("SERIALIZABLE", "AUTOCOMMIT")
+
+    def get_isolation_level(self, dbapi_connection: Any) -> Any:
+        """Return the level of a connection."""
+        return "AUTOCOMMIT" if dbapi_connection.autocommit else "SERIALIZABLE"
+
+    def set_isolation_level(self, dbapi_connection: Any, level: Any) -> None:
+        """Set the level of a connection for the transactions to come."""
+        dbapi_connection.autocommit = level == "AUTOCOMMIT"
+
+    def do_begin(self, dbapi_connection: Any) -> None:
+        """Start a transaction."""
+        dbapi_connection.begin()
+
+    def do_rollback(self, dbapi_connection: Any) -> None:
+        """Roll a transaction back."""
+        dbapi_connection.rollback()
+
+    def do_execute(self, cursor: Any, statement: Any, parameters: Any, context: Any = None) -> None:
+        """Run a statement, or make a relation of it where the execution option says so."""
+        if context is not None and context.execution_options.get(RELATION_OPTION):
+            cursor.relate(statement, parameters)
+        else:
+            cursor.execute(statement, parameters)
