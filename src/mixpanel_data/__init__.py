@@ -1,0 +1,64 @@
+"""Mixpanel events and profiles in DuckDB: fetch once, query many times.
+
+Example:
+    >>> from mixpanel_data import StorageEngine
+    >>> with StorageEngine.ephemeral() as storage:
+    ...     storage.list_tables()
+    []
+"""
+
+from mixpanel_data.exceptions import (
+    DatabaseCorruptError,
+    DatabaseFileError,
+    DatabaseLockedError,
+    DatabaseNotFoundError,
+    DatabaseReadOnlyError,
+    DuplicateRecordError,
+    ExportLineError,
+    MetadataError,
+    MixpanelDataError,
+    QueryError,
+    RecordError,
+    SchemaUnknownError,
+    SchemaUnversionedError,
+    SchemaVersionError,
+    StorageClosedError,
+    StorageForkedError,
+    TableExistsError,
+    TableNameError,
+    TableNotFoundError,
+    WriteConflictError,
+)
+from mixpanel_data.exports import read_events_export, read_profiles_export
+from mixpanel_data.storage import StorageEngine
+from mixpanel_data.types import ColumnInfo, TableInfo, TableMetadata, TableSchema
+
+__all__ = [
+    "ColumnInfo",
+    "DatabaseCorruptError",
+    "DatabaseFileError",
+    "DatabaseLockedError",
+    "DatabaseNotFoundError",
+    "DatabaseReadOnlyError",
+    "DuplicateRecordError",
+    "ExportLineError",
+    "MetadataError",
+    "MixpanelDataError",
+    "QueryError",
+    "RecordError",
+    "SchemaUnknownError",
+    "SchemaUnversionedError",
+    "SchemaVersionError",
+    "StorageClosedError",
+    "StorageEngine",
+    "StorageForkedError",
+    "TableExistsError",
+    "TableInfo",
+    "TableMetadata",
+    "TableNameError",
+    "TableNotFoundError",
+    "TableSchema",
+    "WriteConflictError",
+    "read_events_export",
+    "read_profiles_export",
+]

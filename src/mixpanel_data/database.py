@@ -1,0 +1,172 @@
+"""The owner of a database's connections: opens, guards, locks and closes them."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+import weakref
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from sqlalchemy import Connection
+
+from mixpanel_data import connect, schema
+from mixpanel_data.ephemeral import EphemeralFolder
+from mixpanel_data.exceptions import (
+    DatabaseFileError,
+    DatabaseNotFoundError,
+    DatabaseReadOnlyError,
+    StorageClosedError,
+    StorageForkedError,
+)
+
+
+class Database:
+    """An open database, its SQLAlchemy engine and the locks of its writers.
+
+    Args:
+        path: The file, created with the folders above it where there is none; None for memory.
+        read_only: Open without the right to write.
+        config: DuckDB's settings.
+        folder: A folder to remove on closing.
+
+    Attributes:
+        path: The file, None in memory.
+        read_only: As given.
+        connection: A DuckDB connection for the user's own purposes.
+        engine: The SQLAlchemy engine.
+
+    Raises:
+        DatabaseFileError: The file cannot be opened; the subclass says why.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        *,
+        read_only: bool = False,
+        config: Mapping[str, Any] | None = None,
+        folder: EphemeralFolder | None = None,
+    ) -> None:
+        is_new = path is None or not path.exists()
+        if path is not None and is_new:
+            if read_only:
+                raise DatabaseNotFoundError(path)
+            _make_folder(path)
+        self.path = path
+        self.read_only = read_only
+        self._pid = os.getpid()
+        self._table_locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
+        self._root = connect.open_database(path, read_only=read_only, config=config or {})
+        self._closing = weakref.finalize(self, _close, self._root, folder, self._pid)
+        _open_here.add(self._root)
+        try:
+            if path is not None and is_new:
+                path.chmod(0o600)
+            self.connection = self._root.cursor()
+            self.engine = connect.make_engine(path, self.connect)
+            self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+            self._own = connect.with_own_errors(self.engine, path)
+            with self._own.begin() as connection:
+                if is_new:
+                    schema.ensure(connection)
+                elif path is not None:
+                    schema.check(connection, path)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close every connection and let go of the file; closing twice is fine."""
+        self._closing()
+
+    @property
+    def is_open(self) -> bool:
+        """False once the database was closed."""
+        return self._closing.alive
+
+    def require_open(self) -> None:
+        """Raise unless this process opened the database and it is open still.
+
+        Raises:
+            StorageClosedError: It was closed.
+            StorageForkedError: The parent of this process opened it.
+        """
+        if not self.is_open:
+            raise StorageClosedError
+        if os.getpid() != self._pid:
+            raise StorageForkedError(self._pid)
+
+    def connect(self) -> duckdb.DuckDBPyConnection:
+        """Return a new DuckDB connection to the database."""
+        self.require_open()
+        return self._root.cursor()
+
+    def querying(self) -> Connection:
+        """Return a connection, to be closed, on which every statement commits by itself."""
+        self.require_open()
+        return self._autocommit.connect()
+
+    def looking(self) -> Connection:
+        """Return a connection, to be closed, for reading the catalog and our own tables.
+
+        What its driver raises is one of our errors.
+        """
+        self.require_open()
+        return self._own.connect()
+
+    @contextmanager
+    def writing(self, table_name: str) -> Iterator[Connection]:
+        """Lend a connection with a transaction that commits at the end of the block.
+
+        Writers of one table take turns, writers of different tables do not wait for each other.
+        What its driver raises is one of our errors.
+
+        Args:
+            table_name: The table that is to change.
+
+        Raises:
+            DatabaseReadOnlyError: The database was opened read-only.
+        """
+        self.require_open()
+        if self.read_only and self.path is not None:
+            raise DatabaseReadOnlyError(self.path)
+        with self._table_locks[table_name.lower()], self._own.begin() as connection:
+            yield connection
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        problem = f"its folder cannot be made: {error.strerror}."
+        raise DatabaseFileError(path, problem) from error
+
+
+def _close(root: duckdb.DuckDBPyConnection, folder: EphemeralFolder | None, pid: int) -> None:
+    """Close a database, unless this process was forked from the one that opened it."""
+    if os.getpid() == pid:
+        root.close()
+        if folder is not None:
+            folder.remove()
+
+
+_open_here: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
+
+
+def _abandon_after_fork() -> None:
+    """Keep what the parent has open from ever being destroyed in a forked child.
+
+    DuckDB's destructors would wait for threads that did not survive the fork, or write the file.
+    """
+    for connection in _open_here:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_abandon_after_fork)

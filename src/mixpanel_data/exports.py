@@ -1,0 +1,188 @@
+"""Mixpanel export files become records.
+
+The formats are those of Mixpanel's Raw Event Export API (one ``{"event", "properties"}`` object per
+line) and of its Engage API's query results (``{"$distinct_id", "$properties"}``).
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import re
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from mixpanel_data import values
+from mixpanel_data.exceptions import ExportLineError
+from mixpanel_data.values import EPOCH_UTC
+
+_GZIP_MAGIC = b"\x1f\x8b"
+
+#: A number of this size can only be milliseconds: as seconds it is the year 5138, as milliseconds
+#: 1973, and Mixpanel was founded in 2009.
+_MILLISECONDS_FROM = 100_000_000_000
+
+# orjson reads integers beyond 64 bits as floats.
+_LONG_INTEGER = re.compile(rb"[:\[,]\s*-?\d{19}")
+
+Record = dict[str, Any]
+
+
+def read_events_export(path: str | Path) -> Iterator[Record]:
+    """Iterate over the events of a Mixpanel raw export file.
+
+    Args:
+        path: NDJSON file, plain or gzip (told by its content, not its name).
+
+    Yields:
+        One dict per line with ``event_name``, ``event_time`` (aware UTC), ``distinct_id``,
+        ``insert_id`` and ``properties`` (all the others). A number as ``distinct_id`` becomes its
+        text, a missing one is empty. A missing ``$insert_id`` becomes a hash of the event, the
+        same whenever the same event is read. ``time`` may be in seconds or milliseconds.
+
+    Raises:
+        ExportLineError: A line is no event. It is a ``RecordError`` with ``path`` and ``line``.
+        OSError: The file cannot be read.
+
+    Example:
+        >>> from pathlib import Path
+        >>> line = '{"event": "Sign Up", "properties": {"time": 1735689600, "distinct_id": 7}}'
+        >>> _ = Path("export.jsonl").write_text(line)
+        >>> (event,) = read_events_export("export.jsonl")
+        >>> event["event_name"], event["distinct_id"], event["event_time"].isoformat()
+        ('Sign Up', '7', '2025-01-01T00:00:00+00:00')
+    """
+    return _records(Path(path), _event)
+
+
+def read_profiles_export(path: str | Path) -> Iterator[Record]:
+    """Iterate over the profiles of a Mixpanel export file.
+
+    Args:
+        path: NDJSON file, plain or gzip (told by its content, not its name).
+
+    Yields:
+        One dict per line with ``distinct_id``, ``properties`` and ``last_seen`` (aware UTC, None
+        where ``$last_seen`` is missing).
+
+    Raises:
+        ExportLineError: A line is no profile. It is a ``RecordError`` with ``path`` and ``line``.
+        OSError: The file cannot be read.
+    """
+    return _records(Path(path), _profile)
+
+
+def _records(path: Path, convert: Callable[[Record], Record]) -> Iterator[Record]:
+    index, number = 0, 0
+    with path.open("rb") as raw:
+        compressed = raw.read(2) == _GZIP_MAGIC
+        raw.seek(0)
+        lines: Iterable[bytes] = gzip.GzipFile(fileobj=raw) if compressed else raw
+        try:
+            for line in lines:
+                number += 1
+                if not line.isspace():
+                    yield convert(_parsed(line))
+                    index += 1
+        except _LineError as error:
+            raise ExportLineError(index, error.field, str(error), path, number) from error
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            problem = f"the compressed file ends early or is damaged: {error}"
+            raise ExportLineError(index, None, problem, path, number + 1) from error
+
+
+class _LineError(ValueError):
+    def __init__(self, field: str | None, problem: str) -> None:
+        super().__init__(problem)
+        self.field = field
+
+
+def _parsed(line: bytes) -> Record:
+    try:
+        if _LONG_INTEGER.search(line):
+            parsed = json.loads(line, parse_constant=_refuse_constant)
+        else:
+            parsed = orjson.loads(line)
+    except ValueError as error:
+        raise _LineError(None, f"is not JSON: {error}.") from error
+    if not isinstance(parsed, dict):
+        raise _LineError(None, "is no JSON object.")
+    return parsed
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _event(line: Record) -> Record:
+    name = line.get("event")
+    if not isinstance(name, str):
+        raise _LineError("event", "is missing or no string.")
+    properties = _properties(line, "properties")
+    record = {
+        "event_name": name,
+        "event_time": _time("time", properties.pop("time", None)),
+        "distinct_id": _identifier("distinct_id", properties.pop("distinct_id", None)),
+        "insert_id": _identifier("$insert_id", properties.pop("$insert_id", None)),
+        "properties": properties,
+    }
+    if not record["insert_id"]:
+        record["insert_id"] = insert_id_of(record)
+    return record
+
+
+def _profile(line: Record) -> Record:
+    if line.get("$distinct_id") is None:
+        raise _LineError("$distinct_id", "is missing.")
+    properties = _properties(line, "$properties")
+    last_seen = properties.pop("$last_seen", None)
+    return {
+        "distinct_id": _identifier("$distinct_id", line["$distinct_id"]),
+        "properties": properties,
+        "last_seen": None if last_seen is None else _time("$last_seen", last_seen),
+    }
+
+
+def insert_id_of(record: Record) -> str:
+    """Return the id of an event that has none: 32 hex digits, a hash of all it says.
+
+    Example:
+        >>> event = {"event_name": "Sign Up", "event_time": EPOCH_UTC, "distinct_id": "7"}
+        >>> insert_id_of({**event, "properties": {"a": 1, "b": 2}}) == insert_id_of(
+        ...     {**event, "properties": {"b": 2, "a": 1}}
+        ... )
+        True
+    """
+    said = {name: value for name, value in record.items() if name != "insert_id"}
+    return hashlib.sha256(values.document(said, sort_keys=True)).hexdigest()[:32]
+
+
+def _properties(line: Record, field: str) -> Record:
+    properties = line.get(field)
+    if not isinstance(properties, dict):
+        raise _LineError(field, "is missing or no JSON object.")
+    return properties
+
+
+def _identifier(field: str, value: object) -> str:
+    """Return an id as text: Mixpanel's are strings, but clients have sent numbers too."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    if isinstance(value, (dict, list)):
+        raise _LineError(field, "must be a string or a number.")
+    return json.dumps(value)
+
+
+def _time(field: str, value: object) -> datetime:
+    try:
+        if isinstance(value, (int, float)) and abs(value) >= _MILLISECONDS_FROM:
+            return EPOCH_UTC + timedelta(milliseconds=value)
+        return EPOCH_UTC + timedelta(microseconds=values.microseconds(value))
+    except (ValueError, OverflowError) as error:
+        raise _LineError(field, str(error)) from error

@@ -1,0 +1,108 @@
+"""What is in the database, read through SQLAlchemy's inspector."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, inspect, literal, select, table, union_all
+
+from mixpanel_data.exceptions import TableNotFoundError
+from mixpanel_data.tables import INTERNAL_NAMES, METADATA_TABLE
+from mixpanel_data.types import ColumnInfo, TableInfo, TableMetadata, TableSchema, as_utc
+
+
+def find_table(connection: Connection, name: str, *, views: bool = False) -> str | None:
+    """Return the name of a table as the catalog spells it, None when there is none.
+
+    DuckDB finds tables whatever the case of their name. The internal tables are never found.
+
+    Args:
+        connection: Connection to the database.
+        name: Name in any case.
+        views: Look among the views as well.
+    """
+    inspector = inspect(connection)
+    names = inspector.get_table_names() + (inspector.get_view_names() if views else [])
+    found = {other.lower(): other for other in names if other not in INTERNAL_NAMES}
+    return found.get(str(name).lower())
+
+
+def list_tables(connection: Connection) -> list[TableInfo]:
+    """Return the events and profiles tables, by name, with the number of rows they have now."""
+    names = inspect(connection).get_table_names()
+    if METADATA_TABLE.name not in names:
+        return []
+    recorded = connection.execute(select(METADATA_TABLE).order_by(METADATA_TABLE.c.table_name))
+    rows = [row for row in recorded if row.table_name in names]
+    counts = _count_rows(connection, [row.table_name for row in rows])
+    return [
+        TableInfo(row.table_name, row.type, counts[row.table_name], as_utc(row.fetched_at))
+        for row in rows
+    ]
+
+
+def _count_rows(connection: Connection, names: list[str]) -> dict[str, int]:
+    """Count the rows of many tables in one statement; DuckDB counts without reading columns."""
+    if not names:
+        return {}
+    counts = [
+        select(literal(name).label("name"), func.count().label("rows")).select_from(table(name))
+        for name in names
+    ]
+    return {row.name: row.rows for row in connection.execute(union_all(*counts))}
+
+
+def get_schema(connection: Connection, name: str) -> TableSchema:
+    """Return the columns of a table or view of the user.
+
+    Raises:
+        TableNotFoundError: There is none of that name, or it is internal.
+    """
+    found = find_table(connection, name, views=True)
+    if found is None:
+        raise TableNotFoundError(name)
+    inspector = inspect(connection)
+    key = inspector.get_pk_constraint(found)["constrained_columns"]
+    columns = [
+        ColumnInfo(
+            name=column["name"],
+            type=column["duckdb_type"],  # type: ignore[typeddict-item]
+            nullable=column["nullable"],
+            primary_key=column["name"] in key,
+        )
+        for column in inspector.get_columns(found)
+    ]
+    return TableSchema(found, columns)
+
+
+def find_metadata(connection: Connection, name: str) -> Row[Any]:
+    """Return the row of the internal table for a managed table.
+
+    Raises:
+        TableNotFoundError: There is no managed table of that name.
+    """
+    found = find_table(connection, name)
+    if found is None or not inspect(connection).has_table(METADATA_TABLE.name):
+        raise TableNotFoundError(name)
+    recorded = select(METADATA_TABLE).where(METADATA_TABLE.c.table_name == found)
+    row = connection.execute(recorded).first()
+    if row is None:
+        raise TableNotFoundError(name)
+    return row
+
+
+def get_metadata(connection: Connection, name: str) -> TableMetadata:
+    """Return how and when the rows of a managed table were fetched.
+
+    Raises:
+        TableNotFoundError: There is no managed table of that name.
+    """
+    row = find_metadata(connection, name)
+    return TableMetadata(
+        type=row.type,
+        fetched_at=row.fetched_at,
+        from_date=row.from_date and row.from_date.isoformat(),
+        to_date=row.to_date and row.to_date.isoformat(),
+        filter_events=row.filter_events,
+        filter_where=row.filter_where,
+    )

@@ -1,0 +1,211 @@
+"""``StorageEngine``: the one object that opens, fills, guards, inspects and queries a database."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+from sqlalchemy import Engine
+
+from mixpanel_data.database import Database
+from mixpanel_data.ephemeral import EphemeralFolder
+from mixpanel_data.exceptions import DatabaseNotFoundError
+from mixpanel_data.loading import Loading
+from mixpanel_data.names import check_project_id
+from mixpanel_data.querying import Querying
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+    from typing_extensions import Self
+
+DEFAULT_FOLDER = ".mixpanel_data"
+
+
+class StorageEngine(Loading, Querying):
+    """Mixpanel events and profiles in a DuckDB database.
+
+    Every load is one transaction. Any number of tables live in one database. One engine serves many
+    threads; it belongs to the process that opened it.
+
+    Args:
+        path: The database file. Created, with the folders above it, where there is none.
+        project_id: Without a path: open ``~/.mixpanel_data/{project_id}.db``.
+        read_only: Open an existing file without the right to write. Several processes can do so
+            at once.
+        config: DuckDB's settings, such as ``{"memory_limit": "1GB", "threads": 2}``.
+
+    Raises:
+        ValueError: Neither path nor project id, or an id that cannot be a file's name.
+        DatabaseNotFoundError: ``read_only``, and there is no file.
+        DatabaseLockedError: Another process has the file open.
+        DatabaseFileError: The file or its folder cannot be used for another reason.
+        SchemaVersionError: The file was made by another version of the library.
+
+    Example:
+        >>> from datetime import datetime
+        >>> from mixpanel_data import StorageEngine, TableMetadata
+        >>> with StorageEngine("events.db") as storage:
+        ...     event = {
+        ...         "event_name": "Sign Up",
+        ...         "event_time": datetime(2025, 1, 1),
+        ...         "distinct_id": "user-1",
+        ...         "insert_id": "a1",
+        ...         "properties": {"$browser": "Firefox"},
+        ...     }
+        ...     metadata = TableMetadata(type="events", fetched_at=datetime(2025, 2, 1))
+        ...     storage.create_events_table("events_jan", [event], metadata)
+        1
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        project_id: str | int | None = None,
+        read_only: bool = False,
+        config: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._database = Database(
+            _database_path(path, project_id), read_only=read_only, config=config
+        )
+
+    @classmethod
+    def ephemeral(cls, *, config: Mapping[str, Any] | None = None) -> Self:
+        """Open a new database in a private temporary folder.
+
+        The folder goes on close, when the ``with`` block ends in whatever way, at interpreter exit
+        and on SIGTERM and Ctrl-C. What a killed process left is removed by the next call.
+
+        Example:
+            >>> with StorageEngine.ephemeral() as storage:
+            ...     storage.execute_scalar("SELECT 6 * 7")
+            42
+        """
+        folder = EphemeralFolder()
+        try:
+            return cls._over(Database(folder.database, config=config, folder=folder))
+        except BaseException:
+            folder.remove()
+            raise
+
+    @classmethod
+    def memory(cls, *, config: Mapping[str, Any] | None = None) -> Self:
+        """Open a new database that has no file. Its rows are not compressed.
+
+        Example:
+            >>> StorageEngine.memory().path is None
+            True
+        """
+        return cls._over(Database(None, config=config))
+
+    @classmethod
+    def open_existing(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        read_only: bool = False,
+        config: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Open a database file that must be there already; nothing is created.
+
+        Raises:
+            DatabaseNotFoundError: There is no file. It is a ``FileNotFoundError``.
+            DatabaseFileError: As when constructing.
+        """
+        found = _database_path(path, None)
+        if not found.exists():
+            raise DatabaseNotFoundError(found)
+        return cls._over(Database(found, read_only=read_only, config=config))
+
+    @classmethod
+    def _over(cls, database: Database) -> Self:
+        self = cls.__new__(cls)
+        self._database = database
+        return self
+
+    # Life cycle
+
+    def close(self) -> None:
+        """Close the database and let go of its file; an ephemeral one is deleted.
+
+        Sessions, relations and connections that are still open are closed with it, and what they
+        have not committed is rolled back. Closing twice is fine.
+        """
+        self._database.close()
+
+    def cleanup(self) -> None:
+        """Do what :meth:`close` does."""
+        self.close()
+
+    def __enter__(self) -> Self:
+        """Return the engine."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the engine."""
+        self.close()
+
+    def __repr__(self) -> str:
+        """Tell the file and the state, nothing of the contents."""
+        state = "" if self._database.is_open else " (closed)"
+        return f"<StorageEngine {self.path or 'in memory'}{state}>"
+
+    @property
+    def path(self) -> Path | None:
+        """The database file, None in memory."""
+        return self._database.path
+
+    @property
+    def read_only(self) -> bool:
+        """True when the engine was opened without the right to write."""
+        return self._database.read_only
+
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """A DuckDB connection for everything the engine has no method for.
+
+        It is always the same one, with a transaction of its own; closing it closes nothing else.
+        """
+        self._database.require_open()
+        return self._database.connection
+
+    @property
+    def engine(self) -> Engine:
+        """The SQLAlchemy engine. Its connections see what this object has committed."""
+        self._database.require_open()
+        return self._database.engine
+
+    def session(self) -> Session:
+        """Return a new SQLAlchemy session; the caller commits and closes it.
+
+        Example:
+            >>> from sqlalchemy import text
+            >>> with StorageEngine.memory() as storage, storage.session() as session:
+            ...     session.scalar(text("SELECT 6 * 7"))
+            42
+        """
+        from sqlalchemy.orm import Session
+
+        return Session(self.engine)
+
+
+def _database_path(path: str | os.PathLike[str] | None, project_id: str | int | None) -> Path:
+    if path is not None:
+        if str(path) == ":memory:":
+            raise ValueError("':memory:' is no path. Use StorageEngine.memory().")
+        return Path(path).expanduser()
+    if project_id is None:
+        raise ValueError(
+            "StorageEngine needs to know where. Give a path or a project_id, or use "
+            "StorageEngine.ephemeral() for a temporary database."
+        )
+    return Path.home() / DEFAULT_FOLDER / f"{check_project_id(project_id)}.db"

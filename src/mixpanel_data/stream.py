@@ -1,0 +1,137 @@
+"""Batches made in the caller's thread flow into one INSERT that DuckDB runs in another.
+
+The caller's iterator and callback never leave the caller's thread. DuckDB pulls from a short queue,
+so it stores one batch while the next is made, and a producer that is faster has to wait.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import cast
+from uuid import uuid4
+
+import pyarrow as pa
+from duckdb import DuckDBPyConnection
+from sqlalchemy import Connection, Table, column, insert, select, table
+
+from mixpanel_data.records import RecordBatches
+
+#: How many batches may wait for DuckDB. More would only cost memory.
+QUEUE_LENGTH = 4
+
+
+class BatchQueue:
+    """A bounded queue between two threads that either side can end at any time.
+
+    Args:
+        length: How many batches may wait.
+    """
+
+    def __init__(self, length: int = QUEUE_LENGTH) -> None:
+        self._length = length
+        self._batches: deque[pa.RecordBatch] = deque()
+        self._changed = threading.Condition()
+        self._finished = False
+        self._aborted = False
+        self._reading = True
+
+    def put(self, batch: pa.RecordBatch) -> bool:
+        """Add a batch, waiting while the queue is full; False when nobody reads any more."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._batches) < self._length or not self._reading)
+            self._batches.append(batch)
+            self._changed.notify_all()
+            return self._reading
+
+    def finish(self) -> None:
+        """Tell the reader that no more batches come."""
+        with self._changed:
+            self._finished = True
+            self._changed.notify_all()
+
+    def abort(self) -> None:
+        """Make the reader fail, so that its statement does not count what came so far."""
+        with self._changed:
+            self._aborted = True
+            self._changed.notify_all()
+
+    def stop_reading(self) -> None:
+        """Tell the writer that nobody reads any more."""
+        with self._changed:
+            self._reading = False
+            self._changed.notify_all()
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        """Yield the batches in the reader's thread, until the writer ends.
+
+        Raises:
+            InterruptedError: The writer aborted.
+        """
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._batches or self._finished or self._aborted)
+                if self._aborted:
+                    raise InterruptedError("The load was abandoned.")
+                if not self._batches:
+                    return
+                batch = self._batches.popleft()
+                self._changed.notify_all()
+            yield batch
+
+
+def insert_batches(
+    connection: Connection,
+    target: Table,
+    batches: RecordBatches,
+    progress: Callable[[int], object] | None = None,
+) -> int:
+    """Insert batches with one statement, in the transaction of the connection.
+
+    Args:
+        connection: Connection with a transaction open. It commits nothing here.
+        target: Table to insert into.
+        batches: The rows; iterated once, in the calling thread.
+        progress: Called in the calling thread after each batch with the rows so far.
+
+    Returns:
+        The number of rows.
+
+    Raises:
+        MixpanelDataError: DuckDB could not store the rows.
+        BaseException: Whatever ``batches`` or ``progress`` raised, unchanged. DuckDB has stopped
+            by then; the transaction is to be rolled back.
+    """
+    driver = cast(DuckDBPyConnection, connection.connection.driver_connection)
+    names = batches.schema.names
+    source = table(f"_batches_{uuid4().hex}", *map(column, names))
+    statement = insert(target).from_select(names, select(source))
+    queue = BatchQueue()
+
+    def store() -> None:
+        try:
+            connection.execute(statement)
+        finally:
+            queue.stop_reading()
+
+    driver.register(source.name, pa.RecordBatchReader.from_batches(batches.schema, iter(queue)))
+    rows = 0
+    with ThreadPoolExecutor(1, thread_name_prefix="mixpanel_data-load") as executor:
+        stored = executor.submit(store)
+        try:
+            for batch in batches:
+                if not queue.put(batch):
+                    break
+                rows += batch.num_rows
+                if progress is not None:
+                    progress(rows)
+            queue.finish()
+            stored.result()
+        except BaseException:
+            queue.abort()
+            driver.interrupt()
+            raise
+    driver.unregister(source.name)
+    return rows

@@ -1,0 +1,118 @@
+"""The tables, declared once.
+
+DDL, the Arrow schema of a load, the checks on records and the migrations' check all derive from
+the columns below. Every table is made from them under a name of the caller's choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    BigInteger,
+    Column,
+    Date,
+    DateTime,
+    MetaData,
+    String,
+    Table,
+)
+
+from mixpanel_data.types import TableType
+
+#: ``Column.info`` of the columns that tell events apart: rows that share the key but differ here
+#: are no duplicates of each other.
+IDENTITY = {"identity": True}
+
+#: ``Column.info`` of a column that a record may leave out.
+OPTIONAL = {"optional": True}
+
+
+def _events_columns() -> list[Column[Any]]:
+    return [
+        Column("event_name", String, nullable=False, info=IDENTITY),
+        Column("event_time", DateTime, nullable=False, info=IDENTITY),
+        Column("distinct_id", String, nullable=False, info=IDENTITY),
+        Column("insert_id", String, primary_key=True),
+        Column("properties", JSON),
+    ]
+
+
+def _profiles_columns() -> list[Column[Any]]:
+    return [
+        Column("distinct_id", String, primary_key=True),
+        Column("properties", JSON),
+        Column("last_seen", DateTime, info=OPTIONAL),
+    ]
+
+
+_COLUMNS: dict[TableType, Callable[[], list[Column[Any]]]] = {
+    "events": _events_columns,
+    "profiles": _profiles_columns,
+}
+
+
+def managed_table(kind: TableType, name: str, metadata: MetaData | None = None) -> Table:
+    """Declare an events or profiles table.
+
+    Args:
+        kind: ``"events"`` or ``"profiles"``.
+        name: Name of the table.
+        metadata: Collection to add the table to, by default one of its own.
+
+    Example:
+        >>> managed_table("profiles", "users").c.keys()
+        ['distinct_id', 'properties', 'last_seen']
+    """
+    return Table(name, MetaData() if metadata is None else metadata, *_COLUMNS[kind]())
+
+
+def without_key(table: Table, name: str, **options: Any) -> Table:
+    """Declare the same columns under another name, not null where the key is, but without a key.
+
+    Args:
+        table: The table to take the columns from.
+        name: Name of the new table.
+        options: Options of ``sqlalchemy.Table``, such as ``prefixes=["TEMPORARY"]``.
+    """
+    columns = [
+        Column(column.name, column.type, nullable=column.nullable, info=column.info)
+        for column in table.columns
+    ]
+    return Table(name, MetaData(), *columns, **options)
+
+
+def key_of(table: Table) -> Column[Any]:
+    """Return the column that makes a row of a managed table unique."""
+    (column,) = table.primary_key.columns
+    return column
+
+
+#: The tables that the library keeps for itself in every database.
+INTERNAL = MetaData()
+
+METADATA_TABLE = Table(
+    "_metadata",
+    INTERNAL,
+    Column("table_name", String, primary_key=True),
+    Column("type", String, nullable=False),
+    Column("fetched_at", DateTime, nullable=False),
+    Column("from_date", Date),
+    Column("to_date", Date),
+    Column("row_count", BigInteger, nullable=False),
+    Column("filter_events", ARRAY(String)),
+    Column("filter_where", String),
+)
+
+#: Alembic's version table. It has a name of its own because the default one belongs to the
+#: application that shares the file, and no key because not every DuckDB catalog has keys.
+VERSION_TABLE = Table(
+    "_mixpanel_data_version",
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+)
+
+INTERNAL_NAMES = frozenset({METADATA_TABLE.name, VERSION_TABLE.name})

@@ -1,0 +1,132 @@
+"""The values that go in and come out: frozen, comparable, checked when made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timezone
+from typing import Literal, get_args
+
+from mixpanel_data.exceptions import MetadataError
+
+TableType = Literal["events", "profiles"]
+OnConflict = Literal["ignore", "replace", "error"]
+
+
+@dataclass(frozen=True)
+class TableMetadata:
+    """How and when the rows of a table were fetched.
+
+    Args:
+        type: ``"events"`` or ``"profiles"``.
+        fetched_at: When the rows were fetched. A naive datetime is taken as UTC.
+        from_date: First day of the fetch, ``YYYY-MM-DD``.
+        to_date: Last day of the fetch, inclusive, ``YYYY-MM-DD``.
+        filter_events: Names of the events that were asked for, None for all.
+        filter_where: Mixpanel filter expression of the fetch, None for none.
+
+    Raises:
+        MetadataError: A field is malformed. It is a ``ValueError``.
+
+    Example:
+        >>> metadata = TableMetadata(
+        ...     type="events",
+        ...     fetched_at=datetime(2025, 2, 1, 12, 0),
+        ...     from_date="2025-01-01",
+        ...     to_date="2025-01-31",
+        ... )
+        >>> metadata.fetched_at
+        datetime.datetime(2025, 2, 1, 12, 0, tzinfo=datetime.timezone.utc)
+    """
+
+    type: TableType
+    fetched_at: datetime
+    from_date: str | None = None
+    to_date: str | None = None
+    filter_events: list[str] | None = None
+    filter_where: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.type not in get_args(TableType):
+            raise MetadataError("type", f"is {self.type!r}. Use 'events' or 'profiles'.")
+        if not isinstance(self.fetched_at, datetime):
+            raise MetadataError("fetched_at", f"is {self.fetched_at!r}. Use a datetime.")
+        for field in ("from_date", "to_date"):
+            if (value := getattr(self, field)) is not None and not _is_day(value):
+                raise MetadataError(field, f"is {value!r}. Use a day such as '2025-01-31'.")
+        if self.from_date and self.to_date and self.from_date > self.to_date:
+            raise MetadataError("from_date", f"{self.from_date} is after to_date {self.to_date}.")
+        if self.filter_events is not None:
+            object.__setattr__(self, "filter_events", _names(self.filter_events))
+        if self.filter_where is not None and not isinstance(self.filter_where, str):
+            raise MetadataError("filter_where", "must be a string.")
+        object.__setattr__(self, "fetched_at", as_utc(self.fetched_at))
+
+
+def as_utc(moment: datetime) -> datetime:
+    """Return a datetime as aware UTC; a naive one is taken as UTC."""
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=timezone.utc)
+    return moment.astimezone(timezone.utc)
+
+
+def _is_day(value: object) -> bool:
+    try:
+        return isinstance(value, str) and date.fromisoformat(value).isoformat() == value
+    except ValueError:
+        return False
+
+
+def _names(value: object) -> list[str]:
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        names = list(value)
+        if all(isinstance(name, str) for name in names):
+            return names
+    raise MetadataError("filter_events", f"is {value!r}. Use a list of event names.")
+
+
+@dataclass(frozen=True)
+class TableInfo:
+    """One line of ``list_tables()``.
+
+    Attributes:
+        name: Name of the table.
+        type: ``"events"`` or ``"profiles"``.
+        row_count: Rows in the table now.
+        fetched_at: When its rows were last fetched, in UTC.
+    """
+
+    name: str
+    type: TableType
+    row_count: int
+    fetched_at: datetime
+
+
+@dataclass(frozen=True)
+class ColumnInfo:
+    """One column of a table.
+
+    Attributes:
+        name: Name of the column.
+        type: DuckDB's name of its type, such as ``VARCHAR``, ``TIMESTAMP`` or ``JSON``.
+        nullable: True when the column may be NULL.
+        primary_key: True when the column belongs to the primary key.
+    """
+
+    name: str
+    type: str
+    nullable: bool
+    primary_key: bool
+
+
+@dataclass(frozen=True)
+class TableSchema:
+    """The columns of a table, in their order.
+
+    Attributes:
+        table_name: Name of the table.
+        columns: One entry per column.
+    """
+
+    table_name: str
+    columns: list[ColumnInfo]

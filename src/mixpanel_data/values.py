@@ -1,0 +1,179 @@
+"""Python values as the columns hold them: text, times in UTC, JSON documents.
+
+Each function takes any value and raises ``ValueError`` with a short reason when the column cannot
+hold it. The reason is the second half of a ``RecordError``'s message.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from numbers import Integral, Real
+from typing import Any
+
+import orjson
+
+EPOCH = datetime(1970, 1, 1)
+EPOCH_UTC = EPOCH.replace(tzinfo=timezone.utc)
+MICROSECOND = timedelta(microseconds=1)
+
+#: The times a Python datetime can hold, in microseconds since the epoch.
+EARLIEST = (datetime.min - EPOCH) // MICROSECOND
+LATEST = (datetime.max - EPOCH) // MICROSECOND
+
+# ISO 8601 as databases and APIs write it. `datetime.fromisoformat` does the reading; before
+# Python 3.11 it knows neither "Z" nor any fraction but of three or six digits.
+_ISO = re.compile(
+    r"(.{10})(?:[T ](\d\d:?\d\d(?::?\d\d)?)(?:[.,](\d+))?\s*(Z|[+-]\d\d(?::?\d\d)?)?)?"
+)
+
+
+def text(value: object) -> str:
+    """Return a string that UTF-8 can express.
+
+    Raises:
+        ValueError: The value is no string, or holds a lone surrogate.
+    """
+    if not isinstance(value, str):
+        raise ValueError(f"must be a string, not {_kind(value)}.")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("is not valid UTF-8.") from error
+    return str(value)
+
+
+def microseconds(value: object) -> int:
+    """Return a time as microseconds since 1970-01-01 UTC.
+
+    Args:
+        value: A datetime (naive means UTC), an ISO 8601 string (without an offset: UTC), or a
+            number of seconds since the epoch.
+
+    Raises:
+        ValueError: The value is none of these, or not between the years 1 and 9999.
+
+    Example:
+        >>> microseconds("2025-01-31T12:00:00+01:00") == microseconds(1738321200)
+        True
+    """
+    if isinstance(value, datetime):
+        return _from_datetime(value)
+    if isinstance(value, str):
+        return _from_datetime(_parse(value))
+    if isinstance(value, bool):
+        raise ValueError("must be a time, not a bool.")
+    if isinstance(value, Integral):
+        count = int(value) * 1_000_000
+    elif isinstance(value, Real) and math.isfinite(value):
+        count = round(float(value) * 1_000_000)
+    else:
+        raise ValueError(
+            f"must be a datetime, an ISO 8601 string or epoch seconds, not {_kind(value)}."
+        )
+    if not EARLIEST <= count <= LATEST:
+        raise ValueError(f"{value} seconds is beyond the year 9999 or before 1. Milliseconds?")
+    return count
+
+
+def _from_datetime(moment: datetime) -> int:
+    epoch = EPOCH if moment.tzinfo is None else EPOCH_UTC
+    return (moment - epoch) // MICROSECOND
+
+
+def _parse(value: str) -> datetime:
+    match = _ISO.fullmatch(value.strip())
+    if match is None:
+        raise ValueError(f"{value[:40]!r} is not an ISO 8601 time.")
+    day, time, fraction, offset = match.groups()
+    normal = day
+    if time is not None:
+        digits = time.replace(":", "").ljust(6, "0")
+        normal += f"T{digits[:2]}:{digits[2:4]}:{digits[4:]}"
+    if fraction is not None:
+        normal += "." + fraction[:6].ljust(6, "0")
+    if offset is not None:
+        numbers = offset[1:].replace(":", "").ljust(4, "0")
+        normal += "+00:00" if offset == "Z" else f"{offset[0]}{numbers[:2]}:{numbers[2:]}"
+    try:
+        return datetime.fromisoformat(normal)
+    except ValueError as error:
+        raise ValueError(f"{value[:40]!r} is not an ISO 8601 time.") from error
+
+
+def document(value: object, *, sort_keys: bool = False) -> bytes:
+    """Return a dict as JSON text: what ``orjson`` takes, and integers of any size and decimals too.
+
+    Args:
+        value: The dict.
+        sort_keys: Write the keys in the order of their text, at every depth.
+
+    Raises:
+        ValueError: The value is no dict, or holds something JSON has no form for, such as NaN,
+            bytes, a set, or two keys that become one.
+    """
+    if not isinstance(value, Mapping):
+        raise ValueError(f"must be a dict, not {_kind(value)}.")
+    try:
+        return orjson.dumps(_jsonable(value), option=orjson.OPT_SORT_KEYS if sort_keys else None)
+    except (TypeError, RecursionError) as error:
+        raise ValueError(f"cannot become JSON: {error}.") from error
+
+
+def is_finite(value: Mapping[str, Any], dumped: bytes) -> bool:
+    """Tell whether a dict that ``orjson`` took holds no NaN and no infinity.
+
+    ``orjson`` writes those as ``null``. Only where the text has more of these than the dict has
+    Nones at its top does the dict need a closer look.
+
+    Args:
+        value: The dict.
+        dumped: What ``orjson.dumps`` made of it.
+    """
+    nulls = dumped.count(b"null")
+    return nulls == 0 or nulls == list(value.values()).count(None) or _all_finite(value)
+
+
+def _all_finite(value: object) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, dict):
+        return all(map(_all_finite, value.values()))
+    if isinstance(value, (list, tuple)):
+        return all(map(_all_finite, value))
+    return True
+
+
+def _jsonable(value: Any) -> Any:
+    """Replace what ``orjson`` refuses or bends, at any depth, by what it writes as it is."""
+    if isinstance(value, Mapping):
+        members = {_key(key): _jsonable(member) for key, member in value.items()}
+        if len(members) < len(value):
+            raise ValueError("cannot become JSON: two of its keys are the same as text.")
+        return members
+    if isinstance(value, (list, tuple)):
+        return [_jsonable(member) for member in value]
+    if value is None or isinstance(value, (str, bool)):
+        return value
+    if isinstance(value, Integral):
+        return orjson.Fragment(str(int(value)))
+    if isinstance(value, (Decimal, Real)):
+        if not math.isfinite(value):
+            raise ValueError(f"holds {value}, which JSON has no form for.")
+        return orjson.Fragment(str(value)) if isinstance(value, Decimal) else float(value)
+    return value
+
+
+def _key(key: object) -> str:
+    if key is None or isinstance(key, (bool, Integral, Real)):
+        return orjson.dumps(_jsonable(key)).decode()
+    if not isinstance(key, str):
+        raise ValueError(f"cannot become JSON: a key is {_kind(key)}.")
+    return str(key)
+
+
+def _kind(value: object) -> str:
+    return "None" if value is None else type(value).__name__
