@@ -10,12 +10,13 @@ from uuid import uuid4
 import duckdb
 import duckdb_engine
 from duckdb_engine.config import apply_config, get_core_config
-from sqlalchemy.dialects.postgresql.base import PGExecutionContext
+from sqlalchemy.dialects.postgresql.base import PGExecutionContext, PGIdentifierPreparer
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import Pool, QueuePool
 
 from mixpanel_data.dialect import dbapi
 from mixpanel_data.dialect.reflection import Reflection
+from mixpanel_data.dialect.sql_text import split_schema
 
 #: Execution option: make a lazy DuckDB relation (``result.cursor.relation``) instead of running.
 RELATION_OPTION = "duckdb_relation"
@@ -38,7 +39,11 @@ class IdentifierPreparer(duckdb_engine.DuckDBIdentifierPreparer):
         # Past duckdb-engine's own __init__, which would use the default connection
         # (https://github.com/Mause/duckdb_engine/issues/1377).
         super(duckdb_engine.DuckDBIdentifierPreparer, self).__init__(dialect, **options)
-        self.reserved_words = self.reserved_words | reserved_words()
+        self.reserved_words: set[str] = {*PGIdentifierPreparer.reserved_words, *reserved_words()}
+
+    def format_schema(self, name: str) -> str:
+        """Quote a schema, or a database and a schema (``database.schema``)."""
+        return ".".join(self.quote(part) for part in split_schema(name) if part is not None)
 
 
 class MixpanelDialect(Reflection, duckdb_engine.Dialect):
@@ -57,6 +62,9 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
 
     driver = "mixpanel"
     supports_statement_cache = True
+    supports_constraint_comments = False
+    # Private, but the only way to tell PostgreSQL's compiler that a backslash is just a backslash.
+    _backslash_escapes = False
     preparer = IdentifierPreparer
     # duckdb-engine inherits psycopg2's context, which reads PostgreSQL's notices.
     execution_ctx_cls = PGExecutionContext

@@ -10,6 +10,7 @@ from __future__ import annotations
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
@@ -76,11 +77,14 @@ class Connection:
         driver: The DuckDB connection.
         autocommit: True when ``begin()`` shall start nothing, so that every statement commits
             by itself.
+        on_interrupt: What :meth:`interrupt` calls first, None for nothing: a statement that waits
+            for its input is deaf to DuckDB's own interrupt.
     """
 
     def __init__(self, driver: DuckDBPyConnection) -> None:
         self.driver = driver
         self.autocommit = False
+        self.on_interrupt: Callable[[], object] | None = None
         self._in_transaction = False
         self._failed = False
         self._current: weakref.ref[Cursor] | None = None
@@ -122,6 +126,13 @@ class Connection:
             self._in_transaction = False
             self._current = None
             self.driver.rollback()
+
+    def interrupt(self) -> None:
+        """Make the running statement fail, if there is one; from any thread."""
+        if self.on_interrupt is not None:
+            self.on_interrupt()
+        with suppress(duckdb.ConnectionException):  # closed already
+            self.driver.interrupt()
 
     def close(self) -> None:
         """Close the DuckDB connection; an open transaction is rolled back."""

@@ -1,0 +1,139 @@
+"""DuckDB's types that neither SQLAlchemy nor duckdb-engine can spell the way DuckDB does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from duckdb_engine import datatypes
+from sqlalchemy import types
+from sqlalchemy.dialects.postgresql import ENUM
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.types import TypeEngine
+
+
+class Fields(dict[str, type[TypeEngine[Any]] | TypeEngine[Any]]):
+    """Names and types of a struct or union; hashable, as SQLAlchemy's statement cache needs it."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        """Return a hash of names and types, in order."""
+        return hash(tuple(self.items()))
+
+
+class Struct(datatypes.Struct):
+    """STRUCT that compiles outside ``CREATE TABLE`` too, unlike duckdb-engine's."""
+
+    def __init__(self, fields: Mapping[str, TypeEngine[Any]]) -> None:
+        """Take the types of the fields, in order."""
+        super().__init__(Fields(fields))
+
+
+class Union(datatypes.Union):
+    """UNION that compiles outside ``CREATE TABLE`` too, unlike duckdb-engine's."""
+
+    def __init__(self, fields: Mapping[str, TypeEngine[Any]]) -> None:
+        """Take the types of the fields, in order."""
+        super().__init__(Fields(fields))
+
+
+class InlineEnum(ENUM):
+    """ENUM without a name, spelled out in the column: DuckDB's catalog knows no other."""
+
+    __visit_name__ = "enum"
+
+    def __init__(self, *values: str, **options: Any) -> None:
+        """Take the values, and the options of SQLAlchemy's own type."""
+        super().__init__(*values, **{"name": None, "create_type": False, **options})
+
+
+class FixedArray(types.ARRAY[Any]):
+    """Array with a fixed size in some dimension: ``INTEGER[3]`` or ``INTEGER[3][]``."""
+
+    def __init__(self, item_type: TypeEngine[Any], sizes: Sequence[int | None]) -> None:
+        """Take the type of the innermost values, and a size for each dimension.
+
+        Args:
+            item_type: Type of the innermost values.
+            sizes: The sizes, innermost first; None where any length will do.
+        """
+        super().__init__(item_type, dimensions=len(sizes))
+        self.sizes = tuple(sizes)
+
+
+class TimestampS(types.TIMESTAMP):
+    """TIMESTAMP_S, in seconds."""
+
+    spelling = "TIMESTAMP_S"
+
+
+class TimestampMS(types.TIMESTAMP):
+    """TIMESTAMP_MS, in milliseconds."""
+
+    spelling = "TIMESTAMP_MS"
+
+
+class TimestampNS(types.TIMESTAMP):
+    """TIMESTAMP_NS, in nanoseconds."""
+
+    spelling = "TIMESTAMP_NS"
+
+
+class TimestampTZNS(types.TIMESTAMP):
+    """TIMESTAMPTZ_NS, in nanoseconds with a time zone."""
+
+    spelling = "TIMESTAMPTZ_NS"
+
+    def __init__(self) -> None:
+        """Make a type with a time zone."""
+        super().__init__(timezone=True)
+
+
+class TimeNS(types.TIME):
+    """TIME_NS, in nanoseconds."""
+
+    spelling = "TIME_NS"
+
+
+class Bit(types.String):
+    """BIT, a string of bits of any length."""
+
+    spelling = "BIT"
+
+
+def _compile_spelling(type_: Any, compiler: Any, **options: Any) -> str:
+    return str(type_.spelling)
+
+
+def _compile_fields(type_: Any, compiler: Any, **options: Any) -> str:
+    quote = compiler.dialect.identifier_preparer.quote_identifier
+    fields = [
+        f"{quote(name)} {compiler.process(field, **options)}"
+        for name, field in type_.fields.items()
+    ]
+    return f"{type_.__visit_name__.upper()}({', '.join(fields)})"
+
+
+def _compile_enum(type_: Any, compiler: Any, **options: Any) -> str:
+    values = [value.replace("'", "''") for value in type_.enums]
+    return "ENUM({})".format(", ".join(f"'{value}'" for value in values))
+
+
+def _compile_array(type_: Any, compiler: Any, **options: Any) -> str:
+    sizes = ("" if size is None else size for size in type_.sizes)
+    return "".join([compiler.process(type_.item_type, **options), *(f"[{s}]" for s in sizes)])
+
+
+_COMPILED: dict[type[TypeEngine[Any]], Callable[..., str]] = {
+    Bit: _compile_spelling,
+    FixedArray: _compile_array,
+    InlineEnum: _compile_enum,
+    Struct: _compile_fields,
+    TimeNS: _compile_spelling,
+    TimestampMS: _compile_spelling,
+    TimestampNS: _compile_spelling,
+    TimestampS: _compile_spelling,
+    TimestampTZNS: _compile_spelling,
+    Union: _compile_fields,
+}
+for _type, _compile in _COMPILED.items():
+    compiles(_type, "duckdb")(_compile)

@@ -1,0 +1,49 @@
+"""The inspector of the dialect."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from sqlalchemy import CheckConstraint, Index, Table, TextClause, event, text
+from sqlalchemy.engine import reflection
+
+
+class Inspector(reflection.Inspector):
+    """Reflects tables whose SQL texts stay what they are in the database.
+
+    SQLAlchemy takes ``:name`` in the text of a default, a check or an index for a parameter, so
+    that ``DEFAULT '{"a":1}'`` would lose its ``:1`` in the next ``CREATE TABLE``.
+    """
+
+    def reflect_table(self, table: Table, *args: Any, **options: Any) -> None:
+        """Load the columns and constraints of a table, see SQLAlchemy's method."""
+        before = table.constraints | table.indexes
+        event.listen(table, "column_reflect", _escape_column)
+        try:
+            super().reflect_table(table, *args, **options)
+        finally:
+            event.remove(table, "column_reflect", _escape_column)
+        for item in (table.constraints | table.indexes) - before:
+            if isinstance(item, CheckConstraint):
+                item.sqltext = _escape_text(item.sqltext)
+            elif isinstance(item, Index):
+                parts: list[Any] = list(item.expressions)
+                item.expressions = [_escape_text(part) for part in parts]
+
+
+def _escape(sql: str) -> TextClause:
+    return text(re.sub(r":(?=\w)", r"\\:", sql))
+
+
+def _escape_text(clause: Any) -> Any:
+    return _escape(clause.text) if isinstance(clause, TextClause) else clause
+
+
+def _escape_column(inspector: Any, table: Table, column: Any) -> None:
+    # A listener of the application may have put something else in place of the text.
+    if isinstance(column["default"], str):
+        column["default"] = _escape(column["default"])
+    if "computed" in column:
+        computed = column["computed"]
+        column["computed"] = {**computed, "sqltext": _escape(computed["sqltext"])}

@@ -1,0 +1,200 @@
+"""Reads the SQL texts in DuckDB's catalog: types, column definitions, names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from duckdb_engine import datatypes as engine_types
+from sqlalchemy import types, util
+from sqlalchemy.types import TypeEngine
+
+from mixpanel_data.dialect import datatypes
+
+_TOKEN = re.compile(
+    r"""
+    "(?:[^"]|"")*"          # quoted name
+    | '(?:[^']|'')*'        # string
+    | [(),\[\]]
+    | [^\s"'(),\[\]]+       # word or number
+    """,
+    re.VERBOSE,
+)
+_PUNCTUATION = frozenset("(),[]")
+_NAME = r'(?:"(?:[^"]|"")*"|[^".][^.]*)'
+_QUALIFIED = re.compile(rf"(?:({_NAME})\.)?({_NAME})")
+
+#: Types without arguments, under the names that ``duckdb_columns()`` gives them.
+_PLAIN: dict[str, Callable[[], TypeEngine[Any]]] = {
+    "BIGINT": types.BIGINT,
+    "BIGNUM": engine_types.VarInt,
+    "BIT": datatypes.Bit,
+    "BLOB": types.LargeBinary,
+    "BOOLEAN": types.BOOLEAN,
+    "DATE": types.DATE,
+    "DOUBLE": types.DOUBLE_PRECISION,
+    "FLOAT": types.FLOAT,
+    "HUGEINT": engine_types.HugeInteger,
+    "INTEGER": types.INTEGER,
+    "INTERVAL": types.Interval,
+    "JSON": types.JSON,
+    "SMALLINT": types.SMALLINT,
+    "TIME": types.TIME,
+    "TIME WITH TIME ZONE": lambda: types.TIME(timezone=True),
+    "TIME_NS": datatypes.TimeNS,
+    "TIMESTAMP": types.TIMESTAMP,
+    "TIMESTAMP WITH TIME ZONE": lambda: types.TIMESTAMP(timezone=True),
+    "TIMESTAMPTZ_NS": datatypes.TimestampTZNS,
+    "TIMESTAMP_MS": datatypes.TimestampMS,
+    "TIMESTAMP_NS": datatypes.TimestampNS,
+    "TIMESTAMP_S": datatypes.TimestampS,
+    "TINYINT": engine_types.TinyInteger,
+    "UBIGINT": engine_types.UBigInteger,
+    "UHUGEINT": engine_types.UHugeInteger,
+    "UINTEGER": engine_types.UInteger,
+    "USMALLINT": engine_types.USmallInteger,
+    "UTINYINT": engine_types.UTinyInteger,
+    "UUID": types.UUID,
+    "VARCHAR": types.VARCHAR,
+    '"NULL"': types.NullType,
+}
+
+
+def unquote(name: str) -> str:
+    """Return a name or string without its quotes, if it has any."""
+    mark = name[0]
+    return name[1:-1].replace(mark * 2, mark) if mark in "\"'" else name
+
+
+def split_schema(name: str) -> tuple[str | None, str]:
+    """Split ``schema`` or ``database.schema`` into database and schema.
+
+    A part that has a dot in it, or starts with a quote, is quoted. Anything else is taken as the
+    plain name of a schema.
+    """
+    match = _QUALIFIED.fullmatch(name)
+    if match is None:
+        return None, name
+    database, schema = match.groups()
+    return database and unquote(database), unquote(schema)
+
+
+def join_schema(*parts: str) -> str:
+    """Return the text that :func:`split_schema` splits into these parts."""
+    return ".".join(
+        '"{}"'.format(part.replace('"', '""')) if "." in part or part.startswith('"') else part
+        for part in parts
+    )
+
+
+def parse_type(text: str, column: str) -> TypeEngine[Any]:
+    """Return the SQLAlchemy type of a type in DuckDB's own words.
+
+    Whatever is not known becomes ``NullType``, with a warning that names the column.
+    """
+    return _TypeParser(text, column).parse()
+
+
+class _TypeParser:
+    def __init__(self, text: str, column: str) -> None:
+        self._tokens = _TOKEN.findall(text)
+        self._column = column
+
+    def parse(self) -> TypeEngine[Any]:
+        words = []
+        while self._tokens and self._tokens[0] not in _PUNCTUATION:
+            words.append(self._tokens.pop(0))
+        found = self._base(" ".join(words))
+        sizes: list[int | None] = []
+        while self._accept("["):
+            sizes.append(None if self._tokens[0] == "]" else int(self._tokens.pop(0)))
+            self._accept("]")
+        if any(size is not None for size in sizes):
+            return datatypes.FixedArray(found, sizes)
+        return types.ARRAY(found, dimensions=len(sizes)) if sizes else found
+
+    def _base(self, name: str) -> TypeEngine[Any]:
+        if name in _PLAIN:
+            return _PLAIN[name]()
+        if name == "DECIMAL":
+            precision, scale = self._list(lambda: int(self._tokens.pop(0)))
+            return types.NUMERIC(precision, scale)
+        if name == "ENUM":
+            return datatypes.InlineEnum(*self._list(lambda: unquote(self._tokens.pop(0))))
+        if name == "STRUCT":
+            return datatypes.Struct(dict(self._list(self._field)))
+        if name == "UNION":
+            return datatypes.Union(dict(self._list(self._field)))
+        if name == "MAP":
+            key, value = self._list(self.parse)
+            mapping: TypeEngine[Any] = engine_types.Map(key, value)
+            return mapping
+        self._skip_arguments()
+        util.warn(f"DuckDB type {name!r} of column {self._column!r} is not known")
+        return types.NullType()
+
+    def _accept(self, piece: str) -> bool:
+        accepted = bool(self._tokens) and self._tokens[0] == piece
+        if accepted:
+            self._tokens.pop(0)
+        return accepted
+
+    def _list(self, read: Callable[[], Any]) -> list[Any]:
+        items = []
+        self._accept("(")
+        while not self._accept(")"):
+            items.append(read())
+            self._accept(",")
+        return items
+
+    def _field(self) -> tuple[str, TypeEngine[Any]]:
+        return unquote(self._tokens.pop(0)), self.parse()
+
+    def _skip_arguments(self) -> None:
+        depth = 0
+        while self._tokens and (depth or self._tokens[0] == "("):
+            piece = self._tokens.pop(0)
+            depth += (piece == "(") - (piece == ")")
+
+
+class ColumnDefinition(NamedTuple):
+    """What only the ``CREATE TABLE`` text tells about a column."""
+
+    collation: str | None
+    computed: str | None
+
+
+def parse_columns(create_table: str) -> dict[str, ColumnDefinition]:
+    """Read the columns in a ``CREATE TABLE`` as DuckDB writes it into ``duckdb_tables()``."""
+    definitions: dict[str, ColumnDefinition] = {}
+    for name, *clauses in _split_definitions(create_table):
+        collation = computed = None
+        if "COLLATE" in clauses:
+            collation = unquote(clauses[clauses.index("COLLATE") + 1])
+        if "GENERATED" in clauses:
+            computed = clauses[clauses.index("GENERATED") + 3][1:-1]
+        # Constraints come after the columns, and "PRIMARY" is a column, too.
+        definitions.setdefault(unquote(name), ColumnDefinition(collation, computed))
+    return definitions
+
+
+def _split_definitions(create_table: str) -> list[list[str]]:
+    """Split at the commas between columns; what stands in parentheses stays one piece."""
+    definitions: list[list[str]] = [[]]
+    depth = start = 0
+    for match in _TOKEN.finditer(create_table):
+        piece = match.group()
+        if piece == "(":
+            depth += 1
+            start = match.start() if depth == 2 else start
+        elif piece == ")":
+            depth -= 1
+            if depth == 1:
+                definitions[-1].append(create_table[start : match.end()])
+        elif depth == 1 and piece == ",":
+            definitions.append([])
+        elif depth == 1:
+            definitions[-1].append(piece)
+    # DuckDB 1.5 leaves nothing between the commas for a foreign key to the table itself.
+    return [pieces for pieces in definitions if pieces]

@@ -1,0 +1,95 @@
+"""Any type that DuckDB can spell is read and written back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection
+
+from tests.unit.reflection.tools import column, opened
+
+LEAVES = st.sampled_from(
+    [
+        "BIGINT",
+        "BIGNUM",
+        "BIT",
+        "BLOB",
+        "BOOLEAN",
+        "DATE",
+        "DECIMAL(10,2)",
+        "DOUBLE",
+        "FLOAT",
+        "HUGEINT",
+        "INTEGER",
+        "INTERVAL",
+        "JSON",
+        "SMALLINT",
+        "TIME",
+        "TIME_NS",
+        "TIMESTAMP",
+        "TIMESTAMP_MS",
+        "TIMESTAMP_NS",
+        "TIMESTAMP_S",
+        "TINYINT",
+        "UBIGINT",
+        "UHUGEINT",
+        "UINTEGER",
+        "USMALLINT",
+        "UTINYINT",
+        "UUID",
+        "VARCHAR",
+        "TIMESTAMPTZ",
+        "TIMETZ",
+    ]
+)
+TEXTS = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=8
+)
+
+
+def _fields(kind: str, inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    pairs = st.lists(
+        st.tuples(TEXTS, inner), min_size=1, max_size=3, unique_by=lambda pair: pair[0].casefold()
+    )
+    return pairs.map(
+        lambda fields: "{}({})".format(
+            kind, ", ".join('"{}" {}'.format(name.replace('"', '""'), t) for name, t in fields)
+        )
+    )
+
+
+ENUMS = st.lists(TEXTS, min_size=1, max_size=3, unique=True).map(
+    lambda values: "ENUM({})".format(
+        ", ".join("'{}'".format(value.replace("'", "''")) for value in values)
+    )
+)
+NESTED = st.recursive(
+    LEAVES | ENUMS,
+    lambda inner: st.one_of(
+        inner.map(lambda item: f"{item}[]"),
+        st.tuples(inner, st.integers(1, 9)).map(lambda pair: f"{pair[0]}[{pair[1]}]"),
+        _fields("STRUCT", inner),
+        _fields("UNION", inner),
+        st.tuples(LEAVES, inner).map(lambda pair: f"MAP({pair[0]}, {pair[1]})"),
+    ),
+    max_leaves=6,
+)
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
+    """A database for all examples."""
+    path = tmp_path_factory.mktemp("types") / "first.db"
+    with opened(path) as engine, engine.connect() as connection:
+        yield connection
+
+
+@settings(max_examples=100, deadline=None)
+@given(duckdb_type=NESTED)
+def test_any_type_compiles_to_what_it_was(scratch: Connection, duckdb_type: str) -> None:
+    found = column(scratch, f"x {duckdb_type}")
+    again = column(scratch, f"x {found['type'].compile(scratch.dialect)}")
+    assert again["duckdb_type"] == found["duckdb_type"]
