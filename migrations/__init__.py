@@ -1,0 +1,1 @@
+"""Alembic environment of the library; at the top of the repository as ``migrations``."""
