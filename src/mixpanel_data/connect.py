@@ -56,7 +56,7 @@ def open_database(
         raise translated(error, path, "") from error
 
 
-def make_engine(path: Path | None, connect: Callable[[], duckdb.DuckDBPyConnection]) -> Engine:
+def make_engine(path: Path | None, connect: Callable[[], Any]) -> Engine:
     """Make the SQLAlchemy engine over an open database.
 
     A DuckDB cursor is a connection of its own and costs microseconds, so there is nothing to pool:
@@ -64,12 +64,10 @@ def make_engine(path: Path | None, connect: Callable[[], duckdb.DuckDBPyConnecti
 
     Args:
         path: The file, for the engine's URL.
-        connect: Gives a new DuckDB connection to the database.
+        connect: Gives a new connection of the dialect.
     """
-    from mixpanel_data.dialect import Connection
-
     url = URL.create("duckdb+mixpanel", database=":memory:" if path is None else str(path))
-    return create_engine(url, creator=lambda: Connection(connect()), poolclass=NullPool)
+    return create_engine(url, creator=connect, poolclass=NullPool)
 
 
 def with_own_errors(engine: Engine, path: Path | None) -> Engine:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
+import time
 import weakref
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 from sqlalchemy import Connection
@@ -21,8 +22,17 @@ from mixpanel_data.exceptions import (
     DatabaseFileError,
     DatabaseNotFoundError,
     DatabaseReadOnlyError,
+    MixpanelDataError,
     StorageClosedError,
     StorageForkedError,
+)
+
+if TYPE_CHECKING:
+    from mixpanel_data import dialect
+
+#: What DuckDB 2.0 raises when a connection is closed while it works; 1.5 waits instead.
+_BUSY: tuple[type[duckdb.Error], ...] = tuple(
+    getattr(duckdb, name) for name in ("ResourceInUseException",) if hasattr(duckdb, name)
 )
 
 
@@ -63,7 +73,10 @@ class Database:
         self._pid = os.getpid()
         self._table_locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
         self._root = connect.open_database(path, read_only=read_only, config=config or {})
-        self._closing = weakref.finalize(self, _close, self._root, folder, self._pid)
+        self._connections: weakref.WeakSet[dialect.Connection] = weakref.WeakSet()
+        self._closing = weakref.finalize(
+            self, _close, self._root, self._connections, folder, self._pid
+        )
         _open_here.add(self._root)
         try:
             if path is not None and is_new:
@@ -82,8 +95,14 @@ class Database:
             raise
 
     def close(self) -> None:
-        """Close every connection and let go of the file; closing twice is fine."""
-        self._closing()
+        """Close every connection and let go of the file; closing twice is fine.
+
+        What other threads are doing on a connection fails.
+        """
+        try:
+            self._closing()
+        except duckdb.Error as error:
+            raise connect.translated(error, self.path, "") from error
 
     @property
     def is_open(self) -> bool:
@@ -102,10 +121,14 @@ class Database:
         if os.getpid() != self._pid:
             raise StorageForkedError(self._pid)
 
-    def connect(self) -> duckdb.DuckDBPyConnection:
-        """Return a new DuckDB connection to the database."""
+    def connect(self) -> dialect.Connection:
+        """Return a new connection of the dialect to the database."""
+        from mixpanel_data.dialect import Connection
+
         self.require_open()
-        return self._root.cursor()
+        connection = Connection(self._root.cursor())
+        self._connections.add(connection)
+        return connection
 
     def querying(self) -> Connection:
         """Return a connection, to be closed, on which every statement commits by itself."""
@@ -132,12 +155,19 @@ class Database:
 
         Raises:
             DatabaseReadOnlyError: The database was opened read-only.
+            StorageClosedError: It was closed, before or meanwhile.
         """
         self.require_open()
         if self.read_only and self.path is not None:
             raise DatabaseReadOnlyError(self.path)
-        with self._table_locks[table_name.lower()], self._own.begin() as connection:
-            yield connection
+        with self._table_locks[table_name.lower()]:
+            try:
+                with self._own.begin() as connection:
+                    yield connection
+            except MixpanelDataError as error:
+                if self.is_open:
+                    raise
+                raise StorageClosedError from error
 
 
 def _make_folder(path: Path) -> None:
@@ -148,12 +178,25 @@ def _make_folder(path: Path) -> None:
         raise DatabaseFileError(path, problem) from error
 
 
-def _close(root: duckdb.DuckDBPyConnection, folder: EphemeralFolder | None, pid: int) -> None:
+def _close(
+    root: duckdb.DuckDBPyConnection,
+    connections: Iterable[dialect.Connection],
+    folder: EphemeralFolder | None,
+    pid: int,
+) -> None:
     """Close a database, unless this process was forked from the one that opened it."""
-    if os.getpid() == pid:
-        root.close()
-        if folder is not None:
-            folder.remove()
+    if os.getpid() != pid:
+        return
+    while True:
+        for connection in list(connections):
+            connection.interrupt()
+        try:
+            root.close()
+            break
+        except _BUSY:  # a statement is still on its way out
+            time.sleep(0.001)
+    if folder is not None:
+        folder.remove()
 
 
 _open_here: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()

@@ -20,7 +20,7 @@ class Querying:
 
     _database: Database
 
-    def execute(self, sql: Query) -> duckdb.DuckDBPyRelation:
+    def execute(self, sql: Query, params: Params | None = None) -> duckdb.DuckDBPyRelation:
         """Return the result of a query as a lazy DuckDB relation.
 
         Relations can be filtered, joined and aggregated further before anything is computed. They
@@ -28,6 +28,7 @@ class Querying:
 
         Args:
             sql: SQL text, or a SQLAlchemy statement.
+            params: As for :meth:`execute_df`.
 
         Raises:
             QueryError: The database refuses the query.
@@ -38,7 +39,7 @@ class Querying:
             ...     numbers.filter("n > 6").order("n").fetchall()
             [(7,), (8,), (9,)]
         """
-        return read.relation(self._database.querying(), sql)
+        return read.relation(self._database.querying(), sql, params)
 
     def execute_df(self, sql: Query, params: Params | None = None) -> pd.DataFrame:
         """Return the result of a query as a DataFrame.

@@ -23,11 +23,11 @@ Query = str | Executable
 Params = Sequence[Any] | Mapping[str, Any]
 
 
-def relation(connection: Connection, query: Query) -> DuckDBPyRelation:
+def relation(connection: Connection, query: Query, params: Params | None) -> DuckDBPyRelation:
     """Return a lazy relation, which keeps the connection for itself until it is closed."""
     connection.detach()
     with query_errors(query):
-        return _run(connection, query, None, duckdb_relation=True).relation
+        return _run(connection, query, params, duckdb_relation=True).relation
 
 
 def data_frame(connection: Connection, query: Query, params: Params | None) -> pd.DataFrame:

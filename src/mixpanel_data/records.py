@@ -19,7 +19,7 @@ from sqlalchemy import JSON, Column, DateTime, String, Table
 from mixpanel_data import values
 from mixpanel_data.exceptions import RecordError
 from mixpanel_data.tables import OPTIONAL
-from mixpanel_data.values import EPOCH, EPOCH_UTC, MICROSECOND
+from mixpanel_data.values import EARLIEST, EPOCH, EPOCH_UTC, LATEST, MICROSECOND
 
 #: A batch is handed on when its JSON documents have this many bytes, however few rows they are.
 MAX_BATCH_BYTES = 8 * 1024 * 1024
@@ -177,12 +177,12 @@ def _to_arrow(column: Column[Any], cells: Sequence[Any]) -> pa.Array:
 
 
 def _epoch_counts(cells: Sequence[Any], kinds: set[type]) -> list[int] | None:
-    """Count the microseconds of datetimes of one sort, None when they are not."""
+    """Count the microseconds since the epoch of datetimes of one sort; None for other cells."""
     if kinds != {datetime}:
         return None
     zones = {cell.tzinfo for cell in cells}
-    if None not in zones:
-        return [(cell - EPOCH_UTC) // MICROSECOND for cell in cells]
-    if len(zones) == 1:
-        return [(cell - EPOCH) // MICROSECOND for cell in cells]
-    return None
+    if None in zones and len(zones) > 1:
+        return None
+    epoch = EPOCH if None in zones else EPOCH_UTC
+    counts = [(cell - epoch) // MICROSECOND for cell in cells]
+    return counts if min(counts) >= EARLIEST and max(counts) <= LATEST else None

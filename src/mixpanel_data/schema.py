@@ -14,14 +14,18 @@ from mixpanel_data.tables import INTERNAL, METADATA_TABLE, VERSION_TABLE
 HEAD = "0001"
 
 
-def ensure(connection: Connection) -> None:
-    """Create the internal tables, at head, where the database has none of them.
-
-    Nothing is committed here.
-    """
+def revision_of(connection: Connection) -> str | None:
+    """Return the schema revision of a database, None when it has none."""
     if not inspect(connection).has_table(VERSION_TABLE.name):
+        return None
+    return connection.scalar(select(VERSION_TABLE.c.version_num))
+
+
+def ensure(connection: Connection) -> None:
+    """Create the internal tables, at head, where the database has none; the caller commits."""
+    if revision_of(connection) is None:
         INTERNAL.create_all(connection, checkfirst=False)
-        VERSION_TABLE.create(connection, checkfirst=False)
+        VERSION_TABLE.create(connection, checkfirst=True)
         connection.execute(insert(VERSION_TABLE).values(version_num=HEAD))
 
 
@@ -36,10 +40,8 @@ def check(connection: Connection, path: Path) -> None:
         SchemaUnversionedError: The database has our internal table, but no revision.
         SchemaUnknownError: The database has a revision that this library does not know.
     """
-    names = inspect(connection).get_table_names()
-    if VERSION_TABLE.name in names:
-        found = connection.execute(select(VERSION_TABLE.c.version_num)).scalars().all()
-        if found != [HEAD]:
-            raise SchemaUnknownError(path, ", ".join(found), HEAD)
-    elif METADATA_TABLE.name in names:
+    found = revision_of(connection)
+    if found is None and inspect(connection).has_table(METADATA_TABLE.name):
         raise SchemaUnversionedError(path, HEAD)
+    if found not in (None, HEAD):
+        raise SchemaUnknownError(path, str(found), HEAD)

@@ -10,14 +10,16 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import cast
+from typing import TYPE_CHECKING, cast
 from uuid import uuid4
 
 import pyarrow as pa
-from duckdb import DuckDBPyConnection
 from sqlalchemy import Connection, Table, column, insert, select, table
 
 from mixpanel_data.records import RecordBatches
+
+if TYPE_CHECKING:
+    from mixpanel_data import dialect
 
 #: How many batches may wait for DuckDB. More would only cost memory.
 QUEUE_LENGTH = 4
@@ -104,7 +106,7 @@ def insert_batches(
         BaseException: Whatever ``batches`` or ``progress`` raised, unchanged. DuckDB has stopped
             by then; the transaction is to be rolled back.
     """
-    driver = cast(DuckDBPyConnection, connection.connection.driver_connection)
+    dbapi = cast("dialect.Connection", connection.connection.dbapi_connection)
     names = batches.schema.names
     source = table(f"_batches_{uuid4().hex}", *map(column, names))
     statement = insert(target).from_select(names, select(source))
@@ -116,7 +118,10 @@ def insert_batches(
         finally:
             queue.stop_reading()
 
-    driver.register(source.name, pa.RecordBatchReader.from_batches(batches.schema, iter(queue)))
+    dbapi.on_interrupt = queue.abort
+    dbapi.driver.register(
+        source.name, pa.RecordBatchReader.from_batches(batches.schema, iter(queue))
+    )
     rows = 0
     with ThreadPoolExecutor(1, thread_name_prefix="mixpanel_data-load") as executor:
         stored = executor.submit(store)
@@ -130,8 +135,8 @@ def insert_batches(
             queue.finish()
             stored.result()
         except BaseException:
-            queue.abort()
-            driver.interrupt()
+            dbapi.interrupt()
             raise
-    driver.unregister(source.name)
+    dbapi.driver.unregister(source.name)
+    dbapi.on_interrupt = None
     return rows

@@ -105,10 +105,10 @@ def settle_with_existing(
     if count == 0:
         return 0
     if on_conflict == "error":
-        rows = select(_ROWID.label("position"), landed).where(taken).order_by(_ROWID)
+        rows = select(_ROWID.label("position"), landed.label("key")).where(taken).order_by(_ROWID)
         _refuse_first(connection, landing, table, rows)
     differs = [landing.c[name].is_distinct_from(table.c[name]) for name in _identity(table)]
-    both = select(landed).join_from(landing, table, landed == existing)
+    both = select(landed.label("key")).join_from(landing, table, landed == existing)
     _report(connection, table, count, both.where(or_(false(), *differs)))
     if on_conflict == "ignore":
         connection.execute(delete(landing).where(taken))
@@ -132,13 +132,17 @@ def _report(connection: Connection, table: Table, count: int, collisions: Select
     logger.info("%s: %d rows had a key that occurs already.", table.name, count)
     if not _identity(table):
         return
-    colliding = connection.scalar(select(func.count()).select_from(collisions.subquery()))
+    found = collisions.subquery()
+    colliding, example = connection.execute(
+        select(func.count(), func.min(found.c.key)).select_from(found)
+    ).one()
     if colliding:
         logger.warning(
-            "%s: %d of the rows dropped for their %s differ from the row kept in %s. "
+            "%s: %d of the rows dropped for their %s differ from the row kept in %s, such as %r. "
             "They are not duplicates: check where their ids come from.",
             table.name,
             colliding,
             key_of(table).name,
             " or ".join(_identity(table)),
+            example,
         )

@@ -60,28 +60,20 @@ def microseconds(value: object) -> int:
         >>> microseconds("2025-01-31T12:00:00+01:00") == microseconds(1738321200)
         True
     """
-    if isinstance(value, datetime):
-        return _from_datetime(value)
-    if isinstance(value, str):
-        return _from_datetime(_parse(value))
-    if isinstance(value, bool):
-        raise ValueError("must be a time, not a bool.")
-    if isinstance(value, Integral):
-        count = int(value) * 1_000_000
-    elif isinstance(value, Real) and math.isfinite(value):
-        count = round(float(value) * 1_000_000)
+    moment = _parse(value) if isinstance(value, str) else value
+    if isinstance(moment, datetime):
+        count = (moment - (EPOCH if moment.tzinfo is None else EPOCH_UTC)) // MICROSECOND
+    elif isinstance(moment, Integral) and not isinstance(moment, bool):
+        count = int(moment) * 1_000_000
+    elif isinstance(moment, Real) and not isinstance(moment, bool) and math.isfinite(moment):
+        count = round(float(moment) * 1_000_000)
     else:
         raise ValueError(
             f"must be a datetime, an ISO 8601 string or epoch seconds, not {_kind(value)}."
         )
     if not EARLIEST <= count <= LATEST:
-        raise ValueError(f"{value} seconds is beyond the year 9999 or before 1. Milliseconds?")
+        raise ValueError(f"{value} is not between the years 1 and 9999. Numbers are in seconds.")
     return count
-
-
-def _from_datetime(moment: datetime) -> int:
-    epoch = EPOCH if moment.tzinfo is None else EPOCH_UTC
-    return (moment - epoch) // MICROSECOND
 
 
 def _parse(value: str) -> datetime:
