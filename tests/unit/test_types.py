@@ -1,0 +1,134 @@
+"""The values of the interface: frozen, comparable, checked when made."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import FrozenInstanceError
+from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mixpanel_data import MetadataError, TableMetadata, exceptions
+from mixpanel_data.exceptions import MixpanelDataError
+
+NOW = datetime(2025, 2, 1, 12, 30, tzinfo=timezone.utc)
+
+
+def test_the_fetch_time_is_aware_utc_whatever_was_given() -> None:
+    naive = TableMetadata("events", datetime(2025, 2, 1, 12, 30))
+    elsewhere = TableMetadata("events", NOW.astimezone(timezone(timedelta(hours=9))))
+    assert naive == elsewhere == TableMetadata("events", NOW)
+    assert naive.fetched_at.tzinfo is timezone.utc
+
+
+def test_filter_events_may_be_any_iterable_of_names() -> None:
+    assert TableMetadata("events", NOW, filter_events=("A", "B")).filter_events == ["A", "B"]  # type: ignore[arg-type]
+
+
+def test_metadata_is_frozen() -> None:
+    with pytest.raises(FrozenInstanceError):
+        TableMetadata("events", NOW).type = "profiles"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("type", "people"),
+        ("type", None),
+        ("fetched_at", "2025-01-01"),
+        ("fetched_at", date(2025, 1, 1)),
+        ("from_date", "2025-1-1"),
+        ("from_date", "01/31/2025"),
+        ("from_date", "2025-02-30"),
+        ("from_date", date(2025, 1, 1)),
+        ("to_date", "20250131"),
+        ("to_date", ""),
+        ("filter_events", "Sign Up"),
+        ("filter_events", 5),
+        ("filter_events", ["Sign Up", 5]),
+        ("filter_where", 5),
+    ],
+)
+def test_a_malformed_field_is_named(field: str, value: Any) -> None:
+    arguments: dict[str, Any] = {"type": "events", "fetched_at": NOW, field: value}
+    with pytest.raises(MetadataError) as caught:
+        TableMetadata(**arguments)
+    assert caught.value.field == field
+    assert isinstance(caught.value, ValueError)
+
+
+def test_a_range_that_ends_before_it_starts_is_refused() -> None:
+    with pytest.raises(MetadataError, match="after"):
+        TableMetadata("events", NOW, from_date="2025-02-01", to_date="2025-01-31")
+
+
+ERRORS: list[MixpanelDataError] = [
+    exceptions.MixpanelDataError("message", {"a": 1}),
+    exceptions.MixpanelDataError("message"),
+    exceptions.TableNameError("_t"),
+    exceptions.TableExistsError("t"),
+    exceptions.TableNotFoundError("t"),
+    exceptions.MetadataError("type", "is wrong."),
+    exceptions.WriteConflictError("t"),
+    exceptions.RecordError(3, "event_time", "must be a time."),
+    exceptions.RecordError(3, None, "must be a dict."),
+    exceptions.DuplicateRecordError(3, "insert_id", "a"),
+    exceptions.ExportLineError(3, "time", "is missing.", Path("a.jsonl"), 4),
+    exceptions.QueryError("Binder Error", "SELECT nope"),
+    exceptions.StorageClosedError(),
+    exceptions.StorageForkedError(17),
+    exceptions.DatabaseFileError(Path("a.db"), "disk full"),
+    exceptions.DatabaseNotFoundError(Path("a.db")),
+    exceptions.DatabaseLockedError(Path("a.db"), 17),
+    exceptions.DatabaseLockedError(Path("a.db"), None),
+    exceptions.DatabaseCorruptError(Path("a.db"), "damaged"),
+    exceptions.DatabaseReadOnlyError(Path("a.db")),
+    exceptions.SchemaVersionError(Path("a.db"), "1", "2", "older"),
+    exceptions.SchemaUnversionedError(Path("a.db"), "1"),
+    exceptions.SchemaUnknownError(Path("a.db"), "9", "1"),
+]
+
+
+def test_the_list_above_has_every_error() -> None:
+    public = {
+        value
+        for value in vars(exceptions).values()
+        if isinstance(value, type) and issubclass(value, MixpanelDataError)
+    }
+    assert public == {type(error) for error in ERRORS}
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_an_error_has_a_message_and_details_and_survives_pickling(
+    error: MixpanelDataError,
+) -> None:
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is type(error)
+    assert str(copy) == str(error) == error.message != ""
+    assert vars(copy) == vars(error)
+    assert isinstance(error.details, dict)
+
+
+@pytest.mark.parametrize(
+    ("error", "builtin"),
+    [
+        (exceptions.TableNameError, ValueError),
+        (exceptions.MetadataError, ValueError),
+        (exceptions.RecordError, ValueError),
+        (exceptions.StorageClosedError, RuntimeError),
+        (exceptions.StorageForkedError, RuntimeError),
+        (exceptions.DatabaseFileError, OSError),
+        (exceptions.DatabaseLockedError, OSError),
+        (exceptions.DatabaseCorruptError, OSError),
+        (exceptions.DatabaseNotFoundError, FileNotFoundError),
+        (exceptions.DatabaseReadOnlyError, PermissionError),
+        (exceptions.SchemaVersionError, OSError),
+    ],
+)
+def test_errors_are_also_the_builtin_ones_that_callers_catch(
+    error: type[Exception], builtin: type[Exception]
+) -> None:
+    assert issubclass(error, builtin)
+    assert issubclass(error, MixpanelDataError)
