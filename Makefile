@@ -1,0 +1,58 @@
+# Everything installs itself: a Python from 3.10 on, with venv, is all a machine needs.
+PYTHON ?= python3
+OLDEST_PYTHON ?= $(shell command -v python3.10 || command -v python3)
+ROWS ?= 100000
+
+VENV := .venv
+OLDEST := .venv-oldest
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+
+$(VENV)/ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --upgrade pip
+	$(VENV)/bin/pip install --quiet --editable '.[dev]'
+	touch $@
+
+$(VENV)/bench-ready: $(VENV)/ready
+	$(VENV)/bin/pip install --quiet --editable '.[dev,bench]'
+	touch $@
+
+$(OLDEST)/ready: pyproject.toml tests/oldest.txt
+	$(OLDEST_PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/pip install --quiet --upgrade pip
+	$(OLDEST)/bin/pip install --quiet --constraint tests/oldest.txt --editable '.[test]'
+	touch $@
+
+.PHONY: demo
+demo: $(VENV)/ready ## Load and query an export in Mixpanel's format
+	$(VENV)/bin/python examples/demo.py
+
+.PHONY: test
+test: $(VENV)/ready ## Run all tests with branch coverage
+	$(VENV)/bin/python -m pytest --cov --cov-report=term-missing $(ARGS)
+
+.PHONY: test-oldest
+test-oldest: $(OLDEST)/ready ## Run all tests on the oldest supported dependencies
+	$(OLDEST)/bin/python -m pytest $(ARGS)
+
+.PHONY: lint
+lint: $(VENV)/ready ## Check style and types
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+.PHONY: check
+check: lint test test-oldest demo ## Everything that must stay green
+
+.PHONY: bench
+bench: $(VENV)/bench-ready ## Compare with others; ROWS=1000000 for the long run
+	$(VENV)/bin/python -m benchmarks --rows $(ROWS) $(ARGS)
+
+.PHONY: clean
+clean: ## Remove what the targets above made
+	rm -rf $(VENV) $(OLDEST) build dist *.egg-info src/*.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
