@@ -52,6 +52,8 @@ def open_database(
     database = ":memory:" if path is None else str(path)
     try:
         return duckdb.connect(database, read_only=read_only, config=dict(config))
+    except duckdb.ConnectionException as error:
+        raise DatabaseFileError(Path(database), f"cannot be opened. {error}") from error
     except duckdb.Error as error:
         raise translated(error, path, "") from error
 
@@ -111,7 +113,9 @@ def translated(error: duckdb.Error, path: Path | None, query: str) -> MixpanelDa
         query: The SQL that was running.
     """
     message = str(error)
-    if path is None or not isinstance(error, _FILE_ERRORS):
+    # DuckDB 2.0 has no class for a wrong checksum.
+    about_file = isinstance(error, _FILE_ERRORS) or type(error) is duckdb.Error
+    if path is None or not about_file:
         return QueryError(message, query)
     if _LOCKED.search(message):
         holder = _PID.search(message)

@@ -77,11 +77,11 @@ class Database:
         self._closing = weakref.finalize(
             self, _close, self._root, self._connections, folder, self._pid
         )
-        _open_here.add(self._root)
         try:
             if path is not None and is_new:
                 path.chmod(0o600)
             self.connection = self._root.cursor()
+            _open_here.add(self)
             self.engine = connect.make_engine(path, self.connect)
             self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
             self._own = connect.with_own_errors(self.engine, path)
@@ -126,7 +126,7 @@ class Database:
         from mixpanel_data.dialect import Connection
 
         self.require_open()
-        connection = Connection(self._root.cursor())
+        connection = Connection(self._root.cursor(), self.require_open)
         self._connections.add(connection)
         return connection
 
@@ -169,6 +169,15 @@ class Database:
                     raise
                 raise StorageClosedError from error
 
+    def abandon(self) -> None:
+        """Let nothing of the database be used or destroyed in this process."""
+        drivers = [self._root, self.connection]
+        for connection in self._connections:
+            connection.closed = True
+            drivers.append(connection.driver)
+        for driver in drivers:
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(driver))
+
 
 def _make_folder(path: Path) -> None:
     try:
@@ -195,11 +204,13 @@ def _close(
             break
         except _BUSY:  # a statement is still on its way out
             time.sleep(0.001)
+    for connection in list(connections):
+        connection.closed = True
     if folder is not None:
         folder.remove()
 
 
-_open_here: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
+_open_here: weakref.WeakSet[Database] = weakref.WeakSet()
 
 
 def _abandon_after_fork() -> None:
@@ -207,8 +218,8 @@ def _abandon_after_fork() -> None:
 
     DuckDB's destructors would wait for threads that did not survive the fork, or write the file.
     """
-    for connection in _open_here:
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
+    for database in _open_here:
+        database.abandon()
 
 
 if hasattr(os, "register_at_fork"):

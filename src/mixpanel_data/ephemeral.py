@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 import threading
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import BinaryIO
@@ -55,31 +56,33 @@ class EphemeralFolder:
     def remove(self) -> None:
         """Remove the folder and all in it; a process forked from the owner's removes nothing."""
         if os.getpid() == self._pid:
-            shutil.rmtree(self.path, ignore_errors=True)
+            _remove(self.path)
         self._lock.close()
         _live.discard(self)
 
 
 def remove_orphans() -> None:
-    """Remove the folders of this user whose process is dead."""
+    """Remove the folders of this user whose process is dead; leave all others alone."""
     if sys.platform == "win32":  # no lock to ask there
         return
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        if not folder.is_symlink() and folder.stat().st_uid == os.getuid():
-            _remove_if_orphan(folder)
+        with suppress(OSError):  # gone meanwhile, or none of ours
+            if not folder.is_symlink() and folder.stat().st_uid == os.getuid():
+                with (folder / LOCK_NAME).open("rb") as lock:
+                    if _try_lock(lock):
+                        _remove(folder)
 
 
-def _remove_if_orphan(folder: Path) -> None:
-    try:
-        lock = (folder / LOCK_NAME).open("rb")
-    except FileNotFoundError:  # its removal was cut short, or is going on
-        shutil.rmtree(folder, ignore_errors=True)
-        return
-    except OSError:  # a file, or a folder that is none of ours
-        return
-    with lock:
-        if _try_lock(lock):
-            shutil.rmtree(folder, ignore_errors=True)
+def _remove(folder: Path) -> None:
+    """Remove a folder, its lock last: while anything is left, the folder can be recognised."""
+    with suppress(OSError):
+        for child in folder.iterdir():
+            if child.is_dir() and not child.is_symlink():
+                shutil.rmtree(child, ignore_errors=True)
+            elif child.name != LOCK_NAME:
+                child.unlink(missing_ok=True)
+        (folder / LOCK_NAME).unlink(missing_ok=True)
+        folder.rmdir()
 
 
 def _try_lock(file: BinaryIO) -> bool:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 from duckdb import (
+    ConnectionException,
     DatabaseError,
     DataError,
     DuckDBPyConnection,
@@ -72,17 +73,23 @@ class Connection:
 
     Args:
         driver: The DuckDB connection to wrap. ``close()`` closes it.
+        guard: Called before anything is done; raises when nothing may be done any more.
 
     Attributes:
         driver: The DuckDB connection.
+        closed: True when the DuckDB connection is closed, by us or with its whole database.
         autocommit: True when ``begin()`` shall start nothing, so that every statement commits
             by itself.
         on_interrupt: What :meth:`interrupt` calls first, None for nothing: a statement that waits
             for its input is deaf to DuckDB's own interrupt.
     """
 
-    def __init__(self, driver: DuckDBPyConnection) -> None:
+    def __init__(
+        self, driver: DuckDBPyConnection, guard: Callable[[], object] | None = None
+    ) -> None:
         self.driver = driver
+        self._guard = guard
+        self.closed = False
         self.autocommit = False
         self.on_interrupt: Callable[[], object] | None = None
         self._in_transaction = False
@@ -96,6 +103,7 @@ class Connection:
     def begin(self) -> None:
         """Start a transaction, unless the connection is in autocommit mode."""
         if not self.autocommit:
+            self._require_open()
             self._keep_unread_rows()
             self.driver.begin()
             self._in_transaction = True
@@ -110,6 +118,7 @@ class Connection:
         """
         if not self._in_transaction:
             return
+        self._require_open()
         if self._failed:
             self.rollback()
             raise TransactionException(
@@ -122,10 +131,11 @@ class Connection:
 
     def rollback(self) -> None:
         """Roll the transaction back, if there is one."""
+        self._current = None
         if self._in_transaction:
             self._in_transaction = False
-            self._current = None
-            self.driver.rollback()
+            if not self.closed:
+                self.driver.rollback()
 
     def interrupt(self) -> None:
         """Make the running statement fail, if there is one; from any thread."""
@@ -136,10 +146,17 @@ class Connection:
 
     def close(self) -> None:
         """Close the DuckDB connection; an open transaction is rolled back."""
-        self.driver.close()
+        if not self.closed:
+            self.closed = True
+            self.driver.close()
 
     def run(self, cursor: Cursor, statement: Callable[[], _T]) -> _T:
-        """Call a function that makes DuckDB work for a cursor, and note when it fails."""
+        """Call a function that makes DuckDB work for a cursor, and note when it fails.
+
+        Raises:
+            OperationalError: The connection is closed.
+        """
+        self._require_open()
         if self._current is None or self._current() is not cursor:
             self._keep_unread_rows()
         try:
@@ -149,6 +166,12 @@ class Connection:
             raise
         self._current = weakref.ref(cursor)
         return result
+
+    def _require_open(self) -> None:
+        if self._guard is not None:
+            self._guard()
+        if self.closed:
+            raise ConnectionException("The connection is closed.")
 
     def _keep_unread_rows(self) -> None:
         if self._current is not None and (cursor := self._current()) is not None:
