@@ -9,14 +9,11 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-
-import orjson
 
 from mixpanel_data import values
 from mixpanel_data.exceptions import ExportLineError
@@ -27,9 +24,6 @@ _GZIP_MAGIC = b"\x1f\x8b"
 #: A number of this size can only be milliseconds: as seconds it is the year 5138, as milliseconds
 #: 1973, and Mixpanel was founded in 2009.
 _MILLISECONDS_FROM = 100_000_000_000
-
-# orjson reads integers beyond 64 bits as floats.
-_LONG_INTEGER = re.compile(rb"[:\[,]\s*-?\d{19}")
 
 Record = dict[str, Any]
 
@@ -58,7 +52,7 @@ def read_events_export(path: str | Path) -> Iterator[Record]:
         >>> event["event_name"], event["distinct_id"], event["event_time"].isoformat()
         ('Sign Up', '7', '2025-01-01T00:00:00+00:00')
     """
-    return _records(Path(path), _event)
+    return _records(Path(path), event_of)
 
 
 def read_profiles_export(path: str | Path) -> Iterator[Record]:
@@ -75,20 +69,24 @@ def read_profiles_export(path: str | Path) -> Iterator[Record]:
         ExportLineError: A line is no profile. It is a ``RecordError`` with ``path`` and ``line``.
         OSError: The file cannot be read.
     """
-    return _records(Path(path), _profile)
+    return _records(Path(path), profile_of)
 
 
-def _records(path: Path, convert: Callable[[Record], Record]) -> Iterator[Record]:
+def is_compressed(path: Path) -> bool:
+    """Tell whether a file is gzip, by its content."""
+    with path.open("rb") as file:
+        return file.read(2) == _GZIP_MAGIC
+
+
+def _records(path: Path, convert: Callable[[bytes], Record]) -> Iterator[Record]:
     index, number = 0, 0
     with path.open("rb") as raw:
-        compressed = raw.read(2) == _GZIP_MAGIC
-        raw.seek(0)
-        lines: Iterable[bytes] = gzip.GzipFile(fileobj=raw) if compressed else raw
+        lines: Iterable[bytes] = gzip.GzipFile(fileobj=raw) if is_compressed(path) else raw
         try:
             for line in lines:
                 number += 1
                 if not line.isspace():
-                    yield convert(_parsed(line))
+                    yield convert(line)
                     index += 1
         except _LineError as error:
             raise ExportLineError(index, error.field, str(error), path, number) from error
@@ -105,10 +103,7 @@ class _LineError(ValueError):
 
 def _parsed(line: bytes) -> Record:
     try:
-        if _LONG_INTEGER.search(line):
-            parsed = json.loads(line, parse_constant=_refuse_constant)
-        else:
-            parsed = orjson.loads(line)
+        parsed = values.parse_json(line)
     except ValueError as error:
         raise _LineError(None, f"is not JSON: {error}.") from error
     if not isinstance(parsed, dict):
@@ -116,15 +111,17 @@ def _parsed(line: bytes) -> Record:
     return parsed
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
+def event_of(line: bytes) -> Record:
+    """Return the record of a line of an events export.
 
-
-def _event(line: Record) -> Record:
-    name = line.get("event")
+    Raises:
+        ValueError: The line is no event.
+    """
+    parsed = _parsed(line)
+    name = parsed.get("event")
     if not isinstance(name, str):
         raise _LineError("event", "is missing or no string.")
-    properties = _properties(line, "properties")
+    properties = _properties(parsed, "properties")
     record = {
         "event_name": name,
         "event_time": _time("time", properties.pop("time", None)),
@@ -137,13 +134,19 @@ def _event(line: Record) -> Record:
     return record
 
 
-def _profile(line: Record) -> Record:
-    if line.get("$distinct_id") is None:
+def profile_of(line: bytes) -> Record:
+    """Return the record of a line of a profiles export.
+
+    Raises:
+        ValueError: The line is no profile.
+    """
+    parsed = _parsed(line)
+    if parsed.get("$distinct_id") is None:
         raise _LineError("$distinct_id", "is missing.")
-    properties = _properties(line, "$properties")
+    properties = _properties(parsed, "$properties")
     last_seen = properties.pop("$last_seen", None)
     return {
-        "distinct_id": _identifier("$distinct_id", line["$distinct_id"]),
+        "distinct_id": _identifier("$distinct_id", parsed["$distinct_id"]),
         "properties": properties,
         "last_seen": None if last_seen is None else _time("$last_seen", last_seen),
     }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, Protocol, get_args
+
+from sqlalchemy import Connection, Table
 
 from mixpanel_data import write
 from mixpanel_data.database import Database
@@ -11,10 +13,21 @@ from mixpanel_data.exceptions import MetadataError
 from mixpanel_data.names import check_table_name
 from mixpanel_data.tables import managed_table
 from mixpanel_data.types import OnConflict, TableMetadata, TableType
-from mixpanel_data.write import Load, Progress
+from mixpanel_data.write import Insert, Load, Progress
 
-#: Rows per batch. A batch should fit into the processor's cache; larger ones are slower.
-DEFAULT_BATCH_SIZE = 2048
+if TYPE_CHECKING:
+    from mixpanel_data.files import ExportPaths
+
+
+class ArrowStream(Protocol):
+    """Data with the Arrow C stream interface."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Export the data."""
+        ...
+
+
+Data = Iterable[Mapping[str, Any]] | ArrowStream
 
 
 class Loading:
@@ -25,11 +38,11 @@ class Loading:
     def create_events_table(
         self,
         name: str,
-        data: Iterable[Mapping[str, Any]],
+        data: Data,
         metadata: TableMetadata,
         progress_callback: Progress | None = None,
         *,
-        batch_size: int = DEFAULT_BATCH_SIZE,
+        batch_size: int | None = None,
         primary_key: bool = True,
         on_conflict: OnConflict = "ignore",
     ) -> int:
@@ -39,12 +52,14 @@ class Loading:
             name: Letters, digits and underscores, not starting with an underscore.
             data: Dicts with ``event_name`` (str), ``event_time`` (datetime, ISO 8601 string or
                 epoch seconds; without a zone it is UTC), ``distinct_id`` (str), ``insert_id``
-                (str) and ``properties`` (dict). Iterated once, in the calling thread, and never
-                held as a whole.
+                (str) and ``properties`` (dict). Or a DataFrame of pandas or polars, a table or
+                reader of pyarrow, a DuckDB relation, or anything else with the Arrow C stream
+                interface, with these columns; ``properties`` as JSON text, a struct or a map.
+                Consumed once, in the calling thread, and never held as a whole.
             metadata: How the events were fetched; its ``type`` must be ``"events"``.
             progress_callback: Called with the number of records so far, after each batch, in the
                 calling thread. What it raises aborts the load.
-            batch_size: The most records per batch.
+            batch_size: The most rows per batch; by default 2,048 dicts, or 65,536 rows of Arrow.
             primary_key: Also put the primary key constraint on ``insert_id``. Without it the table
                 is smaller and loads faster, and loading still keeps ids unique.
             on_conflict: When an ``insert_id`` occurs again: ``"ignore"`` keeps the first event,
@@ -61,18 +76,19 @@ class Loading:
             DuplicateRecordError: An id occurs again and ``on_conflict`` is ``"error"``.
             DatabaseReadOnlyError: The engine was opened read-only.
         """
-        load = _load("events", name, data, metadata, progress_callback, batch_size, on_conflict)
-        with self._database.writing(name) as connection:
-            return write.create(connection, load, primary_key=primary_key)
+        table = _checked("events", name, metadata, on_conflict)
+        insert = _insertion_of(data, table, batch_size)
+        load = Load(table, insert, metadata, on_conflict, progress_callback)
+        return self._create(load, primary_key)
 
     def create_profiles_table(
         self,
         name: str,
-        data: Iterable[Mapping[str, Any]],
+        data: Data,
         metadata: TableMetadata,
         progress_callback: Progress | None = None,
         *,
-        batch_size: int = DEFAULT_BATCH_SIZE,
+        batch_size: int | None = None,
         primary_key: bool = True,
         on_conflict: OnConflict = "ignore",
     ) -> int:
@@ -81,10 +97,11 @@ class Loading:
         Args:
             name: Letters, digits and underscores, not starting with an underscore.
             data: Dicts with ``distinct_id`` (str), ``properties`` (dict) and, where known,
-                ``last_seen`` (as ``event_time`` of events, or None).
+                ``last_seen`` (as ``event_time`` of events, or None); or Arrow data, as for
+                :meth:`create_events_table`.
             metadata: How the profiles were fetched; its ``type`` must be ``"profiles"``.
             progress_callback: As for :meth:`create_events_table`.
-            batch_size: The most records per batch.
+            batch_size: As for :meth:`create_events_table`.
             primary_key: Also put the primary key constraint on ``distinct_id``.
             on_conflict: As for :meth:`create_events_table`, by ``distinct_id``.
 
@@ -94,18 +111,19 @@ class Loading:
         Raises:
             MixpanelDataError: As :meth:`create_events_table`.
         """
-        load = _load("profiles", name, data, metadata, progress_callback, batch_size, on_conflict)
-        with self._database.writing(name) as connection:
-            return write.create(connection, load, primary_key=primary_key)
+        table = _checked("profiles", name, metadata, on_conflict)
+        insert = _insertion_of(data, table, batch_size)
+        load = Load(table, insert, metadata, on_conflict, progress_callback)
+        return self._create(load, primary_key)
 
     def append_events_table(
         self,
         name: str,
-        data: Iterable[Mapping[str, Any]],
+        data: Data,
         metadata: TableMetadata,
         progress_callback: Progress | None = None,
         *,
-        batch_size: int = DEFAULT_BATCH_SIZE,
+        batch_size: int | None = None,
         on_conflict: OnConflict = "ignore",
     ) -> int:
         """Add events to a table; all of them, or none when anything goes wrong.
@@ -117,7 +135,7 @@ class Loading:
             data: As for :meth:`create_events_table`.
             metadata: How the added events were fetched.
             progress_callback: As for :meth:`create_events_table`.
-            batch_size: The most records per batch.
+            batch_size: As for :meth:`create_events_table`.
             on_conflict: When an ``insert_id`` occurs again, in ``data`` or in the table:
                 ``"ignore"`` keeps the first event, ``"replace"`` the last, ``"error"`` raises.
 
@@ -130,18 +148,18 @@ class Loading:
             WriteConflictError: Another engine in this process is changing the same table.
             MixpanelDataError: Otherwise as :meth:`create_events_table`.
         """
-        load = _load("events", name, data, metadata, progress_callback, batch_size, on_conflict)
-        with self._database.writing(name) as connection:
-            return write.append(connection, load)
+        table = _checked("events", name, metadata, on_conflict)
+        insert = _insertion_of(data, table, batch_size)
+        return self._append(Load(table, insert, metadata, on_conflict, progress_callback))
 
     def append_profiles_table(
         self,
         name: str,
-        data: Iterable[Mapping[str, Any]],
+        data: Data,
         metadata: TableMetadata,
         progress_callback: Progress | None = None,
         *,
-        batch_size: int = DEFAULT_BATCH_SIZE,
+        batch_size: int | None = None,
         on_conflict: OnConflict = "ignore",
     ) -> int:
         """Add profiles to a table; all of them, or none when anything goes wrong.
@@ -151,7 +169,7 @@ class Loading:
             data: As for :meth:`create_profiles_table`.
             metadata: How the added profiles were fetched.
             progress_callback: As for :meth:`create_events_table`.
-            batch_size: The most records per batch.
+            batch_size: As for :meth:`create_events_table`.
             on_conflict: As for :meth:`append_events_table`; ``"replace"`` brings profiles up to
                 date.
 
@@ -161,9 +179,81 @@ class Loading:
         Raises:
             MixpanelDataError: As :meth:`append_events_table`.
         """
-        load = _load("profiles", name, data, metadata, progress_callback, batch_size, on_conflict)
-        with self._database.writing(name) as connection:
-            return write.append(connection, load)
+        table = _checked("profiles", name, metadata, on_conflict)
+        insert = _insertion_of(data, table, batch_size)
+        return self._append(Load(table, insert, metadata, on_conflict, progress_callback))
+
+    def load_events_export(
+        self,
+        name: str,
+        path: ExportPaths,
+        metadata: TableMetadata,
+        progress_callback: Progress | None = None,
+        *,
+        append: bool = False,
+        primary_key: bool = True,
+        on_conflict: OnConflict = "ignore",
+    ) -> int:
+        """Load events from Mixpanel's raw export files, read by DuckDB in parallel.
+
+        The rows are those that :func:`read_events_export` gives for the same files.
+
+        Args:
+            name: The table to create.
+            path: A file, plain or gzip, a pattern such as ``"exports/*.jsonl.gz"``, or several
+                of these, which are loaded in their order.
+            metadata: How the events were fetched.
+            progress_callback: Called with the number of events read. DuckDB gives no numbers on
+                the way, so the first may be the last.
+            append: Add to an existing table instead of creating one.
+            primary_key: As for :meth:`create_events_table`.
+            on_conflict: As for :meth:`create_events_table` and :meth:`append_events_table`.
+
+        Returns:
+            The number of rows by which the table grew.
+
+        Raises:
+            ExportLineError: A line is no event; ``path`` and ``line`` say which.
+            FileNotFoundError: There is no such file.
+            MixpanelDataError: As :meth:`create_events_table` or :meth:`append_events_table`.
+        """
+        return self._load_files(
+            "events", name, path, metadata, progress_callback, append, primary_key, on_conflict
+        )
+
+    def load_profiles_export(
+        self,
+        name: str,
+        path: ExportPaths,
+        metadata: TableMetadata,
+        progress_callback: Progress | None = None,
+        *,
+        append: bool = False,
+        primary_key: bool = True,
+        on_conflict: OnConflict = "ignore",
+    ) -> int:
+        """Load profiles from Mixpanel's export files, read by DuckDB in parallel.
+
+        The rows are those that :func:`read_profiles_export` gives for the same files.
+
+        Args:
+            name: The table to create.
+            path: As for :meth:`load_events_export`.
+            metadata: How the profiles were fetched.
+            progress_callback: As for :meth:`load_events_export`.
+            append: Add to an existing table instead of creating one.
+            primary_key: As for :meth:`create_profiles_table`.
+            on_conflict: As for :meth:`create_profiles_table` and :meth:`append_profiles_table`.
+
+        Returns:
+            The number of rows by which the table grew.
+
+        Raises:
+            MixpanelDataError: As :meth:`load_events_export`.
+        """
+        return self._load_files(
+            "profiles", name, path, metadata, progress_callback, append, primary_key, on_conflict
+        )
 
     def drop_table(self, name: str) -> None:
         """Drop a table with its rows and metadata, for good.
@@ -177,25 +267,59 @@ class Loading:
         with self._database.writing(name) as connection:
             write.drop(connection, name)
 
+    def _load_files(
+        self,
+        kind: TableType,
+        name: str,
+        paths: ExportPaths,
+        metadata: TableMetadata,
+        progress: Progress | None,
+        append: bool,
+        primary_key: bool,
+        on_conflict: OnConflict,
+    ) -> int:
+        from mixpanel_data.files import ExportFiles, NotForDuckDBError
 
-def _load(
-    kind: TableType,
-    name: str,
-    data: Iterable[Mapping[str, Any]],
-    metadata: TableMetadata,
-    progress: Progress | None,
-    batch_size: int,
-    on_conflict: OnConflict,
-) -> Load:
-    """Check the arguments of a load before anything is touched."""
-    from mixpanel_data.records import RecordBatches
+        table = _checked(kind, name, metadata, on_conflict)
+        files = ExportFiles.find(kind, paths)
+        try:
+            load = Load(table, files.insert, metadata, on_conflict, progress)
+            return self._append(load) if append else self._create(load, primary_key)
+        except NotForDuckDBError:
+            insert = _insertion_of(files.records(), table, None)
+            load = Load(table, insert, metadata, on_conflict, progress)
+            return self._append(load) if append else self._create(load, primary_key)
 
+    def _create(self, load: Load, primary_key: bool) -> int:
+        with self._database.writing(load.table.name) as connection:
+            return write.create(connection, load, primary_key=primary_key)
+
+    def _append(self, load: Load) -> int:
+        with self._database.writing(load.table.name) as connection:
+            return write.append(connection, load)
+
+
+def _checked(kind: TableType, name: str, metadata: TableMetadata, on_conflict: OnConflict) -> Table:
+    """Check the arguments of a load before anything is touched; declare its table."""
     table = managed_table(kind, check_table_name(name))
     if metadata.type != kind:
         raise MetadataError("type", f"is {metadata.type!r}. Use {kind!r} for a table of {kind}.")
-    if batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size}. Use a positive number of records.")
     if on_conflict not in get_args(OnConflict):
         raise ValueError(f"on_conflict is {on_conflict!r}. Use one of {get_args(OnConflict)}.")
-    batches = RecordBatches(data, table, batch_size)
-    return Load(table, batches, metadata, on_conflict, progress)
+    return table
+
+
+def _insertion_of(data: Any, table: Table, batch_size: int | None) -> Insert:
+    """Return the function that inserts data of any supported form."""
+    from mixpanel_data.arrow import ArrowBatches, is_arrow
+    from mixpanel_data.records import RecordBatches
+    from mixpanel_data.stream import insert_batches
+
+    if batch_size is not None and batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size}. Use a positive number of rows.")
+    batches = (ArrowBatches if is_arrow(data) else RecordBatches)(data, table, batch_size)
+
+    def insert(connection: Connection, target: Table, progress: Progress | None) -> int:
+        return insert_batches(connection, target, batches, progress)
+
+    return insert

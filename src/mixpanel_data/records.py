@@ -21,6 +21,10 @@ from mixpanel_data.exceptions import RecordError
 from mixpanel_data.tables import OPTIONAL
 from mixpanel_data.values import EARLIEST, EPOCH, EPOCH_UTC, LATEST, MICROSECOND
 
+#: The most rows of a batch, where the caller does not say. A batch should fit into the processor's
+#: cache: longer ones are slower.
+DEFAULT_BATCH_SIZE = 2048
+
 #: A batch is handed on when its JSON documents have this many bytes, however few rows they are.
 MAX_BATCH_BYTES = 8 * 1024 * 1024
 
@@ -47,16 +51,20 @@ class RecordBatches:
 
     Attributes:
         schema: Arrow schema of the batches.
+        expressions: Empty: the batches hold what the table shall hold.
 
     Raises:
         RecordError: While iterating: the first record that cannot be stored, with index and field.
             Whatever the iterable itself raises passes through.
     """
 
-    def __init__(self, records: Iterable[Mapping[str, Any]], table: Table, batch_size: int) -> None:
+    def __init__(
+        self, records: Iterable[Mapping[str, Any]], table: Table, batch_size: int | None = None
+    ) -> None:
         self.schema = arrow_schema(table)
+        self.expressions: dict[str, str] = {}
         self._records = records
-        self._batch_size = batch_size
+        self._batch_size = batch_size or DEFAULT_BATCH_SIZE
         self._columns = list(table.columns)
         (self._json,) = (column for column in self._columns if isinstance(column.type, JSON))
         self._scalars = [column for column in self._columns if column is not self._json]
@@ -123,7 +131,7 @@ class RecordBatches:
         try:
             for position, column in enumerate(self._scalars):
                 cells = self._cells[position :: len(self._scalars)]
-                arrays[column.name] = _to_arrow(column, cells)
+                arrays[column.name] = to_arrow(column, cells)
         except ValueError:
             self._check_cells()
             raise
@@ -161,7 +169,7 @@ def _checked(column: Column[Any], value: object) -> Any:
     return None
 
 
-def _to_arrow(column: Column[Any], cells: Sequence[Any]) -> pa.Array:
+def to_arrow(column: Column[Any], cells: Sequence[Any]) -> pa.Array:
     """Convert the cells of a column.
 
     Raises:

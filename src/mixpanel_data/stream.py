@@ -6,23 +6,53 @@ so it stores one batch while the next is made, and a producer that is faster has
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, cast
 from uuid import uuid4
 
 import pyarrow as pa
-from sqlalchemy import Connection, Table, column, insert, select, table
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    column,
+    insert,
+    literal_column,
+    select,
+    table,
+)
 
-from mixpanel_data.records import RecordBatches
+from mixpanel_data.documents import refuse_bad_documents
 
 if TYPE_CHECKING:
     from mixpanel_data import dialect
 
 #: How many batches may wait for DuckDB. More would only cost memory.
 QUEUE_LENGTH = 4
+
+
+class Batches(Protocol):
+    """Where rows come from.
+
+    Attributes:
+        schema: Arrow schema of the batches, with the columns of the table.
+        expressions: SQL that makes a column of what a batch has under its name, where that is not
+            the column itself. Documents that it leaves NULL, or NaN in, are refused afterwards.
+    """
+
+    schema: pa.Schema
+
+    @property
+    def expressions(self) -> Mapping[str, str]:
+        """SQL for the columns that are not simply taken."""
+        ...
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        """Iterate over the batches, once."""
+        ...
 
 
 class BatchQueue:
@@ -87,14 +117,14 @@ class BatchQueue:
 def insert_batches(
     connection: Connection,
     target: Table,
-    batches: RecordBatches,
-    progress: Callable[[int], object] | None = None,
+    batches: Batches,
+    progress: Callable[[int], object] | None,
 ) -> int:
     """Insert batches with one statement, in the transaction of the connection.
 
     Args:
         connection: Connection with a transaction open. It commits nothing here.
-        target: Table to insert into.
+        target: Table to insert into, empty.
         batches: The rows; iterated once, in the calling thread.
         progress: Called in the calling thread after each batch with the rows so far.
 
@@ -102,6 +132,7 @@ def insert_batches(
         The number of rows.
 
     Raises:
+        RecordError: A document is no JSON object.
         MixpanelDataError: DuckDB could not store the rows.
         BaseException: Whatever ``batches`` or ``progress`` raised, unchanged. DuckDB has stopped
             by then; the transaction is to be rolled back.
@@ -109,12 +140,17 @@ def insert_batches(
     dbapi = cast("dialect.Connection", connection.connection.dbapi_connection)
     names = batches.schema.names
     source = table(f"_batches_{uuid4().hex}", *map(column, names))
-    statement = insert(target).from_select(names, select(source))
+    expressions = [batches.expressions.get(name, name) for name in names]
+    cells: list[ColumnElement[Any]] = [literal_column(expression) for expression in expressions]
+    statement = insert(target).from_select(names, select(*cells).select_from(source))
     queue = BatchQueue()
+    failures: list[BaseException] = []
 
     def store() -> None:
         try:
             connection.execute(statement)
+        except BaseException as error:
+            failures.append(error)
         finally:
             queue.stop_reading()
 
@@ -122,21 +158,27 @@ def insert_batches(
     dbapi.driver.register(
         source.name, pa.RecordBatchReader.from_batches(batches.schema, iter(queue))
     )
-    rows = 0
-    with ThreadPoolExecutor(1, thread_name_prefix="mixpanel_data-load") as executor:
-        stored = executor.submit(store)
-        try:
-            for batch in batches:
-                if not queue.put(batch):
-                    break
-                rows += batch.num_rows
-                if progress is not None:
-                    progress(rows)
-            queue.finish()
-            stored.result()
-        except BaseException:
+    rows, pid = 0, os.getpid()
+    thread = threading.Thread(target=store, name="mixpanel_data-load", daemon=True)
+    thread.start()
+    try:
+        for batch in batches:
+            if not queue.put(batch):
+                break
+            rows += batch.num_rows
+            if progress is not None:
+                progress(rows)
+        queue.finish()
+        thread.join()
+    except BaseException:
+        if os.getpid() == pid:  # the iterator may have forked, and the thread is the parent's
             dbapi.interrupt()
-            raise
+            thread.join()
+        raise
+    if failures:
+        raise failures[0]
     dbapi.driver.unregister(source.name)
     dbapi.on_interrupt = None
+    if batches.expressions:
+        refuse_bad_documents(connection, target)
     return rows

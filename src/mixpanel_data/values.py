@@ -6,6 +6,7 @@ hold it. The reason is the second half of a ``RecordError``'s message.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -29,6 +30,9 @@ LATEST = (datetime.max - EPOCH) // MICROSECOND
 _ISO = re.compile(
     r"(.{10})(?:[T ](\d\d:?\d\d(?::?\d\d)?)(?:[.,](\d+))?\s*(Z|[+-]\d\d(?::?\d\d)?)?)?"
 )
+
+# `orjson` reads integers beyond 64 bits as floats.
+_LONG_INTEGER = re.compile(rb"[:\[,]\s*-?\d{19}")
 
 
 def text(value: object) -> str:
@@ -113,6 +117,33 @@ def document(value: object, *, sort_keys: bool = False) -> bytes:
         return orjson.dumps(_jsonable(value), option=orjson.OPT_SORT_KEYS if sort_keys else None)
     except (TypeError, RecursionError) as error:
         raise ValueError(f"cannot become JSON: {error}.") from error
+
+
+def parse_json(text: bytes) -> Any:
+    """Parse JSON without losing anything.
+
+    Integers of any size stay integers, and a number beyond the range of a float is a ``Decimal``.
+
+    Raises:
+        ValueError: The text is no JSON. NaN, Infinity and lone surrogates are none.
+    """
+    if not _LONG_INTEGER.search(text):
+        try:
+            return orjson.loads(text)
+        except ValueError:
+            pass  # a number too large for it, or a real mistake
+    parsed = json.loads(text, parse_constant=_refuse_constant, parse_float=_number)
+    document({"": parsed})  # finds lone surrogates
+    return parsed
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _number(text: str) -> float | Decimal:
+    number = float(text)
+    return number if math.isfinite(number) else Decimal(text)
 
 
 def is_finite(value: Mapping[str, Any], dumped: bytes) -> bool:

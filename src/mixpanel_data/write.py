@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 from sqlalchemy import (
@@ -39,10 +39,8 @@ from mixpanel_data.tables import METADATA_TABLE, without_key
 from mixpanel_data.types import OnConflict, TableMetadata
 from mixpanel_data.unique import drop_repeated, settle_with_existing
 
-if TYPE_CHECKING:
-    from mixpanel_data.records import RecordBatches
-
 Progress = Callable[[int], object]
+Insert = Callable[[Connection, Table, Progress | None], int]
 
 #: Where appended rows land first. Temporary tables are seen by one connection only.
 LANDING = "_landing"
@@ -54,23 +52,21 @@ class Load:
 
     Attributes:
         table: Declaration of the table.
-        batches: The rows; consumed once.
+        insert: Inserts the rows into an empty table and returns their number; called once.
         metadata: What to record about them.
         on_conflict: What to do with rows of the same key.
         progress: Called with the rows so far, after each batch.
     """
 
     table: Table
-    batches: RecordBatches
+    insert: Insert
     metadata: TableMetadata
     on_conflict: OnConflict
     progress: Progress | None
 
     def land(self, connection: Connection, landing: Table) -> int:
         """Fill a table with the rows, one per key; return their number."""
-        from mixpanel_data.stream import insert_batches
-
-        rows = insert_batches(connection, landing, self.batches, self.progress)
+        rows = self.insert(connection, landing, self.progress)
         return rows - drop_repeated(connection, landing, self.table, self.on_conflict)
 
 
