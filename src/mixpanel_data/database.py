@@ -9,7 +9,7 @@ import time
 import weakref
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,8 @@ _BUSY: tuple[type[duckdb.Error], ...] = tuple(
     getattr(duckdb, name) for name in ("ResourceInUseException",) if hasattr(duckdb, name)
 )
 
+DEFAULT_LOAD_MEMORY_LIMIT = "128MiB"
+
 
 class Database:
     """An open database, its SQLAlchemy engine and the locks of its writers.
@@ -43,6 +45,8 @@ class Database:
         path: The file, created with the folders above it where there is none; None for memory.
         read_only: Open without the right to write.
         config: DuckDB's settings.
+        load_memory_limit: What DuckDB's memory may grow to while rows stream in, unless
+            ``config`` has a ``memory_limit``; None for no limit of ours.
         folder: A folder to remove on closing.
 
     Attributes:
@@ -61,6 +65,7 @@ class Database:
         *,
         read_only: bool = False,
         config: Mapping[str, Any] | None = None,
+        load_memory_limit: str | None = DEFAULT_LOAD_MEMORY_LIMIT,
         folder: EphemeralFolder | None = None,
     ) -> None:
         is_new = path is None or not path.exists()
@@ -71,6 +76,11 @@ class Database:
         self.path = path
         self.read_only = read_only
         self._pid = os.getpid()
+        # In memory the limit would be one for the rows themselves.
+        respects_user = "memory_limit" in (config or {}) or path is None
+        self._load_memory_limit = None if respects_user else load_memory_limit
+        self._loads = 0
+        self._budget_lock = threading.Lock()
         self._table_locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
         self._root = connect.open_database(path, read_only=read_only, config=config or {})
         self._connections: weakref.WeakSet[dialect.Connection] = weakref.WeakSet()
@@ -168,6 +178,39 @@ class Database:
                 if self.is_open:
                     raise
                 raise StorageClosedError from error
+
+    @contextmanager
+    def load_budget(self) -> Iterator[None]:
+        """Keep DuckDB's memory low in the block, and as it was afterwards.
+
+        DuckDB lets its buffers grow to 80 % of the machine's memory. Rows that stream by gain
+        nothing from that: they are written once.
+        """
+        if self._load_memory_limit is None:
+            yield
+            return
+        self._count_load(1)
+        try:
+            yield
+        finally:
+            self._count_load(-1)
+
+    def _count_load(self, change: int) -> None:
+        """Set the limit with the first of the loads that run at once, lift it with the last."""
+        with self._budget_lock:
+            before, self._loads = self._loads, self._loads + change
+            if 0 in (before, self._loads) and self.is_open:
+                self._set_memory_limit(self._load_memory_limit if self._loads else None)
+
+    def _set_memory_limit(self, limit: str | None) -> None:
+        cursor = self._root.cursor()
+        # A limit below what is in use is refused; then the buffers are as full as they will get.
+        with suppress(duckdb.OutOfMemoryException):
+            if limit is None:
+                cursor.execute("RESET GLOBAL memory_limit")
+            else:
+                cursor.execute("SET GLOBAL memory_limit = ?", [limit])
+        cursor.close()
 
     def abandon(self) -> None:
         """Let nothing of the database be used or destroyed in this process."""

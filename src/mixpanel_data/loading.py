@@ -78,7 +78,7 @@ class Loading:
         """
         table = _checked("events", name, metadata, on_conflict)
         insert = _insertion_of(data, table, batch_size)
-        load = Load(table, insert, metadata, on_conflict, progress_callback)
+        load = self._load(table, insert, metadata, on_conflict, progress_callback)
         return self._create(load, primary_key)
 
     def create_profiles_table(
@@ -113,7 +113,7 @@ class Loading:
         """
         table = _checked("profiles", name, metadata, on_conflict)
         insert = _insertion_of(data, table, batch_size)
-        load = Load(table, insert, metadata, on_conflict, progress_callback)
+        load = self._load(table, insert, metadata, on_conflict, progress_callback)
         return self._create(load, primary_key)
 
     def append_events_table(
@@ -150,7 +150,7 @@ class Loading:
         """
         table = _checked("events", name, metadata, on_conflict)
         insert = _insertion_of(data, table, batch_size)
-        return self._append(Load(table, insert, metadata, on_conflict, progress_callback))
+        return self._append(self._load(table, insert, metadata, on_conflict, progress_callback))
 
     def append_profiles_table(
         self,
@@ -181,7 +181,7 @@ class Loading:
         """
         table = _checked("profiles", name, metadata, on_conflict)
         insert = _insertion_of(data, table, batch_size)
-        return self._append(Load(table, insert, metadata, on_conflict, progress_callback))
+        return self._append(self._load(table, insert, metadata, on_conflict, progress_callback))
 
     def load_events_export(
         self,
@@ -283,12 +283,22 @@ class Loading:
         table = _checked(kind, name, metadata, on_conflict)
         files = ExportFiles.find(kind, paths)
         try:
-            load = Load(table, files.insert, metadata, on_conflict, progress)
+            load = self._load(table, files.insert, metadata, on_conflict, progress)
             return self._append(load) if append else self._create(load, primary_key)
         except NotForDuckDBError:
             insert = _insertion_of(files.records(), table, None)
-            load = Load(table, insert, metadata, on_conflict, progress)
+            load = self._load(table, insert, metadata, on_conflict, progress)
             return self._append(load) if append else self._create(load, primary_key)
+
+    def _load(
+        self,
+        table: Table,
+        insert: Insert,
+        metadata: TableMetadata,
+        on_conflict: OnConflict,
+        progress: Progress | None,
+    ) -> Load:
+        return Load(table, insert, metadata, on_conflict, progress, self._database.load_budget)
 
     def _create(self, load: Load, primary_key: bool) -> int:
         with self._database.writing(load.table.name) as connection:

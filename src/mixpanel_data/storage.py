@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 from sqlalchemy import Engine
 
-from mixpanel_data.database import Database
+from mixpanel_data.database import DEFAULT_LOAD_MEMORY_LIMIT, Database
 from mixpanel_data.ephemeral import EphemeralFolder
 from mixpanel_data.exceptions import DatabaseNotFoundError
 from mixpanel_data.loading import Loading
@@ -37,6 +37,9 @@ class StorageEngine(Loading, Querying):
         read_only: Open an existing file without the right to write. Several processes can do so
             at once.
         config: DuckDB's settings, such as ``{"memory_limit": "1GB", "threads": 2}``.
+        load_memory_limit: What DuckDB's buffers may grow to while rows stream in, such as
+            ``"500MB"``. Afterwards they may grow as before. A ``memory_limit`` in ``config`` is
+            respected instead; None sets no limit.
 
     Raises:
         ValueError: Neither path nor project id, or an id that cannot be a file's name.
@@ -68,9 +71,13 @@ class StorageEngine(Loading, Querying):
         project_id: str | int | None = None,
         read_only: bool = False,
         config: Mapping[str, Any] | None = None,
+        load_memory_limit: str | None = DEFAULT_LOAD_MEMORY_LIMIT,
     ) -> None:
         self._database = Database(
-            _database_path(path, project_id), read_only=read_only, config=config
+            _database_path(path, project_id),
+            read_only=read_only,
+            config=config,
+            load_memory_limit=load_memory_limit,
         )
 
     @classmethod

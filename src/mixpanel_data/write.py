@@ -7,7 +7,7 @@ the rows move into the table that has one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -56,6 +56,7 @@ class Load:
         metadata: What to record about them.
         on_conflict: What to do with rows of the same key.
         progress: Called with the rows so far, after each batch.
+        budget: Keeps DuckDB's memory low while rows land.
     """
 
     table: Table
@@ -63,10 +64,12 @@ class Load:
     metadata: TableMetadata
     on_conflict: OnConflict
     progress: Progress | None
+    budget: Callable[[], AbstractContextManager[None]]
 
     def land(self, connection: Connection, landing: Table) -> int:
         """Fill a table with the rows, one per key; return their number."""
-        rows = self.insert(connection, landing, self.progress)
+        with self.budget():
+            rows = self.insert(connection, landing, self.progress)
         return rows - drop_repeated(connection, landing, self.table, self.on_conflict)
 
 

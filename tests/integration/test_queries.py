@@ -199,6 +199,12 @@ def test_two_open_results_of_one_connection_do_not_disturb_each_other(
         assert [len(one.all()), len(other.all())] == [99_998, 99_998]
 
 
+def test_a_relation_without_rows_has_its_columns(events: StorageEngine) -> None:
+    relation = events.execute("SELECT event_name FROM events_jan WHERE false")
+    assert relation.columns == ["event_name"]
+    assert relation.fetchall() == []
+
+
 def test_a_relation_outlives_the_method_that_made_it(storage: StorageEngine) -> None:
     import gc
 

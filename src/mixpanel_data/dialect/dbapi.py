@@ -217,8 +217,9 @@ class Cursor:
         driver = self.connection.driver
         bound = parameters or None
         relation = self.connection.run(self, lambda: driver.sql(statement, params=bound))
-        # DuckDB 1.5 has no relation for a statement without rows.
-        self.relation = relation or driver.sql('SELECT 0 AS "Count" LIMIT 0')
+        if relation is None:  # DuckDB 1.5 has none for a statement without rows
+            relation = driver.sql('SELECT 0 AS "Count" LIMIT 0')
+        self.relation = relation
 
     def fetchone(self) -> Row | None:
         """Return the next row, or None when there is none."""

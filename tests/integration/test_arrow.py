@@ -1,0 +1,280 @@
+"""Arrow data: every library's tables and frames, every layout of a column, bad rows by index."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from mixpanel_data import RecordError, StorageEngine
+from tests.conftest import EVENTS, PROFILES, Record, make_event, make_events, make_profiles
+
+COUNT = 3000
+
+
+def as_text(records: Iterator[Record]) -> list[Record]:
+    return [{**record, "properties": json.dumps(record["properties"])} for record in records]
+
+
+def table_of(count: int = COUNT, start: int = 0) -> pa.Table:
+    return pa.Table.from_pylist(as_text(make_events(count, start)))
+
+
+def relation_of(table: pa.Table) -> duckdb.DuckDBPyRelation:
+    connection = duckdb.connect(":memory:")
+    connection.register("given", table)
+    return connection.sql("SELECT * REPLACE (properties::JSON AS properties) FROM given")
+
+
+FORMS: dict[str, Callable[[], Any]] = {
+    "pyarrow table": table_of,
+    "pyarrow reader": lambda: table_of().to_reader(),
+    "pyarrow batch": lambda: table_of().combine_chunks().to_batches()[0],
+    "structs": lambda: pa.Table.from_pylist(list(make_events(COUNT))),
+    "pandas with text": lambda: pd.DataFrame(as_text(make_events(COUNT))),
+    "pandas with dicts": lambda: pd.DataFrame(make_events(COUNT)),
+    "pandas with an index": lambda: pd.DataFrame(as_text(make_events(COUNT))).set_index(
+        pd.Index(range(7, COUNT + 7))
+    ),
+    "DuckDB relation": lambda: relation_of(table_of()),
+}
+
+
+def rows_of(storage: StorageEngine, table: str) -> list[Any]:
+    rows = storage.execute_rows(f"SELECT * FROM {table} ORDER BY rowid")
+    return [(*row[:4], json.loads(row[4])) for row in rows]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_gives_the_rows_that_records_give(storage: StorageEngine, form: str) -> None:
+    calls: list[int] = []
+    storage.create_events_table("records", make_events(COUNT), EVENTS)
+    added = storage.create_events_table("t", FORMS[form](), EVENTS, calls.append, batch_size=1000)
+    assert added == COUNT
+    assert rows_of(storage, "t") == rows_of(storage, "records")
+    assert calls == [1000, 2000, 3000]
+
+
+def test_polars_frames_are_taken_too(storage: StorageEngine) -> None:
+    polars = pytest.importorskip("polars")
+    frame = polars.DataFrame(as_text(make_events(COUNT)))
+    assert storage.create_events_table("t", frame, EVENTS) == COUNT
+
+
+def test_profiles_are_taken_with_and_without_the_optional_column(storage: StorageEngine) -> None:
+    table = pa.Table.from_pylist(as_text(make_profiles(20)))
+    storage.create_profiles_table("users", table, PROFILES)
+    storage.create_profiles_table("short", table.drop_columns(["last_seen"]), PROFILES)
+    counts = "SELECT count(*), count(last_seen) FROM "
+    assert storage.execute_rows(counts + "users") == [(20, 20)]
+    assert storage.execute_rows(counts + "short") == [(20, 0)]
+
+
+def test_columns_are_matched_by_name_in_any_order(storage: StorageEngine) -> None:
+    table = table_of()
+    storage.create_events_table("t", table.select(sorted(table.column_names)), EVENTS)
+    storage.create_events_table("records", make_events(COUNT), EVENTS)
+    assert rows_of(storage, "t") == rows_of(storage, "records")
+
+
+def test_an_append_adds_what_is_new(storage: StorageEngine) -> None:
+    storage.create_events_table("t", table_of(), EVENTS)
+    assert storage.append_events_table("t", table_of(COUNT, start=1000), EVENTS) == 1000
+    assert storage.append_events_table("t", make_events(4000), EVENTS) == 0
+
+
+def test_a_reader_is_consumed_exactly_once(storage: StorageEngine) -> None:
+    batches = table_of().to_batches(max_chunksize=100)
+    given: list[int] = []
+
+    def batches_one_by_one() -> Iterator[pa.RecordBatch]:
+        for number, batch in enumerate(batches):
+            given.append(number)
+            yield batch
+
+    reader = pa.RecordBatchReader.from_batches(table_of().schema, batches_one_by_one())
+    assert storage.create_events_table("t", reader, EVENTS) == COUNT
+    assert given == list(range(30))
+
+
+def test_an_empty_table_makes_an_empty_table(storage: StorageEngine) -> None:
+    assert storage.create_events_table("t", table_of().slice(0, 0), EVENTS) == 0
+    assert storage.table_exists("t")
+
+
+def with_column(name: str, column: Any) -> pa.Table:
+    table = table_of(3)
+    return table.set_column(table.column_names.index(name), name, pa.array(column))
+
+
+ZONE = timezone(timedelta(hours=2))
+NOON = datetime(2025, 1, 1, 12)
+TIMES: dict[str, Any] = {
+    "naive": pa.array([NOON] * 3, pa.timestamp("us")),
+    "seconds": pa.array([NOON] * 3, pa.timestamp("s")),
+    "milliseconds in a zone": pa.array(
+        [NOON.replace(tzinfo=timezone.utc)] * 3, pa.timestamp("ms", tz="Europe/Zurich")
+    ),
+    "nanoseconds": pa.array([1735732800_000000999] * 3, pa.int64()).cast(pa.timestamp("ns")),
+    "text": [NOON.replace(hour=14, tzinfo=ZONE).isoformat()] * 3,
+    "epoch seconds": [1735732800] * 3,
+    "fractions": [1735732800.0] * 3,
+    "dictionary": pa.array(["2025-01-01T12:00:00Z"] * 3).dictionary_encode(),
+}
+
+
+@pytest.mark.parametrize("layout", TIMES)
+def test_times_come_in_any_unit_and_zone(storage: StorageEngine, layout: str) -> None:
+    storage.create_events_table("t", with_column("event_time", TIMES[layout]), EVENTS)
+    assert storage.execute_rows("SELECT DISTINCT event_time FROM t") == [(NOON,)]
+
+
+def test_nanoseconds_before_1970_are_cut_off_as_those_after(storage: StorageEngine) -> None:
+    before = pa.array([-1, -1, -1], pa.int64()).cast(pa.timestamp("ns"))
+    storage.create_events_table("t", with_column("event_time", before), EVENTS)
+    assert storage.execute_scalar("SELECT min(event_time) FROM t") == datetime(
+        1969, 12, 31, 23, 59, 59, 999999
+    )
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array(["a", "b", "c"], pa.large_string()),
+        pa.array(["a", "b", "c"]).dictionary_encode(),
+        pa.array(["a", "b", "c"], pa.string_view()),
+    ],
+    ids=lambda column: str(column.type)[:12],
+)
+def test_text_comes_in_any_layout(storage: StorageEngine, column: pa.Array) -> None:
+    storage.create_events_table("t", with_column("distinct_id", column), EVENTS)
+    assert storage.execute_rows("SELECT distinct_id FROM t") == [("a",), ("b",), ("c",)]
+
+
+def test_integers_as_ids_become_text(storage: StorageEngine) -> None:
+    storage.create_events_table("t", with_column("distinct_id", [1, 2, 2**62]), EVENTS)
+    assert storage.execute_rows("SELECT distinct_id FROM t") == [("1",), ("2",), (str(2**62),)]
+
+
+def test_maps_become_objects(storage: StorageEngine) -> None:
+    maps = pa.array([[("$browser", 1)], [], [("a", None)]], pa.map_(pa.string(), pa.int64()))
+    storage.create_events_table("t", with_column("properties", maps), EVENTS)
+    assert [row[4] for row in rows_of(storage, "t")] == [{"$browser": 1}, {}, {"a": None}]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"big": 1180591620717411303424, "nested": {"a": [1, null]}}',
+        ' \\n{"space": "around"} ',
+        '{"text": ":nan and, inf", "info": "a:Infinity"}',
+        '{"beyond a float": 1e999}',
+    ],
+)
+def test_json_text_keeps_its_value(storage: StorageEngine, text: str) -> None:
+    text = text.replace("\\n", "\n")
+    storage.create_events_table("t", with_column("properties", [text] * 3), EVENTS)
+    (stored,) = {row for (row,) in storage.execute_rows("SELECT properties FROM t")}
+    assert json.loads(stored, parse_float=Decimal) == json.loads(text, parse_float=Decimal)
+
+
+BAD: dict[str, tuple[str, Any]] = {
+    "NULL name": ("event_name", ["a", None, "c"]),
+    "NULL time": ("event_time", pa.array([0, None, 0], pa.timestamp("us"))),
+    "NULL properties": ("properties", ["{}", None, "{}"]),
+    "no time": ("event_time", ["2025-01-01", "soon", "2025-01-01"]),
+    "time out of range": ("event_time", pa.array([0, 2**40, 0], pa.timestamp("s"))),
+    "malformed JSON": ("properties", ["{}", '{"a":', "{}"]),
+    "a JSON list": ("properties", ["{}", "[1]", "{}"]),
+    "empty text": ("properties", ["{}", "", "{}"]),
+    "NaN": ("properties", ["{}", '{"a": NaN}', "{}"]),
+    "nan": ("properties", ["{}", '{"a": [nan]}', "{}"]),
+    "-Infinity": ("properties", ["{}", '{"a": -Infinity}', "{}"]),
+    "NaN in a struct": ("properties", [{"a": 1.0}, {"a": float("nan")}, {"a": 2.0}]),
+    "lone surrogate": ("properties", ["{}", '{"a": "\\ud800"}', "{}"]),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_row_is_named_by_its_index(storage: StorageEngine, case: str) -> None:
+    field, column = BAD[case]
+    good = table_of(100, start=50)
+    bad = with_column(field, column)
+    data = bad if isinstance(column[0], dict) or bad.schema != good.schema else None
+    offset = 0
+    if data is None:
+        data, offset = pa.concat_tables([good, bad]), 100
+    with pytest.raises(RecordError) as caught:
+        storage.create_events_table("t", data, EVENTS, batch_size=10)
+    assert (caught.value.index, caught.value.field) == (offset + 1, field)
+    assert not storage.table_exists("t")
+
+
+def test_bytes_that_are_no_utf8_are_named(storage: StorageEngine) -> None:
+    raw = pa.array([b"a", b"\xff", b"c"], pa.binary()).cast(pa.string(), safe=False)
+    with pytest.raises(RecordError) as caught:
+        storage.create_events_table("t", with_column("event_name", raw), EVENTS)
+    assert (caught.value.index, caught.value.field) == (1, "event_name")
+
+
+@pytest.mark.parametrize(
+    ("field", "column"),
+    [
+        ("event_name", [1.5, 2.5, 3.5]),
+        ("insert_id", [True, False, True]),
+        ("event_time", [date(2025, 1, 1)] * 3),
+        ("properties", [1, 2, 3]),
+        ("properties", [b"{}"] * 3),
+    ],
+)
+def test_a_column_of_the_wrong_type_is_named(
+    storage: StorageEngine, field: str, column: list[Any]
+) -> None:
+    with pytest.raises(RecordError) as caught:
+        storage.create_events_table("t", with_column(field, column), EVENTS)
+    assert (caught.value.index, caught.value.field) == (0, field)
+
+
+def test_of_two_bad_rows_the_first_is_named(storage: StorageEngine) -> None:
+    table = with_column("event_name", ["a", "b", None]).set_column(
+        2, "distinct_id", pa.array(["x", None, "z"])
+    )
+    table = table.set_column(
+        table.column_names.index("event_name"), "event_name", [["a", "b", None]]
+    )
+    with pytest.raises(RecordError) as caught:
+        storage.create_events_table("t", table, EVENTS)
+    assert (caught.value.index, caught.value.field) == (1, "distinct_id")
+
+
+@pytest.mark.parametrize("primary_key", [True, False])
+def test_missing_and_unknown_columns_are_named(storage: StorageEngine, primary_key: bool) -> None:
+    table = table_of(3)
+    for data, field in (
+        (table.drop_columns(["insert_id"]), "insert_id"),
+        (table.append_column("colour", pa.array(["red"] * 3)), "colour"),
+    ):
+        with pytest.raises(RecordError) as caught:
+            storage.create_events_table("t", data, EVENTS, primary_key=primary_key)
+        assert caught.value.field == field
+        assert not storage.table_exists("t")
+
+
+def test_a_dict_in_a_data_frame_that_is_no_json_is_named(storage: StorageEngine) -> None:
+    frame = pd.DataFrame([make_event(0), make_event(1, properties={"a": {1, 2}}), make_event(2)])
+    with pytest.raises(RecordError) as caught:
+        storage.create_events_table("t", frame, EVENTS)
+    assert (caught.value.index, caught.value.field) == (1, "properties")
+
+
+def test_dicts_of_a_data_frame_keep_their_own_keys(storage: StorageEngine) -> None:
+    frame = pd.DataFrame([make_event(n, properties={"ab"[n]: 2 ** (70 * n)}) for n in (0, 1)])
+    storage.create_events_table("t", frame, EVENTS)
+    assert [row[4] for row in rows_of(storage, "t")] == [{"a": 1}, {"b": 2**70}]

@@ -1,0 +1,264 @@
+"""Export files read by DuckDB: the same rows as the readers give, whatever is in the lines."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mixpanel_data import (
+    DuplicateRecordError,
+    ExportLineError,
+    MixpanelDataError,
+    StorageEngine,
+    TableExistsError,
+    read_events_export,
+    read_profiles_export,
+)
+from mixpanel_data.files import ExportFiles
+from tests.conftest import EVENTS, PROFILES
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def line_of(number: int, **properties: Any) -> str:
+    given = {"time": 1735689600 + number, "distinct_id": "u", "$insert_id": f"id-{number}"}
+    return json.dumps({"event": "Sign Up", "properties": {**given, **properties}})
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    file = tmp_path / "export.jsonl"
+    file.write_text("\n".join(line_of(number, n=number) for number in range(3000)))
+    return file
+
+
+def rows_of(storage: StorageEngine, table: str) -> list[Any]:
+    cursor = storage.execute(f"SELECT * FROM {table} ORDER BY rowid")
+    place = cursor.columns.index("properties")
+    return [
+        (*row[:place], json.loads(row[place], parse_float=Decimal), *row[place + 1 :])
+        for row in cursor.fetchall()
+    ]
+
+
+def load_both_ways(path: Path, kind: str = "events") -> tuple[list[Any] | str, list[Any] | str]:
+    """Load a file by DuckDB and by its reader; return the rows, or the error of each."""
+    results: list[list[Any] | str] = []
+    with StorageEngine.memory() as storage:
+        loads: dict[str, Callable[[], object]] = {
+            "events": lambda: storage.load_events_export("fast", path, EVENTS),
+            "profiles": lambda: storage.load_profiles_export("fast", path, PROFILES),
+        }
+        reads: dict[str, Callable[[], object]] = {
+            "events": lambda: storage.create_events_table("slow", read_events_export(path), EVENTS),
+            "profiles": lambda: storage.create_profiles_table(
+                "slow", read_profiles_export(path), PROFILES
+            ),
+        }
+        for table, load in (("fast", loads[kind]), ("slow", reads[kind])):
+            try:
+                load()
+            except MixpanelDataError as error:
+                results.append(repr(error))
+            else:
+                results.append(rows_of(storage, table))
+    fast, slow = results
+    return fast, slow
+
+
+@pytest.mark.parametrize("kind", ["events", "profiles"])
+def test_the_example_files_load_as_their_readers_say(kind: str) -> None:
+    (file,) = EXAMPLES.glob(f"{kind}.jsonl*")
+    fast, slow = load_both_ways(file, kind)
+    assert fast == slow
+    assert len(fast) >= 300
+
+
+def test_an_ordinary_file_needs_no_python_at_all(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ExportFiles, "records", lambda self: pytest.fail("read in Python"))
+    with StorageEngine.memory() as storage:
+        calls: list[int] = []
+        assert storage.load_events_export("t", file, EVENTS, calls.append) == 3000
+        assert calls == [3000]
+
+
+def test_rows_keep_the_order_of_the_lines_and_of_the_files(
+    storage: StorageEngine, tmp_path: Path
+) -> None:
+    for part in range(3):
+        lines = "\n".join(line_of(n, n=n) for n in range(part * 1000, part * 1000 + 1000))
+        packed = gzip.compress(lines.encode()) if part == 1 else lines.encode()
+        (tmp_path / f"part-{part}.jsonl").write_bytes(packed)
+    assert storage.load_events_export("t", tmp_path / "part-*.jsonl", EVENTS) == 3000
+    numbers = [row[4]["n"] for row in rows_of(storage, "t")]
+    assert numbers == list(range(3000))
+    backwards: list[str | Path] = [tmp_path / "part-2.jsonl", str(tmp_path / "part-1.jsonl")]
+    assert storage.load_events_export("u", backwards, EVENTS) == 2000
+    assert rows_of(storage, "u")[0][4]["n"] == 2000
+
+
+def test_compressed_files_are_told_by_their_content(storage: StorageEngine, file: Path) -> None:
+    packed = file.with_name("packed.jsonl")
+    packed.write_bytes(gzip.compress(file.read_bytes()))
+    plain = file.with_name("plain.gz")
+    plain.write_bytes(file.read_bytes())
+    storage.load_events_export("packed", packed, EVENTS)
+    storage.load_events_export("plain", plain, EVENTS)
+    assert rows_of(storage, "packed") == rows_of(storage, "plain")
+
+
+def test_loading_again_by_append_adds_nothing(storage: StorageEngine) -> None:
+    events = EXAMPLES / "events.jsonl.gz"
+    added = storage.load_events_export("t", events, EVENTS)
+    assert added == storage.list_tables()[0].row_count > 2000
+    assert storage.load_events_export("t", events, EVENTS, append=True) == 0
+    assert storage.append_events_table("t", read_events_export(events), EVENTS) == 0
+
+
+def test_create_is_strict_unless_told_to_append(storage: StorageEngine, file: Path) -> None:
+    storage.load_events_export("t", file, EVENTS, primary_key=False)
+    with pytest.raises(TableExistsError):
+        storage.load_events_export("t", file, EVENTS)
+
+
+def test_the_last_of_a_key_stays_when_asked(storage: StorageEngine, tmp_path: Path) -> None:
+    file = tmp_path / "twice.jsonl"
+    file.write_text("\n".join([line_of(1, v=1), line_of(2, v=2), line_of(1, v=3)]))
+    storage.load_events_export("t", file, EVENTS, on_conflict="replace")
+    assert sorted(row[4]["v"] for row in rows_of(storage, "t")) == [2, 3]
+    with pytest.raises(DuplicateRecordError) as caught:
+        storage.load_events_export("u", file, EVENTS, on_conflict="error")
+    assert (caught.value.index, caught.value.key) == (2, "id-1")
+
+
+BAD_LINES = {
+    "cut off": '{"event": "a", "properties": {"time": 1',
+    "two in a line": line_of(1) + line_of(2),
+    "a list": "[1]",
+    "no event": '{"properties": {"time": 1}}',
+    "event is a number": '{"event": 5, "properties": {"time": 1, "distinct_id": "u"}}',
+    "time is text": line_of(1, time="1735689600"),
+    "time is true": line_of(1, time=True),
+    "user is a list": line_of(1, distinct_id=["u"]),
+    "NaN": line_of(1, x=float("nan")),
+    "Infinity in a list": line_of(1, x=[1, float("inf")]),
+    "trailing comma": line_of(1)[:-2] + ",}}",
+    "trailing comma and space": line_of(1)[:-1] + ", }",
+    "lone surrogate": line_of(1, x="\ud800"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_LINES)
+def test_a_malformed_line_is_named_by_file_and_line(
+    storage: StorageEngine, file: Path, case: str
+) -> None:
+    bad = file.with_name("bad.jsonl")
+    bad.write_text("\n".join([line_of(9001), "", BAD_LINES[case], line_of(9002)]))
+    with pytest.raises(ExportLineError) as caught:
+        storage.load_events_export("t", [file, bad], EVENTS)
+    assert (caught.value.path, caught.value.line) == (bad, 3)
+    assert not storage.table_exists("t")
+
+
+def test_a_file_that_is_not_there_is_an_os_error(storage: StorageEngine, tmp_path: Path) -> None:
+    for missing in (tmp_path / "no.jsonl", str(tmp_path / "no-*.jsonl")):
+        with pytest.raises(FileNotFoundError):
+            storage.load_events_export("t", missing, EVENTS)
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_a_file(
+    storage: StorageEngine, file: Path
+) -> None:
+    odd = file.rename(file.with_name("export [1]*.jsonl"))
+    assert storage.load_events_export("t", odd, EVENTS) == 3000
+
+
+def test_files_load_where_sql_may_not_read_any(file: Path) -> None:
+    with StorageEngine.memory(config={"enable_external_access": "false"}) as storage:
+        assert storage.load_events_export("t", file, EVENTS) == 3000
+
+
+def test_a_callback_that_raises_aborts_the_load(storage: StorageEngine, file: Path) -> None:
+    def refuse(rows: int) -> None:
+        raise LookupError(rows)
+
+    with pytest.raises(LookupError):
+        storage.load_events_export("t", file, EVENTS, refuse)
+    assert not storage.table_exists("t")
+
+
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**80), 2**80)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+)
+names = st.sampled_from(["$browser", "plan name", "a.b", 'q"z', "nan", ":inf", "time"]) | st.text(
+    st.characters(exclude_categories=["Cs"]), max_size=5
+)
+nested = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3),
+    max_leaves=6,
+)
+times = (
+    st.integers(0, 4102444800)
+    | st.integers(0, 4102444800000)
+    | st.floats(0, 4102444800, allow_nan=False)
+    | st.integers(-(10**13), 10**18)
+    | scalars
+)
+ids = st.text(st.characters(exclude_categories=["Cs"]), max_size=6) | scalars
+own = st.fixed_dictionaries({"time": times}, optional={"distinct_id": ids, "$insert_id": ids})
+event_lines = st.builds(
+    lambda name, own, others, order: {
+        "event": name,
+        "properties": {**others, **own} if order else {**own, **others},
+    },
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=6) | scalars,
+    own,
+    st.dictionaries(names.filter(lambda name: name != "time"), nested, max_size=4),
+    st.booleans(),
+)
+seen = st.sampled_from(["2025-01-02T03:04:05", "2025-01-02T03:04:05.5", "2025-13-01T00:00:00"])
+profile_lines = st.builds(
+    lambda user, seen, others: {"$distinct_id": user, "$properties": {**others, **seen}},
+    ids,
+    st.fixed_dictionaries({}, optional={"$last_seen": seen | st.text(max_size=4) | scalars}),
+    st.dictionaries(names, nested, max_size=4),
+)
+spacing = st.sampled_from([(",", ":"), (", ", ": ")])
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(lines=st.lists(event_lines, max_size=4), separators=spacing, ascii_only=st.booleans())
+def test_any_events_file_gives_the_same_rows_or_the_same_error_both_ways(
+    tmp_path: Path, lines: list[Any], separators: tuple[str, str], ascii_only: bool
+) -> None:
+    file = tmp_path / "any.jsonl"
+    texts = [json.dumps(x, separators=separators, ensure_ascii=ascii_only) for x in lines]
+    file.write_text("\n".join(texts), encoding="utf-8")
+    fast, slow = load_both_ways(file)
+    assert fast == slow
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(lines=st.lists(profile_lines, max_size=4))
+def test_any_profiles_file_gives_the_same_rows_or_the_same_error_both_ways(
+    tmp_path: Path, lines: list[Any]
+) -> None:
+    file = tmp_path / "any.jsonl"
+    file.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    fast, slow = load_both_ways(file, "profiles")
+    assert fast == slow
