@@ -8,8 +8,8 @@ import threading
 import time
 import weakref
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,6 +91,8 @@ class Database:
             if path is not None and is_new:
                 path.chmod(0o600)
             self.connection = self._root.cursor()
+            self._default_memory_limit = self._memory_limit()
+            self._lowered_to = ""
             _open_here.add(self)
             self.engine = connect.make_engine(path, self.connect)
             self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -183,6 +185,8 @@ class Database:
     def load_budget(self) -> Iterator[None]:
         """Keep DuckDB's memory low in the block, and as it was afterwards.
 
+        A limit that somebody set in SQL, before or meanwhile, is left alone.
+
         DuckDB lets its buffers grow to 80 % of the machine's memory. Rows that stream by gain
         nothing from that: they are written once.
         """
@@ -199,18 +203,25 @@ class Database:
         """Set the limit with the first of the loads that run at once, lift it with the last."""
         with self._budget_lock:
             before, self._loads = self._loads, self._loads + change
-            if 0 in (before, self._loads) and self.is_open:
-                self._set_memory_limit(self._load_memory_limit if self._loads else None)
+            if not self.is_open:
+                return
+            if before == 0 and self._memory_limit() == self._default_memory_limit:
+                # One below what is in use is refused: the buffers are as full as they will get.
+                with suppress(duckdb.OutOfMemoryException):
+                    self._ask("SET GLOBAL memory_limit = ?", [self._load_memory_limit])
+                self._lowered_to = self._memory_limit()
+            if self._loads == 0 and self._memory_limit() == self._lowered_to:
+                self._ask("RESET GLOBAL memory_limit")
 
-    def _set_memory_limit(self, limit: str | None) -> None:
-        cursor = self._root.cursor()
-        # A limit below what is in use is refused; then the buffers are as full as they will get.
-        with suppress(duckdb.OutOfMemoryException):
-            if limit is None:
-                cursor.execute("RESET GLOBAL memory_limit")
-            else:
-                cursor.execute("SET GLOBAL memory_limit = ?", [limit])
-        cursor.close()
+    def _memory_limit(self) -> str:
+        ((limit,),) = self._ask("SELECT current_setting('memory_limit')")
+        return str(limit)
+
+    def _ask(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        with closing(self.connect()) as connection:
+            cursor = connection.cursor()
+            cursor.execute(statement, parameters)
+            return cursor.fetchall()
 
     def abandon(self) -> None:
         """Let nothing of the database be used or destroyed in this process."""

@@ -38,8 +38,9 @@ class StorageEngine(Loading, Querying):
             at once.
         config: DuckDB's settings, such as ``{"memory_limit": "1GB", "threads": 2}``.
         load_memory_limit: What DuckDB's buffers may grow to while rows stream in, such as
-            ``"500MB"``. Afterwards they may grow as before. A ``memory_limit`` in ``config`` is
-            respected instead; None sets no limit.
+            ``"500MB"``; queries that run meanwhile share it. Afterwards they may grow as before.
+            A ``memory_limit`` of your own, in ``config`` or set in SQL, is respected instead;
+            None sets no limit.
 
     Raises:
         ValueError: Neither path nor project id, or an id that cannot be a file's name.

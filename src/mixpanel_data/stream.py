@@ -10,6 +10,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol, cast
 from uuid import uuid4
 
@@ -60,6 +61,9 @@ class BatchQueue:
 
     Args:
         length: How many batches may wait.
+
+    Attributes:
+        aborted: True when the writer has given up.
     """
 
     def __init__(self, length: int = QUEUE_LENGTH) -> None:
@@ -67,7 +71,7 @@ class BatchQueue:
         self._batches: deque[pa.RecordBatch] = deque()
         self._changed = threading.Condition()
         self._finished = False
-        self._aborted = False
+        self.aborted = False
         self._reading = True
 
     def put(self, batch: pa.RecordBatch) -> bool:
@@ -87,7 +91,7 @@ class BatchQueue:
     def abort(self) -> None:
         """Make the reader fail, so that its statement does not count what came so far."""
         with self._changed:
-            self._aborted = True
+            self.aborted = True
             self._changed.notify_all()
 
     def stop_reading(self) -> None:
@@ -104,8 +108,8 @@ class BatchQueue:
         """
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._batches or self._finished or self._aborted)
-                if self._aborted:
+                self._changed.wait_for(lambda: self._batches or self._finished or self.aborted)
+                if self.aborted:
                     raise InterruptedError("The load was abandoned.")
                 if not self._batches:
                     return
@@ -148,20 +152,20 @@ def insert_batches(
 
     def store() -> None:
         try:
-            connection.execute(statement)
+            if not queue.aborted:
+                connection.execute(statement)
         except BaseException as error:
             failures.append(error)
         finally:
             queue.stop_reading()
 
     dbapi.on_interrupt = queue.abort
-    dbapi.driver.register(
-        source.name, pa.RecordBatchReader.from_batches(batches.schema, iter(queue))
-    )
+    reader = pa.RecordBatchReader.from_batches(batches.schema, iter(queue))
+    dbapi.register(source.name, reader)
     rows, pid = 0, os.getpid()
     thread = threading.Thread(target=store, name="mixpanel_data-load", daemon=True)
-    thread.start()
     try:
+        thread.start()
         for batch in batches:
             if not queue.put(batch):
                 break
@@ -173,11 +177,12 @@ def insert_batches(
     except BaseException:
         if os.getpid() == pid:  # the iterator may have forked, and the thread is the parent's
             dbapi.interrupt()
-            thread.join()
+            with suppress(RuntimeError):  # interrupted before it had started: it will do nothing
+                thread.join()
         raise
     if failures:
         raise failures[0]
-    dbapi.driver.unregister(source.name)
+    dbapi.unregister(source.name)
     dbapi.on_interrupt = None
     if batches.expressions:
         refuse_bad_documents(connection, target)

@@ -47,6 +47,22 @@ def test_a_limit_of_the_users_own_is_respected(path: Path) -> None:
         assert [*seen, storage.execute_scalar(LIMIT)] == ["300.0 MiB"] * 2
 
 
+def test_a_limit_set_in_sql_before_or_during_a_load_is_respected(path: Path) -> None:
+    with StorageEngine(path) as storage:
+        seen: list[str] = []
+        storage.execute_rows("SET memory_limit = '300MiB'")
+        storage.create_events_table("t", limits_during(storage, seen), EVENTS)
+        assert [*seen, storage.execute_scalar(LIMIT)] == ["300.0 MiB"] * 2
+        storage.execute_rows("RESET memory_limit")
+
+        def change_it() -> Iterator[Record]:
+            yield make_event(4000)
+            storage.execute_rows("SET memory_limit = '400MiB'")
+
+        storage.append_events_table("t", change_it(), EVENTS)
+        assert storage.execute_scalar(LIMIT) == "400.0 MiB"
+
+
 def test_in_memory_there_is_no_limit_because_it_would_be_one_for_the_rows() -> None:
     with StorageEngine.memory() as storage:
         before, seen = storage.execute_scalar(LIMIT), list[str]()

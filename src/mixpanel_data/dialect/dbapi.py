@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
@@ -68,6 +68,17 @@ def connect(database: str = ":memory:", **options: Any) -> Connection:
     return Connection(duckdb.connect(database, **options))
 
 
+@contextmanager
+def keyboard_interrupts() -> Iterator[None]:
+    """Give Ctrl-C its own exception back: DuckDB 1.5 makes a ``RuntimeError`` of it."""
+    try:
+        yield
+    except RuntimeError as error:
+        if type(error) is RuntimeError and str(error) == "Query interrupted":
+            raise KeyboardInterrupt from error
+        raise
+
+
 class Connection:
     """One DuckDB connection with a transaction of its own.
 
@@ -105,7 +116,8 @@ class Connection:
         if not self.autocommit:
             self._require_open()
             self._keep_unread_rows()
-            self.driver.begin()
+            with keyboard_interrupts():
+                self.driver.begin()
             self._in_transaction = True
             self._failed = False
 
@@ -127,7 +139,8 @@ class Connection:
             )
         self._keep_unread_rows()
         self._in_transaction = False
-        self.driver.commit()
+        with keyboard_interrupts():
+            self.driver.commit()
 
     def rollback(self) -> None:
         """Roll the transaction back, if there is one."""
@@ -135,7 +148,18 @@ class Connection:
         if self._in_transaction:
             self._in_transaction = False
             if not self.closed:
-                self.driver.rollback()
+                with keyboard_interrupts():
+                    self.driver.rollback()
+
+    def register(self, name: str, data: object) -> None:
+        """Make data readable as a view of this connection."""
+        with keyboard_interrupts():
+            self.driver.register(name, data)
+
+    def unregister(self, name: str) -> None:
+        """Undo :meth:`register`."""
+        with keyboard_interrupts():
+            self.driver.unregister(name)
 
     def interrupt(self) -> None:
         """Make the running statement fail, if there is one; from any thread."""
@@ -160,7 +184,8 @@ class Connection:
         if self._current is None or self._current() is not cursor:
             self._keep_unread_rows()
         try:
-            result = statement()
+            with keyboard_interrupts():
+                result = statement()
         except Error:
             self._failed = True
             raise

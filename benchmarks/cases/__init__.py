@@ -1,0 +1,12 @@
+"""The cases, by section."""
+
+from importlib import import_module
+
+#: The modules, in the order of the report.
+MODULES = ("load", "files", "columnar", "growth", "read", "start")
+
+
+def load_all() -> None:
+    """Import every module, which registers its cases."""
+    for name in MODULES:
+        import_module(f"{__name__}.{name}")
