@@ -182,24 +182,30 @@ class Database:
                 raise StorageClosedError from error
 
     @contextmanager
-    def load_budget(self) -> Iterator[None]:
+    def load_budget(self, *, parsing: bool = False) -> Iterator[None]:
         """Keep DuckDB's memory low in the block, and as it was afterwards.
 
-        A limit that somebody set in SQL, before or meanwhile, is left alone.
-
         DuckDB lets its buffers grow to 80 % of the machine's memory. Rows that stream by gain
-        nothing from that: they are written once.
+        nothing from that: they are written once. A limit that somebody set in SQL, before or
+        meanwhile, is left alone.
+
+        Args:
+            parsing: DuckDB reads the rows from files, for which every thread needs buffers.
         """
-        if self._load_memory_limit is None:
+        limit = self._load_memory_limit
+        if limit is None:
             yield
             return
-        self._count_load(1)
+        if parsing and limit == DEFAULT_LOAD_MEMORY_LIMIT:
+            ((threads,),) = self._ask("SELECT current_setting('threads')")
+            limit = f"{256 + 128 * threads}MiB"
+        self._count_load(1, limit)
         try:
             yield
         finally:
-            self._count_load(-1)
+            self._count_load(-1, limit)
 
-    def _count_load(self, change: int) -> None:
+    def _count_load(self, change: int, limit: str) -> None:
         """Set the limit with the first of the loads that run at once, lift it with the last."""
         with self._budget_lock:
             before, self._loads = self._loads, self._loads + change
@@ -208,7 +214,7 @@ class Database:
             if before == 0 and self._memory_limit() == self._default_memory_limit:
                 # One below what is in use is refused: the buffers are as full as they will get.
                 with suppress(duckdb.OutOfMemoryException):
-                    self._ask("SET GLOBAL memory_limit = ?", [self._load_memory_limit])
+                    self._ask("SET GLOBAL memory_limit = ?", [limit])
                 self._lowered_to = self._memory_limit()
             if self._loads == 0 and self._memory_limit() == self._lowered_to:
                 self._ask("RESET GLOBAL memory_limit")

@@ -214,7 +214,11 @@ def _select(short_cut: _ShortCut, convert: str, groups: int) -> str:
     )
 
 
-_FILES = "SELECT json FROM read_ndjson_objects(${first}, compression = ${second})"
+# Events have less than 1 MB. The default of 16 MB takes too large a buffer for every thread.
+_FILES = (
+    "SELECT json FROM read_ndjson_objects("
+    "${first}, compression = ${second}, maximum_object_size = 2000000)"
+)
 
 _QUERY = """
     WITH lines AS ({files}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 from sqlalchemy import Connection, Table
@@ -283,7 +284,7 @@ class Loading:
         table = _checked(kind, name, metadata, on_conflict)
         files = ExportFiles.find(kind, paths)
         try:
-            load = self._load(table, files.insert, metadata, on_conflict, progress)
+            load = self._load(table, files.insert, metadata, on_conflict, progress, parsing=True)
             return self._append(load) if append else self._create(load, primary_key)
         except NotForDuckDBError:
             insert = _insertion_of(files.records(), table, None)
@@ -297,8 +298,11 @@ class Loading:
         metadata: TableMetadata,
         on_conflict: OnConflict,
         progress: Progress | None,
+        *,
+        parsing: bool = False,
     ) -> Load:
-        return Load(table, insert, metadata, on_conflict, progress, self._database.load_budget)
+        budget = partial(self._database.load_budget, parsing=parsing)
+        return Load(table, insert, metadata, on_conflict, progress, budget)
 
     def _create(self, load: Load, primary_key: bool) -> int:
         with self._database.writing(load.table.name) as connection:

@@ -249,6 +249,59 @@ except KeyboardInterrupt:
 
 
 @posix_only
+def test_ctrl_c_at_any_moment_of_a_load_leaves_all_of_it_or_nothing(temporary: Path) -> None:
+    script = """
+import random, threading, time
+signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
+
+def load(number):
+    storage.create_events_table(f"t{number}", make_events(3000), EVENTS, batch_size=500)
+
+def load_with_ctrl_c(number, seconds):
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        load(number)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+storage = StorageEngine.ephemeral()
+load("x")
+start = time.perf_counter()
+load("y")
+duration = time.perf_counter() - start
+for number in range(80):
+    before = storage.list_tables()
+    try:
+        load_with_ctrl_c(number, random.uniform(0.0001, duration))
+    except BaseException:
+        pass
+    new = [table.row_count for table in storage.list_tables() if table not in before]
+    assert new in ([], [3000]), new
+    assert len(storage.list_tables()) == len(before) + len(new)
+for thread in threading.enumerate()[1:]:
+    thread.join(30)
+    assert not thread.is_alive()
+say("good")
+"""
+    assert run_python(script, TMPDIR=temporary) == ["good"]
+    assert left_in(temporary) == []
+
+
+@posix_only
+def test_ctrl_c_in_a_query_is_a_keyboard_interrupt(temporary: Path) -> None:
+    script = """
+signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
+signal.setitimer(signal.ITIMER_REAL, 0.5)
+try:
+    storage.execute_scalar("SELECT sum(i % 7) FROM range(1000000000000) AS t(i)")
+except KeyboardInterrupt:
+    say(storage.execute_scalar("SELECT count(*) FROM jan"))
+"""
+    assert run_python(FILLED + script, TMPDIR=temporary) == ["5000"]
+    assert left_in(temporary) == []
+
+
+@posix_only
 def test_a_signal_ends_all_ephemeral_databases_of_a_process(temporary: Path) -> None:
     script = FILLED + "other = StorageEngine.ephemeral()" + IDLE
     with PythonProcess(script, TMPDIR=temporary) as process:

@@ -82,14 +82,18 @@ def test_the_example_files_load_as_their_readers_say(kind: str) -> None:
     assert len(fast) >= 300
 
 
-def test_an_ordinary_file_needs_no_python_at_all(
-    file: Path, monkeypatch: pytest.MonkeyPatch
+def test_ordinary_files_need_no_python_at_all(
+    storage: StorageEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ExportFiles, "records", lambda self: pytest.fail("read in Python"))
-    with StorageEngine.memory() as storage:
+    lines = "\n".join(line_of(n, text="x" * 700) for n in range(60_000)).encode()
+    (tmp_path / "plain.jsonl").write_bytes(lines)
+    (tmp_path / "packed.jsonl").write_bytes(gzip.compress(lines, 1))
+    for name in ("plain", "packed"):
         calls: list[int] = []
-        assert storage.load_events_export("t", file, EVENTS, calls.append) == 3000
-        assert calls == [3000]
+        file = tmp_path / f"{name}.jsonl"
+        assert storage.load_events_export(name, file, EVENTS, calls.append) == 60_000
+        assert calls == [60_000]
 
 
 def test_rows_keep_the_order_of_the_lines_and_of_the_files(
