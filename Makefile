@@ -1,6 +1,6 @@
 # Everything installs itself: a Python from 3.10 on, with venv, is all a machine needs.
 PYTHON ?= python3
-OLDEST_PYTHON ?= $(shell command -v python3.10 || command -v python3)
+OLDEST_PYTHON ?= $(shell python3.10 -c '' 2>/dev/null && echo python3.10 || echo $(PYTHON))
 ROWS ?= 100000
 
 VENV := .venv
