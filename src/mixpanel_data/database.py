@@ -209,7 +209,7 @@ class Database:
         """Set the limit with the first of the loads that run at once, lift it with the last."""
         with self._budget_lock:
             before, self._loads = self._loads, self._loads + change
-            if not self.is_open:
+            if not self.is_open or os.getpid() != self._pid:
                 return
             if before == 0 and self._memory_limit() == self._default_memory_limit:
                 # One below what is in use is refused: the buffers are as full as they will get.
