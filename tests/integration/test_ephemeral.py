@@ -288,20 +288,6 @@ say("good")
 
 
 @posix_only
-def test_ctrl_c_in_a_query_is_a_keyboard_interrupt(temporary: Path) -> None:
-    script = """
-signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
-signal.setitimer(signal.ITIMER_REAL, 0.5)
-try:
-    storage.execute_scalar("SELECT sum(i % 7) FROM range(1000000000000) AS t(i)")
-except KeyboardInterrupt:
-    say(storage.execute_scalar("SELECT count(*) FROM jan"))
-"""
-    assert run_python(FILLED + script, TMPDIR=temporary) == ["5000"]
-    assert left_in(temporary) == []
-
-
-@posix_only
 def test_a_signal_ends_all_ephemeral_databases_of_a_process(temporary: Path) -> None:
     script = FILLED + "other = StorageEngine.ephemeral()" + IDLE
     with PythonProcess(script, TMPDIR=temporary) as process:

@@ -7,6 +7,7 @@ import decimal
 import uuid
 from typing import Any
 
+import duckdb
 import pytest
 from duckdb_engine import datatypes as engine_types
 from sqlalchemy import Connection, MetaData, Table, cast, insert, inspect, null, select, types
@@ -102,7 +103,15 @@ def test_the_types_inside_a_type_are_read(connection: Connection) -> None:
     assert mapping.value_type.fields["v"].enums == [")"]
 
 
-@pytest.mark.parametrize("duckdb_type", ["GEOMETRY", "GEOMETRY('OGC:CRS84')"])
+WITH_SYSTEM = pytest.param(
+    "GEOMETRY('OGC:CRS84')",
+    marks=pytest.mark.skipif(
+        duckdb.__version__ == "1.5.0", reason="refused in the storage version of its files"
+    ),
+)
+
+
+@pytest.mark.parametrize("duckdb_type", ["GEOMETRY", WITH_SYSTEM])
 def test_an_unknown_type_is_null_type_with_a_warning_that_names_the_column(
     connection: Connection, duckdb_type: str
 ) -> None:
