@@ -306,6 +306,7 @@ class Loading:
 
     def _create(self, load: Load, primary_key: bool) -> int:
         with self._database.writing(load.table.name) as connection:
+            self._database.ensure_schema()
             return write.create(connection, load, primary_key=primary_key)
 
     def _append(self, load: Load) -> int:

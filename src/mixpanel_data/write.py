@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import AddConstraint, CreateTable, DropTable
 
-from mixpanel_data import introspect, schema
+from mixpanel_data import introspect
 from mixpanel_data.exceptions import (
     MetadataError,
     QueryError,
@@ -92,7 +92,6 @@ def create(connection: Connection, load: Load, *, primary_key: bool) -> int:
     table = load.table
     landing = without_key(table, table.name)
     with _deciding(table.name):
-        schema.ensure(connection)
         _create_or_refuse(connection, landing)
     rows = load.land(connection, landing)
     if primary_key:
