@@ -11,15 +11,18 @@ from uuid import uuid4
 import duckdb
 import duckdb_engine
 from duckdb_engine.config import apply_config, get_core_config
-from sqlalchemy import event
-from sqlalchemy.dialects.postgresql.base import PGExecutionContext, PGIdentifierPreparer
+from sqlalchemy import event, types
+from sqlalchemy.dialects.postgresql.base import PGIdentifierPreparer
 from sqlalchemy.engine import URL, Engine
 from sqlalchemy.exc import NotSupportedError
 from sqlalchemy.pool import Pool, QueuePool
 
-from mixpanel_data.dialect import dbapi, json_text
+from mixpanel_data.dialect import datatypes, dbapi, json_paths, json_text
+from mixpanel_data.dialect.ddl import DDLCompiler
 from mixpanel_data.dialect.reflection import Reflection
 from mixpanel_data.dialect.sql_text import split_schema
+from mixpanel_data.dialect.statements import ExecutionContext, StatementCompiler
+from mixpanel_data.dialect.type_names import TypeCompiler
 
 #: Execution option: make a lazy DuckDB relation (``result.cursor.relation``) instead of running.
 RELATION_OPTION = "duckdb_relation"
@@ -78,8 +81,20 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
     # Private, but the only way to tell PostgreSQL's compiler that a backslash is just a backslash.
     _backslash_escapes = False
     preparer = IdentifierPreparer
+    ddl_compiler = DDLCompiler
+    statement_compiler = StatementCompiler
+    type_compiler_cls = TypeCompiler
     # duckdb-engine inherits psycopg2's context, which reads PostgreSQL's notices.
-    execution_ctx_cls = PGExecutionContext
+    execution_ctx_cls = ExecutionContext
+    colspecs = {  # noqa: RUF012 (SQLAlchemy declares it so)
+        **duckdb_engine.Dialect.colspecs,
+        types.Enum: types.Enum,  # PostgreSQL's is a type that has to be created
+        types.JSON.JSONIndexType: json_paths.JSONIndex,
+        types.JSON.JSONPathType: json_paths.JSONPath,
+        types.Numeric: datatypes.Numeric,
+    }
+    supports_native_decimal = True
+    max_identifier_length = 9999  # DuckDB has no limit
 
     def __init__(self, *args: Any, **options: Any) -> None:
         options.setdefault("json_serializer", json_text.dumps)
@@ -183,10 +198,6 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
     def do_begin(self, dbapi_connection: Any) -> None:
         """Start a transaction."""
         dbapi_connection.begin()
-
-    def do_rollback(self, dbapi_connection: Any) -> None:
-        """Roll a transaction back."""
-        dbapi_connection.rollback()
 
     def do_execute(self, cursor: Any, statement: Any, parameters: Any, context: Any = None) -> None:
         """Run a statement, or make a relation of it where the execution option says so."""

@@ -17,12 +17,13 @@ from uuid import uuid4
 from duckdb import DuckDBPyConnection
 
 from mixpanel_data.dialect.arrays import Part, encode
+from mixpanel_data.dialect.sql_text import unquote
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 #: Fewer rows are not worth the fixed costs of a batch.
-LEAST_ROWS = 16
+LEAST_ROWS = 64
 
 _PIECE = re.compile(
     r"""
@@ -35,6 +36,7 @@ _PIECE = re.compile(
     """,
     re.VERBOSE,
 )
+_NAME = re.compile(r'"(?:[^"]|"")*"|[^\s".]+')
 _PARAMETER = re.compile(r"\$\d+|\?")
 _CELL = re.compile(
     r"(CAST\s*\(\s*)?(\$\d+|\?)((?(1)\s+AS\s[^$?]+\)|(?:::[^$?]+)?))", re.IGNORECASE | re.DOTALL
@@ -94,12 +96,25 @@ def prepare(driver: DuckDBPyConnection, statement: str, rows: Sequence[Any]) -> 
         if parts is None:
             return None
         columns.append(parts)
+    if not any(columns) or _refers_to_itself(driver, insert.table):
+        return None
     targets: list[str | None] = [None] * len(insert.cells)
     if any(len(parts) > 1 for parts in columns):
         targets = _target_types(driver, insert)
-    if not any(columns) or len(targets) != len(insert.cells):
-        return None
-    return _over_batch(insert, columns, targets)
+    return _over_batch(insert, columns, targets) if len(targets) == len(insert.cells) else None
+
+
+def _refers_to_itself(driver: DuckDBPyConnection, table: str) -> bool:
+    """Tell whether rows of a table may refer to each other.
+
+    DuckDB looks for the row that another one refers to among those of earlier statements only.
+    """
+    *_, name = _NAME.findall(table)
+    query = (
+        "SELECT count(*) FROM duckdb_constraints() WHERE constraint_type = 'FOREIGN KEY' "
+        "AND lower(table_name) = lower($1) AND lower(referenced_table) = lower($1)"
+    )
+    return driver.execute(query, [unquote(name)]).fetchall() != [(0,)]
 
 
 def _target_types(driver: DuckDBPyConnection, insert: _Insert) -> list[str | None]:
