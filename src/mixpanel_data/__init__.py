@@ -32,6 +32,7 @@ from mixpanel_data.exceptions import (
 from mixpanel_data.exports import read_events_export, read_profiles_export
 from mixpanel_data.storage import StorageEngine
 from mixpanel_data.types import ColumnInfo, TableInfo, TableMetadata, TableSchema
+from mixpanel_data.utc import UtcDateTime
 
 __all__ = [
     "ColumnInfo",
@@ -58,6 +59,7 @@ __all__ = [
     "TableNameError",
     "TableNotFoundError",
     "TableSchema",
+    "UtcDateTime",
     "WriteConflictError",
     "read_events_export",
     "read_profiles_export",

@@ -17,6 +17,7 @@ PACKAGE = Path(mixpanel_data.__file__).parent
 LAYERS = [
     {"exceptions"},
     {"types", "names", "values", "ephemeral"},
+    {"utc"},
     {"tables", "exports"},
     {"records", "documents", "dialect"},
     {"connect", "schema", "introspect", "unique"},

@@ -121,7 +121,7 @@ class _TypeParser:
             precision, scale = self._list(lambda: int(self._tokens.pop(0)))
             return types.NUMERIC(precision, scale)
         if name == "ENUM":
-            return datatypes.InlineEnum(*self._list(lambda: unquote(self._tokens.pop(0))))
+            return types.Enum(*self._list(lambda: unquote(self._tokens.pop(0))))
         if name == "STRUCT":
             return datatypes.Struct(dict(self._list(self._field)))
         if name == "UNION":
