@@ -89,6 +89,7 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
     colspecs = {  # noqa: RUF012 (SQLAlchemy declares it so)
         **duckdb_engine.Dialect.colspecs,
         types.Enum: types.Enum,  # PostgreSQL's is a type that has to be created
+        types.JSON: json_paths.Document,
         types.JSON.JSONIndexType: json_paths.JSONIndex,
         types.JSON.JSONPathType: json_paths.JSONPath,
         types.Numeric: datatypes.Numeric,

@@ -25,6 +25,10 @@ _NEXTVAL = re.compile(r"(?:\w+\.)*nextval\('(?:[^']|'')+'\)")
 _NO_NAME = None
 
 
+#: How DuckDB 1.5 writes the defaults ``true`` and ``false``.
+_BOOLEANS = {"CAST('t' AS BOOLEAN)": "true", "CAST('f' AS BOOLEAN)": "false"}
+
+
 class DuckDBColumn(ReflectedColumn):
     """A reflected column.
 
@@ -43,7 +47,7 @@ def columns(entry: Entry) -> list[DuckDBColumn]:
 
 
 def _column(detail: dict[str, Any], definition: ColumnDefinition | None) -> DuckDBColumn:
-    default = detail["column_default"]
+    default = _BOOLEANS.get(detail["column_default"], detail["column_default"])
     column: DuckDBColumn = {
         "name": detail["column_name"],
         "type": parse_type(detail["data_type"], detail["column_name"]),

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Column
+from sqlalchemy import Column, literal, type_coerce
 from sqlalchemy.dialects.postgresql.base import PGCompiler, PGExecutionContext
 from sqlalchemy.exc import CompileError
-from sqlalchemy.sql.elements import BinaryExpression, BindParameter
-from sqlalchemy.types import JSON, BigInteger, Integer, String
+from sqlalchemy.sql import operators
+from sqlalchemy.sql.elements import BinaryExpression, BindParameter, False_, True_
+from sqlalchemy.types import JSON, BigInteger, Integer, String, to_instance
 
 from mixpanel_data.dialect.ddl import own_sequence
 
@@ -19,6 +20,14 @@ _JSON_OPERATORS = {
     "->>": "json_extract_string",
     "#>": "json_extract",
     "#>>": "json_extract_string",
+}
+_COMPARISONS = {
+    operators.eq,
+    operators.ne,
+    operators.in_op,
+    operators.not_in_op,
+    operators.is_distinct_from,
+    operators.is_not_distinct_from,
 }
 
 
@@ -47,6 +56,14 @@ def _refers_to_itself(compiled: Any) -> bool:
     return any(key.references(table) for key in getattr(table, "foreign_keys", ()))
 
 
+def _as_document(value: Any) -> Any:
+    if isinstance(value, (True_, False_)):
+        return literal(isinstance(value, True_), JSON)
+    if isinstance(value, BindParameter):
+        return type_coerce(value, JSON).typed_expression
+    return value
+
+
 class StatementCompiler(PGCompiler):
     """Writes statements."""
 
@@ -70,6 +87,18 @@ class StatementCompiler(PGCompiler):
         """Take a member of a member of a document in the same way."""
         return self.visit_json_getitem_op_binary(binary, operator, **kw)
 
+    def visit_binary(self, binary: Any, *args: Any, **kw: Any) -> str:
+        """Compare documents with documents.
+
+        SQLAlchemy binds the ``"pro"`` of ``column["plan"] == "pro"`` as text, and DuckDB would make
+        a number of every member that it compares with a number.
+        """
+        if binary.operator in _COMPARISONS and binary.left.type._type_affinity is JSON:
+            binary = binary._clone()
+            binary.right = _as_document(binary.right)
+        text: str = super().visit_binary(binary, *args, **kw)
+        return text
+
     def visit_custom_op_binary(
         self, element: BinaryExpression[Any], operator: Any, **kw: Any
     ) -> str:
@@ -85,6 +114,8 @@ class StatementCompiler(PGCompiler):
         if isinstance(path, BindParameter):
             # GROUP BY takes two equal texts for the same expression, but not two parameters.
             path = path.render_literal_execute()
+            # SQLAlchemy leaves a class there for a bindparam() without a type.
+            path.type = to_instance(path.type)
         return f"{name}({self.process(binary.left, **kw)}, {self.process(path, **kw)})"
 
     def visit_regexp_match_op_binary(
