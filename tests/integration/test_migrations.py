@@ -16,12 +16,7 @@ from alembic.util import CommandError
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Engine
 
-from mixpanel_data import (
-    SchemaUnknownError,
-    SchemaUnversionedError,
-    SchemaVersionError,
-    StorageEngine,
-)
+from mixpanel_data import StorageEngine
 from mixpanel_data.dialect import MixpanelDialect
 from mixpanel_data.schema import HEAD
 from tests.conftest import EVENTS, make_events
@@ -207,29 +202,6 @@ def test_an_application_with_a_history_of_its_own_shares_the_file(
     run(command.downgrade, theirs, "base")
     assert tables() == [name for name in both if name != "orders"]
     engine.dispose()
-
-
-def test_an_unversioned_file_is_refused_with_both_facts_and_left_alone(path: Path) -> None:
-    with StorageEngine(path) as storage:
-        storage.create_events_table("events_jan", make_events(3), EVENTS)
-        storage.execute_rows("DROP TABLE _mixpanel_data_version")
-    before = path.read_bytes()
-    with pytest.raises(SchemaUnversionedError) as caught:
-        StorageEngine(path)
-    assert (caught.value.path, caught.value.found, caught.value.expected) == (path, None, HEAD)
-    assert isinstance(caught.value, SchemaVersionError)
-    assert path.read_bytes() == before
-
-
-@pytest.mark.parametrize("read_only", [True, False])
-def test_an_unknown_revision_is_refused_and_left_alone(path: Path, read_only: bool) -> None:
-    with StorageEngine(path) as storage:
-        storage.execute_rows("UPDATE _mixpanel_data_version SET version_num = '9999'")
-    before = path.read_bytes()
-    with pytest.raises(SchemaUnknownError, match="Update the library") as caught:
-        StorageEngine(path, read_only=read_only)
-    assert (caught.value.found, caught.value.expected) == ("9999", HEAD)
-    assert path.read_bytes() == before
 
 
 def test_an_implementation_that_the_application_registered_is_kept() -> None:

@@ -20,11 +20,12 @@ LAYERS = [
     {"tables", "exports"},
     {"records", "arrow", "dialect"},
     {"connect", "schema", "introspect", "documents", "unique"},
-    {"stream", "files"},
+    {"stream", "files", "operations", "revisions", "backup"},
     {"read", "write"},
     {"database"},
     {"loading", "querying"},
     {"storage"},
+    {"migrate"},
     {"__init__"},
 ]
 LEVEL = {name: level for level, layer in enumerate(LAYERS) for name in layer}
