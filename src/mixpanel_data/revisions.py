@@ -14,7 +14,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, MetaData
+from sqlalchemy import Connection, MetaData, inspect
 
 from mixpanel_data.dialect.alembic import register_duckdb
 from mixpanel_data.exceptions import MigrationError, RevisionError
@@ -27,12 +27,23 @@ _ALEMBIC = threading.RLock()
 
 
 def declared_tables(connection: Connection) -> MetaData:
-    """Declare what a database should have at head: our internal table and its managed ones."""
+    """Declare what a database should have at head: our internal table and its managed ones.
+
+    Comments are the application's: they are taken as they are.
+    """
     metadata = MetaData()
     for table in INTERNAL.tables.values():
         table.to_metadata(metadata)
     for name, kind in managed_tables(connection).items():
         managed_table(kind, name, metadata)
+    inspector = inspect(connection)
+    for (_, name), comment in inspector.get_multi_table_comment().items():
+        if name in metadata.tables:
+            metadata.tables[name].comment = comment["text"]
+    for (_, name), columns in inspector.get_multi_columns().items():
+        for column in columns if name in metadata.tables else []:
+            if column["name"] in metadata.tables[name].c:
+                metadata.tables[name].c[column["name"]].comment = column["comment"]
     return metadata
 
 

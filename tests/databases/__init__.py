@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -47,7 +48,7 @@ def make_newer_format(path: Path) -> Path:
     return path
 
 
-def facts(path: Path) -> dict[str, object]:
+def facts(path: Path) -> dict[str, tuple[str, list[Any]]]:
     """Return all that is in a file: definitions and rows of every table, in their order."""
     with duckdb.connect(str(path), read_only=True) as connection:
         return {

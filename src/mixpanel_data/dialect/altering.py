@@ -3,8 +3,9 @@
 A direct ``ALTER TABLE`` costs next to nothing. DuckDB refuses it where an index, a foreign key or a
 constraint on the column is concerned, and some that it takes go wrong (seen with 1.5.6 and 2.0.0):
 
-- ``ALTER … TYPE … USING``, casts to JSON and defaults that call functions are written to the WAL
-  as expressions, which a crash leaves unreadable: ``Failure while replaying WAL file``.
+- ``ALTER … TYPE … USING`` and casts to JSON are written to the WAL as expressions, which DuckDB
+  may not be able to read after a crash: ``Failure while replaying WAL file``. (So are defaults that
+  call functions, which are refused.)
 - After an ``UPDATE``, neither version sets NOT NULL on the same table, and 1.5 refuses to commit an
   ``ADD COLUMN`` or ``DROP COLUMN``: ``Attempting to modify table``.
 - ``DROP INDEX``, ``RENAME COLUMN``, ``CREATE INDEX`` in one transaction kill the process on 1.5.
@@ -35,9 +36,9 @@ from sqlalchemy.schema import ColumnCollectionConstraint, SetColumnComment
 from mixpanel_data.dialect.catalog import fold
 from mixpanel_data.dialect.changes import Changes
 from mixpanel_data.dialect.datatypes import Struct, Union
-from mixpanel_data.dialect.rebuilding import default_of, rebuild, type_of
+from mixpanel_data.dialect.rebuilding import default_of, mentions, rebuild, type_of
 
-#: Defaults that the WAL can hold: numbers, texts, truth values.
+#: Numbers, texts, truth values.
 _LITERAL = re.compile(r"-?\d+(\.\d+)?|'([^']|'')*'|true|false|null", re.IGNORECASE)
 
 #: Types whose values DuckDB updates by deleting the row and inserting another.
@@ -58,15 +59,17 @@ def alter_table(connection: Connection, name: str, changes: Changes, updated: se
 
     Raises:
         NoSuchColumnError: The table has no such column.
-        InvalidRequestError: A key, or a foreign key of another table, is in the way.
+        InvalidRequestError: Something is in the way, such as a foreign key of another table.
         DBAPIError: DuckDB refuses, for instance a value that cannot be cast.
     """
     table = Table(name, MetaData(), autoload_with=connection)
-    for column in {*changes.filled, *changes.renamed, *changes.retyped, *changes.dropped}:
-        if column not in table.c and column not in changes.added:
-            raise NoSuchColumnError(f"Table {name!r} has no column {column!r}.")
+    for touched in {*changes.filled, *changes.renamed, *changes.retyped, *changes.dropped}:
+        if touched not in table.c and touched not in changes.added:
+            raise NoSuchColumnError(f"Table {name!r} has no column {touched!r}.")
+    for column in changes.added.values():
+        _require_literal_default(connection, column)
     referring = _referring(connection, name)
-    if name not in updated and _is_direct(connection, table, changes, bool(referring)):
+    if name not in updated and _is_direct(table, changes, bool(referring)):
         for statement in _statements(connection, table, changes):
             connection.exec_driver_sql(statement)
         if changes.filled:
@@ -80,6 +83,15 @@ def alter_table(connection: Connection, name: str, changes: Changes, updated: se
         rebuild(connection, table, changes)
 
 
+def _require_literal_default(connection: Connection, column: Column[Any]) -> None:
+    default = default_of(connection, column)
+    if default is not None and not _LITERAL.fullmatch(default):
+        raise InvalidRequestError(
+            f"The default of column {column.name!r} is {default}, which DuckDB could not read from "
+            "its log after a crash. Use a number, a text or a truth value; fill= takes the rest."
+        )
+
+
 def _referring(connection: Connection, name: str) -> list[str]:
     """Return the names of the tables with a foreign key to a table."""
     found = inspect(connection).get_multi_foreign_keys()
@@ -90,7 +102,7 @@ def _referring(connection: Connection, name: str) -> list[str]:
     ]
 
 
-def _is_direct(connection: Connection, table: Table, changes: Changes, referred: bool) -> bool:
+def _is_direct(table: Table, changes: Changes, referred: bool) -> bool:
     """Tell whether ``ALTER TABLE``, and then one ``UPDATE``, can make all changes."""
     bound = referred or bool(table.indexes)
     constrained = _constrained(table)
@@ -102,7 +114,10 @@ def _is_direct(connection: Connection, table: Table, changes: Changes, referred:
     if bound and (changes.renamed or changes.retyped or changes.dropped):
         return False
     return (
-        all(_can_add(connection, column, changes, bound) for column in changes.added.values())
+        not any(
+            not column.nullable and (bound or column.name in changes.filled)
+            for column in changes.added.values()
+        )
         and not constrained & {*changes.filled, *changes.retyped, *changes.dropped}
         and not any(isinstance(type_, JSON) for type_ in changes.retyped.values())
         and all(positions.index(name) > last_key for name in changes.dropped)
@@ -110,13 +125,6 @@ def _is_direct(connection: Connection, table: Table, changes: Changes, referred:
             isinstance({**table.c, **changes.added}[name].type, _NESTED) for name in changes.filled
         )
     )
-
-
-def _can_add(connection: Connection, column: Column[Any], changes: Changes, bound: bool) -> bool:
-    default = default_of(connection, column)
-    if not column.nullable and (bound or column.name in changes.filled):
-        return False
-    return default is None or _LITERAL.fullmatch(default) is not None
 
 
 def _is_keyed(table: Table, column: Column[Any]) -> bool:
@@ -143,7 +151,7 @@ def _constrained(table: Table) -> set[str]:
         for column in table.columns
         if column.computed is not None
         or _is_keyed(table, column)
-        or any(fold(column.name) in fold(expression) for expression in texts)
+        or any(mentions(expression, column.name) for expression in texts)
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from sqlalchemy import (
@@ -77,6 +78,11 @@ def default_of(connection: Connection, column: Column[Any]) -> str | None:
     return default
 
 
+def mentions(expression: str, name: str) -> bool:
+    """Tell whether a column may be named in an expression."""
+    return re.search(rf"(?<!\w){re.escape(fold(name))}(?!\w)", fold(expression)) is not None
+
+
 def _refuse_impossible(table: Table, changes: Changes) -> None:
     for constraint in table.constraints:
         if isinstance(constraint, PrimaryKeyConstraint | UniqueConstraint):
@@ -102,7 +108,7 @@ def _index_after(
     for column, part in zip(columns, index.get("expressions", columns), strict=True):
         gone = changes.dropped if column is not None else {*changes.dropped, *changes.renamed}
         for name in gone:
-            if fold(name) in fold(str(part)) if column is None else name == column:
+            if mentions(str(part), name) if column is None else name == column:
                 raise InvalidRequestError(
                     f"Index {index['name']!r} of table {table.name!r} needs column {name!r}. "
                     "Drop the index, and make it anew afterwards."
