@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from sqlalchemy import Connection, Row, func, inspect, literal, select, table, union_all
 
 from mixpanel_data.exceptions import TableNotFoundError
-from mixpanel_data.tables import INTERNAL_NAMES, METADATA_TABLE
-from mixpanel_data.types import ColumnInfo, TableInfo, TableMetadata, TableSchema, as_utc
+from mixpanel_data.tables import INTERNAL_NAMES, METADATA_TABLE, managed_table
+from mixpanel_data.types import (
+    ColumnInfo,
+    TableInfo,
+    TableMetadata,
+    TableSchema,
+    TableType,
+    as_utc,
+)
 
 
 def find_table(connection: Connection, name: str, *, views: bool = False) -> str | None:
@@ -25,6 +32,31 @@ def find_table(connection: Connection, name: str, *, views: bool = False) -> str
     names = inspector.get_table_names() + (inspector.get_view_names() if views else [])
     found = {other.lower(): other for other in names if other not in INTERNAL_NAMES}
     return found.get(str(name).lower())
+
+
+def managed_tables(connection: Connection) -> dict[str, TableType]:
+    """Return the names of the events and profiles tables with their types, by name.
+
+    Works with every revision of the schema.
+    """
+    names = inspect(connection).get_table_names()
+    if METADATA_TABLE.name not in names:
+        return {}
+    columns = METADATA_TABLE.c
+    recorded = select(columns.table_name, columns.type).order_by(columns.table_name)
+    return {row.table_name: row.type for row in connection.execute(recorded) if row[0] in names}
+
+
+def unrecorded_tables(connection: Connection) -> list[str]:
+    """Return the names of tables with our columns that have no metadata, sorted."""
+    managed = managed_tables(connection)
+    shapes = [managed_table(kind, "_").c.keys() for kind in get_args(TableType)]
+    found = inspect(connection).get_multi_columns()
+    return sorted(
+        name
+        for (_, name), columns in found.items()
+        if name not in managed and [column["name"] for column in columns] in shapes
+    )
 
 
 def list_tables(connection: Connection) -> list[TableInfo]:
