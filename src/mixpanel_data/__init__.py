@@ -7,6 +7,7 @@ Example:
     []
 """
 
+from mixpanel_data import migrate
 from mixpanel_data.exceptions import (
     DatabaseCorruptError,
     DatabaseFileError,
@@ -82,6 +83,7 @@ __all__ = [
     "TableNotFoundError",
     "TableSchema",
     "WriteConflictError",
+    "migrate",
     "read_events_export",
     "read_profiles_export",
 ]

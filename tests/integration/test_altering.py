@@ -341,6 +341,35 @@ def test_an_index_on_an_expression_is_in_the_way_of_a_new_name(path: Path) -> No
     engine.dispose()
 
 
+def test_all_constraints_stay_when_the_table_is_made_anew(path: Path) -> None:
+    engine = create_engine(f"duckdb+mixpanel:///{path}")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE other (id INTEGER PRIMARY KEY)")
+        connection.exec_driver_sql(
+            "CREATE TABLE t (k VARCHAR PRIMARY KEY, n INTEGER DEFAULT 7 REFERENCES other (id), "
+            "u VARCHAR COLLATE NOCASE UNIQUE, d DECIMAL(10,2) NOT NULL, "
+            "CHECK (d > n), UNIQUE (n, d))"
+        )
+        changes = Changes()
+        changes.change_type("k", Uuid)
+        changes.rename_column("d", "amount")
+        alter_tables(connection, ["t"], changes, set())
+    with engine.connect() as connection:
+        sql = connection.scalar(text("SELECT sql FROM duckdb_tables() WHERE table_name = 't'"))
+    engine.dispose()
+    for part in (
+        "n INTEGER DEFAULT(7)",
+        "u VARCHAR COLLATE NOCASE",
+        "amount DECIMAL(10,2) NOT NULL",
+        "PRIMARY KEY(k)",
+        "UNIQUE(u)",
+        "CHECK((amount > ",
+        "REFERENCES other(id)",
+    ):
+        assert part in str(sql)
+    assert str(sql).count("UNIQUE") == 2
+
+
 def test_a_generated_column_is_in_the_way_of_making_the_table_anew(path: Path) -> None:
     engine = create_engine(f"duckdb+mixpanel:///{path}")
     with engine.begin() as connection:
