@@ -47,6 +47,7 @@ from mixpanel_data.types import (
     TableMetadata,
     TableSchema,
 )
+from mixpanel_data.utc import UtcDateTime
 
 __all__ = [
     "ColumnInfo",
@@ -82,6 +83,7 @@ __all__ = [
     "TableNameError",
     "TableNotFoundError",
     "TableSchema",
+    "UtcDateTime",
     "WriteConflictError",
     "migrate",
     "read_events_export",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
-from sqlalchemy import Connection, Row, func, inspect, literal, select, table, union_all
+from sqlalchemy import Connection, Row, func, inspect, literal, select, table, text, union_all
 
 from mixpanel_data.exceptions import TableNotFoundError
 from mixpanel_data.tables import INTERNAL_NAMES, METADATA_TABLE, managed_table
@@ -15,6 +15,11 @@ from mixpanel_data.types import (
     TableSchema,
     TableType,
     as_utc,
+)
+
+_STORAGE_VERSION = text(
+    "SELECT tags['storage_version'] FROM duckdb_databases() "
+    "WHERE database_name = current_database()"
 )
 
 
@@ -138,3 +143,17 @@ def get_metadata(connection: Connection, name: str) -> TableMetadata:
         filter_events=row.filter_events,
         filter_where=row.filter_where,
     )
+
+
+def document_compression(connection: Connection) -> str | None:
+    """Return how the current database shall compress JSON, None for DuckDB's own choice.
+
+    Of export lines, Zstandard makes a fifth of what DuckDB would choose, in less time. A file knows
+    it from storage version 1.2 on; DuckDB 1.5 makes files of 1.0 unless told otherwise, and would
+    not compress at all there.
+    """
+    version = connection.scalar(_STORAGE_VERSION)  # such as v1.2.0+, None in memory
+    if version is None:
+        return None
+    major, minor, *_ = version.removeprefix("v").split(".")
+    return "zstd" if (int(major), int(minor)) >= (1, 2) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,9 +19,11 @@ from sqlalchemy import Connection, MetaData, inspect
 
 from mixpanel_data.dialect.alembic import register_duckdb
 from mixpanel_data.exceptions import MigrationError, RevisionError
-from mixpanel_data.introspect import managed_tables
+from mixpanel_data.introspect import managed_tables, unrecorded_tables
 from mixpanel_data.schema import HEAD, version_of
 from mixpanel_data.tables import INTERNAL, VERSION_TABLE, managed_table
+
+logger = logging.getLogger("mixpanel_data")
 
 #: Alembic keeps the migration that is running in global variables.
 _ALEMBIC = threading.RLock()
@@ -84,7 +87,15 @@ def upgrade(connection: Connection, path: Path, revision: str = HEAD) -> None:
         RevisionError: There is no such revision.
         MigrationError: Something failed; the caller rolls back.
     """
+    adopting = version_of(connection).state == "unversioned"
     _run(command.upgrade, connection, path, revision)
+    if adopting and (names := unrecorded_tables(connection)):
+        logger.warning(
+            "%s: there is no metadata for %s, as after a load that died half-way. They stay as "
+            "they are: load their data again, then drop them.",
+            path,
+            ", ".join(names),
+        )
 
 
 def downgrade(connection: Connection, path: Path, revision: str) -> None:

@@ -370,6 +370,20 @@ def test_all_constraints_stay_when_the_table_is_made_anew(path: Path) -> None:
     assert str(sql).count("UNIQUE") == 2
 
 
+def test_compression_stays_where_duckdb_tells_of_it(path: Path) -> None:
+    engine = create_engine(f"duckdb+mixpanel:///{path}")
+    query = text("SELECT sql FROM duckdb_tables() WHERE table_name = 't'")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE t (n INTEGER, j JSON USING COMPRESSION zstd)")
+        before = connection.scalar(query)
+        changes = Changes()
+        changes.fill("n", "1")
+        changes.rename_column("j", "k")
+        alter_tables(connection, ["t"], changes, set())
+        assert str(connection.scalar(query)) == str(before).replace("j JSON", "k JSON")
+    engine.dispose()
+
+
 def test_a_generated_column_is_in_the_way_of_making_the_table_anew(path: Path) -> None:
     engine = create_engine(f"duckdb+mixpanel:///{path}")
     with engine.begin() as connection:

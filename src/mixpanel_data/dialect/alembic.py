@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from alembic.ddl.impl import DefaultImpl
+from sqlalchemy import (
+    Column,
+    Index,
+    MetaData,
+    Sequence,
+    Table,
+    TextClause,
+    UniqueConstraint,
+    inspect,
+    text,
+)
 
 from mixpanel_data.dialect import MixpanelDialect
+from mixpanel_data.dialect.ddl import next_value
 
 
 def register_duckdb() -> None:
@@ -12,4 +26,74 @@ def register_duckdb() -> None:
     try:
         DefaultImpl.get_by_dialect(MixpanelDialect())
     except KeyError:
-        type("DuckDBImpl", (DefaultImpl,), {"__dialect__": "duckdb", "transactional_ddl": True})
+        type("RegisteredDuckDBImpl", (DuckDBImpl,), {"__dialect__": "duckdb"})
+
+
+class DuckDBImpl(DefaultImpl):
+    """Runs migrations on DuckDB, and tells what differs between models and database."""
+
+    transactional_ddl = True
+
+    def drop_table(self, table: Table, **kw: Any) -> None:
+        """Drop a table with the sequences of its columns, which are looked up in the database."""
+        connection = None if self.as_sql else self.connection
+        if connection is not None and inspect(connection).has_table(table.name, table.schema):
+            table = Table(
+                table.name,
+                MetaData(),
+                schema=table.schema,
+                autoload_with=connection,
+                resolve_fks=False,
+            )
+        super().drop_table(table, **kw)
+
+    def compare_type(self, inspector_column: Column[Any], metadata_column: Column[Any]) -> bool:
+        """Tell whether DuckDB takes two types for different ones: it knows all synonyms itself."""
+        compiler = self.dialect.type_compiler_instance
+        types = [compiler.process(column.type) for column in (inspector_column, metadata_column)]
+        return types[0] != types[1] and not self._holds(
+            f"typeof(CAST(NULL AS {types[0]})) = typeof(CAST(NULL AS {types[1]}))"
+        )
+
+    def compare_server_default(
+        self,
+        inspector_column: Column[Any],
+        metadata_column: Column[Any],
+        rendered_metadata_default: str | None,
+        rendered_inspector_default: str | None,
+    ) -> bool:
+        """Tell whether two defaults have different values."""
+        defaults = (rendered_metadata_default, rendered_inspector_default)
+        if defaults[0] == defaults[1]:
+            return False
+        if any(default is None or "nextval" in default.lower() for default in defaults):
+            return True
+        return not self._holds(f"({defaults[0]}) IS NOT DISTINCT FROM ({defaults[1]})")
+
+    def _holds(self, condition: str) -> bool:
+        return bool(self.bind and self.bind.scalar(text(f"SELECT {condition}")))
+
+    def correct_for_autogen_constraints(
+        self,
+        conn_uniques: set[UniqueConstraint],
+        conn_indexes: set[Index],
+        metadata_unique_constraints: set[UniqueConstraint],
+        metadata_indexes: set[Index],
+    ) -> None:
+        """Give unique constraints of the database the names that the models have for them.
+
+        DuckDB drops the names, so that only the columns tell which is which.
+        """
+        names = {
+            frozenset(unique.columns.keys()): unique.name for unique in metadata_unique_constraints
+        }
+        for unique in conn_uniques:
+            unique.name = names.get(frozenset(unique.columns.keys()), unique.name)
+
+    def autogen_column_reflect(self, inspector: Any, table: Table, column_info: Any) -> None:
+        """Leave out the default of a column that counts by itself: no model has it."""
+        default = column_info.get("default")
+        sequence = Sequence(f"{table.name}_{column_info['name']}_seq", schema=table.schema)
+        sql = default.text if isinstance(default, TextClause) else default
+        if sql == next_value(sequence, self.dialect.identifier_preparer):
+            column_info["default"] = None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from duckdb_engine import datatypes
 from sqlalchemy import types
-from sqlalchemy.dialects.postgresql import ENUM
+from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.types import TypeEngine
 
@@ -36,16 +38,6 @@ class Union(datatypes.Union):
         super().__init__(Fields(fields))
 
 
-class InlineEnum(ENUM):
-    """ENUM without a name, spelled out in the column: DuckDB's catalog knows no other."""
-
-    __visit_name__ = "enum"
-
-    def __init__(self, *values: str, **options: Any) -> None:
-        """Take the values, and the options of SQLAlchemy's own type."""
-        super().__init__(*values, **{"name": None, "create_type": False, **options})
-
-
 class FixedArray(types.ARRAY[Any]):
     """Array with a fixed size in some dimension: ``INTEGER[3]`` or ``INTEGER[3][]``."""
 
@@ -58,6 +50,37 @@ class FixedArray(types.ARRAY[Any]):
         """
         super().__init__(item_type, dimensions=len(sizes))
         self.sizes = tuple(sizes)
+
+
+class Numeric(types.Numeric[Any]):
+    """DECIMAL, which takes and gives exact numbers."""
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any]:
+        """Return the function that prepares a parameter."""
+        return _without_exponent
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
+        """Return the function that makes the type which was asked for of a result.
+
+        DuckDB's division and many of its functions make a DOUBLE of a DECIMAL.
+        """
+        return partial(_to_decimal, self.scale) if self.asdecimal else _to_float
+
+
+def _without_exponent(value: Any) -> Any:
+    # DuckDB 1.5 binds Decimal("1E+3") as 1.
+    return Decimal(f"{value:f}") if isinstance(value, Decimal) and value.is_finite() else value
+
+
+def _to_decimal(scale: int | None, value: Any) -> Decimal | None:
+    if value is None or isinstance(value, Decimal):
+        return value
+    number = Decimal(str(value))
+    return number if scale is None else round(number, scale)
+
+
+def _to_float(value: Any) -> float | None:
+    return None if value is None else float(value)
 
 
 class TimestampS(types.TIMESTAMP):
@@ -113,11 +136,6 @@ def _compile_fields(type_: Any, compiler: Any, **options: Any) -> str:
     return f"{type_.__visit_name__.upper()}({', '.join(fields)})"
 
 
-def _compile_enum(type_: Any, compiler: Any, **options: Any) -> str:
-    values = [value.replace("'", "''") for value in type_.enums]
-    return "ENUM({})".format(", ".join(f"'{value}'" for value in values))
-
-
 def _compile_array(type_: Any, compiler: Any, **options: Any) -> str:
     sizes = ("" if size is None else size for size in type_.sizes)
     return "".join([compiler.process(type_.item_type, **options), *(f"[{s}]" for s in sizes)])
@@ -126,7 +144,6 @@ def _compile_array(type_: Any, compiler: Any, **options: Any) -> str:
 _COMPILED: dict[type[TypeEngine[Any]], Callable[..., str]] = {
     Bit: _compile_spelling,
     FixedArray: _compile_array,
-    InlineEnum: _compile_enum,
     Struct: _compile_fields,
     TimeNS: _compile_spelling,
     TimestampMS: _compile_spelling,

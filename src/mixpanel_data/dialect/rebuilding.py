@@ -140,6 +140,7 @@ def _column(column: Column[Any], type_: TypeEngine[Any] | None = None) -> Column
         nullable=column.nullable,
         comment=column.comment,
         autoincrement=False,
+        info=column.info if type_ is None else None,
     )
 
 

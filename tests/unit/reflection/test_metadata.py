@@ -11,6 +11,7 @@ from sqlalchemy import (
     Column,
     Connection,
     Engine,
+    Enum,
     MetaData,
     Table,
     event,
@@ -24,7 +25,7 @@ from sqlalchemy.ext.automap import automap_base
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import TextClause
 
-from mixpanel_data.dialect.datatypes import InlineEnum, Struct
+from mixpanel_data.dialect.datatypes import Struct
 from tests.unit.reflection.tools import MULTI_FORMS, counted_statements, opened, run
 
 DATABASE = (
@@ -154,7 +155,7 @@ def test_types_can_be_copied_to_another_metadata(connection: Connection) -> None
     run(connection, *DATABASE)
     kinds = Table("kinds", MetaData(), autoload_with=connection).to_metadata(MetaData())
     compiled = [one.type.compile(dialect=connection.dialect) for one in kinds.columns]
-    assert isinstance(kinds.c.e.type, InlineEnum)
+    assert isinstance(kinds.c.e.type, Enum)
     assert compiled[0] == "ENUM('a', 'b')"
     assert isinstance(kinds.c.s.type, Struct)
     assert compiled[2] == 'STRUCT("a b" ENUM(\'c\')[], "t" TIMESTAMP_NS[2])'

@@ -1,0 +1,114 @@
+"""``CREATE`` and ``DROP`` for DuckDB.
+
+DuckDB has neither ``SERIAL`` nor ``IDENTITY``, but it has sequences. A column that counts by
+itself gets one of its own, named ``<table>_<column>_seq``, which is created and dropped together
+with the table, in the same text.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Column, DefaultClause, Identity, Sequence, Table, TextClause
+from sqlalchemy.dialects.postgresql.base import PGDDLCompiler
+from sqlalchemy.schema import CreateTable, DropTable
+from sqlalchemy.sql.compiler import IdentifierPreparer
+
+
+def own_sequence(column: Column[Any], preparer: IdentifierPreparer) -> Sequence | None:
+    """Return the sequence behind a column, None when the column does not count by itself.
+
+    A reflected column counts by itself when its default is the next value of such a sequence.
+    """
+    table = column.table
+    sequence = Sequence(f"{table.name}_{column.name}_seq", schema=table.schema)
+    default = column.server_default
+    if isinstance(default, Identity):
+        return sequence
+    if isinstance(default, DefaultClause):
+        text = default.arg.text if isinstance(default.arg, TextClause) else default.arg
+        return sequence if text == next_value(sequence, preparer) else None
+    explicit = column.default is not None and not getattr(column.default, "optional", False)
+    # Public only since SQLAlchemy 2.1, as autoincrement_column.
+    counts = column is table._autoincrement_column and default is None and not explicit
+    return sequence if counts else None
+
+
+def next_value(sequence: Sequence, preparer: IdentifierPreparer) -> str:
+    """Return the SQL for the next value of a sequence."""
+    return "nextval('{}')".format(preparer.format_sequence(sequence).replace("'", "''"))
+
+
+class DDLCompiler(PGDDLCompiler):
+    """Writes ``CREATE`` and ``DROP``."""
+
+    def visit_create_table(self, create: CreateTable, **kw: Any) -> str:
+        """Create the table after the sequences that belong to it."""
+        table = create.element
+        temporary = any(prefix.upper().startswith("TEMP") for prefix in table._prefixes)
+        statements = []
+        for column in table.columns:
+            if sequence := own_sequence(column, self.preparer):
+                words = [
+                    "CREATE TEMPORARY SEQUENCE" if temporary else "CREATE SEQUENCE",
+                    "IF NOT EXISTS",
+                    self.preparer.format_sequence(sequence),
+                ]
+                if isinstance(column.server_default, Identity):
+                    words.append(self.get_identity_options(column.server_default))
+                statements.append(" ".join(words))
+        return ";\n".join([*statements, super().visit_create_table(create, **kw)])
+
+    def visit_drop_table(self, drop: DropTable, **kw: Any) -> str:
+        """Drop the sequences that belong to the table after it."""
+        return ";\n".join(
+            [super().visit_drop_table(drop, **kw), *self.drop_own_sequences(drop.element)]
+        )
+
+    def drop_own_sequences(self, table: Table) -> list[str]:
+        """Return the statements that drop the sequences of a table."""
+        sequences = (own_sequence(column, self.preparer) for column in table.columns)
+        return [
+            f"DROP SEQUENCE IF EXISTS {self.preparer.format_sequence(sequence)}"
+            for sequence in sequences
+            if sequence is not None
+        ]
+
+    def get_column_specification(self, column: Column[Any], **kw: Any) -> str:
+        """Write a column: name, type, default or expression, compression, ``NOT NULL``.
+
+        ``Column.info["duckdb_compression"]`` names the method of compression; DuckDB chooses where
+        there is none.
+        """
+        words = [
+            self.preparer.format_column(column),
+            self.dialect.type_compiler_instance.process(
+                column.type, type_expression=column, identifier_preparer=self.preparer
+            ),
+        ]
+        sequence = own_sequence(column, self.preparer)
+        default = (
+            self.get_column_default_string(column)
+            if sequence is None
+            else next_value(sequence, self.preparer)
+        )
+        if default is not None:
+            words.append(f"DEFAULT {default}")
+        if column.computed is not None:
+            words.append(self.process(column.computed))
+        if method := column.info.get("duckdb_compression"):
+            words.append(f"USING COMPRESSION {method}")
+        if not column.nullable:
+            words.append("NOT NULL")
+        return " ".join(words)
+
+    def visit_computed_column(self, generated: Any, **kw: Any) -> str:
+        """Write the expression of a generated column; DuckDB has virtual ones only."""
+        # Past PostgreSQL's compiler, which has stored ones only.
+        text: str = super(PGDDLCompiler, self).visit_computed_column(generated, **kw)
+        return text
+
+    def visit_create_sequence(self, create: Any, prefix: Any = None, **kw: Any) -> str:
+        """Create a sequence without PostgreSQL's ``AS type``: all of DuckDB's are ``BIGINT``."""
+        text: str = super(PGDDLCompiler, self).visit_create_sequence(create, **kw)
+        return text

@@ -1,0 +1,171 @@
+"""``SELECT``, ``INSERT``, ``UPDATE`` and ``DELETE`` for DuckDB, where PostgreSQL's would fail."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Column, literal, type_coerce
+from sqlalchemy.dialects.postgresql.base import PGCompiler, PGExecutionContext
+from sqlalchemy.exc import CompileError
+from sqlalchemy.sql import operators
+from sqlalchemy.sql.elements import BinaryExpression, BindParameter, False_, True_
+from sqlalchemy.types import JSON, BigInteger, Integer, String, to_instance
+
+from mixpanel_data.dialect.ddl import own_sequence
+
+#: PostgreSQL's operators on JSON. DuckDB has them too, but they bind weaker than ``=`` there.
+_JSON_OPERATORS = {
+    "->": "json_extract",
+    "->>": "json_extract_string",
+    "#>": "json_extract",
+    "#>>": "json_extract_string",
+}
+_COMPARISONS = {
+    operators.eq,
+    operators.ne,
+    operators.in_op,
+    operators.not_in_op,
+    operators.is_distinct_from,
+    operators.is_not_distinct_from,
+}
+
+
+class ExecutionContext(PGExecutionContext):
+    """Runs one statement."""
+
+    def pre_exec(self) -> None:
+        """Insert rows one by one where they may refer to each other.
+
+        DuckDB looks for the row that another one refers to among those of earlier statements only.
+        """
+        if self.isinsert and self.executemany and _refers_to_itself(self.compiled):
+            self.execution_options = self.execution_options.union({"insertmanyvalues_page_size": 1})
+        super().pre_exec()
+
+    def get_insert_default(self, column: Column[Any]) -> Any:
+        """Take the next value of the sequence that belongs to a column, if it has one."""
+        sequence = own_sequence(column, self.identifier_preparer)
+        if sequence is None or not column.primary_key:
+            return super().get_insert_default(column)
+        return self.fire_sequence(sequence, column.type)
+
+
+def _refers_to_itself(compiled: Any) -> bool:
+    table = compiled.compile_state.dml_table
+    return any(key.references(table) for key in getattr(table, "foreign_keys", ()))
+
+
+def _as_document(value: Any) -> Any:
+    if isinstance(value, (True_, False_)):
+        return literal(isinstance(value, True_), JSON)
+    if isinstance(value, BindParameter):
+        return type_coerce(value, JSON).typed_expression
+    return value
+
+
+class StatementCompiler(PGCompiler):
+    """Writes statements."""
+
+    def visit_json_getitem_op_binary(
+        self, binary: Any, operator: Any, _cast_applied: bool = False, **kw: Any
+    ) -> str:
+        """Take a member of a document, as what ``as_integer()`` and its like ask for."""
+        affinity = binary.type._type_affinity
+        if affinity is JSON:
+            return self._json_function("json_extract", binary, **kw)
+        text = self._json_function("json_extract_string", binary, **kw)
+        if affinity is String:
+            return text
+        # JSON's integers do not end at 32 bits.
+        wide = BigInteger() if affinity is Integer else binary.type
+        return f"CAST({text} AS {self.dialect.type_compiler_instance.process(wide)})"
+
+    def visit_json_path_getitem_op_binary(
+        self, binary: Any, operator: Any, _cast_applied: bool = False, **kw: Any
+    ) -> str:
+        """Take a member of a member of a document in the same way."""
+        return self.visit_json_getitem_op_binary(binary, operator, **kw)
+
+    def visit_binary(self, binary: Any, *args: Any, **kw: Any) -> str:
+        """Compare documents with documents.
+
+        SQLAlchemy binds the ``"pro"`` of ``column["plan"] == "pro"`` as text, and DuckDB would make
+        a number of every member that it compares with a number.
+        """
+        if binary.operator in _COMPARISONS and binary.left.type._type_affinity is JSON:
+            binary = binary._clone()
+            binary.right = _as_document(binary.right)
+        text: str = super().visit_binary(binary, *args, **kw)
+        return text
+
+    def visit_custom_op_binary(
+        self, element: BinaryExpression[Any], operator: Any, **kw: Any
+    ) -> str:
+        """Write an operator of the caller's choice, such as PostgreSQL's ``astext``."""
+        function = _JSON_OPERATORS.get(operator.opstring)
+        if function is None or not isinstance(element.left.type, JSON):
+            text: str = super().visit_custom_op_binary(element, operator, **kw)
+            return text
+        return self._json_function(function, element, **kw)
+
+    def _json_function(self, name: str, binary: BinaryExpression[Any], **kw: Any) -> str:
+        path = binary.right
+        if isinstance(path, BindParameter):
+            # GROUP BY takes two equal texts for the same expression, but not two parameters.
+            path = path.render_literal_execute()
+            # SQLAlchemy leaves a class there for a bindparam() without a type.
+            path.type = to_instance(path.type)
+        return f"{name}({self.process(binary.left, **kw)}, {self.process(path, **kw)})"
+
+    def visit_regexp_match_op_binary(
+        self, binary: BinaryExpression[Any], operator: Any, **kw: Any
+    ) -> str:
+        """Search a pattern. In DuckDB 1.5, ``~`` matches the whole text only."""
+        parts = [self.process(binary.left, **kw), self.process(binary.right, **kw)]
+        if (flags := binary.modifiers["flags"]) is not None:
+            parts.append(self.render_literal_value(flags, String()))
+        return f"regexp_matches({', '.join(parts)})"
+
+    def visit_not_regexp_match_op_binary(
+        self, binary: BinaryExpression[Any], operator: Any, **kw: Any
+    ) -> str:
+        """Search a pattern that shall not be there."""
+        return f"NOT {self.visit_regexp_match_op_binary(binary, operator, **kw)}"
+
+    def visit_bitwise_xor_op_binary(
+        self, binary: BinaryExpression[Any], operator: Any, **kw: Any
+    ) -> str:
+        """Write the exclusive or, which is a function in DuckDB."""
+        return f"xor({self.process(binary.left, **kw)}, {self.process(binary.right, **kw)})"
+
+    def render_literal_value(self, value: Any, type_: Any) -> str:
+        """Write a value as SQL; PostgreSQL's ``make_interval`` does not exist in DuckDB."""
+        if isinstance(value, timedelta):
+            return f"to_microseconds({value // timedelta(microseconds=1)})"
+        text: str = super().render_literal_value(value, type_)
+        return text
+
+    def fetch_clause(
+        self,
+        select: Any,
+        fetch_clause: Any = None,
+        require_offset: bool = False,
+        use_literal_execute_for_simple_int: bool = False,
+        **kw: Any,
+    ) -> str:
+        """Write ``FETCH FIRST`` as ``LIMIT``.
+
+        Raises:
+            CompileError: ``WITH TIES``, which DuckDB does not have.
+        """
+        options = select._fetch_clause_options or {}
+        if options.get("with_ties"):
+            raise CompileError("DuckDB has no FETCH FIRST … WITH TIES. Use rank() in a subquery.")
+        text = ""
+        if select._fetch_clause is not None:
+            unit = "%" if options.get("percent") else ""
+            text += f"\n LIMIT ({self.process(select._fetch_clause, **kw)}){unit}"
+        if select._offset_clause is not None:
+            text += f"\n OFFSET ({self.process(select._offset_clause, **kw)})"
+        return text

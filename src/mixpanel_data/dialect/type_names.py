@@ -1,0 +1,36 @@
+"""The names of SQLAlchemy's types in DuckDB, where PostgreSQL's mean something else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy.dialects.postgresql.base import PGTypeCompiler
+
+
+class TypeCompiler(PGTypeCompiler):
+    """Spells types."""
+
+    def visit_float(self, type_: Any, **kw: Any) -> str:
+        """Give Python's floats the room they need: DuckDB's ``FLOAT`` has 32 bits."""
+        return "FLOAT" if 0 < (type_.precision or 53) <= 24 else "DOUBLE"
+
+    def visit_enum(self, type_: Any, **kw: Any) -> str:
+        """Spell an enum out in the column, so that there is no type to create and drop."""
+        return self.visit_ENUM(type_, **kw) if type_.native_enum else self.visit_VARCHAR(type_)
+
+    def visit_ENUM(self, type_: Any, identifier_preparer: Any = None, **kw: Any) -> str:  # noqa: N802
+        """Spell an enum out in the column."""
+        values = (value.replace("'", "''") for value in type_.enums)
+        return "ENUM({})".format(", ".join(f"'{value}'" for value in values))
+
+    def visit_large_binary(self, type_: Any, **kw: Any) -> str:
+        """Name bytes as DuckDB's catalog does."""
+        return "BLOB"
+
+    def visit_JSONB(self, type_: Any, **kw: Any) -> str:  # noqa: N802
+        """DuckDB has one kind of JSON."""
+        return "JSON"
+
+    def visit_INTERVAL(self, type_: Any, **kw: Any) -> str:  # noqa: N802
+        """DuckDB's intervals have all fields and one precision."""
+        return "INTERVAL"
