@@ -7,6 +7,7 @@ Example:
     []
 """
 
+from mixpanel_data import migrate
 from mixpanel_data.exceptions import (
     DatabaseCorruptError,
     DatabaseFileError,
@@ -84,6 +85,7 @@ __all__ = [
     "TableSchema",
     "UtcDateTime",
     "WriteConflictError",
+    "migrate",
     "read_events_export",
     "read_profiles_export",
 ]

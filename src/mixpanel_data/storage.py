@@ -125,6 +125,7 @@ class StorageEngine(Loading, Querying):
         *,
         read_only: bool = False,
         config: Mapping[str, Any] | None = None,
+        migrate: bool = False,
     ) -> Self:
         """Open a database file that must be there already; nothing is created.
 
@@ -135,7 +136,7 @@ class StorageEngine(Loading, Querying):
         found = _database_path(path, None)
         if not found.exists():
             raise DatabaseNotFoundError(found)
-        return cls._over(Database(found, read_only=read_only, config=config))
+        return cls(found, read_only=read_only, config=config, migrate=migrate)
 
     @classmethod
     def _over(cls, database: Database) -> Self:
