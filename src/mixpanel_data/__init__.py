@@ -30,6 +30,7 @@ from mixpanel_data.exceptions import (
     WriteConflictError,
 )
 from mixpanel_data.exports import read_events_export, read_profiles_export
+from mixpanel_data.models import EventMixin, ProfileMixin
 from mixpanel_data.storage import StorageEngine
 from mixpanel_data.types import ColumnInfo, TableInfo, TableMetadata, TableSchema
 from mixpanel_data.utc import UtcDateTime
@@ -42,9 +43,11 @@ __all__ = [
     "DatabaseNotFoundError",
     "DatabaseReadOnlyError",
     "DuplicateRecordError",
+    "EventMixin",
     "ExportLineError",
     "MetadataError",
     "MixpanelDataError",
+    "ProfileMixin",
     "QueryError",
     "RecordError",
     "SchemaUnknownError",
