@@ -9,7 +9,6 @@ from sqlalchemy import (
     Column,
     Index,
     MetaData,
-    Sequence,
     Table,
     TextClause,
     UniqueConstraint,
@@ -18,7 +17,7 @@ from sqlalchemy import (
 )
 
 from mixpanel_data.dialect import MixpanelDialect
-from mixpanel_data.dialect.ddl import next_value
+from mixpanel_data.dialect.ddl import next_value, sequence_of
 
 
 def register_duckdb() -> None:
@@ -93,7 +92,7 @@ class DuckDBImpl(DefaultImpl):
     def autogen_column_reflect(self, inspector: Any, table: Table, column_info: Any) -> None:
         """Leave out the default of a column that counts by itself: no model has it."""
         default = column_info.get("default")
-        sequence = Sequence(f"{table.name}_{column_info['name']}_seq", schema=table.schema)
+        sequence = sequence_of(table, column_info["name"])
         sql = default.text if isinstance(default, TextClause) else default
         if sql == next_value(sequence, self.dialect.identifier_preparer):
             column_info["default"] = None

@@ -10,7 +10,17 @@ from sqlalchemy.dialects.postgresql.base import PGCompiler, PGExecutionContext
 from sqlalchemy.exc import CompileError
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import BinaryExpression, BindParameter, False_, True_
-from sqlalchemy.types import JSON, BigInteger, Integer, String, to_instance
+from sqlalchemy.types import (
+    JSON,
+    BigInteger,
+    Date,
+    DateTime,
+    Integer,
+    String,
+    Time,
+    Uuid,
+    to_instance,
+)
 
 from mixpanel_data.dialect.ddl import own_sequence
 
@@ -29,6 +39,9 @@ _COMPARISONS = {
     operators.is_distinct_from,
     operators.is_not_distinct_from,
 }
+
+#: Types whose values are strings where SQLAlchemy writes them.
+_WRITTEN_AS_TEXT = {Date, DateTime, Time, Uuid}
 
 
 class ExecutionContext(PGExecutionContext):
@@ -140,10 +153,15 @@ class StatementCompiler(PGCompiler):
         return f"xor({self.process(binary.left, **kw)}, {self.process(binary.right, **kw)})"
 
     def render_literal_value(self, value: Any, type_: Any) -> str:
-        """Write a value as SQL; PostgreSQL's ``make_interval`` does not exist in DuckDB."""
+        """Write a value as SQL that has the type of the value."""
         if isinstance(value, timedelta):
-            return f"to_microseconds({value // timedelta(microseconds=1)})"
+            rest = (value - timedelta(days=value.days)) // timedelta(microseconds=1)
+            return f"(to_days({value.days}) + to_microseconds({rest}))"
+        if isinstance(value, bytes):
+            return "'{}'::BLOB".format("".join(f"\\x{byte:02X}" for byte in value))
         text: str = super().render_literal_value(value, type_)
+        if type_._type_affinity in _WRITTEN_AS_TEXT:
+            return f"CAST({text} AS {self.dialect.type_compiler_instance.process(type_)})"
         return text
 
     def fetch_clause(
