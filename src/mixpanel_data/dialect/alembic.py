@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from alembic.ddl.impl import DefaultImpl
+from duckdb_engine import datatypes as engine_types
 from sqlalchemy import (
     Column,
     Index,
@@ -13,10 +14,10 @@ from sqlalchemy import (
     TextClause,
     UniqueConstraint,
     inspect,
-    text,
 )
+from sqlalchemy.types import TypeEngine
 
-from mixpanel_data.dialect import MixpanelDialect
+from mixpanel_data.dialect import MixpanelDialect, datatypes, sql_text
 from mixpanel_data.dialect.ddl import next_value, sequence_of
 
 
@@ -62,15 +63,36 @@ class DuckDBImpl(DefaultImpl):
         rendered_inspector_default: str | None,
     ) -> bool:
         """Tell whether two defaults have different values."""
-        defaults = (rendered_metadata_default, rendered_inspector_default)
+        columns = (inspector_column, metadata_column)
+        new: Any = self.dialect.ddl_compiler
+        compiler = new(self.dialect, None)
+        defaults = [compiler.get_column_default_string(column) for column in columns]
         if defaults[0] == defaults[1]:
             return False
-        if any(default is None or "nextval" in default.lower() for default in defaults):
+        if any(default is None or "nextval" in default for default in defaults):
             return True
-        return not self._holds(f"({defaults[0]}) IS NOT DISTINCT FROM ({defaults[1]})")
+        kind = self.dialect.type_compiler_instance.process(metadata_column.type)
+        values = [f"CAST({default} AS {kind})" for default in defaults]
+        return not self._holds(f"{values[0]} IS NOT DISTINCT FROM {values[1]}")
 
     def _holds(self, condition: str) -> bool:
-        return bool(self.bind and self.bind.scalar(text(f"SELECT {condition}")))
+        return bool(self.bind and self.bind.exec_driver_sql(f"SELECT {condition}").scalar())
+
+    def render_type(self, type_obj: TypeEngine[Any], autogen_context: Any) -> str | Literal[False]:
+        """Write types that only DuckDB has in DuckDB's words, and import other foreign ones."""
+        module = type(type_obj).__module__
+        if module in (datatypes.__name__, engine_types.__name__):
+            autogen_context.imports.add(f"from {sql_text.__name__} import parse_type")
+            return f"parse_type({self.dialect.type_compiler_instance.process(type_obj)!r})"
+        if not module.startswith("sqlalchemy."):
+            autogen_context.imports.add(f"import {module}")
+        return False
+
+    def _compare_identity_default(
+        self, metadata_identity: Any, inspector_identity: Any
+    ) -> tuple[set[str], set[str], bool]:
+        """Find no difference: an identity is a sequence, and reflected as a plain column."""
+        return set(), set(), False
 
     def correct_for_autogen_constraints(
         self,

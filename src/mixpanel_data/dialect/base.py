@@ -47,6 +47,8 @@ class IdentifierPreparer(duckdb_engine.DuckDBIdentifierPreparer):
 
     def format_schema(self, name: str) -> str:
         """Quote a schema, or a database and a schema (``database.schema``)."""
+        if getattr(name, "quote", None) is False:  # what schema_translate_map will replace
+            return name
         return ".".join(self.quote(part) for part in split_schema(name) if part is not None)
 
 

@@ -88,7 +88,7 @@ def join_schema(*parts: str) -> str:
     )
 
 
-def parse_type(text: str, column: str) -> TypeEngine[Any]:
+def parse_type(text: str, column: str = "") -> TypeEngine[Any]:
     """Return the SQLAlchemy type of a type in DuckDB's own words.
 
     Whatever is not known becomes ``NullType``, with a warning that names the column.

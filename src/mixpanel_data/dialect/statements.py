@@ -137,7 +137,9 @@ class StatementCompiler(PGCompiler):
         """Search a pattern. In DuckDB 1.5, ``~`` matches the whole text only."""
         parts = [self.process(binary.left, **kw), self.process(binary.right, **kw)]
         if (flags := binary.modifiers["flags"]) is not None:
-            parts.append(self.render_literal_value(flags, String()))
+            # SQLAlchemy 2.0.0 has a parameter there, later ones a string.
+            flags = flags if isinstance(flags, BindParameter) else literal(flags, String)
+            parts.append(self.process(flags.render_literal_execute(), **kw))
         return f"regexp_matches({', '.join(parts)})"
 
     def visit_not_regexp_match_op_binary(
@@ -151,6 +153,10 @@ class StatementCompiler(PGCompiler):
     ) -> str:
         """Write the exclusive or, which is a function in DuckDB."""
         return f"xor({self.process(binary.left, **kw)}, {self.process(binary.right, **kw)})"
+
+    def returning_clause(self, *args: Any, **kw: Any) -> str:
+        """Write RETURNING, in which DuckDB takes no parameters: "Unexpected prepared parameter"."""
+        return super().returning_clause(*args, column_clause_args={"literal_execute": True}, **kw)
 
     def render_literal_value(self, value: Any, type_: Any) -> str:
         """Write a value as SQL that has the type of the value."""
