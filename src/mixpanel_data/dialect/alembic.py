@@ -11,14 +11,13 @@ from sqlalchemy import (
     Index,
     MetaData,
     Table,
-    TextClause,
     UniqueConstraint,
     inspect,
 )
 from sqlalchemy.types import TypeEngine
 
 from mixpanel_data.dialect import MixpanelDialect, datatypes, sql_text
-from mixpanel_data.dialect.ddl import next_value, sequence_of
+from mixpanel_data.dialect.ddl import next_value, own_sequence, sequence_of
 
 
 def register_duckdb() -> None:
@@ -63,17 +62,22 @@ class DuckDBImpl(DefaultImpl):
         rendered_inspector_default: str | None,
     ) -> bool:
         """Tell whether two defaults have different values."""
-        columns = (inspector_column, metadata_column)
-        new: Any = self.dialect.ddl_compiler
-        compiler = new(self.dialect, None)
-        defaults = [compiler.get_column_default_string(column) for column in columns]
+        defaults = [self._default(column) for column in (inspector_column, metadata_column)]
         if defaults[0] == defaults[1]:
             return False
-        if any(default is None or "nextval" in default for default in defaults):
+        if any(default is None or "nextval(" in default for default in defaults):
             return True
         kind = self.dialect.type_compiler_instance.process(metadata_column.type)
         values = [f"CAST({default} AS {kind})" for default in defaults]
         return not self._holds(f"{values[0]} IS NOT DISTINCT FROM {values[1]}")
+
+    def _default(self, column: Column[Any]) -> str | None:
+        preparer = self.dialect.identifier_preparer
+        if (sequence := own_sequence(column, preparer)) is not None:
+            return next_value(sequence, preparer)
+        new: Any = self.dialect.ddl_compiler
+        default: str | None = new(self.dialect, None).get_column_default_string(column)
+        return default
 
     def _holds(self, condition: str) -> bool:
         return bool(self.bind and self.bind.exec_driver_sql(f"SELECT {condition}").scalar())
@@ -112,9 +116,10 @@ class DuckDBImpl(DefaultImpl):
             unique.name = names.get(frozenset(unique.columns.keys()), unique.name)
 
     def autogen_column_reflect(self, inspector: Any, table: Table, column_info: Any) -> None:
-        """Leave out the default of a column that counts by itself: no model has it."""
-        default = column_info.get("default")
-        sequence = sequence_of(table, column_info["name"])
-        sql = default.text if isinstance(default, TextClause) else default
-        if sql == next_value(sequence, self.dialect.identifier_preparer):
+        """Leave out the default of a column that counts by itself, which no model has.
+
+        Alembic 1.13 does not ask for tables that are only referred to.
+        """
+        own = next_value(sequence_of(table, column_info["name"]), self.dialect.identifier_preparer)
+        if str(column_info["default"]) == own:
             column_info["default"] = None
