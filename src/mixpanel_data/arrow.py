@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from sqlalchemy import JSON, Column, DateTime, Table
 
 from mixpanel_data import values
+from mixpanel_data.documents import bad_number_at
 from mixpanel_data.exceptions import RecordError
 from mixpanel_data.records import arrow_schema, to_arrow
 from mixpanel_data.tables import OPTIONAL
@@ -23,8 +24,7 @@ from mixpanel_data.values import EARLIEST, LATEST
 # NULL for what is no JSON object. `json_extract` writes the document anew, so that whatever DuckDB
 # is lenient about in reading does not get into the table.
 _TEXT_TO_JSON = (
-    "CASE WHEN starts_with(ltrim({0}, E' \\t\\n\\r'), '{{') AND json_valid({0}) "
-    "THEN json_extract({0}, '$') END"
+    "CASE WHEN starts_with(ltrim({0}, E' \\t\\n\\r'), '{{') THEN TRY(json_extract({0}, '$')) END"
 )
 _NESTED_TO_JSON = "to_json({0})"
 
@@ -106,6 +106,9 @@ class ArrowBatches:
         except ValueError:  # pyarrow's errors about values are ValueErrors, too
             self._refuse_first_of(given)
             raise
+        for column, cells in zip(self._columns, arrays, strict=True):
+            if isinstance(column.type, JSON) and (row := bad_number_at(cells)) is not None:
+                self._refuse(self._done + row, column, "is no JSON: it holds NaN or Infinity.")
         self._done += batch.num_rows
         return pa.record_batch(arrays, schema=self.schema)
 

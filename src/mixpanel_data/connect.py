@@ -80,9 +80,9 @@ def with_own_errors(engine: Engine, path: Path | None) -> Engine:
     """
     own = engine.execution_options()
 
-    @event.listens_for(own, "handle_error")
+    @event.listens_for(own, "handle_error")  # SQLAlchemy calls it for every engine of the dialect
     def translate(context: ExceptionContext) -> None:
-        if isinstance(context.original_exception, duckdb.Error):
+        if context.engine is own and isinstance(context.original_exception, duckdb.Error):
             cause = context.original_exception
             raise translated(cause, path, context.statement or "") from cause
 

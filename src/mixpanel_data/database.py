@@ -81,6 +81,7 @@ class Database:
         self._load_memory_limit = None if respects_user else load_memory_limit
         self._loads = 0
         self._budget_lock = threading.Lock()
+        self._schema_lock = threading.Lock()
         self._table_locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
         self._root = connect.open_database(path, read_only=read_only, config=config or {})
         self._connections: weakref.WeakSet[dialect.Connection] = weakref.WeakSet()
@@ -97,10 +98,10 @@ class Database:
             self.engine = connect.make_engine(path, self.connect)
             self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
             self._own = connect.with_own_errors(self.engine, path)
-            with self._own.begin() as connection:
-                if is_new:
-                    schema.ensure(connection)
-                elif path is not None:
+            if is_new:
+                self.ensure_schema()
+            elif path is not None:
+                with self._own.connect() as connection:
                     schema.check(connection, path)
         except BaseException:
             self.close()
@@ -180,6 +181,14 @@ class Database:
                 if self.is_open:
                     raise
                 raise StorageClosedError from error
+
+    def ensure_schema(self) -> None:
+        """Create the internal tables where there are none, in a transaction of its own.
+
+        Within the transactions of loads they would make the first loads conflict.
+        """
+        with self._schema_lock, self._own.begin() as connection:
+            schema.ensure(connection)
 
     @contextmanager
     def load_budget(self, *, parsing: bool = False) -> Iterator[None]:

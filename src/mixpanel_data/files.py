@@ -10,24 +10,30 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain, groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, Table, func, select
+import duckdb
+import pyarrow as pa
+from sqlalchemy import Table
 
 from mixpanel_data import exports, values
-from mixpanel_data.documents import refuse_bad_documents
-from mixpanel_data.exceptions import DatabaseFileError, QueryError, RecordError
+from mixpanel_data.documents import bad_number_at
 from mixpanel_data.exports import Record
+from mixpanel_data.records import arrow_schema
 from mixpanel_data.types import TableType
 
 if TYPE_CHECKING:
     from mixpanel_data import dialect
 
 ExportPaths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+#: Rows of a batch.
+BATCH_SIZE = 5_000
 
 # A comma before a closing bracket is no JSON, but DuckDB's parser lets it pass.
 _TRAILING_COMMA = r",\s*[}\]]"
@@ -121,52 +127,68 @@ class ExportFiles:
         read = {"events": exports.read_events_export, "profiles": exports.read_profiles_export}
         return chain.from_iterable(map(read[self.kind], self.paths))
 
-    def insert(
-        self, connection: Connection, target: Table, progress: Callable[[int], object] | None
-    ) -> int:
-        """Insert the rows of all files with one statement, in the transaction of the connection.
+    def batches(self, connect: Callable[[], dialect.Connection], table: Table) -> FileBatches:
+        """Return the rows of all files, read by DuckDB.
 
         Args:
-            connection: Connection with a transaction open. It commits nothing here.
-            target: Table to insert into, empty.
-            progress: Called once, with the number of rows.
-
-        Returns:
-            The number of rows.
-
-        Raises:
-            NotForDuckDBError: DuckDB cannot read the files; the transaction is to be rolled back.
+            connect: Opens the connection on which DuckDB reads.
+            table: The table the rows are for.
         """
-        short_cut = _SHORT_CUTS[self.kind]
-        dbapi = cast("dialect.Connection", connection.connection.dbapi_connection)
+        return FileBatches(self, connect, table)
+
+
+class FileBatches:
+    """An iterator of Arrow record batches over the lines of export files.
+
+    Attributes:
+        schema: Arrow schema of the batches.
+        expressions: Empty: the batches hold what the table shall hold.
+
+    Raises:
+        NotForDuckDBError: While iterating: DuckDB cannot read the files.
+    """
+
+    def __init__(
+        self, files: ExportFiles, connect: Callable[[], dialect.Connection], table: Table
+    ) -> None:
+        self.schema = arrow_schema(table)
+        self.expressions: dict[str, str] = {}
+        self._files = files
+        self._connect = connect
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        """Read the files."""
+        with closing(self._connect()) as connection:
+            try:
+                for batch in self._read(connection.driver):
+                    if bad_number_at(batch.column("properties")) is not None:
+                        raise NotForDuckDBError
+                    yield batch
+            except (duckdb.Error, pa.ArrowException, OSError) as error:
+                raise NotForDuckDBError from error
+
+    def _read(self, driver: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
+        short_cut = _SHORT_CUTS[self._files.kind]
         convert = f"_convert_{uuid4().hex}"
         kinds = ", ".join(f"{name} {_UDF_TYPES.get(name, 'VARCHAR')}" for name in short_cut.columns)
-        dbapi.driver.create_function(
+        driver.create_function(
             convert, _row_maker(short_cut.convert), ["VARCHAR"], f"STRUCT({kinds})"
         )
-        name = connection.dialect.identifier_preparer.format_table(target)
-        groups = [
-            (list(paths), compression) for compression, paths in groupby(self.paths, _compression)
-        ]
-        statement = f"INSERT INTO {name} {_select(short_cut, convert, len(groups))}"
-        try:
-            connection.exec_driver_sql(
-                statement,
-                tuple(
-                    chain.from_iterable(
-                        ([str(path) for path in paths], compression)
-                        for paths, compression in groups
-                    )
-                ),
-            )
-            refuse_bad_documents(connection, target)
-        except (QueryError, DatabaseFileError, RecordError) as error:
-            raise NotForDuckDBError from error
-        dbapi.driver.remove_function(convert)
-        rows = connection.scalar(select(func.count()).select_from(target)) or 0
-        if progress is not None and rows:
-            progress(rows)
-        return rows
+        sources = []
+        for number, (compression, paths) in enumerate(groupby(self._files.paths, _compression)):
+            driver.execute(f"SET VARIABLE paths_{number} = $1", [[str(path) for path in paths]])
+            sources.append(_FILES.format(variable=f"paths_{number}", compression=compression))
+        query = _QUERY.format(
+            files=" UNION ALL ".join(sources),
+            members=", ".join(f"'{path}'" for path in short_cut.members),
+            condition=short_cut.condition,
+            trailing_comma=_TRAILING_COMMA,
+            made=", ".join(f"{name}: {value}" for name, value in short_cut.columns.items()),
+            convert=convert,
+            taken=", ".join(f"r.{name}" for name in short_cut.columns),
+        )
+        # Without parameters, because DuckDB 1.5 would read all files before it gives anything.
+        return driver.sql(query).to_arrow_reader(BATCH_SIZE)
 
 
 _UDF_TYPES = {"event_time": "TIMESTAMP", "last_seen": "TIMESTAMP"}
@@ -200,24 +222,10 @@ def _row_maker(convert: Callable[[bytes], Record]) -> Callable[[str], Record]:
     return row_of
 
 
-def _select(short_cut: _ShortCut, convert: str, groups: int) -> str:
-    """Write the query over the files; each group has two parameters, paths and compression."""
-    starts = range(1, 2 * groups, 2)
-    return _QUERY.format(
-        files=" UNION ALL ".join(_FILES.format(first=n, second=n + 1) for n in starts),
-        members=", ".join(f"'{path}'" for path in short_cut.members),
-        condition=short_cut.condition,
-        trailing_comma=_TRAILING_COMMA,
-        made=", ".join(f"{name}: {value}" for name, value in short_cut.columns.items()),
-        convert=convert,
-        taken=", ".join(f"r.{name}" for name in short_cut.columns),
-    )
-
-
 # Events have less than 1 MB. The default of 16 MB takes too large a buffer for every thread.
 _FILES = (
-    "SELECT json FROM read_ndjson_objects("
-    "${first}, compression = ${second}, maximum_object_size = 2000000)"
+    "SELECT json FROM read_ndjson_objects(getvariable('{variable}'), "
+    "compression = '{compression}', maximum_object_size = 2000000)"
 )
 
 _QUERY = """

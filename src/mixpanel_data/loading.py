@@ -6,18 +6,18 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, get_args
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Table
 
-from mixpanel_data import write
 from mixpanel_data.database import Database
 from mixpanel_data.exceptions import MetadataError
 from mixpanel_data.names import check_table_name
 from mixpanel_data.tables import managed_table
 from mixpanel_data.types import OnConflict, TableMetadata, TableType
-from mixpanel_data.write import Insert, Load, Progress
 
 if TYPE_CHECKING:
     from mixpanel_data.files import ExportPaths
+    from mixpanel_data.stream import Batches
+    from mixpanel_data.write import Load, Progress
 
 
 class ArrowStream(Protocol):
@@ -78,8 +78,8 @@ class Loading:
             DatabaseReadOnlyError: The engine was opened read-only.
         """
         table = _checked("events", name, metadata, on_conflict)
-        insert = _insertion_of(data, table, batch_size)
-        load = self._load(table, insert, metadata, on_conflict, progress_callback)
+        batches = _batches_of(data, table, batch_size)
+        load = self._load(table, batches, metadata, on_conflict, progress_callback)
         return self._create(load, primary_key)
 
     def create_profiles_table(
@@ -113,8 +113,8 @@ class Loading:
             MixpanelDataError: As :meth:`create_events_table`.
         """
         table = _checked("profiles", name, metadata, on_conflict)
-        insert = _insertion_of(data, table, batch_size)
-        load = self._load(table, insert, metadata, on_conflict, progress_callback)
+        batches = _batches_of(data, table, batch_size)
+        load = self._load(table, batches, metadata, on_conflict, progress_callback)
         return self._create(load, primary_key)
 
     def append_events_table(
@@ -150,8 +150,8 @@ class Loading:
             MixpanelDataError: Otherwise as :meth:`create_events_table`.
         """
         table = _checked("events", name, metadata, on_conflict)
-        insert = _insertion_of(data, table, batch_size)
-        return self._append(self._load(table, insert, metadata, on_conflict, progress_callback))
+        batches = _batches_of(data, table, batch_size)
+        return self._append(self._load(table, batches, metadata, on_conflict, progress_callback))
 
     def append_profiles_table(
         self,
@@ -181,8 +181,8 @@ class Loading:
             MixpanelDataError: As :meth:`append_events_table`.
         """
         table = _checked("profiles", name, metadata, on_conflict)
-        insert = _insertion_of(data, table, batch_size)
-        return self._append(self._load(table, insert, metadata, on_conflict, progress_callback))
+        batches = _batches_of(data, table, batch_size)
+        return self._append(self._load(table, batches, metadata, on_conflict, progress_callback))
 
     def load_events_export(
         self,
@@ -264,6 +264,8 @@ class Loading:
             TableNotFoundError: There is no such table.
             DatabaseReadOnlyError: The engine was opened read-only.
         """
+        from mixpanel_data import write
+
         check_table_name(name)
         with self._database.writing(name) as connection:
             write.drop(connection, name)
@@ -284,31 +286,39 @@ class Loading:
         table = _checked(kind, name, metadata, on_conflict)
         files = ExportFiles.find(kind, paths)
         try:
-            load = self._load(table, files.insert, metadata, on_conflict, progress, parsing=True)
+            batches: Batches = files.batches(self._database.connect, table)
+            load = self._load(table, batches, metadata, on_conflict, progress, parsing=True)
             return self._append(load) if append else self._create(load, primary_key)
         except NotForDuckDBError:
-            insert = _insertion_of(files.records(), table, None)
-            load = self._load(table, insert, metadata, on_conflict, progress)
+            batches = _batches_of(files.records(), table, None)
+            load = self._load(table, batches, metadata, on_conflict, progress)
             return self._append(load) if append else self._create(load, primary_key)
 
     def _load(
         self,
         table: Table,
-        insert: Insert,
+        batches: Batches,
         metadata: TableMetadata,
         on_conflict: OnConflict,
         progress: Progress | None,
         *,
         parsing: bool = False,
     ) -> Load:
+        from mixpanel_data.write import Load
+
         budget = partial(self._database.load_budget, parsing=parsing)
-        return Load(table, insert, metadata, on_conflict, progress, budget)
+        return Load(table, batches, metadata, on_conflict, progress, budget)
 
     def _create(self, load: Load, primary_key: bool) -> int:
+        from mixpanel_data import write
+
         with self._database.writing(load.table.name) as connection:
+            self._database.ensure_schema()
             return write.create(connection, load, primary_key=primary_key)
 
     def _append(self, load: Load) -> int:
+        from mixpanel_data import write
+
         with self._database.writing(load.table.name) as connection:
             return write.append(connection, load)
 
@@ -323,17 +333,11 @@ def _checked(kind: TableType, name: str, metadata: TableMetadata, on_conflict: O
     return table
 
 
-def _insertion_of(data: Any, table: Table, batch_size: int | None) -> Insert:
-    """Return the function that inserts data of any supported form."""
+def _batches_of(data: Any, table: Table, batch_size: int | None) -> Batches:
+    """Return the batches of data of any supported form."""
     from mixpanel_data.arrow import ArrowBatches, is_arrow
     from mixpanel_data.records import RecordBatches
-    from mixpanel_data.stream import insert_batches
 
     if batch_size is not None and batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}. Use a positive number of rows.")
-    batches = (ArrowBatches if is_arrow(data) else RecordBatches)(data, table, batch_size)
-
-    def insert(connection: Connection, target: Table, progress: Progress | None) -> int:
-        return insert_batches(connection, target, batches, progress)
-
-    return insert
+    return (ArrowBatches if is_arrow(data) else RecordBatches)(data, table, batch_size)

@@ -26,8 +26,6 @@ from sqlalchemy import (
     table,
 )
 
-from mixpanel_data.documents import refuse_bad_documents
-
 if TYPE_CHECKING:
     from mixpanel_data import dialect
 
@@ -41,7 +39,7 @@ class Batches(Protocol):
     Attributes:
         schema: Arrow schema of the batches, with the columns of the table.
         expressions: SQL that makes a column of what a batch has under its name, where that is not
-            the column itself. Documents that it leaves NULL, or NaN in, are refused afterwards.
+            the column itself. What it makes NULL of is refused afterwards.
     """
 
     schema: pa.Schema
@@ -136,7 +134,6 @@ def insert_batches(
         The number of rows.
 
     Raises:
-        RecordError: A document is no JSON object.
         MixpanelDataError: DuckDB could not store the rows.
         BaseException: Whatever ``batches`` or ``progress`` raised, unchanged. DuckDB has stopped
             by then; the transaction is to be rolled back.
@@ -184,6 +181,4 @@ def insert_batches(
         raise failures[0]
     dbapi.unregister(source.name)
     dbapi.on_interrupt = None
-    if batches.expressions:
-        refuse_bad_documents(connection, target)
     return rows

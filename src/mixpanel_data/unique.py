@@ -8,6 +8,7 @@ apart from mere repetitions.
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
@@ -33,9 +34,47 @@ logger = logging.getLogger("mixpanel_data")
 _ROWID = literal_column("rowid", BigInteger)
 
 
+@dataclass(frozen=True)
+class Dropped:
+    """What happened to rows whose key occurred already.
+
+    Attributes:
+        rows: How many were dropped.
+        colliding: How many of them were no duplicates of the row that was kept.
+        example: The key of one of these.
+    """
+
+    rows: int = 0
+    colliding: int = 0
+    example: str | None = None
+
+    def __add__(self, other: Dropped) -> Dropped:
+        """Return both together."""
+        return Dropped(
+            self.rows + other.rows,
+            self.colliding + other.colliding,
+            self.example or other.example,
+        )
+
+
+def make_unique(
+    connection: Connection, landing: Table, table: Table, on_conflict: OnConflict
+) -> Dropped:
+    """Leave landed rows of which none has the key of another one or of a row in the table.
+
+    The arguments are those of :func:`drop_repeated` and :func:`settle_with_existing`, which take
+    turns so that every row is compared with the one that is kept.
+    """
+    steps = [drop_repeated, settle_with_existing]
+    if on_conflict == "ignore":
+        steps.reverse()
+    first, second = (step(connection, landing, table, on_conflict) for step in steps)
+    return first + second
+
+
 def drop_repeated(
     connection: Connection, landing: Table, table: Table, on_conflict: OnConflict
-) -> int:
+) -> Dropped:
     """Leave one row per key in a table that has just been filled.
 
     Args:
@@ -44,16 +83,13 @@ def drop_repeated(
         table: Declaration of the table that the rows are for.
         on_conflict: ``"ignore"`` keeps the first row of a key, ``"replace"`` the last.
 
-    Returns:
-        The number of rows deleted.
-
     Raises:
         DuplicateRecordError: A key occurs twice and ``on_conflict`` is ``"error"``.
     """
     key = landing.c[key_of(table).name]
     keys, rows = connection.execute(select(func.count(distinct(key)), func.count())).one()
     if rows == keys:
-        return 0
+        return Dropped()
     window: dict[str, Any] = {
         "partition_by": key,
         "order_by": _ROWID.desc() if on_conflict == "replace" else _ROWID.asc(),
@@ -75,26 +111,23 @@ def drop_repeated(
     surplus = select(ranked.c.position, ranked.c.key).where(ranked.c.rank > 1)
     if on_conflict == "error":
         _refuse_first(connection, landing, table, surplus.order_by(ranked.c.position))
-    _report(connection, table, int(rows - keys), surplus.where(ranked.c.differs))
+    dropped = _dropped(connection, int(rows - keys), surplus.where(ranked.c.differs))
     connection.execute(
         delete(landing).where(_ROWID.in_(surplus.with_only_columns(ranked.c.position)))
     )
-    return int(rows - keys)
+    return dropped
 
 
 def settle_with_existing(
     connection: Connection, landing: Table, table: Table, on_conflict: OnConflict
-) -> int:
+) -> Dropped:
     """Make sure that no landed row has the key of a row in the table.
 
     Args:
         connection: Connection with a transaction open.
-        landing: The landed rows, one per key.
+        landing: The landed rows; one per key where they replace others.
         table: The table they are for.
         on_conflict: ``"ignore"`` deletes the landed row, ``"replace"`` the one in the table.
-
-    Returns:
-        The number of rows deleted, here or there.
 
     Raises:
         DuplicateRecordError: A key is taken and ``on_conflict`` is ``"error"``.
@@ -103,18 +136,18 @@ def settle_with_existing(
     taken = landed.in_(select(existing))
     count = connection.scalar(select(func.count()).select_from(landing).where(taken)) or 0
     if count == 0:
-        return 0
+        return Dropped()
     if on_conflict == "error":
         rows = select(_ROWID.label("position"), landed.label("key")).where(taken).order_by(_ROWID)
         _refuse_first(connection, landing, table, rows)
     differs = [landing.c[name].is_distinct_from(table.c[name]) for name in _identity(table)]
     both = select(landed.label("key")).join_from(landing, table, landed == existing)
-    _report(connection, table, count, both.where(or_(false(), *differs)))
+    dropped = _dropped(connection, count, both.where(or_(false(), *differs)))
     if on_conflict == "ignore":
         connection.execute(delete(landing).where(taken))
     else:
         connection.execute(delete(table).where(existing.in_(select(landed))))
-    return count
+    return dropped
 
 
 def _identity(table: Table) -> list[str]:
@@ -128,21 +161,23 @@ def _refuse_first(connection: Connection, landing: Table, table: Table, rows: Se
     raise DuplicateRecordError(position - start, key_of(table).name, key)
 
 
-def _report(connection: Connection, table: Table, count: int, collisions: Select[Any]) -> None:
-    logger.info("%s: %d rows had a key that occurs already.", table.name, count)
-    if not _identity(table):
-        return
+def _dropped(connection: Connection, rows: int, collisions: Select[Any]) -> Dropped:
     found = collisions.subquery()
-    colliding, example = connection.execute(
-        select(func.count(), func.min(found.c.key)).select_from(found)
-    ).one()
-    if colliding:
+    query = select(func.count(), func.min(found.c.key)).select_from(found)
+    return Dropped(rows, *connection.execute(query).one())
+
+
+def report(table: Table, dropped: Dropped) -> None:
+    """Log what was dropped, as a warning where rows were lost that are no duplicates."""
+    if dropped.rows:
+        logger.info("%s: %d rows had a key that occurs already.", table.name, dropped.rows)
+    if dropped.colliding:
         logger.warning(
             "%s: %d of the rows dropped for their %s differ from the row kept in %s, such as %r. "
             "They are not duplicates: check where their ids come from.",
             table.name,
-            colliding,
+            dropped.colliding,
             key_of(table).name,
             " or ".join(_identity(table)),
-            example,
+            dropped.example,
         )

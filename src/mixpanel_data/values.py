@@ -157,16 +157,17 @@ def is_finite(value: Mapping[str, Any], dumped: bytes) -> bool:
         dumped: What ``orjson.dumps`` made of it.
     """
     nulls = dumped.count(b"null")
-    return nulls == 0 or nulls == list(value.values()).count(None) or _all_finite(value)
+    return nulls == 0 or nulls == list(value.values()).count(None) or all_finite(value)
 
 
-def _all_finite(value: object) -> bool:
+def all_finite(value: object) -> bool:
+    """Tell whether a value holds no NaN and no infinity, at any depth of dicts and lists."""
     if isinstance(value, float):
         return math.isfinite(value)
     if isinstance(value, dict):
-        return all(map(_all_finite, value.values()))
+        return all(map(all_finite, value.values()))
     if isinstance(value, (list, tuple)):
-        return all(map(_all_finite, value))
+        return all(map(all_finite, value))
     return True
 
 

@@ -27,7 +27,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import AddConstraint, CreateTable, DropTable
 
-from mixpanel_data import introspect, schema
+from mixpanel_data import introspect
+from mixpanel_data.documents import refuse_missing_documents
 from mixpanel_data.exceptions import (
     MetadataError,
     QueryError,
@@ -35,12 +36,13 @@ from mixpanel_data.exceptions import (
     TableNotFoundError,
     WriteConflictError,
 )
-from mixpanel_data.tables import METADATA_TABLE, without_key
+from mixpanel_data.sieve import HeldBack, Sieve
+from mixpanel_data.stream import Batches, insert_batches
+from mixpanel_data.tables import METADATA_TABLE, key_of, without_key
 from mixpanel_data.types import OnConflict, TableMetadata
-from mixpanel_data.unique import drop_repeated, settle_with_existing
+from mixpanel_data.unique import Dropped, drop_repeated, make_unique, report
 
 Progress = Callable[[int], object]
-Insert = Callable[[Connection, Table, Progress | None], int]
 
 #: Where appended rows land first. Temporary tables are seen by one connection only.
 LANDING = "_landing"
@@ -52,7 +54,7 @@ class Load:
 
     Attributes:
         table: Declaration of the table.
-        insert: Inserts the rows into an empty table and returns their number; called once.
+        batches: The rows; consumed once.
         metadata: What to record about them.
         on_conflict: What to do with rows of the same key.
         progress: Called with the rows so far, after each batch.
@@ -60,17 +62,11 @@ class Load:
     """
 
     table: Table
-    insert: Insert
+    batches: Batches
     metadata: TableMetadata
     on_conflict: OnConflict
     progress: Progress | None
     budget: Callable[[], AbstractContextManager[None]]
-
-    def land(self, connection: Connection, landing: Table) -> int:
-        """Fill a table with the rows, one per key; return their number."""
-        with self.budget():
-            rows = self.insert(connection, landing, self.progress)
-        return rows - drop_repeated(connection, landing, self.table, self.on_conflict)
 
 
 def create(connection: Connection, load: Load, *, primary_key: bool) -> int:
@@ -92,9 +88,18 @@ def create(connection: Connection, load: Load, *, primary_key: bool) -> int:
     table = load.table
     landing = without_key(table, table.name)
     with _deciding(table.name):
-        schema.ensure(connection)
         _create_or_refuse(connection, landing)
-    rows = load.land(connection, landing)
+    sieve = Sieve(load.batches, None if load.on_conflict == "error" else key_of(table).name)
+    progress = load.progress
+    _land(connection, load, sieve, landing, progress and (lambda _: progress(sieve.rows)))
+    if sieve.held is None:
+        dropped = drop_repeated(connection, landing, table, load.on_conflict)
+    elif sieve.held.rows:
+        dropped = _merge(connection, load, sieve.held)
+    else:
+        dropped = Dropped()
+    report(table, dropped)
+    rows = sieve.rows - dropped.rows
     if primary_key:
         connection.execute(AddConstraint(table.primary_key))
     _forget(connection, table.name)  # a table dropped behind our back has left its metadata
@@ -127,15 +132,12 @@ def append(connection: Connection, load: Load) -> int:
     with _deciding(table.name):
         widened = _widened(before, _recorded(metadata))
         connection.execute(update(METADATA_TABLE).where(own_row).values(widened))
-    landing = without_key(table, LANDING, prefixes=["TEMPORARY"])
-    connection.execute(CreateTable(landing))
-    rows = load.land(connection, landing)
-    rows -= settle_with_existing(connection, landing, table, load.on_conflict)
-    connection.execute(insert(table).from_select(landing.c.keys(), select(landing)))
-    connection.execute(DropTable(landing))
+    source = Sieve(load.batches, None)
+    dropped = _merge(connection, load, source, load.progress)
+    report(table, dropped)
     total = select(func.count()).select_from(table).scalar_subquery()
     connection.execute(update(METADATA_TABLE).where(own_row).values(row_count=total))
-    return rows
+    return source.rows - dropped.rows
 
 
 def drop(connection: Connection, name: str) -> None:
@@ -152,6 +154,36 @@ def drop(connection: Connection, name: str) -> None:
         if inspect(connection).has_table(METADATA_TABLE.name):
             _forget(connection, found)
         connection.execute(DropTable(Table(found, MetaData())))
+
+
+def _merge(
+    connection: Connection,
+    load: Load,
+    source: Sieve | HeldBack,
+    progress: Progress | None = None,
+) -> Dropped:
+    """Add rows to a table that has rows already."""
+    landing = without_key(load.table, LANDING, prefixes=["TEMPORARY"])
+    connection.execute(CreateTable(landing))
+    _land(connection, load, source, landing, progress)
+    dropped = make_unique(connection, landing, load.table, load.on_conflict)
+    connection.execute(insert(load.table).from_select(landing.c.keys(), select(landing)))
+    connection.execute(DropTable(landing))
+    return dropped
+
+
+def _land(
+    connection: Connection,
+    load: Load,
+    source: Sieve | HeldBack,
+    landing: Table,
+    progress: Progress | None,
+) -> None:
+    """Fill an empty table."""
+    with load.budget():
+        insert_batches(connection, landing, source, progress)
+    if source.expressions:
+        refuse_missing_documents(connection, landing, source.index_of)
 
 
 @contextmanager

@@ -93,7 +93,8 @@ def test_ordinary_files_need_no_python_at_all(
         calls: list[int] = []
         file = tmp_path / f"{name}.jsonl"
         assert storage.load_events_export(name, file, EVENTS, calls.append) == 60_000
-        assert calls == [60_000]
+        assert calls == sorted(calls)
+        assert calls[-1] == 60_000
 
 
 def test_rows_keep_the_order_of_the_lines_and_of_the_files(

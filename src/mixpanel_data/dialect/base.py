@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from functools import lru_cache
 from types import ModuleType
 from typing import Any
@@ -10,12 +11,13 @@ from uuid import uuid4
 import duckdb
 import duckdb_engine
 from duckdb_engine.config import apply_config, get_core_config
-from sqlalchemy import types
+from sqlalchemy import event, types
 from sqlalchemy.dialects.postgresql.base import PGIdentifierPreparer
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, Engine
+from sqlalchemy.exc import NotSupportedError
 from sqlalchemy.pool import Pool, QueuePool
 
-from mixpanel_data.dialect import datatypes, dbapi, json_paths
+from mixpanel_data.dialect import datatypes, dbapi, json_paths, json_text
 from mixpanel_data.dialect.ddl import DDLCompiler
 from mixpanel_data.dialect.reflection import Reflection
 from mixpanel_data.dialect.sql_text import split_schema
@@ -52,6 +54,11 @@ class IdentifierPreparer(duckdb_engine.DuckDBIdentifierPreparer):
         return ".".join(self.quote(part) for part in split_schema(name) if part is not None)
 
 
+def _let_memory_go(engine: Engine) -> None:
+    dialect: Any = engine.dialect
+    dialect.close_memory()
+
+
 class MixpanelDialect(Reflection, duckdb_engine.Dialect):
     """DuckDB under ``duckdb+mixpanel://``.
 
@@ -69,6 +76,10 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
     driver = "mixpanel"
     supports_statement_cache = True
     supports_constraint_comments = False
+    supports_sane_rowcount = True
+    supports_sane_multi_rowcount = dbapi.COUNTS_MANY
+    # Rows without RETURNING go to ``executemany()``, which hands them over at once.
+    use_insertmanyvalues_wo_returning = False
     # Private, but the only way to tell PostgreSQL's compiler that a backslash is just a backslash.
     _backslash_escapes = False
     preparer = IdentifierPreparer
@@ -89,8 +100,11 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
     max_identifier_length = 9999  # DuckDB has no limit
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **{"json_serializer": json_paths.dump, **options})
+        options.setdefault("json_serializer", json_text.dumps)
+        options.setdefault("json_deserializer", json_text.loads)
+        super().__init__(*args, **options)
         self._memory_name = f":memory:{uuid4().hex}"
+        self._memory: duckdb.DuckDBPyConnection | None = None
 
     @classmethod
     def import_dbapi(cls) -> ModuleType:
@@ -112,17 +126,57 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
         settings = {**options.pop("config", {}), **options.pop("url_config", {})}
         extensions = options.pop("preload_extensions", ())
         filesystems = options.pop("register_filesystems", ())
-        if options.get("database", ":memory:") == ":memory:":
+        in_memory = options.get("database", ":memory:") == ":memory:"
+        if in_memory:
             options["database"] = self._memory_name
         core = {name: value for name, value in settings.items() if name in get_core_config()}
         rest = {name: value for name, value in settings.items() if name not in core}
         connection = dbapi.connect(*args, **options, config=core)
+        if in_memory and self._memory is None:
+            self._memory = connection.driver.cursor()
         for extension in extensions:
             connection.driver.load_extension(extension)
         for filesystem in filesystems:
             connection.driver.register_filesystem(filesystem)
         apply_config(self, connection.driver, rest)
         return connection
+
+    @classmethod
+    def engine_created(cls, engine: Engine) -> None:
+        """Let a database in memory live until ``engine.dispose()``, whatever its pool closes."""
+        event.listen(engine, "engine_disposed", _let_memory_go)
+
+    def is_disconnect(self, e: Any, connection: Any, cursor: Any) -> bool:
+        """Tell whether an error means that the connection is of no use any more.
+
+        It was closed, or its database has become invalid, which only reopening mends.
+        """
+        return connection is not None and isinstance(e, dbapi.DISCONNECTED)
+
+    def do_ping(self, dbapi_connection: Any) -> bool:
+        """Run the shortest query there is, for ``pool_pre_ping``."""
+        with closing(dbapi_connection.cursor()) as cursor:
+            cursor.execute("SELECT 1")
+        return True
+
+    def do_savepoint(self, connection: Any, name: str) -> None:
+        """Refuse: DuckDB has no savepoints. The transaction is as it was.
+
+        Raises:
+            sqlalchemy.exc.NotSupportedError: Always.
+        """
+        message = (
+            "DuckDB has no savepoints, so there are no nested transactions. Leave begin_nested() "
+            "out, and do what may fail in a transaction of its own, on a second connection or "
+            "session of the same engine."
+        )
+        raise NotSupportedError("SAVEPOINT", None, dbapi.NotSupportedError(message))
+
+    def close_memory(self) -> None:
+        """Let go of the database in memory; the last connection to it takes it along."""
+        memory, self._memory = self._memory, None
+        if memory is not None:
+            memory.close()
 
     def get_driver_connection(self, connection: Any) -> Any:
         """Return the DuckDB connection inside a pooled one."""

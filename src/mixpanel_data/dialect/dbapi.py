@@ -8,10 +8,9 @@ result: when a newer statement starts, the rest of the older result is fetched f
 from __future__ import annotations
 
 import weakref
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TypeVar
 
 import duckdb
 from duckdb import (
@@ -19,7 +18,6 @@ from duckdb import (
     DatabaseError,
     DataError,
     DuckDBPyConnection,
-    DuckDBPyRelation,
     Error,
     IntegrityError,
     InternalError,
@@ -30,8 +28,8 @@ from duckdb import (
     Warning,  # noqa: A004 (the name is PEP 249's)
 )
 
-if TYPE_CHECKING:
-    import pandas as pd
+from mixpanel_data.dialect.cursor import Cursor
+from mixpanel_data.dialect.errors import driver_errors
 
 __all__ = [
     "Binary",
@@ -53,8 +51,12 @@ apilevel = "2.0"
 threadsafety = 1
 paramstyle = "numeric_dollar"
 
-Row = tuple[Any, ...]
-Parameters = Sequence[Any] | dict[str, Any]
+#: What is raised on a connection that has been closed or lost its database.
+DISCONNECTED = (ConnectionException, duckdb.FatalException)
+
+#: Whether ``executemany()`` tells the number of rows that changed; DuckDB 1.5 cannot.
+COUNTS_MANY = int(duckdb.__version__.split(".", 1)[0]) >= 2
+
 _T = TypeVar("_T")
 
 
@@ -66,17 +68,6 @@ def Binary(value: bytes) -> bytes:  # noqa: N802 (the name is PEP 249's)
 def connect(database: str = ":memory:", **options: Any) -> Connection:
     """Open a database and wrap it; the options are those of ``duckdb.connect``."""
     return Connection(duckdb.connect(database, **options))
-
-
-@contextmanager
-def keyboard_interrupts() -> Iterator[None]:
-    """Give Ctrl-C its own exception back: DuckDB 1.5 makes a ``RuntimeError`` of it."""
-    try:
-        yield
-    except RuntimeError as error:
-        if type(error) is RuntimeError and str(error) == "Query interrupted":
-            raise KeyboardInterrupt from error
-        raise
 
 
 class Connection:
@@ -116,7 +107,7 @@ class Connection:
         if not self.autocommit:
             self._require_open()
             self._keep_unread_rows()
-            with keyboard_interrupts():
+            with driver_errors():
                 self.driver.begin()
             self._in_transaction = True
             self._failed = False
@@ -131,34 +122,54 @@ class Connection:
         if not self._in_transaction:
             return
         self._require_open()
+        self._keep_unread_rows()
         if self._failed:
             self.rollback()
             raise TransactionException(
                 "A statement of this transaction failed, so nothing of it was committed. "
                 "Roll back after an error, then run the transaction again."
             )
-        self._keep_unread_rows()
         self._in_transaction = False
-        with keyboard_interrupts():
+        with driver_errors():
             self.driver.commit()
 
     def rollback(self) -> None:
-        """Roll the transaction back, if there is one."""
+        """Roll the transaction back, if there is one.
+
+        In autocommit mode that is one which the application began in SQL.
+        """
+        if self._current is not None and (cursor := self._current()) is not None:
+            cursor.lose()
         self._current = None
-        if self._in_transaction:
-            self._in_transaction = False
-            if not self.closed:
-                with keyboard_interrupts():
-                    self.driver.rollback()
+        began, self._in_transaction = self._in_transaction, False
+        if self.closed:
+            return
+        if began:
+            with driver_errors():
+                self.driver.rollback()
+        elif self.autocommit:
+            with suppress(TransactionException):  # there is none
+                self.driver.rollback()
+
+    def free(self) -> None:
+        """Drop a result that nobody will read, which would keep its transaction open."""
+        self._current = None
+        if not self.closed:
+            # DuckDB 1.5 drops a result only for another one.
+            drop = getattr(self.driver, "abort", lambda: self.driver.execute("SELECT 1").fetchall())
+            with suppress(ConnectionException):
+                drop()
 
     def register(self, name: str, data: object) -> None:
         """Make data readable as a view of this connection."""
-        with keyboard_interrupts():
+        self._keep_unread_rows()
+        self.free()
+        with driver_errors():
             self.driver.register(name, data)
 
     def unregister(self, name: str) -> None:
         """Undo :meth:`register`."""
-        with keyboard_interrupts():
+        with driver_errors():
             self.driver.unregister(name)
 
     def interrupt(self) -> None:
@@ -184,9 +195,9 @@ class Connection:
         if self._current is None or self._current() is not cursor:
             self._keep_unread_rows()
         try:
-            with keyboard_interrupts():
+            with driver_errors():
                 result = statement()
-        except Error:
+        except BaseException:
             self._failed = True
             raise
         self._current = weakref.ref(cursor)
@@ -200,89 +211,6 @@ class Connection:
 
     def _keep_unread_rows(self) -> None:
         if self._current is not None and (cursor := self._current()) is not None:
-            cursor.detach()
+            with driver_errors():
+                self._failed |= not cursor.keep()
         self._current = None
-
-
-class Cursor:
-    """One statement and its result.
-
-    Attributes:
-        arraysize: How many rows ``fetchmany()`` gives by default.
-        description: PEP 249's description of the columns, None when there is no result.
-        rowcount: Always -1: DuckDB does not tell.
-        relation: The relation that :meth:`relate` made.
-    """
-
-    arraysize = 1
-    rowcount = -1
-    relation: DuckDBPyRelation
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-        self.description: list[tuple[Any, ...]] | None = None
-        self._kept: deque[Row] | None = None
-
-    def execute(self, statement: str, parameters: Parameters = ()) -> None:
-        """Run a statement, with a sequence for ``?`` or ``$1`` or a dict for ``$name``."""
-        driver = self.connection.driver
-        self._kept = None
-        self.connection.run(self, lambda: driver.execute(statement, parameters))
-        self.description = driver.description
-
-    def executemany(self, statement: str, parameters: Sequence[Parameters]) -> None:
-        """Run a statement once for every set of parameters."""
-        driver = self.connection.driver
-        self._kept = None
-        self.connection.run(self, lambda: driver.executemany(statement, list(parameters)))
-        self.description = driver.description
-
-    def relate(self, statement: str, parameters: Parameters = ()) -> None:
-        """Make a lazy relation of a query instead of running it."""
-        driver = self.connection.driver
-        bound = parameters or None
-        relation = self.connection.run(self, lambda: driver.sql(statement, params=bound))
-        if relation is None:  # DuckDB 1.5 has none for a statement without rows
-            relation = driver.sql('SELECT 0 AS "Count" LIMIT 0')
-        self.relation = relation
-
-    def fetchone(self) -> Row | None:
-        """Return the next row, or None when there is none."""
-        if self._kept is not None:
-            return self._kept.popleft() if self._kept else None
-        return self.connection.run(self, self.connection.driver.fetchone)
-
-    def fetchmany(self, size: int | None = None) -> list[Row]:
-        """Return the next ``size`` rows, fewer at the end."""
-        count = self.arraysize if size is None else size
-        if self._kept is not None:
-            return [self._kept.popleft() for _ in range(min(count, len(self._kept)))]
-        return self.connection.run(self, lambda: self.connection.driver.fetchmany(count))
-
-    def fetchall(self) -> list[Row]:
-        """Return all remaining rows."""
-        if self._kept is not None:
-            rows = list(self._kept)
-            self._kept.clear()
-            return rows
-        return self.connection.run(self, self.connection.driver.fetchall)
-
-    def df(self) -> pd.DataFrame:
-        """Return all remaining rows as a DataFrame, built by DuckDB column by column."""
-        return self.connection.run(self, self.connection.driver.df)
-
-    def detach(self) -> None:
-        """Fetch and keep what is unread, so that the connection is free for another statement."""
-        if self._kept is None and self.description is not None:
-            self._kept = deque(self.connection.driver.fetchall())
-
-    def close(self) -> None:
-        """Let go of the result."""
-        self._kept = deque()
-        self.description = None
-
-    def setinputsizes(self, *sizes: Any) -> None:
-        """Do nothing: DuckDB infers the types of parameters."""
-
-    def setoutputsize(self, *sizes: Any) -> None:
-        """Do nothing: DuckDB needs no buffer sizes."""

@@ -1,4 +1,4 @@
-"""JSON: how documents are written, and how their members are named in SQL.
+"""JSON: how the members of documents are named in SQL.
 
 DuckDB reads a text beside ``->`` or in ``json_extract`` in three ways: as a path if it starts with
 ``$``, as a pointer if it starts with ``/``, else as a name. Most names in Mixpanel's data start
@@ -7,7 +7,6 @@ with ``$``, so no name is ever handed over as it is.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,15 +18,6 @@ Step = str | int
 #: Names that cannot stand in a path: DuckDB takes ``"*"`` for all members, even in quotes, and
 #: stops at ``""`` with "JSON path error". A pointer has no such exceptions, but no negative index.
 _ONLY_IN_POINTERS = ("", "*")
-
-
-def dump(value: object) -> str:
-    """Write a document the way DuckDB does, so that equal values are equal texts.
-
-    Raises:
-        ValueError: The value holds NaN or an infinity, which JSON has no form for.
-    """
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def path(steps: Sequence[Step]) -> str:

@@ -1,0 +1,221 @@
+"""The cursor of PEP 249: one statement and its result, independent of the other cursors."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import duckdb
+from duckdb import DuckDBPyConnection, DuckDBPyRelation, ProgrammingError
+
+from mixpanel_data.dialect.bulk import Bulk, prepare
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mixpanel_data.dialect.dbapi import Connection
+
+Row = tuple[Any, ...]
+Parameters = Sequence[Any] | dict[str, Any]
+_T = TypeVar("_T")
+
+#: Rows that are fetched at a time to be kept: what came before an error is not lost with it.
+_CHUNK = 2048
+
+
+class Cursor:
+    """One statement and its result.
+
+    Attributes:
+        arraysize: How many rows ``fetchmany()`` gives by default.
+        description: PEP 249's description of the columns, None when the statement has no rows.
+        rowcount: How many rows an INSERT, UPDATE, DELETE or MERGE has changed, -1 for anything
+            else, for RETURNING, and for ``executemany()`` where DuckDB (1.5) does not tell.
+        relation: The relation that :meth:`relate` made.
+    """
+
+    arraysize = 1
+    relation: DuckDBPyRelation
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.description: list[tuple[Any, ...]] | None = None
+        self.rowcount = -1
+        # Rows fetched ahead of their reader, whether DuckDB has more, and the error that comes
+        # after the last row.
+        self._ahead: deque[Row] = deque()
+        self._more = False
+        self._error: BaseException | None = None
+        self._step = 1
+
+    def execute(self, statement: str, parameters: Parameters = ()) -> None:
+        """Run a statement, with a sequence for ``?`` or ``$1`` or a dict for ``$name``."""
+        self._begin()
+        self.connection.run(self, lambda: self._execute(statement, parameters))
+
+    def executemany(self, statement: str, parameters: Sequence[Parameters]) -> None:
+        """Run a statement once for every set of parameters.
+
+        A plain ``INSERT … VALUES`` becomes one statement over an Arrow batch where DuckDB stores
+        the very same values from it, see :mod:`~mixpanel_data.dialect.bulk`.
+        """
+        self._begin()
+        self.connection.run(self, lambda: self._execute_many(statement, list(parameters)))
+
+    def relate(self, statement: str, parameters: Parameters = ()) -> None:
+        """Make a lazy relation of a query instead of running it."""
+        self._begin()
+        driver = self.connection.driver
+        bound = parameters or None
+        relation = self.connection.run(self, lambda: driver.sql(statement, params=bound))
+        if relation is None:  # DuckDB 1.5 has none for a statement without rows
+            relation = driver.sql('SELECT 0 AS "Count" LIMIT 0')
+        self.relation = relation
+
+    def fetchone(self) -> Row | None:
+        """Return the next row, or None when there is none."""
+        if not self._ahead:
+            if not self._more:
+                self._raise_kept_error()
+                return None
+            # One row costs as much as many, but a single one may be all that is wanted.
+            self._ahead.extend(self.fetchmany(self._step))
+            self._step = min(self._step * 4, _CHUNK)
+        return self._ahead.popleft() if self._ahead else None
+
+    def fetchmany(self, size: int | None = None) -> list[Row]:
+        """Return the next ``size`` rows, fewer at the end."""
+        count = self.arraysize if size is None else size
+        rows = [self._ahead.popleft() for _ in range(min(count, len(self._ahead)))]
+        if self._more and len(rows) < count:
+            rows += self._read(lambda: self.connection.driver.fetchmany(count - len(rows)))
+            self._more = len(rows) == count
+        elif not rows:
+            self._raise_kept_error()
+        return rows
+
+    def fetchall(self) -> list[Row]:
+        """Return all remaining rows."""
+        self._raise_kept_error()
+        rows = self._read(self.connection.driver.fetchall) if self._more else []
+        self._more = False
+        if self._ahead:
+            rows[:0] = self._ahead
+            self._ahead.clear()
+        return rows
+
+    def df(self) -> pd.DataFrame:
+        """Return all remaining rows as a DataFrame, built by DuckDB column by column."""
+        if self._more and not self._ahead:
+            self._more = False
+            return self._read(self.connection.driver.df)
+        import pandas as pd
+
+        return pd.DataFrame(self.fetchall(), columns=[name for name, *_ in self.description or ()])
+
+    def keep(self) -> bool:
+        """Fetch what is unread, so that the connection is free for another statement.
+
+        Returns:
+            False when that failed; who reads this result gets the error, after the rows before it.
+        """
+        while self._more:
+            self._more = False
+            try:
+                rows = self.connection.driver.fetchmany(_CHUNK)
+                self._more = len(rows) == _CHUNK
+                self._ahead.extend(rows)
+            except BaseException as error:
+                self._error = error
+                if not isinstance(error, duckdb.Error):
+                    raise
+        return self._error is None
+
+    def lose(self) -> None:
+        """Note that the transaction has gone, and with it what is unread."""
+        if self._more:
+            self._more = False
+            self._error = ProgrammingError(
+                "The transaction was rolled back before all rows were read. Read them first."
+            )
+
+    def close(self) -> None:
+        """Let go of the result."""
+        if self._more:
+            self.connection.free()
+        self._ahead.clear()
+        self._more = False
+        self._error = None
+        self.description = None
+
+    def setinputsizes(self, *sizes: Any) -> None:
+        """Do nothing: DuckDB infers the types of parameters."""
+
+    def setoutputsize(self, *sizes: Any) -> None:
+        """Do nothing: DuckDB needs no buffer sizes."""
+
+    def _begin(self) -> None:
+        self.close()
+        self.rowcount = -1
+        self._step = 1
+
+    def _execute(self, statement: str, parameters: Parameters = ()) -> None:
+        driver = self.connection.driver
+        driver.execute(statement, parameters)
+        if _has_rows(driver, statement):
+            self.description = driver.description
+            self._more = True
+        else:
+            ((self.rowcount,),) = driver.fetchall() or [(-1,)]
+
+    def _execute_many(self, statement: str, rows: list[Parameters]) -> None:
+        bulk = prepare(self.connection.driver, statement, rows)
+        if bulk is None:
+            self.connection.driver.executemany(statement, rows)
+            self.rowcount = self.connection.driver.rowcount
+        else:
+            self._execute_bulk(bulk)
+
+    def _execute_bulk(self, bulk: Bulk) -> None:
+        self.connection.register(bulk.name, bulk.batch)
+        try:
+            self._execute(bulk.statement)
+        finally:
+            self.connection.unregister(bulk.name)
+
+    def _read(self, fetch: Callable[[], _T]) -> _T:
+        try:
+            return self.connection.run(self, fetch)
+        except BaseException as error:  # DuckDB has dropped the result
+            self._more, self._error = False, error
+            raise
+
+    def _raise_kept_error(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+
+def _has_rows(driver: DuckDBPyConnection, statement: str) -> bool:
+    """Tell whether the rows of the statement that has run are for the caller.
+
+    Where a statement has none, DuckDB gives a column ``Success``, or ``Count`` with the number of
+    rows that changed.
+    """
+    description = driver.description
+    if description is None:
+        return False
+    if len(description) != 1 or description[0][0] not in ("Count", "Success"):
+        return True
+    *_, last = driver.extract_statements(statement)
+    without = {duckdb.ExpectedResultType.CHANGED_ROWS, duckdb.ExpectedResultType.NOTHING}
+    return without.isdisjoint(last.expected_result_type) or _is_returning(statement)
+
+
+def _is_returning(statement: str) -> bool:
+    """Tell whether the word RETURNING is in a statement, outside of names and strings."""
+    encoded = statement.encode()  # DuckDB counts bytes
+    return any(
+        kind == duckdb.token_type.keyword and encoded[start : start + 9].upper() == b"RETURNING"
+        for start, kind in duckdb.tokenize(statement)
+    )
