@@ -155,7 +155,7 @@ class Connection:
         """Drop a result that nobody will read, which would keep its transaction open."""
         self._current = None
         if not self.closed:
-            # DuckDB 2.0 has abort() for this, but it fails the transaction of an INSERT … RETURNING.
+            # DuckDB 2.0's abort() would fail the transaction after an INSERT … RETURNING.
             with suppress(ConnectionException, TransactionException):
                 self.driver.execute("SELECT 1").fetchall()
 
