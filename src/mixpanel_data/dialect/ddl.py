@@ -2,7 +2,8 @@
 
 DuckDB has neither ``SERIAL`` nor ``IDENTITY``, but it has sequences. A column that counts by
 itself gets one of its own, named ``<table>_<column>_seq``, which is created and dropped together
-with the table, in the same text.
+with the table, in the same text. Values that are given are taken, even where an ``Identity`` says
+``always``.
 """
 
 from __future__ import annotations

@@ -124,12 +124,16 @@ class StatementCompiler(PGCompiler):
 
     def _json_function(self, name: str, binary: BinaryExpression[Any], **kw: Any) -> str:
         path = binary.right
-        if isinstance(path, BindParameter):
+        is_parameter = isinstance(path, BindParameter)
+        if is_parameter:
             # GROUP BY takes two equal texts for the same expression, but not two parameters.
             path = path.render_literal_execute()
             # SQLAlchemy leaves a class there for a bindparam() without a type.
             path.type = to_instance(path.type)
-        return f"{name}({self.process(binary.left, **kw)}, {self.process(path, **kw)})"
+        text = self.process(path, **kw)
+        if not is_parameter and path.type._type_affinity is String:  # a name from the database
+            text = f"'/' || replace(replace({text}, '~', '~0'), '/', '~1')"
+        return f"{name}({self.process(binary.left, **kw)}, {text})"
 
     def visit_regexp_match_op_binary(
         self, binary: BinaryExpression[Any], operator: Any, **kw: Any
