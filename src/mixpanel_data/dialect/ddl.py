@@ -81,7 +81,11 @@ class DDLCompiler(PGDDLCompiler):
         ]
 
     def get_column_specification(self, column: Column[Any], **kw: Any) -> str:
-        """Write a column: name, type, default or expression, ``NOT NULL``."""
+        """Write a column: name, type, default or expression, compression, ``NOT NULL``.
+
+        ``Column.info["duckdb_compression"]`` names the method of compression; DuckDB chooses where
+        there is none.
+        """
         words = [
             self.preparer.format_column(column),
             self.dialect.type_compiler_instance.process(
@@ -98,6 +102,8 @@ class DDLCompiler(PGDDLCompiler):
             words.append(f"DEFAULT {default}")
         if column.computed is not None:
             words.append(self.process(column.computed))
+        if method := column.info.get("duckdb_compression"):
+            words.append(f"USING COMPRESSION {method}")
         if not column.nullable:
             words.append("NOT NULL")
         return " ".join(words)
