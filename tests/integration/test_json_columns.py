@@ -144,6 +144,13 @@ def test_any_path_finds_its_member(engine: Engine, steps: list[str | int]) -> No
         assert value(connection, chain.as_string()) == "found"
 
 
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_may_come_from_the_database(connection: Connection, name: str) -> None:
+    add(connection, {"name": name, name: "wanted"})
+    key = PROPERTIES["name"].as_string()
+    assert value(connection, PROPERTIES[key].as_string()) == "wanted"
+
+
 def test_negative_indexes_count_from_the_end(connection: Connection) -> None:
     add(connection, {"list": ["a", "b", "c"]})
     assert value(connection, PROPERTIES["list"][-1]) == "c"

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from alembic.ddl.impl import DefaultImpl
+from duckdb_engine import datatypes as engine_types
 from sqlalchemy import (
     Column,
     Index,
     MetaData,
-    Sequence,
     Table,
-    TextClause,
     UniqueConstraint,
     inspect,
-    text,
 )
+from sqlalchemy.types import TypeEngine
 
-from mixpanel_data.dialect import MixpanelDialect
-from mixpanel_data.dialect.ddl import next_value
+from mixpanel_data.dialect import MixpanelDialect, datatypes, sql_text
+from mixpanel_data.dialect.ddl import next_value, own_sequence, sequence_of
 
 
 def register_duckdb() -> None:
@@ -63,15 +62,41 @@ class DuckDBImpl(DefaultImpl):
         rendered_inspector_default: str | None,
     ) -> bool:
         """Tell whether two defaults have different values."""
-        defaults = (rendered_metadata_default, rendered_inspector_default)
+        defaults = [self._default(column) for column in (inspector_column, metadata_column)]
         if defaults[0] == defaults[1]:
             return False
-        if any(default is None or "nextval" in default.lower() for default in defaults):
+        if any(default is None or "nextval(" in default for default in defaults):
             return True
-        return not self._holds(f"({defaults[0]}) IS NOT DISTINCT FROM ({defaults[1]})")
+        kind = self.dialect.type_compiler_instance.process(metadata_column.type)
+        values = [f"CAST({default} AS {kind})" for default in defaults]
+        return not self._holds(f"{values[0]} IS NOT DISTINCT FROM {values[1]}")
+
+    def _default(self, column: Column[Any]) -> str | None:
+        preparer = self.dialect.identifier_preparer
+        if (sequence := own_sequence(column, preparer)) is not None:
+            return next_value(sequence, preparer)
+        new: Any = self.dialect.ddl_compiler
+        default: str | None = new(self.dialect, None).get_column_default_string(column)
+        return default
 
     def _holds(self, condition: str) -> bool:
-        return bool(self.bind and self.bind.scalar(text(f"SELECT {condition}")))
+        return bool(self.bind and self.bind.exec_driver_sql(f"SELECT {condition}").scalar())
+
+    def render_type(self, type_obj: TypeEngine[Any], autogen_context: Any) -> str | Literal[False]:
+        """Write types that only DuckDB has in DuckDB's words, and import other foreign ones."""
+        module = type(type_obj).__module__
+        if module in (datatypes.__name__, engine_types.__name__):
+            autogen_context.imports.add(f"from {sql_text.__name__} import parse_type")
+            return f"parse_type({self.dialect.type_compiler_instance.process(type_obj)!r})"
+        if not module.startswith("sqlalchemy."):
+            autogen_context.imports.add(f"import {module}")
+        return False
+
+    def _compare_identity_default(
+        self, metadata_identity: Any, inspector_identity: Any
+    ) -> tuple[set[str], set[str], bool]:
+        """Find no difference: an identity is a sequence, and reflected as a plain column."""
+        return set(), set(), False
 
     def correct_for_autogen_constraints(
         self,
@@ -91,9 +116,10 @@ class DuckDBImpl(DefaultImpl):
             unique.name = names.get(frozenset(unique.columns.keys()), unique.name)
 
     def autogen_column_reflect(self, inspector: Any, table: Table, column_info: Any) -> None:
-        """Leave out the default of a column that counts by itself: no model has it."""
-        default = column_info.get("default")
-        sequence = Sequence(f"{table.name}_{column_info['name']}_seq", schema=table.schema)
-        sql = default.text if isinstance(default, TextClause) else default
-        if sql == next_value(sequence, self.dialect.identifier_preparer):
+        """Leave out the default of a column that counts by itself, which no model has.
+
+        Alembic 1.13 does not ask for tables that are only referred to.
+        """
+        own = next_value(sequence_of(table, column_info["name"]), self.dialect.identifier_preparer)
+        if str(column_info["default"]) == own:
             column_info["default"] = None

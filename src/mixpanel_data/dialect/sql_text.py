@@ -88,7 +88,7 @@ def join_schema(*parts: str) -> str:
     )
 
 
-def parse_type(text: str, column: str) -> TypeEngine[Any]:
+def parse_type(text: str, column: str = "") -> TypeEngine[Any]:
     """Return the SQLAlchemy type of a type in DuckDB's own words.
 
     Whatever is not known becomes ``NullType``, with a warning that names the column.
@@ -128,8 +128,7 @@ class _TypeParser:
             return datatypes.Union(dict(self._list(self._field)))
         if name == "MAP":
             key, value = self._list(self.parse)
-            mapping: TypeEngine[Any] = engine_types.Map(key, value)
-            return mapping
+            return datatypes.Map(key, value)
         self._skip_arguments()
         util.warn(f"DuckDB type {name!r} of column {self._column!r} is not known")
         return types.NullType()
