@@ -114,26 +114,21 @@ def _require_literal_default(connection: Connection, column: Column[Any]) -> Non
 def _is_direct(table: Table, changes: Changes, referred: bool) -> bool:
     """Tell whether ``ALTER TABLE``, and then one ``UPDATE``, can make all changes."""
     bound = referred or bool(table.indexes)
-    constrained = _constrained(table)
-    keyed = [column.name for column in table.columns if _is_keyed(table, column)]
+    reshaped = {*changes.renamed, *changes.retyped, *changes.dropped}
+    required = {column.name for column in changes.added.values() if not column.nullable}
+    types = {name: column.type for name, column in {**table.c, **changes.added}.items()}
     positions = table.c.keys()
-    last_key = max((positions.index(name) for name in keyed), default=-1)
-    if changes.filled and (changes.renamed or changes.retyped or changes.dropped):
-        return False
-    if bound and (changes.renamed or changes.retyped or changes.dropped):
-        return False
-    return (
-        not any(
-            not column.nullable and (bound or column.name in changes.filled)
-            for column in changes.added.values()
-        )
-        and not constrained & {*changes.filled, *changes.retyped, *changes.dropped}
-        and not any(isinstance(type_, JSON) for type_ in changes.retyped.values())
-        and all(positions.index(name) > last_key for name in changes.dropped)
-        and not any(
-            isinstance({**table.c, **changes.added}[name].type, _NESTED) for name in changes.filled
-        )
+    keyed = [positions.index(column.name) for column in table.columns if _is_keyed(table, column)]
+    obstacles = (
+        bound and (reshaped or required),
+        changes.filled and reshaped,
+        required & set(changes.filled),
+        _constrained(table) & {*changes.filled, *changes.retyped, *changes.dropped},
+        any(isinstance(type_, JSON) for type_ in changes.retyped.values()),
+        any(isinstance(types[name], _NESTED) for name in changes.filled),
+        any(positions.index(name) < max(keyed, default=-1) for name in changes.dropped),
     )
+    return not any(obstacles)
 
 
 def _is_keyed(table: Table, column: Column[Any]) -> bool:

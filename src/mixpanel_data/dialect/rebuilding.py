@@ -72,8 +72,8 @@ def type_of(connection: Connection, type_: TypeEngine[Any]) -> str:
 
 def default_of(connection: Connection, column: Column[Any]) -> str | None:
     """Return the default of a column in SQL, None when it has none."""
-    compiler: Any = connection.dialect.ddl_compiler(connection.dialect, None)  # type: ignore[arg-type]
-    default: str | None = compiler.get_column_default_string(column)
+    compiler: Any = connection.dialect.ddl_compiler
+    default: str | None = compiler(connection.dialect, None).get_column_default_string(column)
     return default
 
 
