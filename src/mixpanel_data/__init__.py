@@ -7,6 +7,7 @@ Example:
     []
 """
 
+from mixpanel_data import migrate
 from mixpanel_data.exceptions import (
     DatabaseCorruptError,
     DatabaseFileError,
@@ -36,6 +37,7 @@ from mixpanel_data.exceptions import (
     WriteConflictError,
 )
 from mixpanel_data.exports import read_events_export, read_profiles_export
+from mixpanel_data.models import EventMixin, ProfileMixin
 from mixpanel_data.storage import StorageEngine
 from mixpanel_data.types import (
     ColumnInfo,
@@ -57,11 +59,13 @@ __all__ = [
     "DatabaseNotFoundError",
     "DatabaseReadOnlyError",
     "DuplicateRecordError",
+    "EventMixin",
     "ExportLineError",
     "MetadataError",
     "MigrationError",
     "MigrationResult",
     "MixpanelDataError",
+    "ProfileMixin",
     "QueryError",
     "RecordError",
     "RevisionError",
@@ -84,6 +88,7 @@ __all__ = [
     "TableSchema",
     "UtcDateTime",
     "WriteConflictError",
+    "migrate",
     "read_events_export",
     "read_profiles_export",
 ]

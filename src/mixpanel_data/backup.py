@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -50,7 +51,8 @@ class Backup:
                 os.fsync(copied.fileno())
             unfinished.rename(path)
         except OSError as error:
-            unfinished.unlink(missing_ok=True)
+            with suppress(OSError):
+                unfinished.unlink()
             raise DatabaseFileError(path, f"the copy cannot be made: {error.strerror}.") from error
         return cls(path, original, stamp)
 

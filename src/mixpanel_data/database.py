@@ -35,7 +35,7 @@ _BUSY: tuple[type[duckdb.Error], ...] = tuple(
     getattr(duckdb, name) for name in ("ResourceInUseException",) if hasattr(duckdb, name)
 )
 
-DEFAULT_LOAD_MEMORY_LIMIT = "128MiB"
+DEFAULT_LOAD_MEMORY_LIMIT = "192MiB"
 
 
 class Database:

@@ -23,7 +23,6 @@ from sqlalchemy import URL, Engine, create_engine
 from mixpanel_data import connect, introspect, schema
 from mixpanel_data.backup import Backup
 from mixpanel_data.connect import MEMORY
-from mixpanel_data.dialect import MixpanelDialect
 from mixpanel_data.exceptions import (
     DatabaseNotFoundError,
     DatabaseReadOnlyError,
@@ -229,6 +228,8 @@ def _open_already(target: Engine | StorageEngine, read_only: bool) -> tuple[Engi
         if target.read_only and not read_only:
             raise DatabaseReadOnlyError(path)
         return target.engine, path
+    from mixpanel_data.dialect import MixpanelDialect
+
     if not isinstance(target.dialect, MixpanelDialect):
         raise ValueError(f"{target!r} has another dialect. Use one for duckdb+mixpanel:///PATH.")
     return target, Path(target.url.database or MEMORY)

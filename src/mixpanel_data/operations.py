@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from alembic.operations import Operations
 from alembic.util import CommandError
 
-from mixpanel_data.dialect.altering import alter_table
+from mixpanel_data.dialect.altering import alter_tables
 from mixpanel_data.dialect.changes import Changes
 from mixpanel_data.introspect import managed_tables
 
@@ -55,7 +55,5 @@ def _changing(operations: Operations, kind: str) -> Iterator[Changes]:
     changes = Changes()
     yield changes
     connection = operations.get_bind()
-    updated: set[str] = context.opts.setdefault(_UPDATED, set())
-    for name, type_ in managed_tables(connection).items():
-        if type_ == kind:
-            alter_table(connection, name, changes, updated)
+    names = [name for name, type_ in managed_tables(connection).items() if type_ == kind]
+    alter_tables(connection, names, changes, context.opts.setdefault(_UPDATED, set()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,9 +19,11 @@ from sqlalchemy import Connection, MetaData, inspect
 
 from mixpanel_data.dialect.alembic import register_duckdb
 from mixpanel_data.exceptions import MigrationError, RevisionError
-from mixpanel_data.introspect import managed_tables
+from mixpanel_data.introspect import managed_tables, unrecorded_tables
 from mixpanel_data.schema import HEAD, version_of
 from mixpanel_data.tables import INTERNAL, VERSION_TABLE, managed_table
+
+logger = logging.getLogger("mixpanel_data")
 
 #: Alembic keeps the migration that is running in global variables.
 _ALEMBIC = threading.RLock()
@@ -84,7 +87,15 @@ def upgrade(connection: Connection, path: Path, revision: str = HEAD) -> None:
         RevisionError: There is no such revision.
         MigrationError: Something failed; the caller rolls back.
     """
+    adopting = version_of(connection).state == "unversioned"
     _run(command.upgrade, connection, path, revision)
+    if adopting and (names := unrecorded_tables(connection)):
+        logger.warning(
+            "%s: there is no metadata for %s, as after a load that died half-way. They stay as "
+            "they are: load their data again, then drop them.",
+            path,
+            ", ".join(names),
+        )
 
 
 def downgrade(connection: Connection, path: Path, revision: str) -> None:
@@ -153,9 +164,6 @@ def _sentence(change: tuple[Any, ...]) -> str:
             return f"Table {table!r} has a column {column.name!r} too many."
         case ("modify_type", _, table, column, _, found, wanted):
             return f"Column {column!r} of table {table!r} has type {found}, not {wanted}."
-        case ("modify_nullable", _, table, column, _, found, _):
-            may = "may be NULL" if found else "may not be NULL"
-            return f"Column {column!r} of table {table!r} {may}."
-        case (kind, *rest):
-            return f"{kind}: {', '.join(map(str, rest))}."
-    raise AssertionError(change)
+    _, _, table, column, _, found, _ = change  # "modify_nullable": no more is declared
+    may = "may be NULL" if found else "may not be NULL"
+    return f"Column {column!r} of table {table!r} {may}."

@@ -32,7 +32,7 @@ class BloomFilter:
         words: Its size, a power of two of at most 2**40.
     """
 
-    def __init__(self, words: int = FILTER_WORDS) -> None:
+    def __init__(self, words: int) -> None:
         self._words = np.zeros(words, np.uint64)
 
     def add(self, keys: Sequence[str]) -> npt.NDArray[np.bool_]:
@@ -119,7 +119,7 @@ class Sieve:
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Consume the source."""
-        seen = BloomFilter()
+        seen = BloomFilter(FILTER_WORDS)
         for batch in self._source:
             start, self.rows = self.rows, self.rows + batch.num_rows
             if self._joined_after is not None:

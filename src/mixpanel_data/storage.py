@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 from sqlalchemy import Engine
 
-from mixpanel_data import schema
+from mixpanel_data import introspect, schema
 from mixpanel_data.database import DEFAULT_LOAD_MEMORY_LIMIT, Database
 from mixpanel_data.ephemeral import EphemeralFolder
 from mixpanel_data.exceptions import DatabaseNotFoundError
@@ -125,6 +125,7 @@ class StorageEngine(Loading, Querying):
         *,
         read_only: bool = False,
         config: Mapping[str, Any] | None = None,
+        migrate: bool = False,
     ) -> Self:
         """Open a database file that must be there already; nothing is created.
 
@@ -135,7 +136,7 @@ class StorageEngine(Loading, Querying):
         found = _database_path(path, None)
         if not found.exists():
             raise DatabaseNotFoundError(found)
-        return cls._over(Database(found, read_only=read_only, config=config))
+        return cls(found, read_only=read_only, config=config, migrate=migrate)
 
     @classmethod
     def _over(cls, database: Database) -> Self:
@@ -218,6 +219,35 @@ class StorageEngine(Loading, Querying):
         from sqlalchemy.orm import Session
 
         return Session(self.engine)
+
+    def model(self, name: str) -> type[Any]:
+        """Return a mapped class for an events or profiles table, to use in sessions.
+
+        It is the same class every time, made with :class:`EventMixin` or :class:`ProfileMixin`.
+
+        Args:
+            name: Name of the table, in any case.
+
+        Raises:
+            TableNotFoundError: There is no such table of ours.
+
+        Example:
+            >>> from datetime import datetime
+            >>> from mixpanel_data import StorageEngine, TableMetadata
+            >>> with StorageEngine.memory() as storage:
+            ...     metadata = TableMetadata("profiles", fetched_at=datetime(2025, 2, 1))
+            ...     profiles = [{"distinct_id": "user-1", "properties": {"$city": "Zürich"}}]
+            ...     _ = storage.create_profiles_table("users", profiles, metadata)
+            ...     User = storage.model("users")
+            ...     with storage.session() as session:
+            ...         session.get(User, "user-1").properties["$city"]
+            'Zürich'
+        """
+        from mixpanel_data import models
+
+        with self._database.looking() as connection:
+            found = introspect.find_metadata(connection, name)
+        return models.model(found.type, found.table_name)
 
 
 def _database_path(path: str | os.PathLike[str] | None, project_id: str | int | None) -> Path:

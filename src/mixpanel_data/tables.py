@@ -55,6 +55,15 @@ _COLUMNS: dict[TableType, Callable[[], list[Column[Any]]]] = {
 }
 
 
+def managed_columns(kind: TableType) -> list[Column[Any]]:
+    """Return new columns of an events or profiles table.
+
+    Args:
+        kind: ``"events"`` or ``"profiles"``.
+    """
+    return _COLUMNS[kind]()
+
+
 def managed_table(kind: TableType, name: str, metadata: MetaData | None = None) -> Table:
     """Declare an events or profiles table.
 
@@ -67,7 +76,7 @@ def managed_table(kind: TableType, name: str, metadata: MetaData | None = None) 
         >>> managed_table("profiles", "users").c.keys()
         ['distinct_id', 'properties', 'last_seen']
     """
-    return Table(name, MetaData() if metadata is None else metadata, *_COLUMNS[kind]())
+    return Table(name, MetaData() if metadata is None else metadata, *managed_columns(kind))
 
 
 def without_key(

@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError, InvalidRequestError, NoSuchColumnError
 
-from mixpanel_data.dialect.altering import alter_table
+from mixpanel_data.dialect.altering import alter_tables
 from mixpanel_data.dialect.changes import Changes
 
 ROWS = 2500
@@ -67,7 +67,7 @@ class Sample:
 
     def change(self, changes: Changes) -> None:
         with self.engine.begin() as connection:
-            alter_table(connection, "t", changes, set())
+            alter_tables(connection, ["t"], changes, set())
 
     def rows(self, query: str) -> list[Any]:
         with self.engine.connect() as connection:
@@ -253,7 +253,7 @@ def test_a_column_before_the_key_is_dropped(path: Path) -> None:
         connection.exec_driver_sql(TABLE)
         changes = Changes()
         changes.drop_column("a")
-        alter_table(connection, "t", changes, set())
+        alter_tables(connection, ["t"], changes, set())
     Sample(engine, path, []).require_intact()
     engine.dispose()
 
@@ -295,7 +295,7 @@ def test_rows_stay_in_order_where_insertion_does_not_keep_it(path: Path) -> None
         connection.exec_driver_sql("SET preserve_insertion_order = false")
         changes = Changes()
         changes.change_type("i", Integer, using="i + 1")
-        alter_table(connection, "t", changes, set())
+        alter_tables(connection, ["t"], changes, set())
     with engine.connect() as connection:
         moved = "SELECT count(*) FROM t WHERE i <> rowid + 1"
         assert connection.scalar(text(moved)) == 0
@@ -337,7 +337,50 @@ def test_an_index_on_an_expression_is_in_the_way_of_a_new_name(path: Path) -> No
     changes = Changes()
     changes.rename_column("a", "b")
     with engine.begin() as connection, pytest.raises(InvalidRequestError, match="by_lower"):
-        alter_table(connection, "t", changes, set())
+        alter_tables(connection, ["t"], changes, set())
+    engine.dispose()
+
+
+def test_all_constraints_stay_when_the_table_is_made_anew(path: Path) -> None:
+    engine = create_engine(f"duckdb+mixpanel:///{path}")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE other (id INTEGER PRIMARY KEY)")
+        connection.exec_driver_sql(
+            "CREATE TABLE t (k VARCHAR PRIMARY KEY, n INTEGER DEFAULT 7 REFERENCES other (id), "
+            "u VARCHAR COLLATE NOCASE UNIQUE, d DECIMAL(10,2) NOT NULL, "
+            "CHECK (d > n), UNIQUE (n, d))"
+        )
+        changes = Changes()
+        changes.change_type("k", Uuid)
+        changes.rename_column("d", "amount")
+        alter_tables(connection, ["t"], changes, set())
+    with engine.connect() as connection:
+        sql = connection.scalar(text("SELECT sql FROM duckdb_tables() WHERE table_name = 't'"))
+    engine.dispose()
+    for part in (
+        "n INTEGER DEFAULT(7)",
+        "u VARCHAR COLLATE NOCASE",
+        "amount DECIMAL(10,2) NOT NULL",
+        "PRIMARY KEY(k)",
+        "UNIQUE(u)",
+        "CHECK((amount > ",
+        "REFERENCES other(id)",
+    ):
+        assert part in str(sql)
+    assert str(sql).count("UNIQUE") == 2
+
+
+def test_compression_stays_where_duckdb_tells_of_it(path: Path) -> None:
+    engine = create_engine(f"duckdb+mixpanel:///{path}")
+    query = text("SELECT sql FROM duckdb_tables() WHERE table_name = 't'")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE t (n INTEGER, j JSON USING COMPRESSION zstd)")
+        before = connection.scalar(query)
+        changes = Changes()
+        changes.fill("n", "1")
+        changes.rename_column("j", "k")
+        alter_tables(connection, ["t"], changes, set())
+        assert str(connection.scalar(query)) == str(before).replace("j JSON", "k JSON")
     engine.dispose()
 
 
@@ -348,7 +391,7 @@ def test_a_generated_column_is_in_the_way_of_making_the_table_anew(path: Path) -
     changes = Changes()
     changes.change_type("n", BigInteger)
     with engine.begin() as connection, pytest.raises(InvalidRequestError, match="'m' of table 't'"):
-        alter_table(connection, "t", changes, set())
+        alter_tables(connection, ["t"], changes, set())
     engine.dispose()
 
 
@@ -359,11 +402,11 @@ def test_a_foreign_key_of_another_table_lets_columns_be_added_and_filled(path: P
         connection.exec_driver_sql("CREATE TABLE notes (event VARCHAR REFERENCES T (k))")
         changes = Changes()
         changes.add_column(Column("source", String), fill="'export'")
-        alter_table(connection, "t", changes, set())
+        alter_tables(connection, ["t"], changes, set())
     changes = Changes()
     changes.rename_column("n", "m")
     with engine.begin() as connection, pytest.raises(InvalidRequestError, match="notes"):
-        alter_table(connection, "t", changes, set())
+        alter_tables(connection, ["t"], changes, set())
     with engine.connect() as connection:
         assert connection.scalar(text("SELECT max(source) FROM t")) == "export"
     engine.dispose()
@@ -401,7 +444,7 @@ def apply_step(
     elif len(others) > 1:
         changes.drop_column(last)
         del model[last]
-    alter_table(connection, "t", changes, updated)
+    alter_tables(connection, ["t"], changes, updated)
 
 
 @settings(max_examples=15, deadline=None)

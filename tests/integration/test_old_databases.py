@@ -111,11 +111,20 @@ def test_an_adopted_table_keeps_its_metadata(path: Path) -> None:
     assert (metadata.filter_events, metadata.filter_where) == (None, None)
 
 
+def test_adoption_names_the_tables_without_metadata(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_database("original", path)
+    StorageEngine(path, migrate=True).close()
+    (message,) = [record.message for record in caplog.records if record.name == "mixpanel_data"]
+    assert "no metadata for events_feb" in message
+
+
 @pytest.mark.parametrize("recipe", OURS)
 def test_opening_with_migrate_upgrades_what_needs_it(recipe: str, path: Path) -> None:
     make_database(recipe, path)
     before = rows_of_tables(path)
-    with StorageEngine(path, migrate=True) as storage:
+    with StorageEngine.open_existing(path, migrate=True) as storage:
         assert storage.schema_revision == HEAD
     assert not path.with_name(f"{path.name}.wal").exists()
     assert rows_of_tables(path) == before

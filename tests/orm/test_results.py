@@ -83,7 +83,7 @@ def test_a_result_survives_writing_and_committing_while_it_is_read(teams: Engine
     with teams.connect() as connection:
         seen = 0
         for number in connection.execute(select(Team.id)).scalars():
-            connection.execute(Team.__table__.insert().values(id=number + 1000))
+            connection.execute(insert(Team).values(id=number + 1000))
             connection.commit()
             seen += 1
         assert seen == 50
@@ -224,7 +224,8 @@ def test_a_cursor_of_the_driver_can_be_used_again(engine: Engine) -> None:
     cursor.execute("SELECT 'again'")
     assert (cursor.fetchone(), cursor.fetchone()) == (("again",), None)
     cursor.execute("CREATE TABLE t (i INTEGER)")
-    assert (cursor.description, cursor.fetchall(), cursor.rowcount) == (None, [], -1)
+    assert cursor.description is None
+    assert (cursor.fetchall(), cursor.rowcount) == ([], -1)
     raw.close()
 
 

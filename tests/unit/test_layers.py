@@ -23,7 +23,7 @@ LAYERS = [
     {"connect", "schema", "introspect", "unique"},
     {"arrow", "files", "stream", "operations", "revisions", "backup"},
     {"sieve"},
-    {"read", "write"},
+    {"read", "write", "models"},
     {"database"},
     {"loading", "querying"},
     {"storage"},

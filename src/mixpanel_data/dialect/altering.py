@@ -16,7 +16,7 @@ There, the table is made anew and filled with one ``INSERT … SELECT``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from duckdb_engine.datatypes import Map
@@ -30,6 +30,7 @@ from sqlalchemy import (
     Table,
     inspect,
 )
+from sqlalchemy.engine import Inspector
 from sqlalchemy.exc import InvalidRequestError, NoSuchColumnError
 from sqlalchemy.schema import ColumnCollectionConstraint, SetColumnComment
 
@@ -45,42 +46,60 @@ _LITERAL = re.compile(r"-?\d+(\.\d+)?|'([^']|'')*'|true|false|null", re.IGNORECA
 _NESTED = (ARRAY, Map, Struct, Union)
 
 
-def alter_table(connection: Connection, name: str, changes: Changes, updated: set[str]) -> None:
-    """Change a table, its rows included, in the caller's transaction.
+def alter_tables(
+    connection: Connection, names: Sequence[str], changes: Changes, updated: set[str]
+) -> None:
+    """Change tables, their rows included, in the caller's transaction.
 
     Keys, constraints, indexes, comments and the order of the rows stay.
 
     Args:
         connection: Connection with a transaction open.
-        name: Name of the table.
-        changes: What to change.
-        updated: Names of the tables that were updated earlier in the transaction; this one is
-            added when it is updated now.
+        names: Names of the tables, as the catalog spells them; they change in this order.
+        changes: What to change in each.
+        updated: Names of the tables that were updated earlier in the transaction; those that are
+            updated now are added.
 
     Raises:
-        NoSuchColumnError: The table has no such column.
+        NoSuchColumnError: A table has no such column.
         InvalidRequestError: Something is in the way, such as a foreign key of another table.
         DBAPIError: DuckDB refuses, for instance a value that cannot be cast.
     """
-    table = Table(name, MetaData(), autoload_with=connection)
-    for touched in {*changes.filled, *changes.renamed, *changes.retyped, *changes.dropped}:
-        if touched not in table.c and touched not in changes.added:
-            raise NoSuchColumnError(f"Table {name!r} has no column {touched!r}.")
     for column in changes.added.values():
         _require_literal_default(connection, column)
-    referring = _referring(connection, name)
-    if name not in updated and _is_direct(table, changes, bool(referring)):
-        for statement in _statements(connection, table, changes):
-            connection.exec_driver_sql(statement)
-        if changes.filled:
-            updated.add(name)
-    elif referring:
-        raise InvalidRequestError(
-            f"Table {name!r} cannot be changed while foreign keys of {', '.join(referring)} refer "
-            "to it. Drop these tables, or make them anew without the foreign key."
-        )
-    else:
-        rebuild(connection, table, changes)
+    # Everything is read at once: the catalog takes about as long for fifty tables as for one.
+    inspector = inspect(connection)
+    metadata = MetaData()
+    metadata.reflect(connection, only=names)
+    indexes = {name: found for (_, name), found in inspector.get_multi_indexes().items()}
+    referring = _referring(inspector)
+    for name in names:
+        table = metadata.tables[name]
+        for touched in {*changes.filled, *changes.renamed, *changes.retyped, *changes.dropped}:
+            if touched not in table.c and touched not in changes.added:
+                raise NoSuchColumnError(f"Table {name!r} has no column {touched!r}.")
+        others = referring.get(fold(name), [])
+        if name not in updated and _is_direct(table, changes, bool(others)):
+            for statement in _statements(connection, table, changes):
+                connection.exec_driver_sql(statement)
+            if changes.filled:
+                updated.add(name)
+        elif others:
+            raise InvalidRequestError(
+                f"Table {name!r} cannot be changed while foreign keys of {', '.join(others)} refer "
+                "to it. Drop these tables, or make them anew without the foreign key."
+            )
+        else:
+            rebuild(connection, table, indexes[name], changes)
+
+
+def _referring(inspector: Inspector) -> dict[str, list[str]]:
+    """Return the tables with foreign keys, by the folded name of the table they refer to."""
+    found: dict[str, list[str]] = {}
+    for (_, name), keys in inspector.get_multi_foreign_keys().items():
+        for referred in {fold(key["referred_table"]) for key in keys}:
+            found.setdefault(referred, []).append(name)
+    return found
 
 
 def _require_literal_default(connection: Connection, column: Column[Any]) -> None:
@@ -90,16 +109,6 @@ def _require_literal_default(connection: Connection, column: Column[Any]) -> Non
             f"The default of column {column.name!r} is {default}, which DuckDB could not read from "
             "its log after a crash. Use a number, a text or a truth value; fill= takes the rest."
         )
-
-
-def _referring(connection: Connection, name: str) -> list[str]:
-    """Return the names of the tables with a foreign key to a table."""
-    found = inspect(connection).get_multi_foreign_keys()
-    return [
-        other
-        for (_, other), keys in found.items()
-        if any(fold(key["referred_table"]) == fold(name) for key in keys)
-    ]
 
 
 def _is_direct(table: Table, changes: Changes, referred: bool) -> bool:

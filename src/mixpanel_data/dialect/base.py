@@ -134,9 +134,9 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
             options["database"] = self._memory_name
         core = {name: value for name, value in settings.items() if name in get_core_config()}
         rest = {name: value for name, value in settings.items() if name not in core}
-        connection = dbapi.connect(*args, **options, config=core)
         if in_memory and self._memory is None:
-            self._memory = connection.driver.cursor()
+            self._memory = dbapi.connect(*args, **options, config=core).driver
+        connection = dbapi.connect(*args, **options, config=core)
         for extension in extensions:
             connection.driver.load_extension(extension)
         for filesystem in filesystems:
@@ -157,9 +157,12 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
         return connection is not None and isinstance(e, dbapi.DISCONNECTED)
 
     def do_ping(self, dbapi_connection: Any) -> bool:
-        """Run the shortest query there is, for ``pool_pre_ping``."""
-        with closing(dbapi_connection.cursor()) as cursor:
-            cursor.execute("SELECT 1")
+        """Tell whether a connection works, for ``pool_pre_ping``."""
+        try:
+            with closing(dbapi_connection.cursor()) as cursor:
+                cursor.execute("SELECT 1")
+        except dbapi.DISCONNECTED:
+            return False
         return True
 
     def do_savepoint(self, connection: Any, name: str) -> None:

@@ -97,6 +97,7 @@ class Connection:
         self._in_transaction = False
         self._failed = False
         self._current: weakref.ref[Cursor] | None = None
+        self._registered: list[str] = []
 
     def cursor(self) -> Cursor:
         """Return a new cursor, independent of the others."""
@@ -147,6 +148,8 @@ class Connection:
         if began:
             with driver_errors():
                 self.driver.rollback()
+            while self._registered:
+                self.driver.unregister(self._registered.pop())
         elif self.autocommit:
             with suppress(TransactionException):  # there is none
                 self.driver.rollback()
@@ -167,9 +170,12 @@ class Connection:
             self.driver.register(name, data)
 
     def unregister(self, name: str) -> None:
-        """Undo :meth:`register`."""
-        with driver_errors():
-            self.driver.unregister(name)
+        """Undo :meth:`register`, in a transaction that failed as soon as it is rolled back."""
+        try:
+            with driver_errors():
+                self.driver.unregister(name)
+        except Error:
+            self._registered.append(name)
 
     def interrupt(self) -> None:
         """Make the running statement fail, if there is one; from any thread."""

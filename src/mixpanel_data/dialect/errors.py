@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from duckdb import ConstraintException, TransactionException
+import duckdb
+from duckdb import ConstraintException, InvalidInputException, TransactionException
 
 # The client has no class for a key that two transactions inserted at the same time.
 _DUPLICATE_AT_COMMIT = "Failed to commit: PRIMARY KEY or UNIQUE constraint violation"
 
+# DuckDB 1.5 wraps what goes wrong while a result streams.
+_WRAPPED = re.compile(r"unsuccessful or closed pending query result\nError: ([\w ]+) Error: ")
+
 
 @contextmanager
 def driver_errors() -> Iterator[None]:
-    """Repair the class of two errors that the client raises under another one.
+    """Repair the class of errors that the client raises under another one.
 
     Raises:
         KeyboardInterrupt: Ctrl-C, of which DuckDB 1.5 makes a ``RuntimeError``.
         ConstraintException: A commit found a key that another transaction has committed, which
             DuckDB calls an error of the transaction.
+        Error: Something went wrong in a stream, which DuckDB 1.5 always calls invalid input.
     """
     try:
         yield
     except TransactionException as error:
         if _DUPLICATE_AT_COMMIT in str(error):
             raise ConstraintException(str(error)) from error
+        raise
+    except InvalidInputException as error:
+        if (wrapped := _WRAPPED.search(str(error))) is not None:
+            kind = getattr(duckdb, wrapped[1].replace(" ", "") + "Exception", type(error))
+            raise kind(str(error)) from error
         raise
     except RuntimeError as error:
         if type(error) is RuntimeError and str(error) == "Query interrupted":

@@ -14,7 +14,6 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     UniqueConstraint,
-    inspect,
 )
 from sqlalchemy.engine.interfaces import ReflectedIndex
 from sqlalchemy.exc import InvalidRequestError
@@ -24,7 +23,9 @@ from mixpanel_data.dialect.catalog import fold
 from mixpanel_data.dialect.changes import Changes
 
 
-def rebuild(connection: Connection, table: Table, changes: Changes) -> None:
+def rebuild(
+    connection: Connection, table: Table, indexes: list[ReflectedIndex], changes: Changes
+) -> None:
     """Replace a table by a changed one with the same rows in the same order.
 
     Columns are renamed at the end and directly, so DuckDB itself corrects constraints that name
@@ -33,15 +34,13 @@ def rebuild(connection: Connection, table: Table, changes: Changes) -> None:
     Args:
         connection: Connection with a transaction open.
         table: The table, reflected.
+        indexes: Its indexes.
         changes: What to change.
 
     Raises:
         InvalidRequestError: A key, an index or a generated column is in the way.
     """
-    indexes = [
-        _index_after(connection, table, index, changes)
-        for index in inspect(connection).get_indexes(table.name)
-    ]
+    made_anew = [_index_after(connection, table, index, changes) for index in indexes]
     _refuse_impossible(table, changes)
     made = _declared(table, changes)
     made.create(connection, checkfirst=False)
@@ -60,7 +59,7 @@ def rebuild(connection: Connection, table: Table, changes: Changes) -> None:
             f"ALTER TABLE {old} RENAME COLUMN {quote(name)} TO {quote(new_name)}"
             for name, new_name in changes.renamed.items()
         ],
-        *indexes,
+        *made_anew,
     ]
     for statement in statements:
         connection.exec_driver_sql(statement)
@@ -141,6 +140,7 @@ def _column(column: Column[Any], type_: TypeEngine[Any] | None = None) -> Column
         nullable=column.nullable,
         comment=column.comment,
         autoincrement=False,
+        info=column.info if type_ is None else None,
     )
 
 

@@ -1,0 +1,158 @@
+"""What the driver raises is the SQLAlchemy error of the same meaning, wherever it comes up."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+import duckdb
+import pytest
+from sqlalchemy import CheckConstraint, Engine, ForeignKey, insert, select, text
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    NotSupportedError,
+    OperationalError,
+    ProgrammingError,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Team(Base):
+    __tablename__ = "teams"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+
+
+class Member(Base):
+    __tablename__ = "members"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    email: Mapped[str] = mapped_column(unique=True)
+    team_id: Mapped[int | None] = mapped_column(ForeignKey("teams.id"))
+    born: Mapped[dt.date | None]
+    age: Mapped[int | None]
+    __table_args__ = (CheckConstraint("age >= 0"),)
+
+
+@pytest.fixture
+def members(engine: Engine) -> Engine:
+    """One team and one member."""
+    Base.metadata.create_all(engine)
+    with Session(engine) as session:
+        session.add(Team(id=1))
+        session.flush()
+        session.add(Member(id=1, email="a@example.com", team_id=1))
+        session.commit()
+    return engine
+
+
+BROKEN = {
+    "primary key": {"id": 1, "email": "b@example.com"},
+    "unique": {"id": 2, "email": "a@example.com"},
+    "not null": {"id": 2, "email": None},
+    "foreign key": {"id": 2, "email": "b@example.com", "team_id": 99},
+    "check": {"id": 2, "email": "b@example.com", "age": -1},
+}
+
+
+@pytest.mark.parametrize("values", BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize("how", ["flush", "insert", "bulk of one", "bulk of many"])
+def test_a_broken_constraint_is_an_integrity_error(
+    members: Engine, how: str, values: dict[str, Any]
+) -> None:
+    good = [{"id": n, "email": f"{n}@example.com"} for n in range(100, 300)]
+    row = dict.fromkeys(("id", "email", "team_id", "age")) | values
+    many = [dict.fromkeys(("id", "email", "team_id", "age")) | other for other in good]
+
+    def flush(session: Session) -> None:
+        session.add(Member(**values))
+        session.flush()
+
+    act: dict[str, Callable[[Session], Any]] = {
+        "flush": flush,
+        "insert": lambda session: session.execute(insert(Member).values(values)),
+        "bulk of one": lambda session: session.execute(insert(Member), [row]),
+        "bulk of many": lambda session: session.execute(insert(Member), [*many, row]),
+    }
+    with Session(members) as session:
+        with pytest.raises(IntegrityError) as raised:
+            act[how](session)
+        assert isinstance(raised.value.orig, duckdb.ConstraintException)
+        session.rollback()
+        assert session.scalars(select(Member.id)).all() == [1]
+
+
+def test_a_key_that_two_transactions_insert_is_an_integrity_error_at_commit(
+    members: Engine,
+) -> None:
+    with Session(members) as one, Session(members) as other:
+        one.add(Team(id=2))
+        other.add(Team(id=2))
+        one.flush()
+        other.flush()
+        one.commit()
+        with pytest.raises(IntegrityError, match="duplicate key"):
+            other.commit()
+        other.rollback()
+        assert other.scalars(select(Team.id).order_by(Team.id)).all() == [1, 2]
+
+
+def test_a_row_that_two_transactions_update_is_an_operational_error(members: Engine) -> None:
+    update = text("UPDATE members SET age = 1")
+    with members.connect() as one, members.connect() as other:
+        one.execute(update)
+        with pytest.raises(OperationalError, match="Conflict on update"):
+            other.execute(update)
+        one.commit()
+
+
+@pytest.mark.parametrize(
+    ("statement", "kind"),
+    [
+        ("no SQL at all", ProgrammingError),
+        ("SELECT * FROM missing", ProgrammingError),
+        ("SELECT missing FROM members", ProgrammingError),
+        ("CREATE TABLE members (i INTEGER)", ProgrammingError),
+        ("SELECT 'x'::INTEGER", DataError),
+        ("SELECT 300::TINYINT", DataError),
+        ("SELECT 9223372036854775807 + 1::BIGINT", DataError),
+        ("SELECT * FROM read_csv('/no/such/file.csv')", OperationalError),
+        ("ATTACH '/no/such/folder/file.db'", OperationalError),
+        ("COMMIT; COMMIT", OperationalError),
+    ],
+)
+def test_other_errors_have_the_class_of_their_cause(
+    members: Engine, statement: str, kind: type[DBAPIError]
+) -> None:
+    with members.connect() as connection:
+        with pytest.raises(kind) as raised:
+            connection.execute(text(statement))
+        assert isinstance(raised.value.orig, duckdb.Error)
+        assert not raised.value.connection_invalidated
+
+
+@pytest.mark.parametrize("rows", [1, 200])
+def test_a_value_that_does_not_fit_its_column_is_a_data_error(members: Engine, rows: int) -> None:
+    values = [{"id": n + 10, "email": f"{n}", "age": 2**40} for n in range(rows)]
+    with members.connect() as connection, pytest.raises(DataError):
+        connection.execute(insert(Member), values)
+
+
+@pytest.mark.parametrize("rows", [1, 200])
+def test_a_value_that_duckdb_does_not_know_is_not_supported(members: Engine, rows: int) -> None:
+    values = [{"id": n + 10, "email": object()} for n in range(rows)]
+    with members.connect() as connection, pytest.raises(NotSupportedError, match="object"):
+        connection.execute(insert(Member), values)
+
+
+def test_an_error_while_reading_has_the_class_of_its_cause(engine: Engine) -> None:
+    query = text(
+        "SELECT CAST(CASE n WHEN 900000 THEN 'x' ELSE n END AS INTEGER) FROM range(1000000) AS t(n)"
+    )
+    with engine.connect() as connection, pytest.raises(DataError):
+        connection.execute(query).all()

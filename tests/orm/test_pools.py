@@ -1,0 +1,258 @@
+"""Threads, pools and files: one database for all, and nobody's connection but our own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from sqlalchemy import Engine, create_engine, func, insert, select, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.pool import NullPool, StaticPool
+
+MEMORY = "duckdb+mixpanel:///:memory:"
+THREADS = 8
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Item(Base):
+    __tablename__ = "items"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "application.db"
+
+
+def count(engine: Engine) -> int:
+    with Session(engine) as session:
+        return session.scalar(select(func.count()).select_from(Item)) or 0
+
+
+@contextmanager
+def disposed(engine: Engine) -> Iterator[Engine]:
+    yield engine
+    engine.dispose()
+
+
+def opened(file: Path, **options: Any) -> AbstractContextManager[Engine]:
+    return disposed(create_engine(f"duckdb+mixpanel:///{file}", **options))
+
+
+# Threads
+
+
+def test_all_threads_work_on_one_database(engine: Engine) -> None:
+    Base.metadata.create_all(engine)
+    together = threading.Barrier(THREADS)
+
+    def work(thread: int) -> int:
+        together.wait(60)
+        for number in range(20):
+            with Session(engine) as session:
+                session.add(Item(id=thread * 100 + number))
+                session.commit()
+        together.wait(60)
+        return count(engine)
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        assert list(threads.map(work, range(THREADS))) == [THREADS * 20] * THREADS
+
+
+def test_each_thread_has_a_transaction_of_its_own(engine: Engine) -> None:
+    Base.metadata.create_all(engine)
+    together = threading.Barrier(THREADS)
+
+    def work(thread: int) -> int:
+        with Session(engine) as session:
+            session.add(Item(id=thread))
+            session.flush()
+            together.wait(60)
+            seen = session.scalar(select(func.count()).select_from(Item)) or 0
+            together.wait(60)
+            session.rollback()
+        return seen
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        assert list(threads.map(work, range(THREADS))) == [1] * THREADS
+    assert count(engine) == 0
+
+
+def test_many_engines_in_many_threads_never_touch_the_default_connection(tmp_path: Path) -> None:
+    code = """
+import sys, threading
+from concurrent.futures import ThreadPoolExecutor
+import duckdb
+
+def refuse(*_):
+    raise AssertionError("the default connection was used")
+
+for name in ("execute", "sql", "query", "cursor", "default_connection"):
+    setattr(duckdb, name, refuse)
+
+from sqlalchemy import MetaData, create_engine, text
+
+def work(number):
+    urls = [":memory:", f"{sys.argv[1]}/{number}.db", f"{sys.argv[1]}/shared.db"]
+    for url in urls:
+        engine = create_engine(f"duckdb+mixpanel:///{url}")
+        with engine.begin() as connection:
+            connection.execute(text(f'CREATE TABLE "select {number}" (i INTEGER)'))
+        metadata = MetaData()
+        metadata.reflect(engine)
+        assert f"select {number}" in metadata.tables
+        engine.dispose()
+
+with ThreadPoolExecutor(8) as threads:
+    list(threads.map(work, range(24)))
+print("done")
+"""
+    finished = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert finished.stdout == "done\n", finished.stderr
+
+
+# Memory
+
+
+def test_two_engines_on_memory_know_nothing_of_each_other() -> None:
+    with disposed(create_engine(MEMORY)) as one, disposed(create_engine(MEMORY)) as other:
+        Base.metadata.create_all(one)
+        with pytest.raises(DBAPIError):
+            count(other)
+
+
+@pytest.mark.parametrize("pool", [None, NullPool, StaticPool])
+def test_a_database_in_memory_lives_until_its_engine_is_disposed_of(pool: Any) -> None:
+    with disposed(create_engine(MEMORY, poolclass=pool)) as engine:
+        Base.metadata.create_all(engine)
+        with engine.begin() as connection:
+            connection.execute(insert(Item), [{"id": 1}])
+        engine.connect().invalidate()
+        with engine.begin() as connection:
+            connection.execute(insert(Item), [{"id": 2}])
+        assert count(engine) == 2
+        engine.dispose()
+        with pytest.raises(DBAPIError, match="items"):
+            count(engine)
+
+
+def test_an_engine_on_memory_that_nobody_has_any_more_gives_its_memory_back() -> None:
+    code = """
+import gc, weakref
+from sqlalchemy import create_engine, text
+engine = create_engine("duckdb+mixpanel:///:memory:")
+with engine.connect() as connection:
+    connection.execute(text("SELECT 1"))
+dialect = weakref.ref(engine.dialect)
+del engine, connection
+gc.collect()
+print(dialect() is None)
+"""
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert printed.stdout == "True\n", printed.stderr
+
+
+# Files
+
+
+def test_an_engine_works_beside_a_connection_of_the_driver(file: Path) -> None:
+    with (
+        duckdb.connect(str(file)) as raw,
+        disposed(create_engine(f"duckdb+mixpanel:///{file}")) as e,
+    ):
+        Base.metadata.create_all(e)
+        raw.execute("INSERT INTO items VALUES (1)")
+        assert count(e) == 1
+        with e.begin() as connection:
+            connection.execute(insert(Item), [{"id": 2}])
+        assert raw.execute("SELECT count(*) FROM items").fetchall() == [(2,)]
+
+
+def test_disposing_of_an_engine_releases_its_file(file: Path) -> None:
+    engine = create_engine(f"duckdb+mixpanel:///{file}")
+    Base.metadata.create_all(engine)
+    with engine.connect() as one, engine.connect() as other:
+        one.execute(text("SELECT 1"))
+        other.execute(text("SELECT 1"))
+    code = "import duckdb, sys; duckdb.connect(sys.argv[1]).execute('FROM items'); print('open')"
+    ask = [sys.executable, "-c", code, str(file)]
+    locked = subprocess.run(ask, capture_output=True, text=True, check=False)
+    assert "Could not set lock" in locked.stderr
+    engine.dispose()
+    assert subprocess.run(ask, capture_output=True, text=True, check=True).stdout == "open\n"
+    assert count(engine) == 0  # the engine opens it again
+    engine.dispose()
+
+
+# Lost connections
+
+
+def test_a_connection_that_was_closed_is_a_disconnect_and_the_pool_recovers(file: Path) -> None:
+    with opened(file) as engine:
+        Base.metadata.create_all(engine)
+        with engine.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+            driver.close()
+            with pytest.raises(OperationalError, match="closed") as raised:
+                connection.execute(text("SELECT 1"))
+            assert raised.value.connection_invalidated
+            assert connection.invalidated
+        assert count(engine) == 0
+
+
+def test_a_session_recovers_from_a_lost_connection(file: Path) -> None:
+    with opened(file) as engine:
+        Base.metadata.create_all(engine)
+        with Session(engine) as session:
+            session.add(Item(id=1))
+            session.flush()
+            driver: Any = session.connection().connection.driver_connection
+            driver.close()
+            with pytest.raises(OperationalError):
+                session.commit()
+            session.rollback()
+            session.add(Item(id=2))
+            session.commit()
+            assert session.scalars(select(Item.id)).all() == [2]
+
+
+def test_a_ping_before_use_finds_a_connection_that_was_closed_meanwhile(file: Path) -> None:
+    with opened(file, pool_pre_ping=True) as engine:
+        Base.metadata.create_all(engine)
+        with engine.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+        driver.close()
+        assert count(engine) == 0
+
+
+def test_an_error_that_is_no_disconnect_costs_no_connection(engine: Engine) -> None:
+    with engine.connect() as connection:
+        with pytest.raises(DBAPIError) as raised:
+            connection.execute(text("SELECT nope"))
+        assert not raised.value.connection_invalidated
+        connection.rollback()
+        assert connection.scalar(text("SELECT 1")) == 1
+
+
+def test_a_file_that_cannot_be_opened_is_an_operational_error(tmp_path: Path) -> None:
+    (tmp_path / "text.db").write_text("this is no database " * 1000)
+    for name in ("text.db", "no/such/folder.db"):
+        with (
+            opened(tmp_path / name) as engine,
+            pytest.raises(OperationalError),
+        ):
+            engine.connect()
