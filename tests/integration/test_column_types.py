@@ -46,6 +46,7 @@ from sqlalchemy import (
     literal,
     select,
 )
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
 
@@ -89,6 +90,7 @@ CASES: list[tuple[TypeEngine[Any], str, list[Any]]] = [
     (Enum("a", "b'c", 'd"', ","), """ENUM('a', 'b''c', 'd"', ',')""", ["a", "b'c", 'd"', ","]),
     (Enum(Plan), "ENUM('FREE', 'PRO')", list(Plan)),
     (Enum("a", native_enum=False), "VARCHAR", ["a"]),
+    (postgresql.JSONB(), "JSON", [{"a": 1}]),
     (JSON(), "JSON", [{"a": [1, None, "ü"]}, [], "text", 1, True]),
     (ARRAY(Integer), "INTEGER[]", [[1, 2], []]),
     (ARRAY(String, dimensions=2), "VARCHAR[][]", [[["a"], ["b", "c"]]]),

@@ -224,6 +224,12 @@ def test_members_are_compared_with_python_values(connection: Connection, member:
     assert value(connection, func.count().filter(PROPERTIES["m"] == as_literal)) == 1
 
 
+def test_members_are_compared_with_members(connection: Connection) -> None:
+    add(connection, {"a": [1], "b": [1], "c": "1"})
+    assert value(connection, PROPERTIES["a"] == PROPERTIES["b"]) is True
+    assert value(connection, PROPERTIES["a"] == PROPERTIES["c"]) is False
+
+
 def test_statements_of_every_kind_find_members(connection: Connection) -> None:
     add(connection, *({"plan name": name, "$n": n} for n, name in enumerate("abcab")))
     plan, number = PROPERTIES["plan name"].as_string(), PROPERTIES["$n"].as_integer()

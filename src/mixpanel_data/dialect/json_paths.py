@@ -52,11 +52,7 @@ def _step(step: Step) -> str:
 
 
 class _Path(types.TypeEngine[Any]):
-    """Binds Python's names and indexes as paths."""
-
-    def bind_processor(self, dialect: Dialect) -> Callable[[Any], str]:
-        """Return the function that makes a path of a parameter."""
-        return _as_path
+    """Writes Python's names and indexes as paths; they are never bound, see ``statements``."""
 
     def literal_processor(self, dialect: Dialect) -> Callable[[Any], str]:
         """Return the function that makes the SQL text of a path."""

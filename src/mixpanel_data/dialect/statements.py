@@ -190,10 +190,8 @@ class StatementCompiler(PGCompiler):
         options = select._fetch_clause_options or {}
         if options.get("with_ties"):
             raise CompileError("DuckDB has no FETCH FIRST … WITH TIES. Use rank() in a subquery.")
-        text = ""
-        if select._fetch_clause is not None:
-            unit = "%" if options.get("percent") else ""
-            text += f"\n LIMIT ({self.process(select._fetch_clause, **kw)}){unit}"
+        unit = "%" if options.get("percent") else ""
+        text = f"\n LIMIT ({self.process(select._fetch_clause, **kw)}){unit}"
         if select._offset_clause is not None:
             text += f"\n OFFSET ({self.process(select._offset_clause, **kw)})"
         return text
