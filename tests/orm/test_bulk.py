@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import enum
 import uuid
 from collections.abc import Callable
 from decimal import Decimal
@@ -11,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import sqlalchemy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import (
@@ -96,6 +96,10 @@ def test_many_rows_are_one_statement_and_all_there(
         assert [row._asdict() for row in session.execute(query)] == rows()
 
 
+@pytest.mark.skipif(
+    tuple(map(int, sqlalchemy.__version__.split("."))) < (2, 0, 23),
+    reason="SQLAlchemy has the option since 2.0.23",
+)
 def test_rows_with_nulls_are_one_statement_when_these_are_to_be_written(
     items: Engine, batches: list[bool]
 ) -> None:
@@ -118,8 +122,8 @@ def test_the_rows_keep_their_order_and_a_sequence_counts_in_it(engine: Engine) -
             "INSERT INTO t (n) VALUES ($1)", [(n,) for n in range(many)]
         )
         assert result.rowcount == many
-        wrong = text("SELECT count(*) FROM t WHERE i <> n + 1 OR rowid <> n")
-        assert connection.scalar(wrong) == 0
+        found = connection.execute(text("SELECT i, n FROM t ORDER BY rowid")).all()
+    assert found == [(n + 1, n) for n in range(many)]
 
 
 def test_rows_of_different_keys_each_get_their_defaults(items: Engine) -> None:
@@ -205,10 +209,6 @@ def test_the_values_are_those_that_single_rows_would_have(name: str) -> None:
 
     check()
     engine.dispose()
-
-
-class Colour(enum.Enum):
-    RED = 1
 
 
 ODD: dict[str, tuple[str, list[Any]]] = {

@@ -63,8 +63,8 @@ def _decimal(value: Decimal) -> Kind | None:
     if not isinstance(exponent, int) or len(digits) + abs(exponent) > _DIGITS:
         return None
     scale = max(0, -exponent)
-    # As text, DuckDB writes 0.5 as .5 in a type that has digits after the point only.
-    return _scaled(scale if len(digits) <= scale else 38, scale)
+    # As text, DuckDB writes 0.5 as .5 in a type without digits before the point.
+    return _scaled(scale if len(digits) == scale else 38, scale)
 
 
 @lru_cache
