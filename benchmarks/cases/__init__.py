@@ -3,7 +3,7 @@
 from importlib import import_module
 
 #: The modules, in the order of the report.
-MODULES = ("load", "files", "columnar", "growth", "read", "start")
+MODULES = ("load", "files", "columnar", "growth", "read", "orm", "start")
 
 
 def load_all() -> None:
