@@ -62,6 +62,15 @@ SECTIONS = (
         floor="DuckDB",
     ),
     Section(
+        "orm",
+        "SQLAlchemy's ORM and Core",
+        "Inserts go into a table of events with a key, documents as dicts, in one transaction; the "
+        "driver's row-wise executemany is measured on a tenth of the rows. Reading is of ten times "
+        "the rows, once without the documents and once with them, which the client gives as text.",
+        floor="the first",
+        hidden=(SIZE,),
+    ),
+    Section(
         "growth",
         "Growth",
         "Small events. An append adds N/20 rows and includes opening and closing the file; its "

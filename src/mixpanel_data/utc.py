@@ -40,6 +40,8 @@ class UtcDateTime(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> datetime | None:
         """Return the time in UTC, without a zone."""
+        if type(value) is datetime and value.tzinfo is timezone.utc:
+            return value.replace(tzinfo=None)  # the same, and what most times are
         return None if value is None else EPOCH + timedelta(microseconds=microseconds(value))
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:

@@ -62,12 +62,14 @@ def _decimal(value: Decimal) -> Kind | None:
     _, digits, exponent = value.as_tuple()
     if not isinstance(exponent, int) or len(digits) + abs(exponent) > _DIGITS:
         return None
-    return _scaled(max(0, -exponent))
+    scale = max(0, -exponent)
+    # As text, DuckDB writes 0.5 as .5 in a type without digits before the point.
+    return _scaled(scale if len(digits) == scale else 38, scale)
 
 
 @lru_cache
-def _scaled(scale: int) -> Kind:
-    return Kind(("decimal128", 38, scale))
+def _scaled(precision: int, scale: int) -> Kind:
+    return Kind(("decimal128", precision, scale))
 
 
 #: The kind of all values of a type, or the function that tells it for one of them.

@@ -1,0 +1,380 @@
+"""Many rows at once: as fast as a load, and the very values that single rows would have."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import uuid
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pandas as pd
+import pytest
+import sqlalchemy
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import (
+    JSON,
+    Engine,
+    ForeignKey,
+    create_engine,
+    func,
+    insert,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+from mixpanel_data.dialect import bulk
+
+ROWS = 200
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Item(Base):
+    __tablename__ = "items"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    name: Mapped[str | None]
+    properties: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+
+
+class Node(Base):
+    __tablename__ = "nodes"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("nodes.id"))
+
+
+@pytest.fixture
+def items(engine: Engine) -> Engine:
+    Base.metadata.create_all(engine)
+    return engine
+
+
+@pytest.fixture
+def batches(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Tells of every ``executemany()`` whether it was one statement over a batch."""
+    seen: list[bool] = []
+    prepare = bulk.prepare
+
+    def watched(*args: Any) -> Any:
+        made = prepare(*args)
+        seen.append(made is not None)
+        return made
+
+    monkeypatch.setattr("mixpanel_data.dialect.cursor.prepare", watched)
+    return seen
+
+
+def rows(count: int = ROWS) -> list[dict[str, Any]]:
+    return [
+        {"id": n, "name": f"item {n}", "properties": {"$n": n, "é": [n, None]}}
+        for n in range(count)
+    ]
+
+
+HOW: dict[str, Callable[[Session], Any]] = {
+    "insert of a model": lambda session: session.execute(insert(Item), rows()),
+    "insert of a table": lambda session: session.connection().execute(insert(Item), rows()),
+    "add_all": lambda session: session.add_all([Item(**row) for row in rows()]),
+    "bulk_insert_mappings": lambda session: session.bulk_insert_mappings(Item.__mapper__, rows()),
+}
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_many_rows_are_one_statement_and_all_there(
+    items: Engine, batches: list[bool], how: str
+) -> None:
+    with Session(items) as session:
+        HOW[how](session)
+        session.commit()
+        assert batches == [True]
+        query = select(Item.id, Item.name, Item.properties).order_by(Item.id)
+        assert [row._asdict() for row in session.execute(query)] == rows()
+
+
+@pytest.mark.skipif(
+    bool(re.fullmatch(r"2\.0\.(1?\d|2[0-2])", sqlalchemy.__version__)),
+    reason="SQLAlchemy has the option since 2.0.23",
+)
+def test_rows_with_nulls_are_one_statement_when_these_are_to_be_written(
+    items: Engine, batches: list[bool]
+) -> None:
+    some = [{"id": n, "name": f"item {n}" if n % 3 else None} for n in range(ROWS)]
+    with Session(items) as session:
+        session.execute(insert(Item), some, execution_options={"render_nulls": True})
+        session.commit()
+        query = select(Item.id, Item.name).order_by(Item.id)
+        assert [row._asdict() for row in session.execute(query)] == some
+    assert batches == [True]
+
+
+def test_the_rows_keep_their_order_and_a_sequence_counts_in_it(engine: Engine) -> None:
+    many = 300_000
+    with engine.begin() as connection:
+        connection.execute(
+            text("CREATE SEQUENCE s; CREATE TABLE t (i INTEGER DEFAULT nextval('s'), n INTEGER)")
+        )
+        result = connection.exec_driver_sql(
+            "INSERT INTO t (n) VALUES ($1)", [(n,) for n in range(many)]
+        )
+        assert result.rowcount == many
+        found = connection.execute(text("SELECT i, n FROM t ORDER BY rowid")).all()
+    assert found == [(n + 1, n) for n in range(many)]
+
+
+def test_rows_of_different_keys_each_get_their_defaults(items: Engine) -> None:
+    some = [{"id": n, "name": "x"} if n % 2 else {"id": n} for n in range(ROWS)]
+    with Session(items) as session:
+        session.execute(insert(Item), some)
+        session.commit()
+        assert session.scalar(select(func.count(Item.name))) == ROWS / 2
+
+
+# The same values
+
+_TIMES = st.datetimes(dt.datetime(1700, 1, 1), dt.datetime(2200, 1, 1))
+_ZONES = st.sampled_from([dt.timezone.utc, dt.timezone(dt.timedelta(hours=-7, minutes=30))])
+_AWARE = st.builds(lambda time, zone: time.replace(tzinfo=zone), _TIMES, _ZONES)
+_CENTS = st.decimals(allow_nan=False, allow_infinity=False, places=2)
+_DECIMALS = st.decimals(
+    allow_nan=False, allow_infinity=False, min_value=-(10**9), max_value=10**9, places=3
+)
+VALUES: dict[str, tuple[str, st.SearchStrategy[Any]]] = {
+    "integers": ("HUGEINT", st.integers(-(2**126), 2**126)),
+    "small integers": ("BIGINT", st.integers(-(2**63), 2**63 - 1)),
+    "integers as text": ("VARCHAR", st.integers(-(2**127), 2**128 - 1)),
+    "integers and floats": ("DOUBLE", st.integers(-(2**70), 2**70) | st.floats()),
+    "numbers of any kind": ("VARCHAR", st.integers(-9, 2**40) | st.booleans() | _DECIMALS),
+    "decimals": ("DECIMAL(38, 6)", _DECIMALS),
+    "decimals of any scale": (
+        "VARCHAR",
+        _CENTS | _DECIMALS,
+    ),
+    "decimals as floats": ("DOUBLE", _DECIMALS),
+    "text": ("VARCHAR", st.text(st.characters(exclude_categories=["Cs"]))),
+    "bytes": ("BLOB", st.binary() | st.binary().map(bytearray)),
+    "booleans": ("BOOLEAN", st.booleans()),
+    "naive times": ("TIMESTAMP", _TIMES),
+    "aware times": ("TIMESTAMPTZ", _AWARE),
+    "aware times in a naive column": (
+        "TIMESTAMP",
+        _AWARE,
+    ),
+    "times of both kinds": (
+        "VARCHAR",
+        _TIMES | _AWARE,
+    ),
+    "dates": ("DATE", st.dates()),
+    "dates and times": ("TIMESTAMP", st.dates(dt.date(1700, 1, 1)) | _TIMES),
+    "times of day": ("TIME", st.times()),
+    "intervals": ("INTERVAL", st.timedeltas(dt.timedelta(-9999), dt.timedelta(9999))),
+    "intervals as text": ("VARCHAR", st.timedeltas(dt.timedelta(-9999), dt.timedelta(9999))),
+    "ids": ("UUID", st.uuids()),
+    "ids as text": ("VARCHAR", st.uuids()),
+    "lists": ("BIGINT[]", st.lists(st.integers(-(2**63), 2**63 - 1) | st.none())),
+    "lists of text": ("VARCHAR[]", st.lists(st.text(st.characters(exclude_categories=["Cs"])))),
+    "lists of lists": ("INTEGER[][]", st.lists(st.lists(st.integers(0, 9)))),
+    "structs": ("STRUCT(a INTEGER)", st.fixed_dictionaries({"a": st.integers(0, 9)})),
+    "JSON": ("JSON", st.sampled_from(['{"a": 1}', "[1, 2]", "null", '"x"', "1e400"])),
+}
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_the_values_are_those_that_single_rows_would_have(name: str) -> None:
+    type_, strategy = VALUES[name]
+    engine = create_engine("duckdb+mixpanel:///:memory:")
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"CREATE TABLE many (n INTEGER, v {type_})")
+        connection.exec_driver_sql(f"CREATE TABLE single (n INTEGER, v {type_})")
+
+    @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(st.lists(strategy | st.none(), min_size=1, max_size=8))
+    def check(values: list[Any]) -> None:
+        repeated = values * (bulk.LEAST_ROWS // len(values) + 1)
+        parameters = list(enumerate(repeated))
+        with engine.begin() as connection:
+            run = connection.exec_driver_sql
+            run("DELETE FROM many")
+            run("DELETE FROM single")
+            run("INSERT INTO many VALUES ($1, $2)", parameters)
+            for start in range(0, len(values)):
+                run("INSERT INTO single VALUES ($1, $2)", parameters[start])
+            read = "SELECT v, v::VARCHAR, typeof(v) FROM {} ORDER BY n LIMIT {}"
+            many = run(read.format("many", len(values))).all()
+            assert repr(many) == repr(run(read.format("single", len(values))).all())
+
+    check()
+    engine.dispose()
+
+
+ODD: dict[str, tuple[str, list[Any]]] = {
+    "dicts": ("STRUCT(a INTEGER)", [{"a": 1}, None]),
+    "tuples": ("VARCHAR", [("a", "b")]),
+    "times of day with a zone": ("TIMETZ", [dt.time(1, 2, tzinfo=dt.timezone.utc)]),
+    "numbers that are no number": ("DOUBLE", [Decimal("NaN"), Decimal("1.5")]),
+    "very long decimals": ("DOUBLE", [Decimal("1" * 45)]),
+    "mixed lists": ("DOUBLE[]", [[1, 2.5], [3]]),
+    "lists of ids": ("UUID[]", [[uuid.UUID(int=1)]]),
+    "empty lists": ("INTEGER[]", [[], None]),
+    "subclasses": ("TIMESTAMP", [pd.Timestamp("2025-01-01")]),
+    "nothing": ("INTEGER", [None]),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_values_without_an_exact_type_go_row_by_row(
+    engine: Engine, batches: list[bool], name: str
+) -> None:
+    type_, values = ODD[name]
+    with engine.begin() as connection:
+        run = connection.exec_driver_sql
+        run(f"CREATE TABLE t (v {type_})")
+        run("INSERT INTO t VALUES ($1)", [(value,) for value in values * ROWS])
+        assert batches == [False]
+        one = run("SELECT v FROM t LIMIT ?", (len(values),)).all()
+        run("DELETE FROM t")
+        for value in values:
+            run("INSERT INTO t VALUES ($1)", (value,))
+        assert repr(run("SELECT v FROM t").all()) == repr(one)
+
+
+# Statements
+
+STATEMENTS = {
+    "INSERT INTO t (a, b) VALUES ($1, $2)": True,
+    "INSERT INTO t (b, a) VALUES ($2, $1)": True,
+    "insert into t (a, b) values (?, ?)": True,
+    'INSERT INTO main."t" ("a", b)\nVALUES ($1,$2)': True,
+    "INSERT INTO t (a, b) VALUES (CAST($1 AS INTEGER), $2::VARCHAR)": True,
+    "INSERT INTO t (a, b, c) VALUES ($1, $2, lower('A, (B'))": True,
+    "INSERT OR IGNORE INTO t (a, b) VALUES ($1, $2)": True,
+    "INSERT INTO t (a, b) VALUES ($1, $2) ON CONFLICT (a) DO NOTHING": True,
+    "INSERT INTO t (a, b) VALUES ($1, $2) -- a comment": False,
+    "INSERT INTO t (a, b) VALUES ($1, upper($2))": False,
+    "INSERT INTO t (a, b) VALUES ($1, $2) ON CONFLICT (a) DO UPDATE SET b = excluded.b": False,
+    "INSERT OR REPLACE INTO t (a, b) VALUES ($1, $2)": False,
+    "INSERT INTO t (a, b) SELECT $1, $2": False,
+    "INSERT INTO t (a, b) VALUES ($1, $2), (-$1 - 1, $2)": False,
+    "WITH x AS (SELECT 1) INSERT INTO t (a, b) VALUES ($1, $2)": False,
+}
+
+
+@pytest.mark.parametrize(("statement", "at_once"), STATEMENTS.items())
+def test_a_statement_does_the_same_with_many_rows_as_with_one(
+    engine: Engine, batches: list[bool], statement: str, at_once: bool
+) -> None:
+    parameters = [(n, f"text {n}") for n in range(ROWS)]
+    with engine.begin() as connection:
+        run = connection.exec_driver_sql
+        run("CREATE TABLE t (a INTEGER PRIMARY KEY, b VARCHAR, c VARCHAR DEFAULT 'd')")
+        run(statement, parameters)
+        assert batches == [at_once]
+        many = run("SELECT * FROM t ORDER BY a").all()
+        run("DELETE FROM t")
+    with engine.begin() as connection:
+        for row in parameters:
+            connection.exec_driver_sql(statement, row)
+        assert connection.exec_driver_sql("SELECT * FROM t ORDER BY a").all() == many
+        assert len(many) >= ROWS
+
+
+def test_the_first_row_of_a_key_stays_where_conflicts_do_nothing(items: Engine) -> None:
+    many = [{"id": n // 2, "name": str(n)} for n in range(10_000)]
+    with Session(items) as session:
+        session.execute(upsert(Item).on_conflict_do_nothing(), many)
+        session.commit()
+        names = session.scalars(select(Item.name).order_by(Item.id)).all()
+    assert names == [str(2 * n) for n in range(5000)]
+
+
+def test_an_upsert_takes_the_last_row_of_a_key(items: Engine) -> None:
+    many = [{"id": n // 2, "name": str(n)} for n in range(ROWS)]
+    with Session(items) as session:
+        statement = upsert(Item)
+        session.execute(
+            statement.on_conflict_do_update(
+                index_elements=["id"], set_={"name": statement.excluded.name}
+            ),
+            many,
+        )
+        session.commit()
+        names = session.scalars(select(Item.name).order_by(Item.id)).all()
+    assert names == [str(2 * n + 1) for n in range(ROWS // 2)]
+
+
+def test_rows_that_refer_to_earlier_ones_of_their_table_go_row_by_row(
+    items: Engine, batches: list[bool]
+) -> None:
+    with Session(items) as session:
+        chain = [{"id": n, "parent_id": n - 1 if n else None} for n in range(ROWS)]
+        session.execute(insert(Node), chain)
+        session.commit()
+        assert batches == [False]
+        assert session.scalar(select(func.count()).select_from(Node)) == ROWS
+
+
+def test_what_fails_leaves_nothing_and_the_connection_as_good_as_before(items: Engine) -> None:
+    with items.connect() as connection:
+        for _ in range(3):
+            with pytest.raises(Exception, match="uplicate key"):
+                connection.execute(insert(Item), [*rows(), rows()[0]])
+            connection.rollback()
+        assert connection.scalar(select(func.count()).select_from(Item)) == 0
+        views = text("SELECT count(*) FROM duckdb_views() WHERE view_name LIKE '%batch%'")
+        assert connection.scalar(views) == 0
+        connection.execute(insert(Item), rows())
+        assert connection.scalar(views) == 0
+
+
+def test_a_result_that_is_being_read_survives_a_bulk_insert(items: Engine) -> None:
+    with items.connect() as connection:
+        result = connection.execute(text("SELECT * FROM range(10000)"))
+        result.fetchone()
+        connection.execute(insert(Item), rows())
+        assert len(result.fetchall()) == 9999
+
+
+# pandas
+
+
+def frame(count: int = 5000) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "n": range(count),
+            "x": [n / 3 if n % 7 else None for n in range(count)],
+            "name": [f"name {n}" if n % 5 else None for n in range(count)],
+            "at": pd.date_range("2025-01-01", periods=count, freq="s"),
+            "flag": [n % 2 == 0 for n in range(count)],
+        }
+    )
+
+
+def values_of(frame: pd.DataFrame) -> list[list[Any]]:
+    return [[None if pd.isna(value) else value for value in row] for row in frame.to_numpy()]
+
+
+def test_a_data_frame_goes_in_as_one_statement_and_comes_back(
+    engine: Engine, batches: list[bool]
+) -> None:
+    sent = frame()
+    assert sent.to_sql("frames", engine, index=False) in (len(sent), None)
+    assert batches == [True]
+    back = pd.read_sql("SELECT * FROM frames ORDER BY n", engine)
+    assert list(back.columns) == list(sent.columns)
+    assert values_of(back) == values_of(sent)
+    assert str(back["at"].dtype).startswith("datetime64")
+
+
+def test_a_data_frame_is_appended_and_read_in_chunks(engine: Engine) -> None:
+    sent = frame(1000)
+    sent.to_sql("frames", engine, index=False, chunksize=300)
+    sent.to_sql("frames", engine, index=False, if_exists="append")
+    with engine.connect() as connection:
+        chunks = list(pd.read_sql_table("frames", connection, chunksize=600))
+    assert [len(chunk) for chunk in chunks] == [600, 600, 600, 200]
+    assert sum(chunk["n"].sum() for chunk in chunks) == 2 * sent["n"].sum()
