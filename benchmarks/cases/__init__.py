@@ -3,11 +3,7 @@
 from importlib import import_module
 
 #: The modules, in the order of the report.
-<<<<<<< HEAD
-MODULES = ("load", "files", "columnar", "growth", "migrations", "read", "start")
-=======
-MODULES = ("load", "files", "columnar", "growth", "read", "orm", "start")
->>>>>>> 6f7a2d79a02fcf173fd9944466e4ef24015b9b73
+MODULES = ("load", "files", "columnar", "growth", "migrations", "read", "orm", "start")
 
 
 def load_all() -> None:
