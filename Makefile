@@ -10,7 +10,7 @@ OLDEST := .venv-oldest
 
 .PHONY: help
 help: ## Show this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -40,6 +40,14 @@ test: $(VENV)/ready ## Run all tests with branch coverage
 test-oldest: $(OLDEST)/ready ## Run all tests on the oldest supported dependencies
 	$(OLDEST)/bin/python -m pytest $(ARGS)
 
+.PHONY: test-dialect
+test-dialect: $(VENV)/ready ## Run SQLAlchemy's own suite for dialects
+	$(VENV)/bin/python -m pytest -q -c tests/dialect/setup.cfg tests/dialect $(ARGS)
+
+.PHONY: test-dialect-oldest
+test-dialect-oldest: $(OLDEST)/ready ## The same on the oldest supported dependencies
+	$(OLDEST)/bin/python -m pytest -q -c tests/dialect/setup.cfg tests/dialect $(ARGS)
+
 .PHONY: lint
 lint: $(VENV)/ready ## Check style and types
 	$(VENV)/bin/ruff check .
@@ -47,7 +55,7 @@ lint: $(VENV)/ready ## Check style and types
 	$(VENV)/bin/mypy
 
 .PHONY: check
-check: lint test test-oldest demo ## Everything that must stay green
+check: lint test test-oldest test-dialect test-dialect-oldest demo ## Everything that must stay green
 
 .PHONY: bench
 bench: $(VENV)/bench-ready ## Compare with others; ROWS=1000000 for the long run

@@ -77,6 +77,12 @@ SECTIONS = (
         "time is the median of the ten.",
     ),
     Section(
+        "migrations",
+        "Migrations",
+        "A revision over 50 tables of events with keys, one of N rows and the others of N/1000, in "
+        "one transaction, with 400 MB for DuckDB's memory. Opening and closing count.",
+    ),
+    Section(
         "read",
         "Reading and starting",
         "Of each run the median over many calls, after one that does not count.",

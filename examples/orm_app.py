@@ -127,8 +127,8 @@ def show(session: Session) -> None:
 
 def main() -> None:
     """Run the application once."""
-    where = sys.argv[1] if len(sys.argv) > 1 else None
-    with (StorageEngine(where) if where else StorageEngine.memory()) as storage:
+    _, *files = sys.argv
+    with StorageEngine(files[0]) if files else StorageEngine.memory() as storage:
         load(storage)
         with storage.session() as session:
             print(f"{open_tickets(session)} tickets opened")

@@ -1,65 +1,86 @@
-"""Alembic's environment for the library's own tables.
+"""Alembic's environment for the library's tables.
 
 The database is, in this order: the connection in ``config.attributes["connection"]``, the file of
 ``-x db=PATH``, the URL in the environment variable ``MIXPANEL_DATA_URL``, ``sqlalchemy.url``.
+
+Everything happens in one transaction. A connection that is handed over is neither committed nor
+checkpointed here. Commands that only look open the file read-only, so they never make one.
 """
 
 from __future__ import annotations
 
 import os
 from logging.config import fileConfig
-from typing import Any
+from pathlib import Path
 
 from alembic import context
 from alembic.util import CommandError
-from sqlalchemy import URL, Connection, create_engine, make_url, pool
+from sqlalchemy import URL, Connection, create_engine
 
+from mixpanel_data import connect, operations, revisions  # noqa: F401 (op.managed_tables)
 from mixpanel_data.dialect.alembic import register_duckdb
-from mixpanel_data.tables import INTERNAL, VERSION_TABLE
+from mixpanel_data.exceptions import MixpanelDataError
 
 config = context.config
 
 
 def database_url() -> URL:
     """Return the URL of the database to migrate."""
-    if path := context.get_x_argument(as_dictionary=True).get("db"):
-        return URL.create("duckdb+mixpanel", database=path)
-    if url := os.environ.get("MIXPANEL_DATA_URL") or config.get_main_option("sqlalchemy.url"):
-        return make_url(url)
-    raise CommandError(
-        "Which database? Say -x db=PATH, or set MIXPANEL_DATA_URL or sqlalchemy.url."
-    )
+    arguments = context.get_x_argument(as_dictionary=True)
+    if path := arguments.get("db"):
+        return connect.database_url(Path(path))
+    url = os.environ.get("MIXPANEL_DATA_URL") or config.get_main_option("sqlalchemy.url")
+    if "db" in arguments or not url:
+        raise CommandError(
+            "Which database? Say -x db=PATH, or set MIXPANEL_DATA_URL or sqlalchemy.url."
+        )
+    try:
+        return connect.database_url(url)
+    except ValueError as error:
+        raise CommandError(str(error)) from error
 
 
-def include_name(name: str | None, kind: str, parents: Any) -> bool:
-    """Look at our own tables only; all others belong to the application."""
-    return kind != "table" or name in INTERNAL.tables
+def only_looks() -> bool:
+    """Tell whether the command has no revision to go to, such as ``current`` and ``check``."""
+    try:
+        context.get_revision_argument()
+    except KeyError:
+        return True
+    return False
 
 
-def run(connection: Connection | None, **options: Any) -> None:
-    """Run the migrations in one transaction."""
+def run(connection: Connection | None, *, looking: bool = False, **options: object) -> None:
+    """Run the migrations in one transaction; looking makes not even the version table."""
     context.configure(
-        connection=connection,
-        target_metadata=INTERNAL,
-        version_table=VERSION_TABLE.name,
-        version_table_pk=False,
-        include_name=include_name,
-        **options,
+        connection=connection, dont_mutate=looking, **revisions.options(connection), **options
     )
     with context.begin_transaction():
         context.run_migrations()
 
 
+def run_on_file(url: URL, *, looking: bool) -> None:
+    """Run the migrations on a database of our own opening, and empty its write-ahead log."""
+    engine = create_engine(url, connect_args={"read_only": looking})
+    try:
+        with connect.file_errors(Path(url.database or connect.MEMORY)):
+            with engine.begin() as connection:
+                run(connection, looking=looking)
+            if not looking:
+                connect.checkpoint(engine)
+    except MixpanelDataError as error:
+        raise CommandError(error.message) from error
+    finally:
+        engine.dispose()
+
+
 register_duckdb()
 given: Connection | None = config.attributes.get("connection")
 if given is not None:
-    run(given)
+    run(given, looking=only_looks())
 else:
     if config.config_file_name is not None:
         fileConfig(config.config_file_name, disable_existing_loggers=False)
     if context.is_offline_mode():
         run(None, url=database_url(), literal_binds=True)
     else:
-        engine = create_engine(database_url(), poolclass=pool.NullPool)
-        with engine.connect() as opened:
-            run(opened)
+        run_on_file(database_url(), looking=only_looks())

@@ -1,4 +1,4 @@
-"""Create the internal table.
+"""The internal table, as the original library made it.
 
 Revision: 0001
 Follows: nothing
@@ -14,9 +14,21 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+COLUMNS = {
+    "table_name": "VARCHAR",
+    "type": "VARCHAR",
+    "fetched_at": "TIMESTAMP",
+    "from_date": "DATE",
+    "to_date": "DATE",
+    "row_count": "INTEGER",
+}
+
 
 def upgrade() -> None:
-    """Create the table that says how and when the others were fetched."""
+    """Create the table, or take over the one of a file that the original library made."""
+    if not op.get_context().as_sql and sa.inspect(op.get_bind()).has_table("_metadata"):
+        check_original()
+        return
     op.create_table(
         "_metadata",
         sa.Column("table_name", sa.String, primary_key=True),
@@ -24,10 +36,20 @@ def upgrade() -> None:
         sa.Column("fetched_at", sa.DateTime, nullable=False),
         sa.Column("from_date", sa.Date),
         sa.Column("to_date", sa.Date),
-        sa.Column("row_count", sa.BigInteger, nullable=False),
-        sa.Column("filter_events", sa.ARRAY(sa.String)),
-        sa.Column("filter_where", sa.String),
+        sa.Column("row_count", sa.Integer, nullable=False),
     )
+
+
+def check_original() -> None:
+    """Refuse a table that only has the name of ours."""
+    columns = sa.inspect(op.get_bind()).get_columns("_metadata")
+    found = {column["name"]: column["duckdb_type"] for column in columns}
+    for name in {**COLUMNS, **found}:
+        if found.get(name) != COLUMNS.get(name):
+            raise ValueError(
+                f"Table _metadata, column {name}: the type is {found.get(name)}, but the original "
+                f"library made it {COLUMNS.get(name)}. It is somebody else's table."
+            )
 
 
 def downgrade() -> None:

@@ -7,19 +7,26 @@ Example:
     []
 """
 
+from mixpanel_data import migrate
 from mixpanel_data.exceptions import (
     DatabaseCorruptError,
     DatabaseFileError,
+    DatabaseFormatError,
     DatabaseLockedError,
     DatabaseNotFoundError,
     DatabaseReadOnlyError,
     DuplicateRecordError,
     ExportLineError,
     MetadataError,
+    MigrationError,
     MixpanelDataError,
     QueryError,
     RecordError,
-    SchemaUnknownError,
+    RevisionError,
+    SchemaDriftError,
+    SchemaForeignError,
+    SchemaNewerError,
+    SchemaOlderError,
     SchemaUnversionedError,
     SchemaVersionError,
     StorageClosedError,
@@ -32,13 +39,22 @@ from mixpanel_data.exceptions import (
 from mixpanel_data.exports import read_events_export, read_profiles_export
 from mixpanel_data.models import EventMixin, ProfileMixin
 from mixpanel_data.storage import StorageEngine
-from mixpanel_data.types import ColumnInfo, TableInfo, TableMetadata, TableSchema
+from mixpanel_data.types import (
+    ColumnInfo,
+    MigrationResult,
+    SchemaRevision,
+    SchemaStatus,
+    TableInfo,
+    TableMetadata,
+    TableSchema,
+)
 from mixpanel_data.utc import UtcDateTime
 
 __all__ = [
     "ColumnInfo",
     "DatabaseCorruptError",
     "DatabaseFileError",
+    "DatabaseFormatError",
     "DatabaseLockedError",
     "DatabaseNotFoundError",
     "DatabaseReadOnlyError",
@@ -46,11 +62,19 @@ __all__ = [
     "EventMixin",
     "ExportLineError",
     "MetadataError",
+    "MigrationError",
+    "MigrationResult",
     "MixpanelDataError",
     "ProfileMixin",
     "QueryError",
     "RecordError",
-    "SchemaUnknownError",
+    "RevisionError",
+    "SchemaDriftError",
+    "SchemaForeignError",
+    "SchemaNewerError",
+    "SchemaOlderError",
+    "SchemaRevision",
+    "SchemaStatus",
     "SchemaUnversionedError",
     "SchemaVersionError",
     "StorageClosedError",
@@ -64,6 +88,7 @@ __all__ = [
     "TableSchema",
     "UtcDateTime",
     "WriteConflictError",
+    "migrate",
     "read_events_export",
     "read_profiles_export",
 ]

@@ -5,6 +5,8 @@ This is the one place that reads the text of a driver's message, and only where 
 
 from __future__ import annotations
 
+import logging
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
@@ -20,15 +22,22 @@ from sqlalchemy.pool import NullPool
 from mixpanel_data.exceptions import (
     DatabaseCorruptError,
     DatabaseFileError,
+    DatabaseFormatError,
     DatabaseLockedError,
     MixpanelDataError,
     QueryError,
 )
 
+logger = logging.getLogger("mixpanel_data")
+
+#: DuckDB's name for a database without a file.
+MEMORY = ":memory:"
+
 _FILE_ERRORS = (duckdb.IOException, duckdb.SerializationException, duckdb.FatalException)
 
 _LOCKED = re.compile(r"Could not set lock on file|being used by another process")
 _PID = re.compile(r"\(PID (\d+)\)")
+_NEWER_FORMAT = re.compile(r"newer version of DuckDB")
 _NO_DATABASE = re.compile(r"not a valid DuckDB database file|corrupt|checksum", re.IGNORECASE)
 
 
@@ -49,13 +58,32 @@ def open_database(
         DatabaseFileError: The file cannot be opened; the subclass says why.
         QueryError: DuckDB refuses the settings.
     """
-    database = ":memory:" if path is None else str(path)
+    database = MEMORY if path is None else str(path)
     try:
         return duckdb.connect(database, read_only=read_only, config=dict(config))
     except duckdb.ConnectionException as error:
         raise DatabaseFileError(Path(database), f"cannot be opened. {error}") from error
     except duckdb.Error as error:
         raise translated(error, path, "") from error
+
+
+def database_url(target: str | os.PathLike[str] | URL) -> URL:
+    """Return the URL of a database for our dialect.
+
+    Args:
+        target: Path of a file, or the URL of a DuckDB database with whatever driver. In URLs too,
+            paths stand as they are, with spaces and percent signs.
+
+    Raises:
+        ValueError: It is the URL of another kind of database.
+    """
+    if isinstance(target, str) and "://" in target:
+        target = make_url(target)
+    if not isinstance(target, URL):
+        return URL.create("duckdb+mixpanel", database=str(Path(target).expanduser()))
+    if target.get_backend_name() != "duckdb":
+        raise ValueError(f"{target!r} is no DuckDB database. Use duckdb+mixpanel:///PATH.")
+    return target.set(drivername="duckdb+mixpanel")
 
 
 def make_engine(path: Path | None, connect: Callable[[], Any]) -> Engine:
@@ -68,7 +96,7 @@ def make_engine(path: Path | None, connect: Callable[[], Any]) -> Engine:
         path: The file, for the engine's URL.
         connect: Gives a new connection of the dialect.
     """
-    url = URL.create("duckdb+mixpanel", database=":memory:" if path is None else str(path))
+    url = URL.create("duckdb+mixpanel", database=MEMORY if path is None else str(path))
     return create_engine(url, creator=connect, poolclass=NullPool)
 
 
@@ -87,6 +115,35 @@ def with_own_errors(engine: Engine, path: Path | None) -> Engine:
             raise translated(cause, path, context.statement or "") from cause
 
     return own
+
+
+@contextmanager
+def file_errors(path: Path) -> Iterator[None]:
+    """Turn what the driver raises over an engine that is not ours into our errors, chained."""
+    try:
+        yield
+    except DBAPIError as error:
+        if not isinstance(error.orig, duckdb.Error):
+            raise
+        if isinstance(error.orig, duckdb.ConnectionException):
+            raise DatabaseFileError(path, f"cannot be opened. {error.orig}") from error.orig
+        raise translated(error.orig, path, error.statement or "") from error.orig
+
+
+def checkpoint(engine: Engine) -> None:
+    """Write the log of what was committed into the database file, if nothing else is going on.
+
+    Otherwise DuckDB does so later. After a change of tables it is better done at once: a log that
+    tells of one is what DuckDB most often fails to read after a crash
+    (https://github.com/duckdb/duckdb/issues/25510).
+    """
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        try:
+            connection.exec_driver_sql("CHECKPOINT")
+        except DBAPIError as error:
+            if not isinstance(error.orig, duckdb.TransactionException):
+                raise
+            logger.info("Not checkpointed, because the database is in use: %s", error.orig)
 
 
 @contextmanager
@@ -120,6 +177,8 @@ def translated(error: duckdb.Error, path: Path | None, query: str) -> MixpanelDa
     if _LOCKED.search(message):
         holder = _PID.search(message)
         return DatabaseLockedError(path, int(holder[1]) if holder else None)
+    if _NEWER_FORMAT.search(message):
+        return DatabaseFormatError(path, message)
     if _NO_DATABASE.search(message):
         return DatabaseCorruptError(
             path, f"no DuckDB database, or a damaged one. Check the path. DuckDB says: {message}"

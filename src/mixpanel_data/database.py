@@ -35,7 +35,7 @@ _BUSY: tuple[type[duckdb.Error], ...] = tuple(
     getattr(duckdb, name) for name in ("ResourceInUseException",) if hasattr(duckdb, name)
 )
 
-DEFAULT_LOAD_MEMORY_LIMIT = "128MiB"
+DEFAULT_LOAD_MEMORY_LIMIT = "192MiB"
 
 
 class Database:
@@ -47,6 +47,7 @@ class Database:
         config: DuckDB's settings.
         load_memory_limit: What DuckDB's memory may grow to while rows stream in, unless
             ``config`` has a ``memory_limit``; None for no limit of ours.
+        migrate: Upgrade an older file first.
         folder: A folder to remove on closing.
 
     Attributes:
@@ -66,6 +67,7 @@ class Database:
         read_only: bool = False,
         config: Mapping[str, Any] | None = None,
         load_memory_limit: str | None = DEFAULT_LOAD_MEMORY_LIMIT,
+        migrate: bool = False,
         folder: EphemeralFolder | None = None,
     ) -> None:
         is_new = path is None or not path.exists()
@@ -98,6 +100,8 @@ class Database:
             self.engine = connect.make_engine(path, self.connect)
             self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
             self._own = connect.with_own_errors(self.engine, path)
+            if migrate and not is_new and path is not None:
+                self._migrate(path)
             if is_new:
                 self.ensure_schema()
             elif path is not None:
@@ -106,6 +110,15 @@ class Database:
         except BaseException:
             self.close()
             raise
+
+    def _migrate(self, path: Path) -> None:
+        with self._own.begin() as connection:
+            if schema.version_of(connection).state not in ("older", "unversioned"):
+                return
+            from mixpanel_data import revisions
+
+            revisions.upgrade(connection, path)
+        connect.checkpoint(self.engine)
 
     def close(self) -> None:
         """Close every connection and let go of the file; closing twice is fine.

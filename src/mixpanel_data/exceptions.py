@@ -7,8 +7,10 @@ with what to do next, where there is something to do.
 
 from __future__ import annotations
 
+import json
+import shlex
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 
 class MixpanelDataError(Exception):
@@ -261,7 +263,24 @@ class DatabaseReadOnlyError(DatabaseFileError, PermissionError):
         super().__init__(path, "opened with read_only=True. Open it without to write.")
 
 
+class DatabaseFormatError(DatabaseFileError):
+    """The file was written by a newer DuckDB than the one installed."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(
+            path,
+            "written by a newer DuckDB. Nothing was changed. Update it: "
+            f"pip install --upgrade duckdb. DuckDB says: {problem}",
+        )
+
+
 # Schema versions
+
+
+def _upgrade_command(path: Path) -> str:
+    """Return a command for the shell that works wherever the library is installed."""
+    call = f"from mixpanel_data import migrate; migrate.upgrade({json.dumps(str(path.absolute()))})"
+    return shlex.join(["python", "-c", call])
 
 
 class SchemaVersionError(DatabaseFileError):
@@ -270,35 +289,110 @@ class SchemaVersionError(DatabaseFileError):
     Attributes:
         found: The revision in the file, None when it has none.
         expected: The revision this library works with.
+        command: The command for the shell that comes next, None when there is none.
     """
 
-    def __init__(self, path: Path, found: str | None, expected: str, problem: str) -> None:
-        super().__init__(path, problem, {"found": found, "expected": expected})
+    #: What is wrong; ``{found}`` and ``{expected}`` are filled in.
+    problem: ClassVar[str]
+
+    def __init__(self, path: Path, found: str | None, expected: str, more: str = "") -> None:
         self.found = found
         self.expected = expected
+        self.command = self._command(path)
+        problem = self.problem.format(found=found or "none", expected=expected)
+        super().__init__(
+            path,
+            " ".join(filter(None, [problem, more, self.command])),
+            {"found": found, "expected": expected, "command": self.command},
+        )
+
+    def _command(self, path: Path) -> str | None:
+        return None
+
+
+class SchemaOlderError(SchemaVersionError):
+    """The file has an older revision than this library works with."""
+
+    problem = (
+        "has schema revision {found}, this library works with {expected}. Nothing was changed. "
+        "Open it with migrate=True, or upgrade it:"
+    )
+
+    def _command(self, path: Path) -> str:
+        return _upgrade_command(path)
 
 
 class SchemaUnversionedError(SchemaVersionError):
-    """The file has our internal table but no revision."""
+    """The file has our internal table but no revision: the original library made it."""
 
-    def __init__(self, path: Path, expected: str) -> None:
-        super().__init__(
-            path,
-            None,
-            expected,
-            "holds Mixpanel tables without a schema revision. Nothing was changed. "
-            "Load the data into a new file, or open the file with duckdb.connect().",
-        )
+    problem = (
+        "holds Mixpanel tables without a schema revision, as the original mixpanel_data made "
+        "them; this library works with {expected}. Nothing was changed. Nothing gets lost when "
+        "you open it with migrate=True, or upgrade it:"
+    )
+
+    def _command(self, path: Path) -> str:
+        return _upgrade_command(path)
 
 
-class SchemaUnknownError(SchemaVersionError):
+class SchemaNewerError(SchemaVersionError):
     """The file has a revision that this library does not know."""
 
-    def __init__(self, path: Path, found: str, expected: str) -> None:
+    problem = (
+        "has schema revision {found}, which this library does not know; it works with {expected}. "
+        "Nothing was changed. Update the library:"
+    )
+
+    def _command(self, path: Path) -> str:
+        return "pip install --upgrade mixpanel_data"
+
+
+class SchemaForeignError(SchemaVersionError):
+    """The file has a table of the name of our internal one that is somebody else's."""
+
+    problem = (
+        "has a table _metadata that is not this library's, which works with revision {expected}. "
+        "Nothing was changed. Rename that table, or use another file."
+    )
+
+
+class SchemaDriftError(SchemaVersionError):
+    """Tables are not what the revision of the file says they are.
+
+    Attributes:
+        differences: A sentence for each, with table and column.
+    """
+
+    problem = (
+        "says it has schema revision {found}, but is different. Nothing was changed. "
+        "Change the tables back, or load their data into new ones:"
+    )
+
+    def __init__(
+        self, path: Path, found: str | None, expected: str, differences: list[str]
+    ) -> None:
+        super().__init__(path, found, expected, " ".join(differences))
+        self.differences = differences
+        self.details["differences"] = differences
+
+
+class MigrationError(SchemaVersionError):
+    """A migration failed and was rolled back; its cause is chained."""
+
+    problem = "could not be migrated from revision {found} to {expected}. Nothing was changed."
+
+
+class RevisionError(MixpanelDataError, ValueError):
+    """There is no such schema revision, or no way to it from here.
+
+    Attributes:
+        revision: As it was given.
+    """
+
+    def __init__(self, revision: str, problem: object) -> None:
         super().__init__(
-            path,
-            found,
-            expected,
-            f"has schema revision {found!r}, this library works with {expected!r}. "
-            "Nothing was changed. Update the library: pip install --upgrade mixpanel_data.",
+            f"Cannot go to schema revision {revision!r}: {problem}. "
+            "mixpanel_data.migrate.history() lists the revisions.",
+            {"revision": revision},
         )
+        self.revision = revision

@@ -120,7 +120,7 @@ def _record(kind: TableType, table: Table, connection: Connection, **_: Any) -> 
 
 
 def _forget(table: Table, connection: Connection, **_: Any) -> None:
-    if schema.revision_of(connection) is not None:
+    if schema.version_of(connection).revision is not None:
         of_table = METADATA_TABLE.c.table_name == table.name
         connection.execute(delete(METADATA_TABLE).where(of_table))
 

@@ -80,7 +80,7 @@ class RecordBatches:
         width, name = len(self._columns), self._json.name
         scalars = itemgetter(*(column.name for column in self._scalars))
         dumps, is_finite = orjson.dumps, values.is_finite
-        size = 0
+        most_rows, most_bytes, size = self._batch_size, MAX_BATCH_BYTES, 0
         for record in self._records:
             try:
                 properties = record[name]
@@ -92,13 +92,13 @@ class RecordBatches:
                 if (
                     type(properties) is not dict
                     or len(record) != width
-                    or (b"null" in dumped and not is_finite(properties, dumped))
+                    or ((nulls := dumped.count(b"null")) and not is_finite(properties, nulls))
                 ):
                     del cells[-len(self._scalars) :]
                     dumped = self._take_carefully(record)
             documents.append(dumped)
             size += len(dumped)
-            if len(documents) == self._batch_size or size >= MAX_BATCH_BYTES:
+            if len(documents) == most_rows or size >= most_bytes:
                 yield self._take_batch()
                 size = 0
         if documents:

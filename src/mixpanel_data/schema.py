@@ -3,27 +3,66 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 from sqlalchemy import Connection, insert, inspect, select
 
-from mixpanel_data.exceptions import SchemaUnknownError, SchemaUnversionedError
+from mixpanel_data.exceptions import (
+    SchemaForeignError,
+    SchemaNewerError,
+    SchemaOlderError,
+    SchemaUnversionedError,
+    SchemaVersionError,
+)
 from mixpanel_data.tables import INTERNAL, METADATA_TABLE, VERSION_TABLE
+from mixpanel_data.types import SchemaState
 
-#: The head of ``migrations/versions``; a test compares the two. It stands here as well so that
-#: opening a file needs no Alembic.
-HEAD = "0001"
+#: The revisions in ``migrations/versions``, oldest first; a test compares the two. They stand here
+#: as well so that opening a file needs no Alembic.
+REVISIONS = ("0001", "0002")
+HEAD = REVISIONS[-1]
+
+#: What to raise in the states in which the library cannot work with a database.
+ERRORS: dict[SchemaState, type[SchemaVersionError]] = {
+    "older": SchemaOlderError,
+    "newer": SchemaNewerError,
+    "unversioned": SchemaUnversionedError,
+    "foreign": SchemaForeignError,
+}
 
 
-def revision_of(connection: Connection) -> str | None:
-    """Return the schema revision of a database, None when it has none."""
-    if not inspect(connection).has_table(VERSION_TABLE.name):
-        return None
-    return connection.scalar(select(VERSION_TABLE.c.version_num))
+class Version(NamedTuple):
+    """What a database says of itself.
+
+    Attributes:
+        state: How that compares with this library.
+        revision: The schema revision, None when there is none.
+    """
+
+    state: SchemaState
+    revision: str | None
+
+
+def version_of(connection: Connection) -> Version:
+    """Return the version of a database. Changes nothing."""
+    inspector = inspect(connection)
+    revision: str | None = None
+    if inspector.has_table(VERSION_TABLE.name):
+        revision = connection.scalar(select(VERSION_TABLE.c.version_num))
+    if revision is not None:
+        if revision == HEAD:
+            return Version("current", revision)
+        return Version("older" if revision in REVISIONS else "newer", revision)
+    if not inspector.has_table(METADATA_TABLE.name):
+        return Version("absent", None)
+    columns = {column["name"] for column in inspector.get_columns(METADATA_TABLE.name)}
+    is_ours = columns <= set(METADATA_TABLE.c.keys())
+    return Version("unversioned" if is_ours else "foreign", None)
 
 
 def ensure(connection: Connection) -> None:
     """Create the internal tables, at head, where the database has none; the caller commits."""
-    if revision_of(connection) is None:
+    if version_of(connection).revision is None:
         INTERNAL.create_all(connection, checkfirst=False)
         VERSION_TABLE.create(connection, checkfirst=True)
         connection.execute(insert(VERSION_TABLE).values(version_num=HEAD))
@@ -32,16 +71,23 @@ def ensure(connection: Connection) -> None:
 def check(connection: Connection, path: Path) -> None:
     """Make sure that the library can work with the tables of a database. Changes nothing.
 
+    A database without any table of ours is fine: they come with the first load.
+
     Args:
         connection: Connection to the database.
         path: Its file, for the message.
 
     Raises:
-        SchemaUnversionedError: The database has our internal table, but no revision.
-        SchemaUnknownError: The database has a revision that this library does not know.
+        SchemaVersionError: It cannot; the subclass says why.
     """
-    found = revision_of(connection)
-    if found is None and inspect(connection).has_table(METADATA_TABLE.name):
-        raise SchemaUnversionedError(path, HEAD)
-    if found not in (None, HEAD):
-        raise SchemaUnknownError(path, str(found), HEAD)
+    refuse(version_of(connection), path)
+
+
+def refuse(version: Version, path: Path) -> None:
+    """Raise the error for a version that the library cannot work with.
+
+    Raises:
+        SchemaVersionError: The subclass says what is wrong.
+    """
+    if error := ERRORS.get(version.state):
+        raise error(path, version.revision, HEAD)

@@ -7,7 +7,7 @@ So a row whose key may have come before is held back instead, and settled at the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -23,30 +23,30 @@ FILTER_WORDS = 2**22
 
 
 class BloomFilter:
-    """A set of hashes in constant memory that errs in one direction only.
+    """A set of strings in constant memory that errs in one direction only.
 
-    Each hash sets four bits of one 64-bit word, so that adding it touches memory once
+    Each key sets four bits of one 64-bit word, so that adding it touches memory once
     (Putze, Sanders and Singler, "Cache-, Hash- and Space-Efficient Bloom Filters", 2007).
 
     Args:
         words: Its size, a power of two of at most 2**40.
     """
 
-    def __init__(self, words: int = FILTER_WORDS) -> None:
+    def __init__(self, words: int) -> None:
         self._words = np.zeros(words, np.uint64)
 
-    def add(self, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
-        """Add hashes; tell for each whether it may have come before. False is certain."""
+    def add(self, keys: Sequence[str]) -> npt.NDArray[np.bool_]:
+        """Add keys; tell for each whether it may have come before. False is certain."""
+        hashes = np.fromiter(map(hash, keys), np.int64, len(keys)).view(np.uint64)
         words = hashes & np.uint64(len(self._words) - 1)
         bits = np.zeros_like(hashes)
         for shift in (40, 46, 52, 58):
             bits |= np.uint64(1) << (hashes >> np.uint64(shift) & np.uint64(63))
         before: npt.NDArray[np.bool_] = self._words[words] & bits == bits
         np.bitwise_or.at(self._words, words, bits)
-        if len(np.unique(hashes)) < len(hashes):
-            repeated = np.ones_like(before)
-            repeated[np.unique(hashes, return_index=True)[1]] = False
-            before |= repeated
+        if len(set(keys)) < len(keys):
+            first = {key: position for position, key in reversed(list(enumerate(keys)))}
+            before |= [first[key] < position for position, key in enumerate(keys)]
         return before
 
 
@@ -119,13 +119,13 @@ class Sieve:
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Consume the source."""
-        seen = BloomFilter()
+        seen = BloomFilter(FILTER_WORDS)
         for batch in self._source:
             start, self.rows = self.rows, self.rows + batch.num_rows
             if self._joined_after is not None:
                 yield batch
                 continue
-            suspect = seen.add(_hashes(batch.column(self._key)))
+            suspect = seen.add(batch.column(self._key).to_pylist())
             if suspect.any():
                 self._aside.add(batch.filter(pa.array(suspect)), start + np.flatnonzero(suspect))
                 batch = batch.filter(pa.array(~suspect))
@@ -143,8 +143,3 @@ class Sieve:
         if position < joined_after + aside.rows:
             return aside.index_of(position - joined_after)
         return position
-
-
-def _hashes(keys: pa.Array) -> npt.NDArray[np.uint64]:
-    hashes = np.fromiter(map(hash, keys.to_pylist()), np.int64, len(keys))
-    return hashes.view(np.uint64)

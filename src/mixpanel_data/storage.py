@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 from sqlalchemy import Engine
 
-from mixpanel_data import introspect
+from mixpanel_data import introspect, schema
 from mixpanel_data.database import DEFAULT_LOAD_MEMORY_LIMIT, Database
 from mixpanel_data.ephemeral import EphemeralFolder
 from mixpanel_data.exceptions import DatabaseNotFoundError
@@ -42,9 +42,12 @@ class StorageEngine(Loading, Querying):
             ``"500MB"``; queries that run meanwhile share it. Afterwards they may grow as before.
             A ``memory_limit`` of your own, in ``config`` or set in SQL, is respected instead;
             None sets no limit.
+        migrate: Upgrade a file of an older version of the library, or of the original one, before
+            anything else; see :mod:`mixpanel_data.migrate`. Otherwise such a file is refused.
 
     Raises:
-        ValueError: Neither path nor project id, or an id that cannot be a file's name.
+        ValueError: Neither path nor project id, or an id that cannot be a file's name; or
+            ``migrate`` with ``read_only``.
         DatabaseNotFoundError: ``read_only``, and there is no file.
         DatabaseLockedError: Another process has the file open.
         DatabaseFileError: The file or its folder cannot be used for another reason.
@@ -74,12 +77,16 @@ class StorageEngine(Loading, Querying):
         read_only: bool = False,
         config: Mapping[str, Any] | None = None,
         load_memory_limit: str | None = DEFAULT_LOAD_MEMORY_LIMIT,
+        migrate: bool = False,
     ) -> None:
+        if migrate and read_only:
+            raise ValueError("migrate=True changes the file. Leave out read_only=True.")
         self._database = Database(
             _database_path(path, project_id),
             read_only=read_only,
             config=config,
             load_memory_limit=load_memory_limit,
+            migrate=migrate,
         )
 
     @classmethod
@@ -118,6 +125,7 @@ class StorageEngine(Loading, Querying):
         *,
         read_only: bool = False,
         config: Mapping[str, Any] | None = None,
+        migrate: bool = False,
     ) -> Self:
         """Open a database file that must be there already; nothing is created.
 
@@ -128,7 +136,7 @@ class StorageEngine(Loading, Querying):
         found = _database_path(path, None)
         if not found.exists():
             raise DatabaseNotFoundError(found)
-        return cls._over(Database(found, read_only=read_only, config=config))
+        return cls(found, read_only=read_only, config=config, migrate=migrate)
 
     @classmethod
     def _over(cls, database: Database) -> Self:
@@ -177,6 +185,12 @@ class StorageEngine(Loading, Querying):
     def read_only(self) -> bool:
         """True when the engine was opened without the right to write."""
         return self._database.read_only
+
+    @property
+    def schema_revision(self) -> str | None:
+        """The revision of the schema; None in a database without any table of ours."""
+        with self._database.looking() as connection:
+            return schema.version_of(connection).revision
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:

@@ -79,18 +79,24 @@ def managed_table(kind: TableType, name: str, metadata: MetaData | None = None) 
     return Table(name, MetaData() if metadata is None else metadata, *managed_columns(kind))
 
 
-def without_key(table: Table, name: str, **options: Any) -> Table:
+def without_key(
+    table: Table, name: str, *, compression: str | None = None, **options: Any
+) -> Table:
     """Declare the same columns under another name, not null where the key is, but without a key.
 
     Args:
         table: The table to take the columns from.
         name: Name of the new table.
+        compression: DuckDB's method for the documents; it chooses itself where there is none.
         options: Options of ``sqlalchemy.Table``, such as ``prefixes=["TEMPORARY"]``.
     """
     columns = [
         Column(column.name, column.type, nullable=column.nullable, info=column.info)
         for column in table.columns
     ]
+    for column in columns:
+        if compression and isinstance(column.type, JSON):
+            column.info = {**column.info, "duckdb_compression": compression}
     return Table(name, MetaData(), *columns, **options)
 
 

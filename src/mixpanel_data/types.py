@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timezone
+from pathlib import Path
 from typing import Literal, get_args
 
 from mixpanel_data.exceptions import MetadataError
 
 TableType = Literal["events", "profiles"]
 OnConflict = Literal["ignore", "replace", "error"]
+SchemaState = Literal["current", "older", "newer", "unversioned", "foreign", "absent"]
 
 
 @dataclass(frozen=True)
@@ -130,3 +132,59 @@ class TableSchema:
 
     table_name: str
     columns: list[ColumnInfo]
+
+
+@dataclass(frozen=True)
+class SchemaStatus:
+    """How a database compares with what this library works with.
+
+    Attributes:
+        state: ``"current"``; ``"older"`` or ``"newer"`` than this library; ``"unversioned"``,
+            made by the original library; ``"foreign"``, with a table ``_metadata`` that is not
+            ours; or ``"absent"``, without any table of ours.
+        revision: The schema revision, None when there is none.
+        head: The revision this library works with.
+        tables: Names of the events and profiles tables, sorted.
+        unrecorded: Names of tables that look like ours but have no metadata, sorted: a load died
+            half-way, or an application made them. Migrations leave them as they are.
+    """
+
+    state: SchemaState
+    revision: str | None
+    head: str
+    tables: list[str]
+    unrecorded: list[str]
+
+
+@dataclass(frozen=True)
+class MigrationResult:
+    """What a migration did.
+
+    Attributes:
+        before: The revision the database had, None for none.
+        after: The revision it has now.
+        unrecorded: As in :class:`SchemaStatus`.
+        backup: The copy of the file as it was, None when none was asked for.
+    """
+
+    before: str | None
+    after: str | None
+    unrecorded: list[str]
+    backup: Path | None
+
+
+@dataclass(frozen=True)
+class SchemaRevision:
+    """One step in the history of the schema.
+
+    Attributes:
+        revision: Its name.
+        follows: The revision before, None for the first.
+        summary: What it does.
+        applied: Whether the database has it; None when none was given.
+    """
+
+    revision: str
+    follows: str | None
+    summary: str
+    applied: bool | None

@@ -86,7 +86,8 @@ def create(connection: Connection, load: Load, *, primary_key: bool) -> int:
         RecordError: A record cannot be stored.
     """
     table = load.table
-    landing = without_key(table, table.name)
+    compression = introspect.document_compression(connection)
+    landing = without_key(table, table.name, compression=compression)
     with _deciding(table.name):
         _create_or_refuse(connection, landing)
     sieve = Sieve(load.batches, None if load.on_conflict == "error" else key_of(table).name)

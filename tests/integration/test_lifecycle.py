@@ -20,7 +20,7 @@ from mixpanel_data import (
     DatabaseNotFoundError,
     DatabaseReadOnlyError,
     MixpanelDataError,
-    SchemaUnknownError,
+    SchemaNewerError,
     SchemaUnversionedError,
     StorageClosedError,
     StorageEngine,
@@ -58,6 +58,7 @@ ASKING: dict[str, Callable[[StorageEngine], object]] = {
     "connection": lambda s: s.connection,
     "engine": lambda s: s.engine,
     "session": lambda s: s.session(),
+    "schema_revision": lambda s: s.schema_revision,
 }
 CONSTRUCTORS = {"ephemeral", "memory", "open_existing"}
 ALWAYS_USABLE = {"close", "cleanup", "path", "read_only"}
@@ -749,7 +750,7 @@ def test_an_unknown_revision_is_refused_and_left_alone(filled: Path, read_only: 
     with duckdb.connect(str(filled)) as connection:
         connection.execute("UPDATE _mixpanel_data_version SET version_num = 'unknown'")
     before = contents(filled.parent)
-    with pytest.raises(SchemaUnknownError) as caught:
+    with pytest.raises(SchemaNewerError) as caught:
         StorageEngine(filled, read_only=read_only)
     assert caught.value.path == filled
     assert caught.value.found == "unknown"

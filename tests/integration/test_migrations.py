@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +17,18 @@ from alembic.util import CommandError
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Engine
 
-from mixpanel_data import (
-    SchemaUnknownError,
-    SchemaUnversionedError,
-    SchemaVersionError,
-    StorageEngine,
-)
+from mixpanel_data import StorageEngine
 from mixpanel_data.dialect import MixpanelDialect
-from mixpanel_data.schema import HEAD
+from mixpanel_data.schema import HEAD, REVISIONS
 from tests.conftest import EVENTS, make_events
+from tests.databases import facts, make_database, make_text_file
 
 ROOT = Path(__file__).parents[2]
 
 
-def config_for(path: Path, **arguments: Any) -> Config:
+def config_for(path: Path) -> Config:
     config = Config(ROOT / "alembic.ini")
-    config.cmd_opts = type("Options", (), {"x": [f"db={path}"], **arguments})()
+    config.cmd_opts = Namespace(x=[f"db={path}"])
     return config
 
 
@@ -48,15 +45,30 @@ def no_url_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MIXPANEL_DATA_URL", raising=False)
 
 
-def test_there_is_one_head_and_the_library_works_with_it() -> None:
+def test_there_is_one_head_and_the_library_knows_all_revisions() -> None:
     script = ScriptDirectory.from_config(Config(ROOT / "alembic.ini"))
     assert script.get_heads() == [HEAD]
+    assert [step.revision for step in script.walk_revisions()] == list(REVISIONS)[::-1]
 
 
 def test_a_fresh_database_is_what_the_migrations_make(tmp_path: Path) -> None:
     StorageEngine(tmp_path / "fresh.db").close()
     command.upgrade(config_for(tmp_path / "migrated.db"), "head")
     assert catalog_of(tmp_path / "fresh.db") == catalog_of(tmp_path / "migrated.db")
+
+
+def test_every_revision_goes_down_to_what_was_there_and_up_again(path: Path) -> None:
+    command.upgrade(config_for(path), HEAD)
+    command.downgrade(config_for(path), "base")
+    before = facts(path)
+    for revision in REVISIONS:
+        command.upgrade(config_for(path), revision)
+        after = facts(path)
+        command.downgrade(config_for(path), "-1")
+        assert facts(path) == before
+        command.upgrade(config_for(path), "+1")
+        assert facts(path) == after
+        before = after
 
 
 @pytest.mark.parametrize("made_by", ["library", "migrations"])
@@ -71,11 +83,59 @@ def test_check_finds_nothing_to_do_twice_in_a_row(path: Path, made_by: str) -> N
     command.check(config_for(path))
 
 
-def test_check_finds_a_column_that_is_gone(path: Path) -> None:
+@pytest.mark.parametrize(
+    ("statement", "names"),
+    [
+        ("ALTER TABLE _metadata DROP COLUMN filter_where", ["_metadata", "filter_where"]),
+        ("ALTER TABLE events_jan DROP COLUMN properties", ["events_jan", "properties"]),
+        (
+            "ALTER TABLE events_jan ALTER COLUMN event_time TYPE VARCHAR",
+            ["modify_type", "events_jan", "event_time"],
+        ),
+    ],
+)
+def test_check_names_the_table_and_column_that_have_drifted(
+    path: Path, statement: str, names: list[str]
+) -> None:
     with StorageEngine(path) as storage:
-        storage.execute_rows("ALTER TABLE _metadata DROP COLUMN filter_where")
-    with pytest.raises(CommandError, match="filter_where"):
-        command.check(config_for(path))
+        storage.create_events_table("events_jan", make_events(3), EVENTS)
+        storage.execute_rows(statement)
+    for _ in range(2):
+        with pytest.raises(CommandError) as caught:
+            command.check(config_for(path))
+        assert all(name in str(caught.value) for name in names)
+
+
+@pytest.mark.parametrize("look", [command.current, command.check])
+def test_commands_that_look_create_and_change_nothing(path: Path, look: Any) -> None:
+    with pytest.raises(CommandError, match="does not exist"):
+        look(config_for(path))
+    assert not path.exists()
+    for recipe in ("original", "0001", "application"):
+        path.unlink(missing_ok=True)
+        before = make_database(recipe, path).read_bytes()
+        if look is command.check:
+            with pytest.raises(CommandError, match="not up to date"):
+                look(config_for(path))
+        else:
+            look(config_for(path))
+        assert path.read_bytes() == before
+        assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_file_of_the_original_library_is_adopted_from_the_command_line(path: Path) -> None:
+    make_database("original", path)
+    before = facts(path)["events_jan"]
+    command.upgrade(config_for(path), "head")
+    command.check(config_for(path))
+    assert facts(path)["events_jan"] == before
+    assert not path.with_name(f"{path.name}.wal").exists()
+
+
+def test_what_cannot_be_opened_is_said_in_one_line(path: Path) -> None:
+    make_text_file(path)
+    with pytest.raises(CommandError, match="no DuckDB database"):
+        command.upgrade(config_for(path), "head")
 
 
 def test_up_and_down_again_leaves_the_tables_of_events_alone(path: Path) -> None:
@@ -114,6 +174,33 @@ def test_the_database_may_come_from_the_environment(
     monkeypatch.setenv("MIXPANEL_DATA_URL", f"duckdb+mixpanel:///{path}")
     command.upgrade(Config(ROOT / "alembic.ini"), "head")
     assert path.exists()
+
+
+@pytest.mark.parametrize("driver", ["duckdb", "duckdb+mixpanel", "duckdb+other"])
+def test_the_database_may_come_from_the_configuration(driver: str, tmp_path: Path) -> None:
+    path = tmp_path / "50 % of it.db"
+    config = Config(ROOT / "alembic.ini")
+    config.set_main_option("sqlalchemy.url", f"{driver}:///{path}".replace("%", "%%"))
+    command.upgrade(config, "head")
+    assert path.exists()
+
+
+def test_another_kind_of_database_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MIXPANEL_DATA_URL", "postgresql://user:secret@host/name")
+    with pytest.raises(CommandError, match="no DuckDB database") as caught:
+        command.upgrade(Config(ROOT / "alembic.ini"), "head")
+    assert "secret" not in str(caught.value)
+
+
+def test_an_empty_path_is_not_taken_for_another_database(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MIXPANEL_DATA_URL", f"duckdb+mixpanel:///{path}")
+    config = Config(ROOT / "alembic.ini")
+    config.cmd_opts = Namespace(x=["db="])
+    with pytest.raises(CommandError, match="-x db=PATH"):
+        command.upgrade(config, "head")
+    assert not path.exists()
 
 
 def test_without_a_database_the_error_says_how_to_name_one() -> None:
@@ -207,29 +294,6 @@ def test_an_application_with_a_history_of_its_own_shares_the_file(
     run(command.downgrade, theirs, "base")
     assert tables() == [name for name in both if name != "orders"]
     engine.dispose()
-
-
-def test_an_unversioned_file_is_refused_with_both_facts_and_left_alone(path: Path) -> None:
-    with StorageEngine(path) as storage:
-        storage.create_events_table("events_jan", make_events(3), EVENTS)
-        storage.execute_rows("DROP TABLE _mixpanel_data_version")
-    before = path.read_bytes()
-    with pytest.raises(SchemaUnversionedError) as caught:
-        StorageEngine(path)
-    assert (caught.value.path, caught.value.found, caught.value.expected) == (path, None, HEAD)
-    assert isinstance(caught.value, SchemaVersionError)
-    assert path.read_bytes() == before
-
-
-@pytest.mark.parametrize("read_only", [True, False])
-def test_an_unknown_revision_is_refused_and_left_alone(path: Path, read_only: bool) -> None:
-    with StorageEngine(path) as storage:
-        storage.execute_rows("UPDATE _mixpanel_data_version SET version_num = '9999'")
-    before = path.read_bytes()
-    with pytest.raises(SchemaUnknownError, match="Update the library") as caught:
-        StorageEngine(path, read_only=read_only)
-    assert (caught.value.found, caught.value.expected) == ("9999", HEAD)
-    assert path.read_bytes() == before
 
 
 def test_an_implementation_that_the_application_registered_is_kept() -> None:

@@ -21,12 +21,13 @@ LAYERS = [
     {"tables", "exports"},
     {"records", "documents", "dialect"},
     {"connect", "schema", "introspect", "unique"},
-    {"arrow", "files", "stream"},
+    {"arrow", "files", "stream", "operations", "revisions", "backup"},
     {"sieve"},
     {"read", "write", "models"},
     {"database"},
     {"loading", "querying"},
     {"storage"},
+    {"migrate"},
     {"__init__"},
 ]
 LEVEL = {name: level for level, layer in enumerate(LAYERS) for name in layer}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import closing
 from functools import lru_cache
 from types import ModuleType
@@ -27,6 +28,8 @@ from mixpanel_data.dialect.type_names import TypeCompiler
 #: Execution option: make a lazy DuckDB relation (``result.cursor.relation``) instead of running.
 RELATION_OPTION = "duckdb_relation"
 
+_REGISTER = re.compile(r"\s*register\(\$1, \$2\)\s*", re.IGNORECASE)
+
 
 @lru_cache
 def reserved_words() -> frozenset[str]:
@@ -49,6 +52,8 @@ class IdentifierPreparer(duckdb_engine.DuckDBIdentifierPreparer):
 
     def format_schema(self, name: str) -> str:
         """Quote a schema, or a database and a schema (``database.schema``)."""
+        if getattr(name, "quote", None) is False:  # what schema_translate_map will replace
+            return name
         return ".".join(self.quote(part) for part in split_schema(name) if part is not None)
 
 
@@ -89,6 +94,7 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
     colspecs = {  # noqa: RUF012 (SQLAlchemy declares it so)
         **duckdb_engine.Dialect.colspecs,
         types.Enum: types.Enum,  # PostgreSQL's is a type that has to be created
+        types.JSON: json_paths.Document,
         types.JSON.JSONIndexType: json_paths.JSONIndex,
         types.JSON.JSONPathType: json_paths.JSONPath,
         types.Numeric: datatypes.Numeric,
@@ -203,8 +209,13 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
         dbapi_connection.begin()
 
     def do_execute(self, cursor: Any, statement: Any, parameters: Any, context: Any = None) -> None:
-        """Run a statement, or make a relation of it where the execution option says so."""
-        if context is not None and context.execution_options.get(RELATION_OPTION):
+        """Run a statement, or make a relation of it where the execution option says so.
+
+        duckdb-engine's ``register(:name, :data)`` is no SQL, but makes data readable by a name.
+        """
+        if _REGISTER.fullmatch(statement):
+            cursor.connection.register(*parameters)
+        elif context is not None and context.execution_options.get(RELATION_OPTION):
             cursor.relate(statement, parameters)
         else:
             cursor.execute(statement, parameters)

@@ -11,6 +11,7 @@ from duckdb_engine import datatypes
 from sqlalchemy import types
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql import operators
 from sqlalchemy.types import TypeEngine
 
 
@@ -22,16 +23,36 @@ class Fields(dict[str, type[TypeEngine[Any]] | TypeEngine[Any]]):
         return hash(tuple(self.items()))
 
 
+#: SQLAlchemy 2.1 asks every type which operators it has.
+_ANY_OPERATOR = getattr(getattr(operators, "OperatorClass", None), "ANY", None)
+
+
 class Struct(datatypes.Struct):
     """STRUCT that compiles outside ``CREATE TABLE`` too, unlike duckdb-engine's."""
+
+    operator_classes = _ANY_OPERATOR
 
     def __init__(self, fields: Mapping[str, TypeEngine[Any]]) -> None:
         """Take the types of the fields, in order."""
         super().__init__(Fields(fields))
 
 
+class Map(datatypes.Map):
+    """MAP that can be empty, unlike duckdb-engine's."""
+
+    operator_classes = _ANY_OPERATOR
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any]:
+        """Return the function that prepares a parameter."""
+        return lambda value: (
+            None if value is None else {"key": list(value), "value": list(value.values())}
+        )
+
+
 class Union(datatypes.Union):
     """UNION that compiles outside ``CREATE TABLE`` too, unlike duckdb-engine's."""
+
+    operator_classes = _ANY_OPERATOR
 
     def __init__(self, fields: Mapping[str, TypeEngine[Any]]) -> None:
         """Take the types of the fields, in order."""

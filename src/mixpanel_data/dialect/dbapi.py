@@ -158,10 +158,9 @@ class Connection:
         """Drop a result that nobody will read, which would keep its transaction open."""
         self._current = None
         if not self.closed:
-            # DuckDB 1.5 drops a result only for another one.
-            drop = getattr(self.driver, "abort", lambda: self.driver.execute("SELECT 1").fetchall())
-            with suppress(ConnectionException):
-                drop()
+            # DuckDB 2.0's abort() would fail the transaction after an INSERT … RETURNING.
+            with suppress(ConnectionException, TransactionException):
+                self.driver.execute("SELECT 1").fetchall()
 
     def register(self, name: str, data: object) -> None:
         """Make data readable as a view of this connection."""

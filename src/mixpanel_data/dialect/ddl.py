@@ -2,7 +2,8 @@
 
 DuckDB has neither ``SERIAL`` nor ``IDENTITY``, but it has sequences. A column that counts by
 itself gets one of its own, named ``<table>_<column>_seq``, which is created and dropped together
-with the table, in the same text.
+with the table, in the same text. Values that are given are taken, even where an ``Identity`` says
+``always``.
 """
 
 from __future__ import annotations
@@ -20,8 +21,7 @@ def own_sequence(column: Column[Any], preparer: IdentifierPreparer) -> Sequence 
 
     A reflected column counts by itself when its default is the next value of such a sequence.
     """
-    table = column.table
-    sequence = Sequence(f"{table.name}_{column.name}_seq", schema=table.schema)
+    sequence = sequence_of(column.table, column.name)
     default = column.server_default
     if isinstance(default, Identity):
         return sequence
@@ -30,8 +30,14 @@ def own_sequence(column: Column[Any], preparer: IdentifierPreparer) -> Sequence 
         return sequence if text == next_value(sequence, preparer) else None
     explicit = column.default is not None and not getattr(column.default, "optional", False)
     # Public only since SQLAlchemy 2.1, as autoincrement_column.
-    counts = column is table._autoincrement_column and default is None and not explicit
+    counts = column is column.table._autoincrement_column and default is None and not explicit
     return sequence if counts else None
+
+
+def sequence_of(table: Table, column: str) -> Sequence:
+    """Return the sequence that a column has if it counts by itself."""
+    # DuckDB 1.5 does not read doubled quotes in the argument of nextval().
+    return Sequence(f"{table.name}_{column}_seq".replace('"', "_"), schema=table.schema)
 
 
 def next_value(sequence: Sequence, preparer: IdentifierPreparer) -> str:
@@ -75,7 +81,11 @@ class DDLCompiler(PGDDLCompiler):
         ]
 
     def get_column_specification(self, column: Column[Any], **kw: Any) -> str:
-        """Write a column: name, type, default or expression, ``NOT NULL``."""
+        """Write a column: name, type, default or expression, compression, ``NOT NULL``.
+
+        ``Column.info["duckdb_compression"]`` names the method of compression; DuckDB chooses where
+        there is none.
+        """
         words = [
             self.preparer.format_column(column),
             self.dialect.type_compiler_instance.process(
@@ -92,6 +102,8 @@ class DDLCompiler(PGDDLCompiler):
             words.append(f"DEFAULT {default}")
         if column.computed is not None:
             words.append(self.process(column.computed))
+        if method := column.info.get("duckdb_compression"):
+            words.append(f"USING COMPRESSION {method}")
         if not column.nullable:
             words.append("NOT NULL")
         return " ".join(words)

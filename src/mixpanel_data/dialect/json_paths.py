@@ -52,19 +52,30 @@ def _step(step: Step) -> str:
 
 
 class _Path(types.TypeEngine[Any]):
-    """Binds Python's names and indexes as paths."""
-
-    def bind_processor(self, dialect: Dialect) -> Callable[[Any], str]:
-        """Return the function that makes a path of a parameter."""
-        return _as_path
+    """Writes Python's names and indexes as paths; they are never bound, see ``statements``."""
 
     def literal_processor(self, dialect: Dialect) -> Callable[[Any], str]:
         """Return the function that makes the SQL text of a path."""
-        return lambda value: "'{}'".format(_as_path(value).replace("'", "''"))
+        return lambda value: _as_literal(_as_path(value))
 
 
 def _as_path(value: Any) -> str:
     return path([value] if isinstance(value, str | int) else value)
+
+
+def _as_literal(text: str) -> str:
+    # DuckDB's parser stops at a NUL.
+    parts = ("'{}'".format(part.replace("'", "''")) for part in text.split("\0"))
+    return " || chr(0) || ".join(parts)
+
+
+class Document(types.JSON[Any]):
+    """JSON that can be written into SQL, too."""
+
+    def literal_processor(self, dialect: Dialect) -> Callable[[Any], str]:
+        """Return the function that makes the SQL text of a document."""
+        bind = self.bind_processor(dialect)
+        return lambda value: "NULL" if (text := bind(value)) is None else _as_literal(text)
 
 
 class JSONIndex(_Path, types.JSON.JSONIndexType):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import VARCHAR, Integer
 from sqlalchemy.engine.interfaces import (
@@ -18,6 +18,9 @@ from sqlalchemy.engine.interfaces import (
 from mixpanel_data.dialect.catalog import Entry, spell
 from mixpanel_data.dialect.sql_text import ColumnDefinition, parse_columns, parse_type, unquote
 
+if TYPE_CHECKING:
+    from typing_extensions import NotRequired
+
 _NEXTVAL = re.compile(r"(?:\w+\.)*nextval\('(?:[^']|'')+'\)")
 
 # DuckDB drops the names that constraints are given and makes up others, the same for two checks of
@@ -25,14 +28,20 @@ _NEXTVAL = re.compile(r"(?:\w+\.)*nextval\('(?:[^']|'')+'\)")
 _NO_NAME = None
 
 
+#: How DuckDB 1.5 writes the defaults ``true`` and ``false``.
+_BOOLEANS = {"CAST('t' AS BOOLEAN)": "true", "CAST('f' AS BOOLEAN)": "false"}
+
+
 class DuckDBColumn(ReflectedColumn):
     """A reflected column.
 
     Attributes:
         duckdb_type: The type in DuckDB's own words, such as ``DECIMAL(10,2)``.
+        info: For ``Column.info``; absent where there is nothing to tell.
     """
 
     duckdb_type: str
+    info: NotRequired[dict[str, str]]
 
 
 def columns(entry: Entry) -> list[DuckDBColumn]:
@@ -43,7 +52,7 @@ def columns(entry: Entry) -> list[DuckDBColumn]:
 
 
 def _column(detail: dict[str, Any], definition: ColumnDefinition | None) -> DuckDBColumn:
-    default = detail["column_default"]
+    default = _BOOLEANS.get(detail["column_default"], detail["column_default"])
     column: DuckDBColumn = {
         "name": detail["column_name"],
         "type": parse_type(detail["data_type"], detail["column_name"]),
@@ -57,6 +66,8 @@ def _column(detail: dict[str, Any], definition: ColumnDefinition | None) -> Duck
     )
     if definition is not None and definition.collation is not None:
         column["type"] = VARCHAR(collation=definition.collation)
+    if definition is not None and definition.compression is not None:
+        column["info"] = {"duckdb_compression": definition.compression}
     if definition is not None and definition.computed is not None:
         column["default"] = None
         column["computed"] = {"sqltext": definition.computed, "persisted": False}

@@ -88,7 +88,7 @@ def join_schema(*parts: str) -> str:
     )
 
 
-def parse_type(text: str, column: str) -> TypeEngine[Any]:
+def parse_type(text: str, column: str = "") -> TypeEngine[Any]:
     """Return the SQLAlchemy type of a type in DuckDB's own words.
 
     Whatever is not known becomes ``NullType``, with a warning that names the column.
@@ -128,8 +128,7 @@ class _TypeParser:
             return datatypes.Union(dict(self._list(self._field)))
         if name == "MAP":
             key, value = self._list(self.parse)
-            mapping: TypeEngine[Any] = engine_types.Map(key, value)
-            return mapping
+            return datatypes.Map(key, value)
         self._skip_arguments()
         util.warn(f"DuckDB type {name!r} of column {self._column!r} is not known")
         return types.NullType()
@@ -163,19 +162,23 @@ class ColumnDefinition(NamedTuple):
 
     collation: str | None
     computed: str | None
+    compression: str | None
 
 
 def parse_columns(create_table: str) -> dict[str, ColumnDefinition]:
     """Read the columns in a ``CREATE TABLE`` as DuckDB writes it into ``duckdb_tables()``."""
     definitions: dict[str, ColumnDefinition] = {}
     for name, *clauses in _split_definitions(create_table):
-        collation = computed = None
+        collation = computed = compression = None
         if "COLLATE" in clauses:
             collation = unquote(clauses[clauses.index("COLLATE") + 1])
         if "GENERATED" in clauses:
             computed = clauses[clauses.index("GENERATED") + 3][1:-1]
+        if "COMPRESSION" in clauses:
+            compression = clauses[clauses.index("COMPRESSION") + 1].lower()
         # Constraints come after the columns, and "PRIMARY" is a column, too.
-        definitions.setdefault(unquote(name), ColumnDefinition(collation, computed))
+        definition = ColumnDefinition(collation, computed, compression)
+        definitions.setdefault(unquote(name), definition)
     return definitions
 
 

@@ -5,11 +5,22 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Column
+from sqlalchemy import Column, literal, type_coerce
 from sqlalchemy.dialects.postgresql.base import PGCompiler, PGExecutionContext
 from sqlalchemy.exc import CompileError
-from sqlalchemy.sql.elements import BinaryExpression, BindParameter
-from sqlalchemy.types import JSON, BigInteger, Integer, String
+from sqlalchemy.sql import operators
+from sqlalchemy.sql.elements import BinaryExpression, BindParameter, False_, True_
+from sqlalchemy.types import (
+    JSON,
+    BigInteger,
+    Date,
+    DateTime,
+    Integer,
+    String,
+    Time,
+    Uuid,
+    to_instance,
+)
 
 from mixpanel_data.dialect.ddl import own_sequence
 
@@ -20,6 +31,17 @@ _JSON_OPERATORS = {
     "#>": "json_extract",
     "#>>": "json_extract_string",
 }
+_COMPARISONS = {
+    operators.eq,
+    operators.ne,
+    operators.in_op,
+    operators.not_in_op,
+    operators.is_distinct_from,
+    operators.is_not_distinct_from,
+}
+
+#: Types whose values are strings where SQLAlchemy writes them.
+_WRITTEN_AS_TEXT = {Date, DateTime, Time, Uuid}
 
 
 class ExecutionContext(PGExecutionContext):
@@ -47,6 +69,14 @@ def _refers_to_itself(compiled: Any) -> bool:
     return any(key.references(table) for key in getattr(table, "foreign_keys", ()))
 
 
+def _as_document(value: Any) -> Any:
+    if isinstance(value, (True_, False_)):
+        return literal(isinstance(value, True_), JSON)
+    if isinstance(value, BindParameter):
+        return type_coerce(value, JSON).typed_expression
+    return value
+
+
 class StatementCompiler(PGCompiler):
     """Writes statements."""
 
@@ -70,6 +100,18 @@ class StatementCompiler(PGCompiler):
         """Take a member of a member of a document in the same way."""
         return self.visit_json_getitem_op_binary(binary, operator, **kw)
 
+    def visit_binary(self, binary: Any, *args: Any, **kw: Any) -> str:
+        """Compare documents with documents.
+
+        SQLAlchemy binds the ``"pro"`` of ``column["plan"] == "pro"`` as text, and DuckDB would make
+        a number of every member that it compares with a number.
+        """
+        if binary.operator in _COMPARISONS and binary.left.type._type_affinity is JSON:
+            binary = binary._clone()
+            binary.right = _as_document(binary.right)
+        text: str = super().visit_binary(binary, *args, **kw)
+        return text
+
     def visit_custom_op_binary(
         self, element: BinaryExpression[Any], operator: Any, **kw: Any
     ) -> str:
@@ -82,10 +124,16 @@ class StatementCompiler(PGCompiler):
 
     def _json_function(self, name: str, binary: BinaryExpression[Any], **kw: Any) -> str:
         path = binary.right
-        if isinstance(path, BindParameter):
+        is_parameter = isinstance(path, BindParameter)
+        if is_parameter:
             # GROUP BY takes two equal texts for the same expression, but not two parameters.
             path = path.render_literal_execute()
-        return f"{name}({self.process(binary.left, **kw)}, {self.process(path, **kw)})"
+            # SQLAlchemy leaves a class there for a bindparam() without a type.
+            path.type = to_instance(path.type)
+        text = self.process(path, **kw)
+        if not is_parameter and path.type._type_affinity is String:  # a name from the database
+            text = f"'/' || replace(replace({text}, '~', '~0'), '/', '~1')"
+        return f"{name}({self.process(binary.left, **kw)}, {text})"
 
     def visit_regexp_match_op_binary(
         self, binary: BinaryExpression[Any], operator: Any, **kw: Any
@@ -93,7 +141,9 @@ class StatementCompiler(PGCompiler):
         """Search a pattern. In DuckDB 1.5, ``~`` matches the whole text only."""
         parts = [self.process(binary.left, **kw), self.process(binary.right, **kw)]
         if (flags := binary.modifiers["flags"]) is not None:
-            parts.append(self.render_literal_value(flags, String()))
+            # SQLAlchemy 2.0.0 has a parameter there, later ones a string.
+            flags = flags if isinstance(flags, BindParameter) else literal(flags, String)
+            parts.append(self.process(flags.render_literal_execute(), **kw))
         return f"regexp_matches({', '.join(parts)})"
 
     def visit_not_regexp_match_op_binary(
@@ -108,11 +158,20 @@ class StatementCompiler(PGCompiler):
         """Write the exclusive or, which is a function in DuckDB."""
         return f"xor({self.process(binary.left, **kw)}, {self.process(binary.right, **kw)})"
 
+    def returning_clause(self, *args: Any, **kw: Any) -> str:
+        """Write RETURNING, in which DuckDB takes no parameters: "Unexpected prepared parameter"."""
+        return super().returning_clause(*args, column_clause_args={"literal_execute": True}, **kw)
+
     def render_literal_value(self, value: Any, type_: Any) -> str:
-        """Write a value as SQL; PostgreSQL's ``make_interval`` does not exist in DuckDB."""
+        """Write a value as SQL that has the type of the value."""
         if isinstance(value, timedelta):
-            return f"to_microseconds({value // timedelta(microseconds=1)})"
+            rest = (value - timedelta(days=value.days)) // timedelta(microseconds=1)
+            return f"(to_days({value.days}) + to_microseconds({rest}))"
+        if isinstance(value, bytes):
+            return "'{}'::BLOB".format("".join(f"\\x{byte:02X}" for byte in value))
         text: str = super().render_literal_value(value, type_)
+        if type_._type_affinity in _WRITTEN_AS_TEXT:
+            return f"CAST({text} AS {self.dialect.type_compiler_instance.process(type_)})"
         return text
 
     def fetch_clause(
@@ -131,10 +190,8 @@ class StatementCompiler(PGCompiler):
         options = select._fetch_clause_options or {}
         if options.get("with_ties"):
             raise CompileError("DuckDB has no FETCH FIRST … WITH TIES. Use rank() in a subquery.")
-        text = ""
-        if select._fetch_clause is not None:
-            unit = "%" if options.get("percent") else ""
-            text += f"\n LIMIT ({self.process(select._fetch_clause, **kw)}){unit}"
+        unit = "%" if options.get("percent") else ""
+        text = f"\n LIMIT ({self.process(select._fetch_clause, **kw)}){unit}"
         if select._offset_clause is not None:
             text += f"\n OFFSET ({self.process(select._offset_clause, **kw)})"
         return text

@@ -1,0 +1,242 @@
+"""Migrations from Python: look at the schema of a database, take it up and down, check it.
+
+A target is the path of a file, a URL such as ``duckdb+mixpanel:///events.db``, a SQLAlchemy engine
+with that dialect, or a ``StorageEngine``. Every migration is one transaction over the internal
+table and all events and profiles tables: it happens as a whole or not at all.
+
+Example:
+    >>> from mixpanel_data import StorageEngine, migrate
+    >>> with StorageEngine.memory() as storage:
+    ...     migrate.status(storage).state
+    'current'
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import URL, Engine, create_engine
+
+from mixpanel_data import connect, introspect, schema
+from mixpanel_data.backup import Backup
+from mixpanel_data.connect import MEMORY
+from mixpanel_data.exceptions import (
+    DatabaseNotFoundError,
+    DatabaseReadOnlyError,
+    SchemaDriftError,
+)
+from mixpanel_data.storage import StorageEngine
+from mixpanel_data.types import MigrationResult, SchemaRevision, SchemaStatus
+
+Target = str | os.PathLike[str] | URL | Engine | StorageEngine
+
+
+def status(target: Target) -> SchemaStatus:
+    """Tell how a database compares with what this library works with. Changes nothing.
+
+    Args:
+        target: Path, URL, engine or ``StorageEngine``.
+
+    Raises:
+        DatabaseNotFoundError: There is no such file.
+        DatabaseFileError: It cannot be opened; the subclass says why.
+        ValueError: The target is no DuckDB database.
+
+    Example:
+        >>> from mixpanel_data import StorageEngine, migrate
+        >>> with StorageEngine.memory() as storage:
+        ...     migrate.status(storage).tables
+        []
+    """
+    with _opened(target, read_only=True) as (engine, _), engine.connect() as connection:
+        version = schema.version_of(connection)
+        return SchemaStatus(
+            state=version.state,
+            revision=version.revision,
+            head=schema.HEAD,
+            tables=list(introspect.managed_tables(connection)),
+            unrecorded=introspect.unrecorded_tables(connection),
+        )
+
+
+def upgrade(target: Target, revision: str = "head", *, backup: bool = False) -> MigrationResult:
+    """Take a database up to a revision, all tables in one transaction.
+
+    A file of the original library is adopted. A database without tables of ours gets them. Where
+    there is nothing to do, nothing is done.
+
+    Args:
+        target: Path, URL, engine or ``StorageEngine``.
+        revision: The revision to go to; ``"+1"`` is the next one.
+        backup: Copy the file first, beside itself; the copy is never removed. Takes a path or a
+            URL, because a file that is open cannot be copied safely.
+
+    Returns:
+        The revisions before and after, the tables left alone, and the copy.
+
+    Raises:
+        SchemaNewerError: The database is newer than this library.
+        SchemaForeignError: A table of the name of our internal one is somebody else's.
+        RevisionError: There is no such revision above. It is a ``ValueError``.
+        MigrationError: It failed. The database is as it was.
+        DatabaseFileError: The file cannot be opened or copied; the subclass says why.
+        ValueError: The target is no DuckDB database, or is open and cannot be copied.
+
+    Example:
+        >>> from mixpanel_data import StorageEngine, migrate
+        >>> StorageEngine("old.db").close()
+        >>> migrate.upgrade("old.db").after == migrate.status("old.db").head
+        True
+    """
+    return _migrate(target, revision, down=False, backup=backup)
+
+
+def downgrade(target: Target, revision: str, *, backup: bool = False) -> MigrationResult:
+    """Take a database down to a revision, all tables in one transaction.
+
+    What the older tables have no place for is lost; every revision says so in its summary. At
+    ``"base"`` the internal table is gone, and events and profiles tables are tables like others.
+
+    Args:
+        target: Path, URL, engine or ``StorageEngine``; the latter can only query afterwards.
+        revision: The revision to go to; ``"-1"`` is the one before, ``"base"`` before the first.
+        backup: As for :func:`upgrade`.
+
+    Returns:
+        As :func:`upgrade`.
+
+    Raises:
+        SchemaUnversionedError: The database has no revision.
+        MixpanelDataError: Otherwise as :func:`upgrade`.
+
+    Example:
+        >>> from mixpanel_data import StorageEngine, migrate
+        >>> StorageEngine("events.db").close()
+        >>> migrate.downgrade("events.db", "0001").after
+        '0001'
+    """
+    return _migrate(target, revision, down=True, backup=backup)
+
+
+def check(target: Target) -> None:
+    """Make sure that the tables of a database are what its revision says. Changes nothing.
+
+    Args:
+        target: Path, URL, engine or ``StorageEngine``.
+
+    Raises:
+        SchemaVersionError: The database is not at head; the subclass says why.
+        SchemaDriftError: A table has been changed; ``differences`` names tables and columns.
+        DatabaseFileError: The file cannot be opened; the subclass says why.
+
+    Example:
+        >>> from mixpanel_data import StorageEngine, migrate
+        >>> with StorageEngine.memory() as storage:
+        ...     migrate.check(storage)
+    """
+    from mixpanel_data import revisions
+
+    with _opened(target, read_only=True) as (engine, path), engine.connect() as connection:
+        version = schema.version_of(connection)
+        schema.refuse(version, path)
+        if version.revision is not None and (found := revisions.differences(connection)):
+            raise SchemaDriftError(path, version.revision, schema.HEAD, found)
+
+
+def history(target: Target | None = None) -> list[SchemaRevision]:
+    """Return the revisions that this library knows, oldest first.
+
+    Args:
+        target: Tell which of them this database has.
+
+    Raises:
+        DatabaseFileError: The file cannot be opened; the subclass says why.
+
+    Example:
+        >>> from mixpanel_data import migrate
+        >>> migrate.history()[0].revision
+        '0001'
+    """
+    from mixpanel_data import revisions
+
+    steps = revisions.history()
+    known = [revision for revision, _, _ in steps]
+    has: list[str] | None = None
+    if target is not None:
+        now = status(target)
+        has = known if now.state == "newer" else known[: _place(known, now.revision)]
+    return [
+        SchemaRevision(revision, follows, summary, None if has is None else revision in has)
+        for revision, follows, summary in steps
+    ]
+
+
+def _place(known: list[str], revision: str | None) -> int:
+    return 0 if revision is None else known.index(revision) + 1
+
+
+def _migrate(target: Target, revision: str, *, down: bool, backup: bool) -> MigrationResult:
+    from mixpanel_data import revisions
+
+    copy = _copy(target) if backup else None
+    with _opened(target, read_only=False) as (engine, path):
+        with engine.connect() as connection, connection.begin():
+            if copy is not None:
+                copy.require_unchanged()
+            before = schema.version_of(connection)
+            if before.state in ("newer", "foreign") or (down and before.state == "unversioned"):
+                schema.refuse(before, path)
+            run = revisions.downgrade if down else revisions.upgrade
+            run(connection, path, revision)
+            after = schema.version_of(connection)
+            unrecorded = introspect.unrecorded_tables(connection)
+        if after != before:
+            connect.checkpoint(engine)
+    return MigrationResult(before.revision, after.revision, unrecorded, copy.path if copy else None)
+
+
+def _copy(target: Target) -> Backup:
+    if isinstance(target, StorageEngine | Engine):
+        raise ValueError("A file that is open cannot be copied safely. Close it, give its path.")
+    return Backup.make(_existing(connect.database_url(target)))
+
+
+@contextmanager
+def _opened(target: Target, *, read_only: bool) -> Iterator[tuple[Engine, Path]]:
+    """Open a target, unless it is open already; what its driver raises becomes our errors."""
+    if isinstance(target, StorageEngine | Engine):
+        engine, path = _open_already(target, read_only)
+        with connect.file_errors(path):
+            yield engine, path
+        return
+    url = connect.database_url(target)
+    path = _existing(url)
+    engine = create_engine(url, connect_args={"read_only": read_only})
+    try:
+        with connect.file_errors(path):
+            yield engine, path
+    finally:
+        engine.dispose()
+
+
+def _open_already(target: Engine | StorageEngine, read_only: bool) -> tuple[Engine, Path]:
+    if isinstance(target, StorageEngine):
+        path = target.path or Path(MEMORY)
+        if target.read_only and not read_only:
+            raise DatabaseReadOnlyError(path)
+        return target.engine, path
+    from mixpanel_data.dialect import MixpanelDialect
+
+    if not isinstance(target.dialect, MixpanelDialect):
+        raise ValueError(f"{target!r} has another dialect. Use one for duckdb+mixpanel:///PATH.")
+    return target, Path(target.url.database or MEMORY)
+
+
+def _existing(url: URL) -> Path:
+    path = Path(url.database or MEMORY)
+    if not path.exists():
+        raise DatabaseNotFoundError(path)
+    return path

@@ -1,0 +1,212 @@
+"""What Alembic's autogenerate finds between models and a DuckDB database."""
+
+from __future__ import annotations
+
+import enum
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+import sqlalchemy
+from alembic.autogenerate import compare_metadata, produce_migrations, render_python_code
+from alembic.autogenerate.api import AutogenContext
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Computed,
+    Connection,
+    DateTime,
+    Double,
+    Enum,
+    Float,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    Interval,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    create_engine,
+    func,
+    text,
+)
+
+from mixpanel_data import UtcDateTime
+from mixpanel_data.dialect.alembic import register_duckdb
+from mixpanel_data.dialect.datatypes import Map, Struct
+
+
+class Color(enum.Enum):
+    """Colours."""
+
+    RED = 1
+    GREEN = 2
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> Iterator[Connection]:
+    """A connection to an empty database in a file."""
+    register_duckdb()
+    engine = create_engine(f"duckdb+mixpanel:///{tmp_path / 'app.db'}")
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
+
+
+def context(connection: Connection, **options: Any) -> MigrationContext:
+    settings = {"compare_type": True, "compare_server_default": True, **options}
+    return MigrationContext.configure(connection, opts=settings)
+
+
+def models() -> MetaData:
+    metadata = MetaData()
+    Table(
+        "users",
+        metadata,
+        Column("id", Integer, primary_key=True, comment="counts"),
+        Column("number", BigInteger, Identity(start=5)),
+        Column("email", String(50), nullable=False, unique=True),
+        Column("first", Text, server_default="it's"),
+        Column("last", String, server_default=text("upper('x')")),
+        Column("color", Enum(Color), server_default="RED"),
+        Column("active", Boolean, server_default=text("true")),
+        Column("score", Float, server_default="1.5"),
+        Column("ratio", Double),
+        Column("small", SmallInteger),
+        Column("price", Numeric(10, 2), server_default=text("0")),
+        Column("blob", LargeBinary),
+        Column("made", DateTime, server_default=func.now()),
+        Column("seen", UtcDateTime),
+        Column("zoned", DateTime(timezone=True)),
+        Column("lasted", Interval),
+        Column("key", Uuid),
+        Column("properties", JSON),
+        Column("tags", ARRAY(String)),
+        Column("place", Struct({"x": Float(), "y": Float()})),
+        Column("counts", Map(String(), Integer())),
+        Column("twice", Integer, Computed("small * 2")),
+        UniqueConstraint("first", "last", name="full_name"),
+        CheckConstraint("small > 0", name="small_positive"),
+        comment="people",
+    )
+    Table(
+        "orders",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("user_id", ForeignKey("users.id", name="fk_user"), index=True),
+        Column("code", String),
+        Index("order_code", "code", unique=True),
+    )
+    return metadata
+
+
+def test_what_was_just_created_has_no_differences(connection: Connection) -> None:
+    models().create_all(connection)
+    assert compare_metadata(context(connection), models()) == []
+
+
+@pytest.mark.parametrize(
+    ("column", "type_", "differs"),
+    [
+        ("email", Text(), False),
+        ("first", String(7), False),
+        ("score", Double(), False),
+        ("score", Float(10), True),
+        ("number", Integer(), True),
+        ("price", Numeric(10, 3), True),
+        ("made", DateTime(timezone=True), True),
+        ("color", Enum("RED", "BLUE"), True),
+        ("tags", ARRAY(Integer), True),
+        ("properties", String(), True),
+        ("place", Struct({"x": Float(), "z": Float()}), True),
+    ],
+)
+def test_types_differ_where_duckdb_tells_them_apart(
+    connection: Connection, column: str, type_: Any, differs: bool
+) -> None:
+    models().create_all(connection)
+    changed = models()
+    changed.tables["users"].c[column].type = type_
+    found: Any = compare_metadata(context(connection, compare_server_default=False), changed)
+    assert [change[0][0] for change in found] == (["modify_type"] if differs else [])
+
+
+def test_a_changed_default_is_found(connection: Connection) -> None:
+    for default, differs in (("it's", False), ("other", True), (None, True)):
+        database, changed = MetaData(), MetaData()
+        Table("t", database, Column("x", String, server_default="it's"))
+        Table("t", changed, Column("x", String, server_default=default))
+        database.create_all(connection)
+        found = compare_metadata(context(connection), changed)
+        assert bool(found) is differs
+        database.drop_all(connection)
+
+
+def test_unique_constraints_are_told_apart_by_their_columns(connection: Connection) -> None:
+    database, changed = MetaData(), MetaData()
+    columns = [Column(name, Integer) for name in "abc"]
+    Table("t", database, *columns, UniqueConstraint("a", "b"), UniqueConstraint("c"))
+    Table(
+        "t",
+        changed,
+        *(Column(name, Integer) for name in "abc"),
+        UniqueConstraint("a", "b", name="named"),
+        UniqueConstraint("b", "c"),
+    )
+    database.create_all(connection)
+    found: Any = compare_metadata(context(connection), changed)
+    assert sorted((kind, sorted(unique.columns.keys())) for kind, unique in found) == [
+        ("add_constraint", ["b", "c"]),  # and "c" stays: DuckDB cannot drop constraints
+    ]
+
+
+def test_the_generated_migration_makes_what_the_models_say(connection: Connection) -> None:
+    migration = context(connection)
+    script = produce_migrations(migration, models())
+    assert script.upgrade_ops is not None
+    imports: list[set[str]] = []
+
+    def note_imports(kind: str, item: Any, autogen: AutogenContext) -> Literal[False]:
+        imports.append(autogen.imports)
+        return False
+
+    code = render_python_code(
+        script.upgrade_ops, render_item=note_imports, migration_context=migration
+    )
+    assert "sa.Enum('RED', 'GREEN'" in code
+    with Operations.context(migration) as op:
+        lines = [*imports[-1], code.replace("\n    ", "\n")]
+        exec("\n".join(lines), {"op": op, "sa": sqlalchemy})
+    assert compare_metadata(context(connection), models()) == []
+
+
+def test_dropping_a_table_by_name_drops_its_sequence(connection: Connection) -> None:
+    metadata = MetaData()
+    Table("t", metadata, Column("id", Integer, primary_key=True))
+    metadata.create_all(connection)
+    Operations(context(connection)).drop_table("t")
+    assert connection.exec_driver_sql("SELECT count(*) FROM duckdb_sequences()").scalar() == 0
+
+
+def test_dropping_a_table_without_a_database_is_written_down(connection: Connection) -> None:
+    written = io.StringIO()
+    offline = MigrationContext.configure(
+        dialect=connection.dialect, opts={"as_sql": True, "output_buffer": written}
+    )
+    Operations(offline).drop_table("t")
+    assert written.getvalue().split() == ["DROP", "TABLE", "t;"]

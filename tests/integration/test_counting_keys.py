@@ -1,0 +1,232 @@
+"""Integer keys that count by themselves, and the sequences behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Engine,
+    ForeignKey,
+    Identity,
+    Integer,
+    MetaData,
+    Sequence,
+    SmallInteger,
+    String,
+    Table,
+    create_engine,
+    insert,
+    inspect,
+    select,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
+from sqlalchemy.schema import CreateTable
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    """An empty database in a file."""
+    engine = create_engine(f"duckdb+mixpanel:///{tmp_path / 'app.db'}")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def connection(engine: Engine) -> Iterator[Connection]:
+    """A connection to the empty database."""
+    with engine.connect() as connection:
+        yield connection
+
+
+def sequences(connection: Connection) -> list[str]:
+    return list(connection.scalars(text("SELECT sequence_name FROM duckdb_sequences() ORDER BY 1")))
+
+
+def users(*columns: Column[Any], name: str = "users", **options: Any) -> Table:
+    return Table(name, MetaData(), *columns, Column("name", String), **options)
+
+
+@pytest.mark.parametrize("kind", [Integer, BigInteger, SmallInteger])
+def test_an_integer_key_counts_from_one(connection: Connection, kind: type) -> None:
+    table = users(Column("id", kind, primary_key=True))
+    table.create(connection)
+    first = connection.execute(insert(table).values(name="Ada"))
+    assert first.inserted_primary_key == (1,)
+    connection.execute(insert(table), [{"name": "Bob"}, {"name": "Cyd"}])
+    assert connection.scalars(select(table.c.id).order_by(table.c.id)).all() == [1, 2, 3]
+
+
+def test_values_that_are_given_are_kept(connection: Connection) -> None:
+    table = users(Column("id", Integer, primary_key=True))
+    table.create(connection)
+    connection.execute(insert(table), [{"id": 7, "name": "Ada"}])
+    assert connection.execute(insert(table).values(name="Bob")).inserted_primary_key == (1,)
+
+
+def test_the_sequence_lives_and_dies_with_its_table(connection: Connection) -> None:
+    table = users(Column("id", Integer, primary_key=True))
+    table.create(connection)
+    assert sequences(connection) == ["users_id_seq"]
+    table.drop(connection)
+    assert sequences(connection) == []
+    table.create(connection)
+    assert connection.execute(insert(table)).inserted_primary_key == (1,)
+
+
+def test_a_rolled_back_table_leaves_no_sequence(connection: Connection) -> None:
+    users(Column("id", Integer, primary_key=True)).create(connection)
+    connection.rollback()
+    assert sequences(connection) == []
+
+
+@pytest.mark.parametrize("schema", [None, "sales", "s x", "it's", "other.main"])
+@pytest.mark.parametrize("name", ["users", "Order", "it's", 'q"z', "a.b", "ü" * 80])
+def test_any_names_of_table_and_schema_work(
+    connection: Connection, name: str, schema: str | None
+) -> None:
+    connection.exec_driver_sql("ATTACH ':memory:' AS other")
+    if schema not in (None, "other.main"):
+        connection.exec_driver_sql(f'CREATE SCHEMA "{schema}"')
+    table = users(Column("the id", Integer, primary_key=True), name=name, schema=schema)
+    table.create(connection)
+    assert connection.execute(insert(table)).inserted_primary_key == (1,)
+    reflected = Table(name, MetaData(), schema=schema, autoload_with=connection)
+    assert connection.execute(insert(reflected)).inserted_primary_key == (2,)
+    reflected.drop(connection)
+    assert sequences(connection) == []
+
+
+def test_a_temporary_table_counts_beside_a_lasting_one(connection: Connection) -> None:
+    lasting = users(Column("id", Integer, primary_key=True))
+    lasting.create(connection)
+    connection.execute(insert(lasting))
+    connection.commit()
+    passing = users(Column("id", Integer, primary_key=True), name="passing", prefixes=["TEMP"])
+    passing.create(connection)
+    assert connection.execute(insert(passing)).inserted_primary_key == (1,)
+    passing.drop(connection)
+    assert sequences(connection) == ["users_id_seq"]
+
+
+def test_columns_that_shall_not_count_do_not(connection: Connection) -> None:
+    metadata = MetaData()
+    Table("parents", metadata, Column("id", Integer, primary_key=True, autoincrement=False))
+    Table("children", metadata, Column("id", ForeignKey("parents.id"), primary_key=True))
+    Table("pairs", metadata, *(Column(name, Integer, primary_key=True) for name in "ab"))
+    Table("given", metadata, Column("id", Integer, primary_key=True, server_default="7"))
+    metadata.create_all(connection)
+    assert sequences(connection) == []
+
+
+def test_an_identity_counts_as_it_says(connection: Connection) -> None:
+    identity = Identity(start=10, increment=-5, minvalue=0, maxvalue=10, cycle=True)
+    table = users(Column("id", Integer, identity, primary_key=True))
+    table.create(connection)
+    counted = [connection.execute(insert(table)).inserted_primary_key for _ in range(3)]
+    assert counted == [(10,), (5,), (0,)]
+    table.drop(connection)
+    assert sequences(connection) == []
+
+
+def test_an_identity_need_not_be_the_key(connection: Connection) -> None:
+    table = users(
+        Column("id", Integer, primary_key=True), Column("number", Integer, Identity(start=100))
+    )
+    table.create(connection)
+    row = connection.execute(insert(table).returning(table.c.id, table.c.number)).one()
+    assert row == (1, 100)
+
+
+def test_a_sequence_of_its_own_serves_several_tables(connection: Connection) -> None:
+    metadata = MetaData()
+    ids = Sequence("ids", start=5, metadata=metadata)
+    tables = [
+        Table(name, metadata, Column("id", Integer, ids, primary_key=True), Column("x", Integer))
+        for name in ("a", "b")
+    ]
+    metadata.create_all(connection)
+    counted = [connection.execute(insert(table)).inserted_primary_key for table in tables]
+    assert counted == [(5,), (6,)]
+    assert connection.scalar(ids) == 7
+    assert connection.scalar(select(ids.next_value())) == 8
+    metadata.drop_all(connection)
+    assert sequences(connection) == []
+
+
+def test_keys_are_known_without_returning(connection: Connection) -> None:
+    table = users(Column("id", Integer, primary_key=True), implicit_returning=False)
+    table.create(connection)
+    assert connection.execute(insert(table)).inserted_primary_key == (1,)
+
+
+def test_a_reflected_table_is_created_elsewhere_and_counts_there(
+    connection: Connection, tmp_path: Path
+) -> None:
+    users(Column("id", Integer, primary_key=True)).create(connection)
+    table = Table("users", MetaData(), autoload_with=connection)
+    assert inspect(connection).get_columns("users")[0]["autoincrement"] is True
+    elsewhere = create_engine(f"duckdb+mixpanel:///{tmp_path / 'elsewhere.db'}")
+    with elsewhere.begin() as other:
+        table.create(other)
+        assert other.execute(insert(table)).inserted_primary_key == (1,)
+        table.drop(other)
+        assert sequences(other) == []
+    elsewhere.dispose()
+
+
+def test_a_sequence_that_is_not_the_tables_own_is_left_alone(connection: Connection) -> None:
+    connection.exec_driver_sql("CREATE SEQUENCE ids")
+    connection.exec_driver_sql("CREATE TABLE t (id INT PRIMARY KEY DEFAULT nextval('ids'))")
+    table = Table("t", MetaData(), autoload_with=connection)
+    table.drop(connection)
+    assert sequences(connection) == ["ids"]
+
+
+def test_the_ddl_can_be_read(connection: Connection) -> None:
+    table = users(Column("id", Integer, primary_key=True))
+    assert str(CreateTable(table).compile(connection)).split(";\n") == [
+        "CREATE SEQUENCE IF NOT EXISTS users_id_seq",
+        "\nCREATE TABLE users (\n"
+        "\tid INTEGER DEFAULT nextval('users_id_seq') NOT NULL, \n"
+        "\tname VARCHAR, \n"
+        "\tPRIMARY KEY (id)\n)\n\n",
+    ]
+
+
+class Base(DeclarativeBase):
+    """Classes of an application."""
+
+
+class Node(Base):
+    """A tree: a row refers to another row of its table."""
+
+    __tablename__ = "nodes"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("nodes.id"))
+    children: Mapped[list[Node]] = relationship()
+
+
+@pytest.mark.parametrize("count", [2, 100])
+def test_rows_that_refer_to_each_other_are_added_in_one_flush(engine: Engine, count: int) -> None:
+    Base.metadata.create_all(engine)
+    with Session(engine) as session:
+        root = Node(children=[Node(children=[Node()]) for _ in range(count)])
+        session.add(root)
+        session.commit()
+        assert len(session.scalars(select(Node)).all()) == 1 + 2 * count
+        assert root.children[0].children[0].parent_id == root.children[0].id
+
+
+def test_rows_that_refer_to_each_other_are_inserted_in_one_call(engine: Engine) -> None:
+    Base.metadata.create_all(engine)
+    rows = [{"id": n, "parent_id": n - 1 if n > 1 else None} for n in range(1, 101)]
+    with engine.begin() as connection:
+        connection.execute(insert(Node), rows)
+        assert len(connection.execute(select(Node.id)).all()) == 100

@@ -1,0 +1,286 @@
+"""Members of JSON documents by any name, in every clause of a statement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    Integer,
+    MetaData,
+    Table,
+    bindparam,
+    cast,
+    create_engine,
+    delete,
+    event,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import StatementError
+
+EVENTS = Table(
+    "events",
+    MetaData(),
+    Column("id", Integer, primary_key=True),
+    Column("properties", JSON),
+)
+PROPERTIES = EVENTS.c.properties
+HOSTILE = [
+    "$browser",
+    "plan name",
+    "a.b",
+    'q"z',
+    "it's",
+    "",
+    " ",
+    "*",
+    '"*"',
+    "$",
+    "$.a",
+    "$[0]",
+    "/",
+    "/a/b",
+    "~",
+    "~1",
+    "a[0]",
+    "0",
+    "-1",
+    "\\",
+    '\\"',
+    "\\u0041",
+    "\n\t\x01",
+    "ü",
+    "😀",
+    ":name",
+    "$1",
+    "?",
+    "%s",
+    "--",
+    "'; DROP TABLE events; --",
+]
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    """A database with an empty table of documents."""
+    engine = create_engine("duckdb+mixpanel:///:memory:")
+    EVENTS.create(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def connection(engine: Engine) -> Iterator[Connection]:
+    """A connection; what it does is rolled back."""
+    with engine.connect() as connection:
+        yield connection
+
+
+def add(connection: Connection, *documents: Any) -> None:
+    connection.execute(insert(EVENTS), [{"properties": document} for document in documents])
+
+
+def value(connection: Connection, expression: ColumnElement[Any]) -> Any:
+    return connection.scalar(select(expression).select_from(EVENTS))
+
+
+def check_name(connection: Connection, name: str) -> None:
+    """Find a member by its name, alone, in a path and in a chain, and no other member."""
+    other = name + "x"
+    add(connection, {other: "wrong", name: "right", "inner": {other: 0, name: [1, {name: 2}]}})
+    member = PROPERTIES[name].as_string()
+    assert value(connection, PROPERTIES[name]) == "right"
+    assert value(connection, member) == "right"
+    assert value(connection, PROPERTIES["inner", name, 1, name].as_integer()) == 2
+    assert value(connection, PROPERTIES["inner"][name][-1][name].as_integer()) == 2
+    counted = select(member, func.count()).group_by(member).order_by(member)
+    assert connection.execute(counted).all() == [("right", 1)]
+    found = connection.scalar(
+        select(func.count()).where(PROPERTIES[bindparam("name")].as_string() == "right"),
+        {"name": name},
+    )
+    assert found == 1
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_every_name_finds_its_member(connection: Connection, name: str) -> None:
+    check_name(connection, name)
+
+
+@given(NAMES)
+@example("a\x00b")
+def test_any_text_is_a_name(engine: Engine, name: str) -> None:
+    with engine.connect() as connection:
+        check_name(connection, name)
+
+
+@given(st.lists(NAMES | st.integers(0, 2), min_size=1, max_size=5))
+def test_any_path_finds_its_member(engine: Engine, steps: list[str | int]) -> None:
+    document: Any = "found"
+    for step in reversed(steps):
+        document = [None] * step + [document] if isinstance(step, int) else {step: document}
+    chain: Any = PROPERTIES
+    for step in steps:
+        chain = chain[step]
+    with engine.connect() as connection:
+        add(connection, document)
+        assert value(connection, PROPERTIES[tuple(steps)].as_string()) == "found"
+        assert value(connection, chain.as_string()) == "found"
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_may_come_from_the_database(connection: Connection, name: str) -> None:
+    add(connection, {"name": name, name: "wanted"})
+    key = PROPERTIES["name"].as_string()
+    assert value(connection, PROPERTIES[key].as_string()) == "wanted"
+
+
+def test_negative_indexes_count_from_the_end(connection: Connection) -> None:
+    add(connection, {"list": ["a", "b", "c"]})
+    assert value(connection, PROPERTIES["list"][-1]) == "c"
+    assert value(connection, PROPERTIES["list", -3]) == "a"
+    assert value(connection, PROPERTIES["list", -4]) is None
+
+
+def test_a_path_that_duckdb_cannot_express_says_what_to_do(connection: Connection) -> None:
+    add(connection, {"*": [1, 2]})
+    with pytest.raises(StatementError) as caught:
+        value(connection, PROPERTIES["*", -1])
+    assert "one step after the other" in str(getattr(caught.value.orig, "__cause__", None))
+    connection.rollback()
+    add(connection, {"*": [1, 2]})
+    assert value(connection, PROPERTIES["*"][-1]) == 2
+
+
+def test_values_come_as_what_was_asked_for(connection: Connection) -> None:
+    add(
+        connection,
+        {"s": "12.5", "i": 4_000_000_000, "f": 0.1, "b": True, "n": 12.345, "o": {"x": [1, None]}},
+    )
+    assert value(connection, PROPERTIES["s"].as_string()) == "12.5"
+    assert value(connection, PROPERTIES["i"].as_integer()) == 4_000_000_000
+    assert value(connection, PROPERTIES["f"].as_float()) == 0.1
+    assert value(connection, PROPERTIES["b"].as_boolean()) is True
+    assert value(connection, PROPERTIES["n"].as_numeric(10, 3)) == Decimal("12.345")
+    assert value(connection, PROPERTIES["o"].as_json()) == {"x": [1, None]}
+    assert value(connection, PROPERTIES["o"]) == {"x": [1, None]}
+    assert value(connection, PROPERTIES["s"].as_float()) == 12.5
+    assert value(connection, cast(PROPERTIES["i"].as_string(), BigInteger) / 1000) == 4_000_000
+
+
+def test_integers_of_any_size_are_exact_as_numbers_and_documents(connection: Connection) -> None:
+    big = 12345678901234567890123
+    add(connection, {"big": big})
+    assert value(connection, PROPERTIES["big"].as_numeric(38, 0)) == big
+    assert value(connection, PROPERTIES)["big"] == big
+
+
+def test_a_missing_member_is_null_and_a_json_null_is_null_as_a_value(
+    connection: Connection,
+) -> None:
+    add(connection, {"null": None, "value": 1})
+    assert value(connection, PROPERTIES["none"].is_(None)) is True
+    assert value(connection, PROPERTIES["null"].is_(None)) is False
+    assert value(connection, PROPERTIES["null"] == JSON.NULL) is True
+    assert value(connection, PROPERTIES["value"] == JSON.NULL) is False
+    assert value(connection, PROPERTIES["null"].as_string().is_(None)) is True
+    assert value(connection, PROPERTIES["null"].as_integer().is_(None)) is True
+    assert value(connection, PROPERTIES["value"].as_integer().is_not(None)) is True
+
+
+def test_a_column_tells_null_from_json_null(connection: Connection) -> None:
+    connection.execute(insert(EVENTS), [{"properties": JSON.NULL}])
+    connection.execute(insert(EVENTS).values(properties=None))
+    assert connection.execute(select(PROPERTIES.is_(None))).scalars().all() == [False, False]
+    connection.execute(delete(EVENTS))
+    column = Table("events", MetaData(), Column("properties", JSON(none_as_null=True)))
+    connection.execute(insert(column).values(properties=None))
+    assert value(connection, PROPERTIES.is_(None)) is True
+
+
+@pytest.mark.parametrize("member", ["pro", 7, 1.5, True, [1, "ü"], {"k": {"ü": [1, 2]}}])
+def test_members_are_compared_with_python_values(connection: Connection, member: Any) -> None:
+    add(connection, {"m": member}, {"m": "other"}, {})
+    assert value(connection, func.count().filter(PROPERTIES["m"] == member)) == 1
+    assert value(connection, func.count().filter(PROPERTIES["m"].in_([member, "none"]))) == 1
+    assert value(connection, func.count().filter(PROPERTIES["m"] != member)) == 1
+    as_literal = literal(member, JSON, literal_execute=True)
+    assert value(connection, func.count().filter(PROPERTIES["m"] == as_literal)) == 1
+
+
+def test_members_are_compared_with_members(connection: Connection) -> None:
+    add(connection, {"a": [1], "b": [1], "c": "1"})
+    assert value(connection, PROPERTIES["a"] == PROPERTIES["b"]) is True
+    assert value(connection, PROPERTIES["a"] == PROPERTIES["c"]) is False
+
+
+def test_statements_of_every_kind_find_members(connection: Connection) -> None:
+    add(connection, *({"plan name": name, "$n": n} for n, name in enumerate("abcab")))
+    plan, number = PROPERTIES["plan name"].as_string(), PROPERTIES["$n"].as_integer()
+    assert connection.execute(
+        select(plan, func.sum(number)).group_by(plan).order_by(func.sum(number).desc(), plan)
+    ).all() == [("b", 5), ("a", 3), ("c", 2)]
+    assert connection.scalars(
+        select(number).where(plan.in_(["a", "c"]), number.between(1, 3)).order_by(number.desc())
+    ).all() == [3, 2]
+    connection.execute(update(EVENTS).where(plan == "a").values(properties=PROPERTIES["plan name"]))
+    assert connection.scalars(select(PROPERTIES).where(PROPERTIES == "a")).all() == ["a", "a"]
+    connection.execute(delete(EVENTS).where(number < 2))
+    assert connection.scalars(select(number).order_by(number)).all() == [
+        2,
+        4,
+        None,
+        None,
+    ]
+
+
+def test_equal_members_written_twice_are_one_group(connection: Connection) -> None:
+    add(connection, {"a.b": 1}, {"a.b": 1})
+    statement = select(PROPERTIES["a.b"], func.count()).group_by(PROPERTIES["a.b"])
+    assert connection.execute(statement).all() == [(1, 2)]
+
+
+def test_a_cached_statement_takes_other_names(engine: Engine, connection: Connection) -> None:
+    add(connection, {"a": "A", "b'": "B", "c": ["C"]})
+    compiled: list[object] = []
+
+    @event.listens_for(connection, "after_cursor_execute")
+    def note(_c: Any, _cursor: Any, _s: str, _p: Any, context: Any, _m: bool) -> None:
+        compiled.append(context.compiled)
+
+    names = ["a", "b'", "missing", "a"]
+    found = [value(connection, PROPERTIES[name].as_string()) for name in names]
+    assert found == ["A", "B", None, "A"]
+    assert len(set(map(id, compiled))) == 1
+    assert value(connection, PROPERTIES["c"][0].as_string()) == "C"
+
+
+def test_the_operators_of_postgresql_work_too(connection: Connection) -> None:
+    add(connection, {"$browser": {"a.b": ["Firefox"]}})
+    table = Table("events", MetaData(), Column("properties", postgresql.JSONB))
+    column = table.c.properties
+    found = select(func.count()).where(column["$browser"]["a.b"][0].astext == "Firefox")
+    assert connection.scalar(found) == 1
+    assert connection.scalar(select(column["$browser", "a.b", 0].astext)) == "Firefox"
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_what_json_has_no_form_for_is_refused(connection: Connection, number: float) -> None:
+    with pytest.raises(StatementError):
+        add(connection, {"number": number})

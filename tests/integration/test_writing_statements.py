@@ -1,0 +1,231 @@
+"""INSERT, UPDATE, DELETE and the statements around them, as SQLAlchemy writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import duckdb
+import pytest
+import sqlalchemy
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    create_engine,
+    delete,
+    func,
+    insert,
+    inspect,
+    literal_column,
+    select,
+    text,
+    update,
+    values,
+)
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.exc import CompileError, IntegrityError
+
+STOCK = Table(
+    "stock",
+    MetaData(),
+    Column("id", Integer, primary_key=True),
+    Column("name", String),
+    Column("amount", Integer, server_default="0"),
+    UniqueConstraint("name"),
+)
+NAME, AMOUNT = STOCK.c.name, STOCK.c.amount
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    """A database with an empty table."""
+    engine = create_engine("duckdb+mixpanel:///:memory:")
+    STOCK.create(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def connection(engine: Engine) -> Iterator[Connection]:
+    """A connection to a table of apples and pears; what it does is rolled back."""
+    with engine.connect() as connection:
+        rows = [{"name": "apple", "amount": 1}, {"name": "pear", "amount": 2}]
+        connection.execute(insert(STOCK), rows)
+        yield connection
+
+
+def stock(connection: Connection) -> dict[str, int]:
+    found = connection.execute(select(NAME, AMOUNT).order_by(NAME))
+    return {row.name: row.amount for row in found}
+
+
+def test_every_change_can_return_rows(connection: Connection) -> None:
+    added = insert(STOCK).values(name="fig").returning(NAME, AMOUNT + 1)
+    assert connection.execute(added).all() == [("fig", 1)]
+    changed = update(STOCK).where(AMOUNT > 0).values(amount=AMOUNT * 10).returning(NAME, AMOUNT)
+    assert sorted(connection.execute(changed).all()) == [("apple", 10), ("pear", 20)]
+    gone = delete(STOCK).where(NAME == "fig").returning(STOCK)
+    assert [row.name for row in connection.execute(gone)] == ["fig"]
+
+
+@pytest.mark.skipif(
+    sqlalchemy.__version__ == "2.0.0", reason="sort_by_parameter_order is new in SQLAlchemy 2.0.10"
+)
+def test_many_rows_are_returned_in_the_order_they_were_given(connection: Connection) -> None:
+    rows = [{"name": f"n{number}", "amount": number} for number in range(200)]
+    statement = insert(STOCK).returning(STOCK.c.id, AMOUNT, sort_by_parameter_order=True)
+    found = connection.execute(statement, rows).all()
+    assert [row.amount for row in found] == list(range(200))
+    assert len({row.id for row in found}) == 200
+
+
+def test_a_conflict_can_be_ignored(connection: Connection) -> None:
+    for statement in (
+        upsert(STOCK).on_conflict_do_nothing(),
+        upsert(STOCK).on_conflict_do_nothing(index_elements=[NAME]),
+    ):
+        connection.execute(statement, [{"name": "apple", "amount": 9}])
+    ignored = upsert(STOCK).values(name="apple").on_conflict_do_nothing().returning(NAME)
+    assert connection.execute(ignored).all() == []
+    assert stock(connection) == {"apple": 1, "pear": 2}
+
+
+def test_a_conflict_can_update(connection: Connection) -> None:
+    statement = upsert(STOCK)
+    statement = statement.on_conflict_do_update(
+        index_elements=["name"],
+        set_={"amount": STOCK.c.amount + statement.excluded.amount},
+        where=STOCK.c.amount < 2,
+    )
+    rows = [{"name": "apple", "amount": 5}, {"name": "pear", "amount": 5}]
+    connection.execute(statement, rows)
+    assert stock(connection) == {"apple": 6, "pear": 2}
+
+
+def test_a_conflict_without_a_clause_is_an_integrity_error(connection: Connection) -> None:
+    with pytest.raises(IntegrityError):
+        connection.execute(insert(STOCK).values(name="apple"))
+
+
+def test_rows_are_inserted_from_a_query(connection: Connection) -> None:
+    source = select(NAME + " tree", AMOUNT).where(AMOUNT > 1)
+    connection.execute(insert(STOCK).from_select(["name", "amount"], source))
+    assert stock(connection) == {"apple": 1, "pear": 2, "pear tree": 2}
+
+
+def test_default_values_alone_make_a_row(connection: Connection) -> None:
+    key = connection.execute(insert(STOCK)).inserted_primary_key
+    assert key is not None
+    assert connection.scalar(select(AMOUNT).where(STOCK.c.id == key[0])) == 0
+
+
+def test_rows_are_changed_by_those_of_another_query(connection: Connection) -> None:
+    new = values(Column("name", String), Column("amount", Integer), name="new").data([("pear", 7)])
+    connection.execute(update(STOCK).where(new.c.name == NAME).values(amount=new.c.amount))
+    assert stock(connection) == {"apple": 1, "pear": 7}
+    connection.execute(delete(STOCK).where(new.c.name == NAME))
+    assert stock(connection) == {"apple": 1}
+
+
+@pytest.mark.skipif(duckdb.__version__ < "2", reason='DuckDB 1.5 says "A CTE needs a SELECT"')
+def test_a_change_can_be_part_of_a_query(connection: Connection) -> None:
+    gone = delete(STOCK).where(AMOUNT == 1).returning(NAME).cte("gone")
+    assert connection.scalars(select(gone.c.name)).all() == ["apple"]
+
+
+def test_regular_expressions_search(connection: Connection) -> None:
+    found = select(NAME).order_by(NAME)
+    assert connection.scalars(found.where(NAME.regexp_match("pp"))).all() == ["apple"]
+    assert connection.scalars(found.where(NAME.regexp_match("PP", flags="i"))).all() == ["apple"]
+    assert connection.scalars(found.where(~NAME.regexp_match("pp"))).all() == ["pear"]
+    replaced = NAME.regexp_replace("p+", "P")
+    assert connection.scalars(select(replaced).order_by(NAME)).all() == ["aPle", "Pear"]
+
+
+@pytest.mark.skipif(not hasattr(STOCK.c.id, "bitwise_or"), reason="new in SQLAlchemy 2.0.2")
+def test_bits_are_combined(connection: Connection) -> None:
+    six, three = literal_column("6", Integer), literal_column("3", Integer)
+    combined = [
+        six.bitwise_and(three),
+        six.bitwise_or(three),
+        six.bitwise_xor(three),
+        six.bitwise_lshift(1),
+        six.bitwise_rshift(1),
+        six.bitwise_not(),
+    ]
+    assert connection.execute(select(*combined)).one() == (2, 7, 5, 12, 3, -7)
+
+
+def test_the_first_rows_are_fetched_by_number_or_share(connection: Connection) -> None:
+    found = select(NAME).order_by(NAME)
+    assert connection.scalars(found.fetch(1)).all() == ["apple"]
+    assert connection.scalars(found.offset(1).fetch(1)).all() == ["pear"]
+    assert connection.scalars(found.offset(1)).all() == ["pear"]
+    assert connection.scalars(found.fetch(50, percent=True)).all() == ["apple"]
+    with pytest.raises(CompileError, match="rank"):
+        connection.execute(found.fetch(1, with_ties=True))
+
+
+def test_what_duckdb_adds_to_sql_is_there(connection: Connection) -> None:
+    lists = select(func.list(NAME.op("||")("s")), func.max(AMOUNT)).select_from(STOCK)
+    names, most = connection.execute(lists).one()
+    assert (sorted(names), most) == (["apples", "pears"], 2)
+    summed = text("SELECT * FROM (SUMMARIZE stock)")
+    assert len(connection.execute(summed).all()) == 3
+    merged = """
+        MERGE INTO stock USING (SELECT 'pear' AS name, 5 AS amount) AS new USING (name)
+        WHEN MATCHED THEN UPDATE SET amount = new.amount
+    """
+    connection.execute(text(merged))
+    assert stock(connection) == {"apple": 1, "pear": 5}
+
+
+def test_temporary_tables_belong_to_their_connection(engine: Engine) -> None:
+    table = Table("mine", MetaData(), Column("x", Integer), prefixes=["TEMPORARY"])
+    with engine.connect() as one, engine.connect() as other:
+        table.create(one)
+        one.execute(insert(table).values(x=1))
+        one.commit()
+        assert inspect(one).get_temp_table_names() == ["mine"]
+        assert not inspect(other).has_table("mine")
+        table.drop(one)
+        one.commit()
+
+
+def test_tables_live_in_schemas_and_attached_databases(connection: Connection) -> None:
+    connection.commit()
+    connection.execute(text("CREATE SCHEMA sales"))
+    connection.execute(text("ATTACH ':memory:' AS \"other db\""))
+    for schema in ("sales", "other db.main"):
+        connection.commit()  # one transaction writes to one database
+        table = STOCK.to_metadata(MetaData(), schema=schema)
+        table.create(connection)
+        connection.execute(insert(table).values(name=schema))
+        joined = select(table.c.name).outerjoin(STOCK, table.c.name == NAME)
+        assert connection.scalars(joined).all() == [schema]
+        translated = connection.execution_options(schema_translate_map={None: schema})
+        assert translated.scalars(select(NAME)).all() == [schema]
+        connection.execution_options(schema_translate_map={})
+        table.drop(connection)
+    connection.commit()
+    connection.execute(text('DETACH "other db"'))
+    connection.execute(delete(STOCK))
+    connection.commit()
+
+
+def test_a_view_is_queried_and_reflected(connection: Connection) -> None:
+    connection.execute(
+        text("CREATE VIEW plenty AS SELECT name, amount FROM stock WHERE amount > 1")
+    )
+    view = Table("plenty", MetaData(), autoload_with=connection)
+    assert connection.execute(select(view)).all() == [("pear", 2)]
+    assert inspect(connection).get_view_names() == ["plenty"]
+    definition = inspect(connection).get_view_definition("plenty") or ""
+    connection.execute(text("DROP VIEW plenty"))
+    connection.exec_driver_sql(definition)
+    assert connection.execute(select(view)).all() == [("pear", 2)]
