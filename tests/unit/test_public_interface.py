@@ -79,7 +79,8 @@ def test_the_examples_of_the_pages_run(
             assert runner.run(test, clear_globs=False).failed == 0
             names.update(test.globs)
         else:
-            exec(compile(block, f"{page.name} block {number}", "exec"), names)
+            name = f"{page.name} block {number}"
+            exec(compile(block, name, "exec", dont_inherit=True), names)  # as in a fresh module
 
 
 def test_the_readme_has_examples() -> None:
