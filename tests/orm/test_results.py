@@ -190,7 +190,7 @@ def test_an_error_in_what_was_kept_is_the_error_of_its_own_result(engine: Engine
             rest.extend(iter(partial(result.fetchmany, 1), None))
         numbers = [row.n for row in [*first, *(row for (row,) in rest)]]
         assert numbers == [*range(len(numbers))]
-        assert len(numbers) > 5
+        assert len(numbers) >= 5  # how many more were kept depends on how far DuckDB was
 
 
 def test_an_error_in_what_was_kept_is_never_committed(engine: Engine) -> None:
