@@ -21,8 +21,10 @@ from mixpanel_data.exceptions import (
     MigrationError,
     MixpanelDataError,
     QueryError,
+    QueryTimeoutError,
     RecordError,
     RevisionError,
+    SandboxError,
     SchemaDriftError,
     SchemaForeignError,
     SchemaNewerError,
@@ -38,6 +40,7 @@ from mixpanel_data.exceptions import (
 )
 from mixpanel_data.exports import read_events_export, read_profiles_export
 from mixpanel_data.models import EventMixin, ProfileMixin
+from mixpanel_data.sandbox import Sandbox
 from mixpanel_data.storage import StorageEngine
 from mixpanel_data.types import (
     ColumnInfo,
@@ -67,8 +70,11 @@ __all__ = [
     "MixpanelDataError",
     "ProfileMixin",
     "QueryError",
+    "QueryTimeoutError",
     "RecordError",
     "RevisionError",
+    "Sandbox",
+    "SandboxError",
     "SchemaDriftError",
     "SchemaForeignError",
     "SchemaNewerError",

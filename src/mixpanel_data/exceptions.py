@@ -186,6 +186,40 @@ class QueryError(MixpanelDataError):
         super().__init__(message, {"query": query})
 
 
+class QueryTimeoutError(QueryError):
+    """A statement took longer than the sandbox allows. DuckDB has stopped working on it.
+
+    Attributes:
+        seconds: What it was allowed.
+    """
+
+    def __init__(self, seconds: float, query: str) -> None:
+        super().__init__(
+            f"Interrupted after {seconds:g} seconds. "
+            "Ask for less at a time, or open the engine with Sandbox(timeout=...).",
+            query,
+        )
+        self.seconds = seconds
+        self.details["seconds"] = seconds
+
+
+class SandboxError(QueryError):
+    """The sandbox does not allow a statement. It was not run.
+
+    Attributes:
+        refused: What is not allowed.
+    """
+
+    def __init__(self, refused: str, query: str) -> None:
+        super().__init__(
+            f"The sandbox refuses {refused}. Nothing was run. "
+            "Use an engine without sandbox for SQL that you trust.",
+            query,
+        )
+        self.refused = refused
+        self.details["refused"] = refused
+
+
 # The engine's own state
 
 
