@@ -50,6 +50,7 @@ class Database:
             ``config`` has a ``memory_limit``; None for no limit of ours.
         migrate: Upgrade an older file first.
         sandbox: The limits for the SQL of others, None for no sandbox.
+        lock_timeout: Seconds to wait while another process has the file open.
         folder: A folder to remove on closing.
 
     Attributes:
@@ -60,7 +61,7 @@ class Database:
         rules: What the SQL of others may contain, None for everything.
 
     Raises:
-        ValueError: ``config`` has a setting that is the sandbox's.
+        ValueError: ``config`` has a setting that is the sandbox's, or ``lock_timeout`` is negative.
         DatabaseFileError: The file cannot be opened; the subclass says why.
     """
 
@@ -73,9 +74,12 @@ class Database:
         load_memory_limit: str | None = DEFAULT_LOAD_MEMORY_LIMIT,
         migrate: bool = False,
         sandbox: Sandbox | None = None,
+        lock_timeout: float = 0,
         folder: EphemeralFolder | None = None,
     ) -> None:
         config = _with_sandbox(config or {}, sandbox)
+        if not lock_timeout >= 0:
+            raise ValueError(f"lock_timeout is {lock_timeout}. Use seconds, or 0 not to wait.")
         is_new = path is None or not path.exists()
         if path is not None and is_new:
             if read_only:
@@ -91,7 +95,9 @@ class Database:
         self._budget_lock = threading.Lock()
         self._schema_lock = threading.Lock()
         self._table_locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
-        self._root = connect.open_database(path, read_only=read_only, config=config)
+        self._root = connect.open_database(
+            path, read_only=read_only, config=config, lock_timeout=lock_timeout
+        )
         self._connections: weakref.WeakSet[dialect.Connection] = weakref.WeakSet()
         self._closing = weakref.finalize(
             self, _close, self._root, self._connections, folder, self._pid

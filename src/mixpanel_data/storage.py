@@ -48,12 +48,15 @@ class StorageEngine(Loading, Querying):
         sandbox: For SQL that you do not trust, such as that of an AI agent: True, or a
             :class:`Sandbox` with limits of your own. SQL can reach neither files nor the network
             nor settings, and is stopped when it takes too long; see ``docs/security.md``.
+        lock_timeout: Seconds to wait, asking again and again, while another process has the file
+            open. By default that is an error at once.
 
     Raises:
         ValueError: Neither path nor project id, or an id that cannot be a file's name; or
-            ``migrate`` with ``read_only``; or ``config`` with a setting of the sandbox.
+            ``migrate`` with ``read_only``; or ``config`` with a setting of the sandbox;
+            or a negative ``lock_timeout``.
         DatabaseNotFoundError: ``read_only``, and there is no file.
-        DatabaseLockedError: Another process has the file open.
+        DatabaseLockedError: Another process has the file open, still after ``lock_timeout``.
         DatabaseFileError: The file or its folder cannot be used for another reason.
         SchemaVersionError: The file was made by another version of the library.
 
@@ -83,6 +86,7 @@ class StorageEngine(Loading, Querying):
         load_memory_limit: str | None = DEFAULT_LOAD_MEMORY_LIMIT,
         migrate: bool = False,
         sandbox: bool | Sandbox = False,
+        lock_timeout: float = 0,
     ) -> None:
         if migrate and read_only:
             raise ValueError("migrate=True changes the file. Leave out read_only=True.")
@@ -93,6 +97,7 @@ class StorageEngine(Loading, Querying):
             load_memory_limit=load_memory_limit,
             migrate=migrate,
             sandbox=_sandbox(sandbox),
+            lock_timeout=lock_timeout,
         )
 
     @classmethod
@@ -139,6 +144,7 @@ class StorageEngine(Loading, Querying):
         config: Mapping[str, Any] | None = None,
         migrate: bool = False,
         sandbox: bool | Sandbox = False,
+        lock_timeout: float = 0,
     ) -> Self:
         """Open a database file that must be there already; nothing is created.
 
@@ -149,7 +155,14 @@ class StorageEngine(Loading, Querying):
         found = _database_path(path, None)
         if not found.exists():
             raise DatabaseNotFoundError(found)
-        return cls(found, read_only=read_only, config=config, migrate=migrate, sandbox=sandbox)
+        return cls(
+            found,
+            read_only=read_only,
+            config=config,
+            migrate=migrate,
+            sandbox=sandbox,
+            lock_timeout=lock_timeout,
+        )
 
     @classmethod
     def _over(cls, database: Database) -> Self:
