@@ -37,6 +37,8 @@ logger = logging.getLogger("mixpanel_data")
 #: DuckDB's name for a database without a file.
 MEMORY = ":memory:"
 
+_REPLACEMENTS = "python_enable_replacements"
+
 _FILE_ERRORS = (duckdb.IOException, duckdb.SerializationException, duckdb.FatalException)
 
 #: The classes under which a full disk comes, of statements and of commits.
@@ -89,8 +91,17 @@ def _open(
     path: Path | None, read_only: bool, config: Mapping[str, Any]
 ) -> duckdb.DuckDBPyConnection:
     database = MEMORY if path is None else str(path)
+    settings = dict(config)
+    # A variable of the caller must not answer a query. Where it can, that is set after opening:
+    # duckdb.connect() beside us works only with the settings with which we have opened.
+    later = not settings.keys() & {_REPLACEMENTS, "lock_configuration"}
+    if not later:
+        settings.setdefault(_REPLACEMENTS, False)
     try:
-        return duckdb.connect(database, read_only=read_only, config=dict(config))
+        root = duckdb.connect(database, read_only=read_only, config=settings)
+        if later:
+            root.execute(f"SET GLOBAL {_REPLACEMENTS} = false")
+        return root
     except duckdb.ConnectionException as error:
         raise DatabaseFileError(Path(database), f"cannot be opened. {error}") from error
     except duckdb.Error as error:
