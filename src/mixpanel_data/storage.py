@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from mixpanel_data import introspect, schema
 from mixpanel_data.database import DEFAULT_LOAD_MEMORY_LIMIT, Database
 from mixpanel_data.ephemeral import EphemeralFolder
-from mixpanel_data.exceptions import DatabaseNotFoundError, SandboxError
+from mixpanel_data.exceptions import DatabaseFileError, DatabaseNotFoundError, SandboxError
 from mixpanel_data.loading import Loading
 from mixpanel_data.names import check_project_id
 from mixpanel_data.querying import Querying
@@ -297,4 +297,21 @@ def _database_path(path: str | os.PathLike[str] | None, project_id: str | int | 
             "StorageEngine needs to know where. Give a path or a project_id, or use "
             "StorageEngine.ephemeral() for a temporary database."
         )
-    return Path.home() / DEFAULT_FOLDER / f"{check_project_id(project_id)}.db"
+    found = Path.home() / DEFAULT_FOLDER / f"{check_project_id(project_id)}.db"
+    for name in (found.name, f"{found.name}.wal", f"{found.name}.tmp"):
+        _refuse_foreign(found.with_name(name))
+    return found
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Raise when a path of our own choice leads out of its folder.
+
+    Raises:
+        DatabaseFileError: It is a symbolic link to another folder.
+    """
+    if path.is_symlink() and path.resolve().parent != path.parent.resolve():
+        raise DatabaseFileError(
+            path,
+            f"a symbolic link to {path.resolve()}, outside of the folder of the projects. Nothing "
+            "was opened. Remove the link; to use the database it leads to, open that by its path.",
+        )
