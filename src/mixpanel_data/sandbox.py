@@ -76,6 +76,12 @@ class Sandbox:
 _READING = {"SELECT"}
 _WRITING = {"INSERT", "UPDATE", "DELETE", "MERGE_INTO", "CREATE", "DROP", "ALTER"}
 
+#: What DuckDB 2.0 may run within a SELECT: ``WITH a AS (COPY ...)``. Refused within parentheses.
+_NESTED = """
+    copy insert update delete merge truncate attach detach export import call install load pragma
+    prepare execute create drop alter vacuum checkpoint explain
+"""
+
 #: What may be created; secrets, triggers and whatever comes later may not.
 _CREATED = {"table", "view", "macro", "function", "index", "schema", "sequence", "type"}
 _BEFORE_CREATED = {"create", "or", "replace", "temp", "temporary", "unique", "recursive"}
@@ -135,6 +141,8 @@ class Rules:
                 raise SandboxError(f"{kind} statements", sql)
             elif kind == "CREATE" and _created(words) not in _CREATED:
                 raise SandboxError(f"CREATE {_created(words).upper()}", sql)
+            if nested := _nested(words):
+                raise SandboxError(f"{nested.upper()} within another statement", sql)
             for (_, word), (_, following) in pairwise(words):
                 if following == "(" and word in self._refused:
                     raise SandboxError(f"the function {word}()", sql)
@@ -221,6 +229,17 @@ def _words_of(sql: str) -> list[tuple[int, str]]:
 
 def _created(words: list[tuple[int, str]]) -> str:
     return next((word for _, word in words if word not in _BEFORE_CREATED), "")
+
+
+def _nested(words: list[tuple[int, str]]) -> str | None:
+    """Return the word of a statement that is within another one, unless it is of ON DELETE."""
+    depth, before = 0, ""
+    for _, word in words:
+        depth += (word == "(") - (word == ")")
+        if depth > 0 and word in _NESTED.split() and before != "on":
+            return word
+        before = word
+    return None
 
 
 def _explained(sql: str, words: list[tuple[int, str]]) -> str:
