@@ -15,14 +15,18 @@ from mixpanel_data.exceptions import (
     DatabaseLockedError,
     DatabaseNotFoundError,
     DatabaseReadOnlyError,
+    DiskFullError,
     DuplicateRecordError,
     ExportLineError,
     MetadataError,
     MigrationError,
     MixpanelDataError,
+    OutOfMemoryError,
     QueryError,
+    QueryTimeoutError,
     RecordError,
     RevisionError,
+    SandboxError,
     SchemaDriftError,
     SchemaForeignError,
     SchemaNewerError,
@@ -38,6 +42,7 @@ from mixpanel_data.exceptions import (
 )
 from mixpanel_data.exports import read_events_export, read_profiles_export
 from mixpanel_data.models import EventMixin, ProfileMixin
+from mixpanel_data.sandbox import Sandbox
 from mixpanel_data.storage import StorageEngine
 from mixpanel_data.types import (
     ColumnInfo,
@@ -58,6 +63,7 @@ __all__ = [
     "DatabaseLockedError",
     "DatabaseNotFoundError",
     "DatabaseReadOnlyError",
+    "DiskFullError",
     "DuplicateRecordError",
     "EventMixin",
     "ExportLineError",
@@ -65,10 +71,14 @@ __all__ = [
     "MigrationError",
     "MigrationResult",
     "MixpanelDataError",
+    "OutOfMemoryError",
     "ProfileMixin",
     "QueryError",
+    "QueryTimeoutError",
     "RecordError",
     "RevisionError",
+    "Sandbox",
+    "SandboxError",
     "SchemaDriftError",
     "SchemaForeignError",
     "SchemaNewerError",

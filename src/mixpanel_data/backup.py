@@ -32,7 +32,8 @@ class Backup:
         """Copy a file beside itself, under a name that is free: ``events.db.backup``, then ``-2``.
 
         The file is not open meanwhile, not even here: closing any handle of a file gives up the
-        lock that DuckDB holds on it in this process.
+        lock that DuckDB holds on it in this process. Only the user may read the copy, whoever may
+        read the file.
 
         Args:
             original: A database file that nobody has open.
@@ -46,7 +47,9 @@ class Backup:
         path = _free_name(original)
         unfinished = path.with_name(f"{path.name}.part")
         try:
-            shutil.copy2(original, unfinished)
+            unfinished.unlink(missing_ok=True)
+            unfinished.touch(mode=0o600, exist_ok=False)  # private before anything is in it
+            shutil.copyfile(original, unfinished)
             with unfinished.open("rb+") as copied:
                 os.fsync(copied.fileno())
             unfinished.rename(path)

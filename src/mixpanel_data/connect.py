@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +26,9 @@ from mixpanel_data.exceptions import (
     DatabaseFileError,
     DatabaseFormatError,
     DatabaseLockedError,
+    DiskFullError,
     MixpanelDataError,
+    OutOfMemoryError,
     QueryError,
 )
 
@@ -33,16 +37,28 @@ logger = logging.getLogger("mixpanel_data")
 #: DuckDB's name for a database without a file.
 MEMORY = ":memory:"
 
+_REPLACEMENTS = "python_enable_replacements"
+
 _FILE_ERRORS = (duckdb.IOException, duckdb.SerializationException, duckdb.FatalException)
+
+#: The classes under which a full disk comes, of statements and of commits.
+_DISK_ERRORS = (*_FILE_ERRORS, duckdb.TransactionException)
+
+#: Seconds between two attempts to open a locked file: the first, and the most.
+_FIRST_WAIT, _LONGEST_WAIT = 0.02, 1.0
 
 _LOCKED = re.compile(r"Could not set lock on file|being used by another process")
 _PID = re.compile(r"\(PID (\d+)\)")
 _NEWER_FORMAT = re.compile(r"newer version of DuckDB")
+_FULL = re.compile(
+    r'(?:"(?P<file>[^"]+)": )?(?:No space left on device|File too large|Disk quota exceeded'
+    r"|not enough space on the disk)"
+)
 _NO_DATABASE = re.compile(r"not a valid DuckDB database file|corrupt|checksum", re.IGNORECASE)
 
 
 def open_database(
-    path: Path | None, *, read_only: bool, config: Mapping[str, Any]
+    path: Path | None, *, read_only: bool, config: Mapping[str, Any], lock_timeout: float = 0
 ) -> duckdb.DuckDBPyConnection:
     """Open a database file, or a database in memory.
 
@@ -53,14 +69,39 @@ def open_database(
         path: The file, created where there is none and ``read_only`` is false; None for memory.
         read_only: Open without the right to write.
         config: DuckDB's settings, such as ``memory_limit``.
+        lock_timeout: Seconds to wait while another process has the file open.
 
     Raises:
         DatabaseFileError: The file cannot be opened; the subclass says why.
         QueryError: DuckDB refuses the settings.
     """
+    deadline, wait = time.monotonic() + lock_timeout, _FIRST_WAIT
+    while True:
+        try:
+            return _open(path, read_only, config)
+        except DatabaseLockedError:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise
+        time.sleep(min(wait, left))
+        wait = min(2 * wait, _LONGEST_WAIT)
+
+
+def _open(
+    path: Path | None, read_only: bool, config: Mapping[str, Any]
+) -> duckdb.DuckDBPyConnection:
     database = MEMORY if path is None else str(path)
+    settings = dict(config)
+    # A variable of the caller must not answer a query. Where it can, that is set after opening:
+    # duckdb.connect() beside us works only with the settings with which we have opened.
+    later = not settings.keys() & {_REPLACEMENTS, "lock_configuration"}
+    if not later:
+        settings.setdefault(_REPLACEMENTS, False)
     try:
-        return duckdb.connect(database, read_only=read_only, config=dict(config))
+        root = duckdb.connect(database, read_only=read_only, config=settings)
+        if later:
+            root.execute(f"SET GLOBAL {_REPLACEMENTS} = false")
+        return root
     except duckdb.ConnectionException as error:
         raise DatabaseFileError(Path(database), f"cannot be opened. {error}") from error
     except duckdb.Error as error:
@@ -148,7 +189,9 @@ def checkpoint(engine: Engine) -> None:
 
 @contextmanager
 def query_errors(query: object) -> Iterator[None]:
-    """Turn every error that a query of the user causes into a ``QueryError``, chained.
+    """Turn every error that a query of the user causes into one of ours, chained.
+
+    It is a ``QueryError``, or a ``DiskFullError``.
 
     Args:
         query: SQL text or SQLAlchemy statement.
@@ -156,8 +199,12 @@ def query_errors(query: object) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:  # SQLAlchemy's own message would show the values of parameters
+        if isinstance(error.orig, duckdb.Error):
+            raise translated(error.orig, None, str(query)) from error.orig
         raise QueryError(str(error.orig), str(query)) from error.orig
-    except (duckdb.Error, SQLAlchemyError) as error:
+    except duckdb.Error as error:
+        raise translated(error, None, str(query)) from error
+    except SQLAlchemyError as error:
         raise QueryError(str(error), str(query)) from error
 
 
@@ -166,10 +213,14 @@ def translated(error: duckdb.Error, path: Path | None, query: str) -> MixpanelDa
 
     Args:
         error: What the driver raised.
-        path: The database file, None in memory.
+        path: The database file, None in memory, or where only a query can be to blame.
         query: The SQL that was running.
     """
     message = str(error)
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return OutOfMemoryError(message, query)
+    if isinstance(error, _DISK_ERRORS) and (full := _FULL.search(message)):
+        return _disk_full(Path(full["file"] or path or "."), message)
     # DuckDB 2.0 has no class for a wrong checksum.
     about_file = isinstance(error, _FILE_ERRORS) or type(error) is duckdb.Error
     if path is None or not about_file:
@@ -184,3 +235,11 @@ def translated(error: duckdb.Error, path: Path | None, query: str) -> MixpanelDa
             path, f"no DuckDB database, or a damaged one. Check the path. DuckDB says: {message}"
         )
     return DatabaseFileError(path, message)
+
+
+def _disk_full(path: Path, message: str) -> DiskFullError:
+    try:
+        free = shutil.disk_usage(path.absolute().parent).free
+    except OSError:
+        return DiskFullError(path, None, message)
+    return DiskFullError(path, free, message)

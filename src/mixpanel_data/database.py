@@ -9,7 +9,7 @@ import time
 import weakref
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ from mixpanel_data.exceptions import (
     StorageClosedError,
     StorageForkedError,
 )
+from mixpanel_data.sandbox import Guard, Rules, Sandbox
 
 if TYPE_CHECKING:
     from mixpanel_data import dialect
@@ -48,15 +49,19 @@ class Database:
         load_memory_limit: What DuckDB's memory may grow to while rows stream in, unless
             ``config`` has a ``memory_limit``; None for no limit of ours.
         migrate: Upgrade an older file first.
+        sandbox: The limits for the SQL of others, None for no sandbox.
+        lock_timeout: Seconds to wait while another process has the file open.
         folder: A folder to remove on closing.
 
     Attributes:
         path: The file, None in memory.
         read_only: As given.
-        connection: A DuckDB connection for the user's own purposes.
+        connection: A DuckDB connection for the user's own purposes; it knows no sandbox.
         engine: The SQLAlchemy engine.
+        rules: What the SQL of others may contain, None for everything.
 
     Raises:
+        ValueError: ``config`` has a setting that is the sandbox's, or ``lock_timeout`` is negative.
         DatabaseFileError: The file cannot be opened; the subclass says why.
     """
 
@@ -68,8 +73,13 @@ class Database:
         config: Mapping[str, Any] | None = None,
         load_memory_limit: str | None = DEFAULT_LOAD_MEMORY_LIMIT,
         migrate: bool = False,
+        sandbox: Sandbox | None = None,
+        lock_timeout: float = 0,
         folder: EphemeralFolder | None = None,
     ) -> None:
+        config = _with_sandbox(config or {}, sandbox)
+        if not lock_timeout >= 0:
+            raise ValueError(f"lock_timeout is {lock_timeout}. Use seconds, or 0 not to wait.")
         is_new = path is None or not path.exists()
         if path is not None and is_new:
             if read_only:
@@ -79,13 +89,15 @@ class Database:
         self.read_only = read_only
         self._pid = os.getpid()
         # In memory the limit would be one for the rows themselves.
-        respects_user = "memory_limit" in (config or {}) or path is None
+        respects_user = "memory_limit" in config or path is None
         self._load_memory_limit = None if respects_user else load_memory_limit
         self._loads = 0
         self._budget_lock = threading.Lock()
-        self._schema_lock = threading.Lock()
+        self._schema_lock = threading.RLock()
         self._table_locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
-        self._root = connect.open_database(path, read_only=read_only, config=config or {})
+        self._root = connect.open_database(
+            path, read_only=read_only, config=config, lock_timeout=lock_timeout
+        )
         self._connections: weakref.WeakSet[dialect.Connection] = weakref.WeakSet()
         self._closing = weakref.finalize(
             self, _close, self._root, self._connections, folder, self._pid
@@ -97,16 +109,19 @@ class Database:
             self._default_memory_limit = self._memory_limit()
             self._lowered_to = ""
             _open_here.add(self)
-            self.engine = connect.make_engine(path, self.connect)
+            self.rules = None if sandbox is None else Rules(self._root, sandbox)
+            self.engine = connect.make_engine(path, self._connect_guarded)
             self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-            self._own = connect.with_own_errors(self.engine, path)
+            trusted = self.engine if sandbox is None else connect.make_engine(path, self.connect)
+            self._own = connect.with_own_errors(trusted, path)
             if migrate and not is_new and path is not None:
                 self._migrate(path)
-            if is_new:
-                self.ensure_schema()
-            elif path is not None:
-                with self._own.connect() as connection:
-                    schema.check(connection, path)
+            self._lacks_schema = False
+            with self._own.begin() as connection:
+                if is_new:
+                    schema.ensure(connection)
+                elif path is not None:
+                    self._lacks_schema = schema.check(connection, path).state == "absent"
         except BaseException:
             self.close()
             raise
@@ -118,7 +133,7 @@ class Database:
             from mixpanel_data import revisions
 
             revisions.upgrade(connection, path)
-        connect.checkpoint(self.engine)
+        connect.checkpoint(connect.make_engine(path, self.connect))
 
     def close(self) -> None:
         """Close every connection and let go of the file; closing twice is fine.
@@ -154,6 +169,12 @@ class Database:
         self.require_open()
         connection = Connection(self._root.cursor(), self.require_open)
         self._connections.add(connection)
+        return connection
+
+    def _connect_guarded(self) -> dialect.Connection:
+        connection = self.connect()
+        if self.rules is not None:
+            connection.statement_guard = Guard(self.rules, connection.driver)
         return connection
 
     def querying(self) -> Connection:
@@ -195,13 +216,17 @@ class Database:
                     raise
                 raise StorageClosedError from error
 
-    def ensure_schema(self) -> None:
-        """Create the internal tables where there are none, in a transaction of its own.
+    @contextmanager
+    def creating(self, table_name: str) -> Iterator[Connection]:
+        """Do as :meth:`writing` does, with the internal tables there.
 
-        Within the transactions of loads they would make the first loads conflict.
+        Where they are not, the transaction makes them, and others that would wait for its end.
         """
-        with self._schema_lock, self._own.begin() as connection:
-            schema.ensure(connection)
+        with self._schema_lock if self._lacks_schema else nullcontext():
+            with self.writing(table_name) as connection:
+                schema.ensure(connection)
+                yield connection
+            self._lacks_schema = False
 
     @contextmanager
     def load_budget(self, *, parsing: bool = False) -> Iterator[None]:
@@ -259,6 +284,16 @@ class Database:
             drivers.append(connection.driver)
         for driver in drivers:
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(driver))
+
+
+def _with_sandbox(config: Mapping[str, Any], sandbox: Sandbox | None) -> dict[str, Any]:
+    settings = {} if sandbox is None else sandbox.settings
+    if both := config.keys() & settings.keys():
+        raise ValueError(
+            f"The sandbox sets {', '.join(sorted(both))}. Leave it out of config; "
+            "Sandbox(...) takes the limits."
+        )
+    return {**config, **settings}
 
 
 def _make_folder(path: Path) -> None:

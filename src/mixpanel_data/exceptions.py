@@ -186,6 +186,52 @@ class QueryError(MixpanelDataError):
         super().__init__(message, {"query": query})
 
 
+class QueryTimeoutError(QueryError):
+    """A statement took longer than the sandbox allows. DuckDB has stopped working on it.
+
+    Attributes:
+        seconds: What it was allowed.
+    """
+
+    def __init__(self, seconds: float, query: str) -> None:
+        super().__init__(
+            f"Interrupted after {seconds:g} seconds. "
+            "Ask for less at a time, or open the engine with Sandbox(timeout=...).",
+            query,
+        )
+        self.seconds = seconds
+        self.details["seconds"] = seconds
+
+
+class OutOfMemoryError(QueryError):
+    """DuckDB needs more memory, or more room in its temporary folder, than it may use."""
+
+    def __init__(self, message: str, query: str) -> None:
+        super().__init__(
+            "DuckDB may not use the memory or the temporary disk space that this needs. In config, "
+            "raise memory_limit or max_temp_directory_size, lower threads, or set "
+            f"preserve_insertion_order to False. DuckDB says: {message}",
+            query,
+        )
+
+
+class SandboxError(QueryError):
+    """The sandbox does not allow a statement. It was not run.
+
+    Attributes:
+        refused: What is not allowed.
+    """
+
+    def __init__(self, refused: str, query: str) -> None:
+        super().__init__(
+            f"The sandbox refuses {refused}. Nothing was run. "
+            "Use an engine without sandbox for SQL that you trust.",
+            query,
+        )
+        self.refused = refused
+        self.details["refused"] = refused
+
+
 # The engine's own state
 
 
@@ -235,7 +281,7 @@ class DatabaseNotFoundError(DatabaseFileError, FileNotFoundError):
 
 
 class DatabaseLockedError(DatabaseFileError):
-    """Another process has the file open.
+    """Another process has the file open, and had it for the whole ``lock_timeout``.
 
     Attributes:
         pid: The process that holds it, None when unknown.
@@ -245,11 +291,32 @@ class DatabaseLockedError(DatabaseFileError):
         holder = "another process" if pid is None else f"process {pid}"
         super().__init__(
             path,
-            f"in use by {holder}. Close it there; several processes can read at once "
-            "when all of them open the file with read_only=True.",
+            f"in use by {holder}. Close it there, or wait for it with lock_timeout=seconds; "
+            "several processes can read at once when all of them use read_only=True.",
             {"pid": pid},
         )
         self.pid = pid
+
+
+class DiskFullError(DatabaseFileError):
+    """A database, its log or a temporary file cannot grow any more.
+
+    Attributes:
+        folder: The folder that the file is in.
+        free_bytes: What is free there now, None when unknown.
+    """
+
+    def __init__(self, path: Path, free_bytes: int | None, problem: str) -> None:
+        folder = path.parent
+        free = "an unknown number of" if free_bytes is None else f"{free_bytes:,}"
+        super().__init__(
+            path,
+            f"the disk is full, or the file has reached a limit; {folder} has {free} bytes free. "
+            f"Make room there, then open the database again. DuckDB says: {problem}",
+            {"folder": str(folder), "free_bytes": free_bytes},
+        )
+        self.folder = folder
+        self.free_bytes = free_bytes
 
 
 class DatabaseCorruptError(DatabaseFileError):

@@ -286,6 +286,8 @@ class Loading:
         table = _checked(kind, name, metadata, on_conflict)
         files = ExportFiles.find(kind, paths)
         try:
+            if self._database.rules is not None:  # DuckDB may read no files
+                raise NotForDuckDBError
             batches: Batches = files.batches(self._database.connect, table)
             load = self._load(table, batches, metadata, on_conflict, progress, parsing=True)
             return self._append(load) if append else self._create(load, primary_key)
@@ -312,8 +314,7 @@ class Loading:
     def _create(self, load: Load, primary_key: bool) -> int:
         from mixpanel_data import write
 
-        with self._database.writing(load.table.name) as connection:
-            self._database.ensure_schema()
+        with self._database.creating(load.table.name) as connection:
             return write.create(connection, load, primary_key=primary_key)
 
     def _append(self, load: Load) -> int:

@@ -24,7 +24,8 @@ class Querying:
         """Return the result of a query as a lazy DuckDB relation.
 
         Relations can be filtered, joined and aggregated further before anything is computed. They
-        live until the engine is closed.
+        live until the engine is closed. In a sandbox the query runs at once, and the relation has
+        its rows.
 
         Args:
             sql: SQL text, or a SQLAlchemy statement.

@@ -68,7 +68,7 @@ def ensure(connection: Connection) -> None:
         connection.execute(insert(VERSION_TABLE).values(version_num=HEAD))
 
 
-def check(connection: Connection, path: Path) -> None:
+def check(connection: Connection, path: Path) -> Version:
     """Make sure that the library can work with the tables of a database. Changes nothing.
 
     A database without any table of ours is fine: they come with the first load.
@@ -77,10 +77,15 @@ def check(connection: Connection, path: Path) -> None:
         connection: Connection to the database.
         path: Its file, for the message.
 
+    Returns:
+        The version of the database.
+
     Raises:
         SchemaVersionError: It cannot; the subclass says why.
     """
-    refuse(version_of(connection), path)
+    version = version_of(connection)
+    refuse(version, path)
+    return version
 
 
 def refuse(version: Version, path: Path) -> None:

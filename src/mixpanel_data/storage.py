@@ -14,10 +14,11 @@ from sqlalchemy import Engine
 from mixpanel_data import introspect, schema
 from mixpanel_data.database import DEFAULT_LOAD_MEMORY_LIMIT, Database
 from mixpanel_data.ephemeral import EphemeralFolder
-from mixpanel_data.exceptions import DatabaseNotFoundError
+from mixpanel_data.exceptions import DatabaseFileError, DatabaseNotFoundError, SandboxError
 from mixpanel_data.loading import Loading
 from mixpanel_data.names import check_project_id
 from mixpanel_data.querying import Querying
+from mixpanel_data.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -44,12 +45,18 @@ class StorageEngine(Loading, Querying):
             None sets no limit.
         migrate: Upgrade a file of an older version of the library, or of the original one, before
             anything else; see :mod:`mixpanel_data.migrate`. Otherwise such a file is refused.
+        sandbox: For SQL that you do not trust, such as that of an AI agent: True, or a
+            :class:`Sandbox` with limits of your own. SQL can reach neither files nor the network
+            nor settings, and is stopped when it takes too long; see ``docs/security.md``.
+        lock_timeout: Seconds to wait, asking again and again, while another process has the file
+            open. By default that is an error at once.
 
     Raises:
         ValueError: Neither path nor project id, or an id that cannot be a file's name; or
-            ``migrate`` with ``read_only``.
+            ``migrate`` with ``read_only``; or ``config`` with a setting of the sandbox;
+            or a negative ``lock_timeout``.
         DatabaseNotFoundError: ``read_only``, and there is no file.
-        DatabaseLockedError: Another process has the file open.
+        DatabaseLockedError: Another process has the file open, still after ``lock_timeout``.
         DatabaseFileError: The file or its folder cannot be used for another reason.
         SchemaVersionError: The file was made by another version of the library.
 
@@ -78,6 +85,8 @@ class StorageEngine(Loading, Querying):
         config: Mapping[str, Any] | None = None,
         load_memory_limit: str | None = DEFAULT_LOAD_MEMORY_LIMIT,
         migrate: bool = False,
+        sandbox: bool | Sandbox = False,
+        lock_timeout: float = 0,
     ) -> None:
         if migrate and read_only:
             raise ValueError("migrate=True changes the file. Leave out read_only=True.")
@@ -87,10 +96,14 @@ class StorageEngine(Loading, Querying):
             config=config,
             load_memory_limit=load_memory_limit,
             migrate=migrate,
+            sandbox=_sandbox(sandbox),
+            lock_timeout=lock_timeout,
         )
 
     @classmethod
-    def ephemeral(cls, *, config: Mapping[str, Any] | None = None) -> Self:
+    def ephemeral(
+        cls, *, config: Mapping[str, Any] | None = None, sandbox: bool | Sandbox = False
+    ) -> Self:
         """Open a new database in a private temporary folder.
 
         The folder goes on close, when the ``with`` block ends in whatever way, at interpreter exit
@@ -103,20 +116,24 @@ class StorageEngine(Loading, Querying):
         """
         folder = EphemeralFolder()
         try:
-            return cls._over(Database(folder.database, config=config, folder=folder))
+            return cls._over(
+                Database(folder.database, config=config, sandbox=_sandbox(sandbox), folder=folder)
+            )
         except BaseException:
             folder.remove()
             raise
 
     @classmethod
-    def memory(cls, *, config: Mapping[str, Any] | None = None) -> Self:
+    def memory(
+        cls, *, config: Mapping[str, Any] | None = None, sandbox: bool | Sandbox = False
+    ) -> Self:
         """Open a new database that has no file. Its rows are not compressed.
 
         Example:
             >>> StorageEngine.memory().path is None
             True
         """
-        return cls._over(Database(None, config=config))
+        return cls._over(Database(None, config=config, sandbox=_sandbox(sandbox)))
 
     @classmethod
     def open_existing(
@@ -126,6 +143,8 @@ class StorageEngine(Loading, Querying):
         read_only: bool = False,
         config: Mapping[str, Any] | None = None,
         migrate: bool = False,
+        sandbox: bool | Sandbox = False,
+        lock_timeout: float = 0,
     ) -> Self:
         """Open a database file that must be there already; nothing is created.
 
@@ -136,7 +155,14 @@ class StorageEngine(Loading, Querying):
         found = _database_path(path, None)
         if not found.exists():
             raise DatabaseNotFoundError(found)
-        return cls(found, read_only=read_only, config=config, migrate=migrate)
+        return cls(
+            found,
+            read_only=read_only,
+            config=config,
+            migrate=migrate,
+            sandbox=sandbox,
+            lock_timeout=lock_timeout,
+        )
 
     @classmethod
     def _over(cls, database: Database) -> Self:
@@ -197,8 +223,13 @@ class StorageEngine(Loading, Querying):
         """A DuckDB connection for everything the engine has no method for.
 
         It is always the same one, with a transaction of its own; closing it closes nothing else.
+
+        Raises:
+            SandboxError: The engine has a sandbox, which such a connection would get around.
         """
         self._database.require_open()
+        if self._database.rules is not None:
+            raise SandboxError("DuckDB's own connection", "")
         return self._database.connection
 
     @property
@@ -250,6 +281,12 @@ class StorageEngine(Loading, Querying):
         return models.model(found.type, found.table_name)
 
 
+def _sandbox(wanted: bool | Sandbox) -> Sandbox | None:
+    if isinstance(wanted, Sandbox):
+        return wanted
+    return Sandbox() if wanted else None
+
+
 def _database_path(path: str | os.PathLike[str] | None, project_id: str | int | None) -> Path:
     if path is not None:
         if str(path) == ":memory:":
@@ -260,4 +297,21 @@ def _database_path(path: str | os.PathLike[str] | None, project_id: str | int | 
             "StorageEngine needs to know where. Give a path or a project_id, or use "
             "StorageEngine.ephemeral() for a temporary database."
         )
-    return Path.home() / DEFAULT_FOLDER / f"{check_project_id(project_id)}.db"
+    found = Path.home() / DEFAULT_FOLDER / f"{check_project_id(project_id)}.db"
+    for name in (found.name, f"{found.name}.wal", f"{found.name}.tmp"):
+        _refuse_foreign(found.with_name(name))
+    return found
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Raise when a path of our own choice leads out of its folder.
+
+    Raises:
+        DatabaseFileError: It is a symbolic link to another folder.
+    """
+    if path.is_symlink() and path.resolve().parent != path.parent.resolve():
+        raise DatabaseFileError(
+            path,
+            f"a symbolic link to {path.resolve()}, outside of the folder of the projects. Nothing "
+            "was opened. Remove the link; to use the database it leads to, open that by its path.",
+        )

@@ -58,6 +58,7 @@ ASKING: dict[str, Callable[[StorageEngine], object]] = {
     "connection": lambda s: s.connection,
     "engine": lambda s: s.engine,
     "session": lambda s: s.session(),
+    "model": lambda s: s.model("jan"),
     "schema_revision": lambda s: s.schema_revision,
 }
 CONSTRUCTORS = {"ephemeral", "memory", "open_existing"}

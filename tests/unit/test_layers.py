@@ -20,7 +20,7 @@ LAYERS = [
     {"utc"},
     {"tables", "exports"},
     {"records", "documents", "dialect"},
-    {"connect", "schema", "introspect", "unique"},
+    {"connect", "schema", "introspect", "unique", "sandbox"},
     {"arrow", "files", "stream", "operations", "revisions", "backup"},
     {"sieve"},
     {"read", "write", "models"},

@@ -51,7 +51,7 @@ class Cursor:
 
     def execute(self, statement: str, parameters: Parameters = ()) -> None:
         """Run a statement, with a sequence for ``?`` or ``$1`` or a dict for ``$name``."""
-        self._begin()
+        self._begin(statement)
         self.connection.run(self, lambda: self._execute(statement, parameters))
 
     def executemany(self, statement: str, parameters: Sequence[Parameters]) -> None:
@@ -60,15 +60,22 @@ class Cursor:
         A plain ``INSERT … VALUES`` becomes one statement over an Arrow batch where DuckDB stores
         the very same values from it, see :mod:`~mixpanel_data.dialect.bulk`.
         """
-        self._begin()
+        self._begin(statement)
         self.connection.run(self, lambda: self._execute_many(statement, list(parameters)))
 
     def relate(self, statement: str, parameters: Parameters = ()) -> None:
-        """Make a lazy relation of a query instead of running it."""
-        self._begin()
+        """Make a lazy relation of a query instead of running it.
+
+        Where a guard watches over the statements, the query runs and the relation has its rows:
+        nobody could watch over it later.
+        """
+        self._begin(statement)
         driver = self.connection.driver
         bound = parameters or None
         relation = self.connection.run(self, lambda: driver.sql(statement, params=bound))
+        if relation is not None and self.connection.statement_guard is not None:
+            rows = self.connection.run(self, relation.to_arrow_table)
+            relation = driver.from_arrow(rows)
         if relation is None:  # DuckDB 1.5 has none for a statement without rows
             relation = driver.sql('SELECT 0 AS "Count" LIMIT 0')
         self.relation = relation
@@ -155,7 +162,8 @@ class Cursor:
     def setoutputsize(self, *sizes: Any) -> None:
         """Do nothing: DuckDB needs no buffer sizes."""
 
-    def _begin(self) -> None:
+    def _begin(self, statement: str) -> None:
+        self.connection.starting(statement)
         self.close()
         self.rowcount = -1
         self._step = 1

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from contextlib import suppress
-from typing import Any, TypeVar
+from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import Any, Protocol, TypeVar
 
 import duckdb
 from duckdb import (
@@ -70,6 +70,18 @@ def connect(database: str = ":memory:", **options: Any) -> Connection:
     return Connection(duckdb.connect(database, **options))
 
 
+class Guard(Protocol):
+    """Watches over the statements of a connection."""
+
+    def starting(self, sql: str) -> None:
+        """Raise when a statement must not run."""
+        ...
+
+    def working(self) -> AbstractContextManager[None]:
+        """Return the context in which DuckDB works on it, possibly several times."""
+        ...
+
+
 class Connection:
     """One DuckDB connection with a transaction of its own.
 
@@ -84,6 +96,7 @@ class Connection:
             by itself.
         on_interrupt: What :meth:`interrupt` calls first, None for nothing: a statement that waits
             for its input is deaf to DuckDB's own interrupt.
+        statement_guard: Watches over the statements, None for nobody.
     """
 
     def __init__(
@@ -94,6 +107,7 @@ class Connection:
         self.closed = False
         self.autocommit = False
         self.on_interrupt: Callable[[], object] | None = None
+        self.statement_guard: Guard | None = None
         self._in_transaction = False
         self._failed = False
         self._current: weakref.ref[Cursor] | None = None
@@ -200,13 +214,23 @@ class Connection:
         if self._current is None or self._current() is not cursor:
             self._keep_unread_rows()
         try:
-            with driver_errors():
+            with self._working(), driver_errors():
                 result = statement()
         except BaseException:
             self._failed = True
             raise
         self._current = weakref.ref(cursor)
         return result
+
+    def starting(self, sql: str) -> None:
+        """Ask the guard of the statements, if there is one, whether a statement may run."""
+        if self.statement_guard is not None:
+            self._require_open()
+            with driver_errors():
+                self.statement_guard.starting(sql)
+
+    def _working(self) -> AbstractContextManager[None]:
+        return nullcontext() if self.statement_guard is None else self.statement_guard.working()
 
     def _require_open(self) -> None:
         if self._guard is not None:
@@ -216,6 +240,6 @@ class Connection:
 
     def _keep_unread_rows(self) -> None:
         if self._current is not None and (cursor := self._current()) is not None:
-            with driver_errors():
+            with self._working(), driver_errors():
                 self._failed |= not cursor.keep()
         self._current = None
