@@ -7,10 +7,11 @@ so it stores one batch while the next is made, and a producer that is faster has
 from __future__ import annotations
 
 import os
+import signal
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol, cast
 from uuid import uuid4
 
@@ -57,6 +58,9 @@ class Batches(Protocol):
 class BatchQueue:
     """A bounded queue between two threads that either side can end at any time.
 
+    It has no lock of Python's own: Ctrl-C right after one was taken would leave it taken for ever,
+    and the other thread waiting for it.
+
     Args:
         length: How many batches may wait.
 
@@ -65,38 +69,33 @@ class BatchQueue:
     """
 
     def __init__(self, length: int = QUEUE_LENGTH) -> None:
-        self._length = length
-        self._batches: deque[pa.RecordBatch] = deque()
-        self._changed = threading.Condition()
-        self._finished = False
-        self.aborted = False
+        self._batches: SimpleQueue[pa.RecordBatch | None] = SimpleQueue()
+        self._slots: SimpleQueue[None] = SimpleQueue()
+        for _ in range(length):
+            self._slots.put(None)
         self._reading = True
+        self.aborted = False
 
     def put(self, batch: pa.RecordBatch) -> bool:
         """Add a batch, waiting while the queue is full; False when nobody reads any more."""
-        with self._changed:
-            self._changed.wait_for(lambda: len(self._batches) < self._length or not self._reading)
-            self._batches.append(batch)
-            self._changed.notify_all()
-            return self._reading
+        if self._reading:
+            self._slots.get()
+            self._batches.put(batch)
+        return self._reading
 
     def finish(self) -> None:
         """Tell the reader that no more batches come."""
-        with self._changed:
-            self._finished = True
-            self._changed.notify_all()
+        self._batches.put(None)
 
     def abort(self) -> None:
         """Make the reader fail, so that its statement does not count what came so far."""
-        with self._changed:
-            self.aborted = True
-            self._changed.notify_all()
+        self.aborted = True
+        self._batches.put(None)
 
     def stop_reading(self) -> None:
         """Tell the writer that nobody reads any more."""
-        with self._changed:
-            self._reading = False
-            self._changed.notify_all()
+        self._reading = False
+        self._slots.put(None)
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Yield the batches in the reader's thread, until the writer ends.
@@ -104,16 +103,28 @@ class BatchQueue:
         Raises:
             InterruptedError: The writer aborted.
         """
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._batches or self._finished or self.aborted)
-                if self.aborted:
-                    raise InterruptedError("The load was abandoned.")
-                if not self._batches:
-                    return
-                batch = self._batches.popleft()
-                self._changed.notify_all()
+        while (batch := self._batches.get()) is not None and not self.aborted:
+            self._slots.put(None)
             yield batch
+        if self.aborted:
+            raise InterruptedError("The load was abandoned.")
+
+
+@contextmanager
+def _ctrl_c_waits() -> Iterator[None]:
+    """Let Ctrl-C wait for the end of the block, which is short."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            signal.raise_signal(signal.SIGINT)
 
 
 def insert_batches(
@@ -162,7 +173,8 @@ def insert_batches(
     rows, pid = 0, os.getpid()
     thread = threading.Thread(target=store, name="mixpanel_data-load", daemon=True)
     try:
-        thread.start()
+        with _ctrl_c_waits():  # the new thread could be left waiting for a lock of ours
+            thread.start()
         for batch in batches:
             if not queue.put(batch):
                 break
