@@ -145,8 +145,14 @@ class Connection:
                 "Roll back after an error, then run the transaction again."
             )
         self._in_transaction = False
-        with driver_errors():
-            self.driver.commit()
+        try:
+            with driver_errors():
+                self.driver.commit()
+        except BaseException:
+            # After Ctrl-C, DuckDB 1.5 may go on committing; it is over before anything else runs.
+            with suppress(Error):
+                self.driver.rollback()
+            raise
 
     def rollback(self) -> None:
         """Roll the transaction back, if there is one.
