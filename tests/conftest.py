@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Connection, Engine, event
 
 from mixpanel_data import StorageEngine, TableMetadata
 
@@ -86,3 +87,18 @@ def statements() -> Callable[[StorageEngine], list[str]]:
         return seen
 
     return record
+
+
+@pytest.fixture
+def connection(engine: Engine) -> Iterator[Connection]:
+    """A connection of the engine that the module has; what it does is rolled back."""
+    with engine.connect() as connection:
+        yield connection
+
+
+@pytest.fixture
+def open_umask() -> Iterator[None]:
+    """A process whose new files anybody may read and write, unless it says otherwise."""
+    before = os.umask(0)
+    yield
+    os.umask(before)

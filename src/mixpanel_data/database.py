@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
 from mixpanel_data import connect, schema
 from mixpanel_data.ephemeral import EphemeralFolder
@@ -115,7 +115,7 @@ class Database:
             trusted = self.engine if sandbox is None else connect.make_engine(path, self.connect)
             self._own = connect.with_own_errors(trusted, path)
             if migrate and not is_new and path is not None:
-                self._migrate(path)
+                self._migrate(path, trusted)
             self._lacks_schema = False
             with self._own.begin() as connection:
                 if is_new:
@@ -126,14 +126,14 @@ class Database:
             self.close()
             raise
 
-    def _migrate(self, path: Path) -> None:
+    def _migrate(self, path: Path, trusted: Engine) -> None:
         with self._own.begin() as connection:
             if schema.version_of(connection).state not in ("older", "unversioned"):
                 return
             from mixpanel_data import revisions
 
             revisions.upgrade(connection, path)
-        connect.checkpoint(connect.make_engine(path, self.connect))
+        connect.checkpoint(trusted)
 
     def close(self) -> None:
         """Close every connection and let go of the file; closing twice is fine.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import chain, groupby
 from pathlib import Path
@@ -158,18 +158,21 @@ class FileBatches:
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Read the files."""
+        convert = f"_convert_{uuid4().hex}"
         with closing(self._connect()) as connection:
             try:
-                for batch in self._read(connection.driver):
+                for batch in self._read(connection.driver, convert):
                     if bad_number_at(batch.column("properties")) is not None:
                         raise NotForDuckDBError
                     yield batch
             except (duckdb.Error, pa.ArrowException, OSError) as error:
                 raise NotForDuckDBError from error
+            finally:  # functions belong to the database, not to the connection
+                with suppress(duckdb.Error):
+                    connection.driver.remove_function(convert)
 
-    def _read(self, driver: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
+    def _read(self, driver: duckdb.DuckDBPyConnection, convert: str) -> pa.RecordBatchReader:
         short_cut = _SHORT_CUTS[self._files.kind]
-        convert = f"_convert_{uuid4().hex}"
         kinds = ", ".join(f"{name} {_UDF_TYPES.get(name, 'VARCHAR')}" for name in short_cut.columns)
         driver.create_function(
             convert, _row_maker(short_cut.convert), ["VARCHAR"], f"STRUCT({kinds})"

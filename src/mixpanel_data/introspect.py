@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
-from sqlalchemy import Connection, Row, func, inspect, literal, select, table, text, union_all
+from sqlalchemy import (
+    Column,
+    Connection,
+    Row,
+    func,
+    inspect,
+    literal,
+    select,
+    table,
+    text,
+    union_all,
+)
 
 from mixpanel_data.exceptions import TableNotFoundError
 from mixpanel_data.tables import INTERNAL_NAMES, METADATA_TABLE, managed_table
@@ -44,12 +55,8 @@ def managed_tables(connection: Connection) -> dict[str, TableType]:
 
     Works with every revision of the schema.
     """
-    names = inspect(connection).get_table_names()
-    if METADATA_TABLE.name not in names:
-        return {}
     columns = METADATA_TABLE.c
-    recorded = select(columns.table_name, columns.type).order_by(columns.table_name)
-    return {row.table_name: row.type for row in connection.execute(recorded) if row[0] in names}
+    return {row.table_name: row.type for row in _recorded(connection, columns.type)}
 
 
 def unrecorded_tables(connection: Connection) -> list[str]:
@@ -66,16 +73,23 @@ def unrecorded_tables(connection: Connection) -> list[str]:
 
 def list_tables(connection: Connection) -> list[TableInfo]:
     """Return the events and profiles tables, by name, with the number of rows they have now."""
-    names = inspect(connection).get_table_names()
-    if METADATA_TABLE.name not in names:
-        return []
-    recorded = connection.execute(select(METADATA_TABLE).order_by(METADATA_TABLE.c.table_name))
-    rows = [row for row in recorded if row.table_name in names]
+    columns = METADATA_TABLE.c
+    rows = _recorded(connection, columns.type, columns.fetched_at)
     counts = _count_rows(connection, [row.table_name for row in rows])
     return [
         TableInfo(row.table_name, row.type, counts[row.table_name], as_utc(row.fetched_at))
         for row in rows
     ]
+
+
+def _recorded(connection: Connection, *columns: Column[Any]) -> list[Row[Any]]:
+    """Return the metadata of the tables that are there, ordered by ``table_name``."""
+    names = inspect(connection).get_table_names()
+    if METADATA_TABLE.name not in names:
+        return []
+    name = METADATA_TABLE.c.table_name
+    found = connection.execute(select(name, *columns).order_by(name))
+    return [row for row in found if row.table_name in names]
 
 
 def _count_rows(connection: Connection, names: list[str]) -> dict[str, int]:

@@ -132,7 +132,7 @@ def insert_batches(
     target: Table,
     batches: Batches,
     progress: Callable[[int], object] | None,
-) -> int:
+) -> None:
     """Insert batches with one statement, in the transaction of the connection.
 
     Args:
@@ -140,9 +140,6 @@ def insert_batches(
         target: Table to insert into, empty.
         batches: The rows; iterated once, in the calling thread.
         progress: Called in the calling thread after each batch with the rows so far.
-
-    Returns:
-        The number of rows.
 
     Raises:
         MixpanelDataError: DuckDB could not store the rows.
@@ -193,4 +190,3 @@ def insert_batches(
         raise failures[0]
     dbapi.unregister(source.name)
     dbapi.on_interrupt = None
-    return rows

@@ -113,13 +113,6 @@ def engine() -> Iterator[Engine]:
     engine.dispose()
 
 
-@pytest.fixture
-def connection(engine: Engine) -> Iterator[Connection]:
-    """A connection; what it does is rolled back."""
-    with engine.connect() as connection:
-        yield connection
-
-
 def one_column(type_: TypeEngine[Any], **options: Any) -> Table:
     return Table("t", MetaData(), Column("x", type_, **options))
 

@@ -38,13 +38,6 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
     engine.dispose()
 
 
-@pytest.fixture
-def connection(engine: Engine) -> Iterator[Connection]:
-    """A connection to the empty database."""
-    with engine.connect() as connection:
-        yield connection
-
-
 def sequences(connection: Connection) -> list[str]:
     return list(connection.scalars(text("SELECT sequence_name FROM duckdb_sequences() ORDER BY 1")))
 

@@ -48,13 +48,6 @@ def engine() -> Iterator[Engine]:
     engine.dispose()
 
 
-@pytest.fixture
-def connection(engine: Engine) -> Iterator[Connection]:
-    """A connection to the database in memory."""
-    with engine.connect() as connection:
-        yield connection
-
-
 def test_models_with_a_sequence_are_added_and_found(engine: Engine) -> None:
     Base.metadata.create_all(engine)
     with Session(engine) as session:

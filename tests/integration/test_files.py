@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -267,3 +268,20 @@ def test_any_profiles_file_gives_the_same_rows_or_the_same_error_both_ways(
     file.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
     fast, slow = load_both_ways(file, "profiles")
     assert fast == slow
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_reading_files_leaves_no_function_behind(
+    storage: StorageEngine, tmp_path: Path, fails: bool
+) -> None:
+    def progress(rows: int) -> None:
+        if fails:
+            raise LookupError("no more")
+
+    file = tmp_path / "export.jsonl"
+    file.write_bytes("\n".join(line_of(n) for n in range(20_000)).encode())
+    with suppress(LookupError):
+        storage.load_events_export("t", file, EVENTS, progress)
+    functions = "SELECT function_name FROM duckdb_functions() WHERE function_name LIKE '%convert_%'"
+    assert storage.execute_rows(functions) == []
+    assert storage.table_exists("t") is not fails

@@ -85,13 +85,6 @@ def engine() -> Iterator[Engine]:
     engine.dispose()
 
 
-@pytest.fixture
-def connection(engine: Engine) -> Iterator[Connection]:
-    """A connection; what it does is rolled back."""
-    with engine.connect() as connection:
-        yield connection
-
-
 def add(connection: Connection, *documents: Any) -> None:
     connection.execute(insert(EVENTS), [{"properties": document} for document in documents])
 

@@ -47,13 +47,6 @@ def engine() -> Iterator[Engine]:
     engine.dispose()
 
 
-@pytest.fixture
-def connection(engine: Engine) -> Iterator[Connection]:
-    """A connection; what it does is rolled back."""
-    with engine.connect() as connection:
-        yield connection
-
-
 def stored(connection: Connection, value: Any) -> Any:
     """Store a value and return what comes back."""
     connection.execute(TABLE.delete())
