@@ -161,15 +161,15 @@ class FileBatches:
         convert = f"_convert_{uuid4().hex}"
         with closing(self._connect()) as connection:
             try:
-                for batch in self._read(connection.driver, convert):
-                    if bad_number_at(batch.column("properties")) is not None:
-                        raise NotForDuckDBError
-                    yield batch
+                with self._read(connection.driver, convert) as batches:
+                    for batch in batches:
+                        if bad_number_at(batch.column("properties")) is not None:
+                            raise NotForDuckDBError
+                        yield batch
             except (duckdb.Error, pa.ArrowException, OSError) as error:
                 raise NotForDuckDBError from error
-            finally:  # functions belong to the database, not to the connection
-                with suppress(duckdb.Error):
-                    connection.driver.remove_function(convert)
+            finally:
+                _remove_function(connection.driver, convert)
 
     def _read(self, driver: duckdb.DuckDBPyConnection, convert: str) -> pa.RecordBatchReader:
         short_cut = _SHORT_CUTS[self._files.kind]
@@ -192,6 +192,14 @@ class FileBatches:
         )
         # Without parameters, because DuckDB 1.5 would read all files before it gives anything.
         return driver.sql(query).to_arrow_reader(BATCH_SIZE)
+
+
+def _remove_function(driver: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Remove a function, which belongs to the database and would outlive the connection."""
+    with suppress(duckdb.Error):
+        driver.begin()  # DuckDB 1.5 would remove it in the transaction of an unread result
+        driver.remove_function(name)
+        driver.commit()
 
 
 _UDF_TYPES = {"event_time": "TIMESTAMP", "last_seen": "TIMESTAMP"}
