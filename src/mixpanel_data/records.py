@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from operator import itemgetter
+from itertools import repeat
+from operator import itemgetter, sub
 from typing import Any, NoReturn
 
 import orjson
@@ -19,7 +20,7 @@ from sqlalchemy import JSON, Column, DateTime, String, Table
 from mixpanel_data import values
 from mixpanel_data.exceptions import RecordError
 from mixpanel_data.tables import OPTIONAL
-from mixpanel_data.values import EARLIEST, EPOCH, EPOCH_UTC, LATEST, MICROSECOND
+from mixpanel_data.values import EARLIEST, EPOCH, EPOCH_UTC, LATEST
 
 #: The most rows of a batch, where the caller does not say.
 DEFAULT_BATCH_SIZE = 2048
@@ -29,6 +30,8 @@ DEFAULT_BATCH_SIZE = 2048
 MAX_BATCH_BYTES = 256 * 1024
 
 _TYPES = {String: pa.string(), DateTime: pa.timestamp("us"), JSON: pa.string()}
+# https://arrow.apache.org/docs/format/CanonicalExtensions.html#json
+_MARKS = {JSON: {"ARROW:extension:name": "arrow.json", "ARROW:extension:metadata": ""}}
 _CHECKS: dict[type, Callable[[object], object]] = {
     String: values.text,
     DateTime: values.microseconds,
@@ -37,8 +40,14 @@ _CHECKS: dict[type, Callable[[object], object]] = {
 
 
 def arrow_schema(table: Table) -> pa.Schema:
-    """Return the Arrow schema of the batches for a managed table; JSON travels as text."""
-    return pa.schema([(column.name, _TYPES[type(column.type)]) for column in table.columns])
+    """Return the Arrow schema of the batches for a managed table.
+
+    JSON travels as text that is marked as JSON, so that DuckDB takes it without parsing it again.
+    """
+    return pa.schema(
+        pa.field(column.name, _TYPES[type(column.type)], metadata=_MARKS.get(type(column.type)))
+        for column in table.columns
+    )
 
 
 class RecordBatches:
@@ -69,18 +78,20 @@ class RecordBatches:
         (self._json,) = (column for column in self._columns if isinstance(column.type, JSON))
         self._scalars = [column for column in self._columns if column is not self._json]
         # What the batch at hand holds so far. The cells of all rows lie in one flat list, because
-        # a tuple or dict kept per row is what makes Python's garbage collector slow.
+        # a tuple or dict kept per row is what makes Python's garbage collector slow. The documents
+        # lie one after the other in Arrow's own form: their bytes, and where each of them ends.
         self._cells: list[Any] = []
-        self._documents: list[bytes] = []
+        self._documents = bytearray()
+        self._ends = [0]
         self._done = 0
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Consume the records."""
-        cells, documents = self._cells, self._documents
+        cells, documents, ends = self._cells, self._documents, self._ends
         width, name = len(self._columns), self._json.name
         scalars = itemgetter(*(column.name for column in self._scalars))
-        dumps, is_finite = orjson.dumps, values.is_finite
-        most_rows, most_bytes, size = self._batch_size, MAX_BATCH_BYTES, 0
+        dumps, all_finite = orjson.dumps, values.all_finite
+        most_rows, most_bytes = self._batch_size, MAX_BATCH_BYTES
         for record in self._records:
             try:
                 properties = record[name]
@@ -89,18 +100,24 @@ class RecordBatches:
             except (KeyError, TypeError):
                 dumped = self._take_carefully(record)
             else:
+                # `orjson` writes NaN and infinities as null. Where a document has more of these
+                # than Nones at its top, it needs a closer look.
                 if (
                     type(properties) is not dict
                     or len(record) != width
-                    or ((nulls := dumped.count(b"null")) and not is_finite(properties, nulls))
+                    or (
+                        (nulls := dumped.count(b"null"))
+                        and nulls != len([None for cell in properties.values() if cell is None])
+                        and not all_finite(properties)
+                    )
                 ):
                     del cells[-len(self._scalars) :]
                     dumped = self._take_carefully(record)
-            documents.append(dumped)
-            size += len(dumped)
-            if len(documents) == most_rows or size >= most_bytes:
+            documents += dumped
+            ends.append(size := len(documents))
+            if size >= most_bytes or len(ends) > most_rows:
                 yield self._take_batch()
-                size = 0
+                documents, ends = self._documents, self._ends
         if documents:
             yield self._take_batch()
 
@@ -124,10 +141,12 @@ class RecordBatches:
     def _refuse(self, field: str | None, problem: str, cause: Exception | None = None) -> NoReturn:
         """Raise for the record at hand, unless an earlier one of its batch is wrong already."""
         self._check_cells()
-        raise RecordError(self._done + len(self._documents), field, problem) from cause
+        raise RecordError(self._done + len(self._ends) - 1, field, problem) from cause
 
     def _take_batch(self) -> pa.RecordBatch:
-        arrays = {self._json.name: pa.array(self._documents, pa.string())}
+        rows = len(self._ends) - 1
+        buffers = pa.array(self._ends, pa.int32()).buffers()[1], pa.py_buffer(self._documents)
+        arrays = {self._json.name: pa.StringArray.from_buffers(rows, *buffers)}
         try:
             for position, column in enumerate(self._scalars):
                 cells = self._cells[position :: len(self._scalars)]
@@ -135,9 +154,9 @@ class RecordBatches:
         except ValueError:
             self._check_cells()
             raise
-        self._done += len(self._documents)
+        self._done += rows
         self._cells.clear()
-        self._documents.clear()
+        self._documents, self._ends = bytearray(), [0]
         return pa.record_batch([arrays[name] for name in self.schema.names], schema=self.schema)
 
     def _check_cells(self) -> None:
@@ -177,20 +196,22 @@ def to_arrow(column: Column[Any], cells: Sequence[Any]) -> pa.Array:
     """
     kinds = set(map(type, cells))
     if isinstance(column.type, DateTime):
-        counts = _epoch_counts(cells, kinds) or [_checked(column, cell) for cell in cells]
-        return pa.array(counts, pa.int64()).cast(pa.timestamp("us"))
+        counts = _epoch_counts(cells) if kinds == {datetime} else None
+        if counts is None:
+            counts = pa.array([_checked(column, cell) for cell in cells], pa.int64())
+        return counts.view(pa.timestamp("us"))
     if kinds != {str}:
         cells = [_checked(column, cell) for cell in cells]
     return pa.array(cells, pa.string())
 
 
-def _epoch_counts(cells: Sequence[Any], kinds: set[type]) -> list[int] | None:
-    """Count the microseconds since the epoch of datetimes of one sort; None for other cells."""
-    if kinds != {datetime}:
+def _epoch_counts(cells: Sequence[datetime]) -> pa.Array | None:
+    """Count the microseconds since the epoch; None where the careful way has to decide."""
+    epoch = EPOCH if cells[0].tzinfo is None else EPOCH_UTC
+    try:
+        elapsed = pa.array(list(map(sub, cells, repeat(epoch))), pa.duration("us"))
+    except TypeError:  # some with time zone, some without
         return None
-    zones = {cell.tzinfo for cell in cells}
-    if None in zones and len(zones) > 1:
-        return None
-    epoch = EPOCH if None in zones else EPOCH_UTC
-    counts = [(cell - epoch) // MICROSECOND for cell in cells]
-    return counts if min(counts) >= EARLIEST and max(counts) <= LATEST else None
+    counts = elapsed.view(pa.int64())
+    bounds = counts.to_numpy()
+    return counts if bounds.min() >= EARLIEST and bounds.max() <= LATEST else None

@@ -45,8 +45,9 @@ class BloomFilter:
         before: npt.NDArray[np.bool_] = self._words[words] & bits == bits
         np.bitwise_or.at(self._words, words, bits)
         if len(set(keys)) < len(keys):
-            first = {key: position for position, key in reversed(list(enumerate(keys)))}
-            before |= [first[key] < position for position, key in enumerate(keys)]
+            again = np.ones_like(before)
+            again[np.unique(hashes, return_index=True)[1]] = False
+            before |= again
         return before
 
 

@@ -146,19 +146,6 @@ def _number(text: str) -> float | Decimal:
     return number if math.isfinite(number) else Decimal(text)
 
 
-def is_finite(value: Mapping[str, Any], nulls: int) -> bool:
-    """Tell whether a dict that ``orjson`` took holds no NaN and no infinity.
-
-    ``orjson`` writes those as ``null``. Only where the text has more of these than the dict has
-    Nones at its top does the dict need a closer look.
-
-    Args:
-        value: The dict.
-        nulls: How often ``null`` occurs in what ``orjson.dumps`` made of it.
-    """
-    return nulls == len([None for member in value.values() if member is None]) or all_finite(value)
-
-
 def all_finite(value: object) -> bool:
     """Tell whether a value holds no NaN and no infinity, at any depth of dicts and lists."""
     if isinstance(value, float):
