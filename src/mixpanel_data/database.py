@@ -9,7 +9,7 @@ import time
 import weakref
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from mixpanel_data.exceptions import (
     StorageForkedError,
 )
 from mixpanel_data.sandbox import Guard, Rules, Sandbox
+from mixpanel_data.settings import WITHOUT_LOG, TemporarySettings
 
 if TYPE_CHECKING:
     from mixpanel_data import dialect
@@ -88,11 +89,7 @@ class Database:
         self.path = path
         self.read_only = read_only
         self._pid = os.getpid()
-        # In memory the limit would be one for the rows themselves.
-        respects_user = "memory_limit" in config or path is None
-        self._load_memory_limit = None if respects_user else load_memory_limit
-        self._loads = 0
-        self._budget_lock = threading.Lock()
+        self._load_memory_limit = load_memory_limit
         self._schema_lock = threading.RLock()
         self._table_locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
         self._root = connect.open_database(
@@ -106,8 +103,10 @@ class Database:
             if path is not None and is_new:
                 path.chmod(0o600)
             self.connection = self._root.cursor()
-            self._default_memory_limit = self._memory_limit()
-            self._lowered_to = ""
+            # In memory, a limit would be one for the rows themselves, and there is no log.
+            is_fixed = path is None or "lock_configuration" in config
+            names = {"memory_limit", *WITHOUT_LOG} - config.keys()
+            self._settings = TemporarySettings(self._ask, () if is_fixed else names)
             _open_here.add(self)
             self.rules = None if sandbox is None else Rules(self._root, sandbox)
             self.engine = connect.make_engine(path, self._connect_guarded)
@@ -240,35 +239,23 @@ class Database:
             parsing: DuckDB reads the rows from files, for which every thread needs buffers.
         """
         limit = self._load_memory_limit
-        if limit is None:
-            yield
-            return
         if parsing and limit == DEFAULT_LOAD_MEMORY_LIMIT:
             ((threads,),) = self._ask("SELECT current_setting('threads')")
             limit = f"{256 + 128 * threads}MiB"
-        self._count_load(1, limit)
-        try:
+        settings = {} if limit is None else {"memory_limit": limit}
+        with self._settings.holding(settings, self._is_ours):
             yield
-        finally:
-            self._count_load(-1, limit)
 
-    def _count_load(self, change: int, limit: str) -> None:
-        """Set the limit with the first of the loads that run at once, lift it with the last."""
-        with self._budget_lock:
-            before, self._loads = self._loads, self._loads + change
-            if not self.is_open or os.getpid() != self._pid:
-                return
-            if before == 0 and self._memory_limit() == self._default_memory_limit:
-                # One below what is in use is refused: the buffers are as full as they will get.
-                with suppress(duckdb.OutOfMemoryException):
-                    self._ask("SET GLOBAL memory_limit = ?", [limit])
-                self._lowered_to = self._memory_limit()
-            if self._loads == 0 and self._memory_limit() == self._lowered_to:
-                self._ask("RESET GLOBAL memory_limit")
+    def without_log(self) -> AbstractContextManager[None]:
+        """Return a context in which commits write into the file at once.
 
-    def _memory_limit(self) -> str:
-        ((limit,),) = self._ask("SELECT current_setting('memory_limit')")
-        return str(limit)
+        Of a new key DuckDB would write the whole index into the log, and into the file later. It
+        takes two or three times the memory of the index for that.
+        """
+        return self._settings.holding(WITHOUT_LOG, self._is_ours)
+
+    def _is_ours(self) -> bool:
+        return self.is_open and os.getpid() == self._pid
 
     def _ask(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
         with closing(self.connect()) as connection:

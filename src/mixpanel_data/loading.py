@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, get_args
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from mixpanel_data.files import ExportPaths
     from mixpanel_data.stream import Batches
     from mixpanel_data.write import Load, Progress
+
+#: From so many rows on, the index of a key is worth a checkpoint.
+LARGE_KEY = 100_000
 
 
 class ArrowStream(Protocol):
@@ -314,8 +318,11 @@ class Loading:
     def _create(self, load: Load, primary_key: bool) -> int:
         from mixpanel_data import write
 
-        with self._database.creating(load.table.name) as connection:
-            return write.create(connection, load, primary_key=primary_key)
+        with ExitStack() as after_commit, self._database.creating(load.table.name) as connection:
+            rows = write.create(connection, load, primary_key=primary_key)
+            if primary_key and rows >= LARGE_KEY:
+                after_commit.enter_context(self._database.without_log())
+            return rows
 
     def _append(self, load: Load) -> int:
         from mixpanel_data import write

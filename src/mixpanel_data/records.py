@@ -31,7 +31,9 @@ MAX_BATCH_BYTES = 256 * 1024
 
 _TYPES = {String: pa.string(), DateTime: pa.timestamp("us"), JSON: pa.string()}
 # https://arrow.apache.org/docs/format/CanonicalExtensions.html#json
-_MARKS = {JSON: {"ARROW:extension:name": "arrow.json", "ARROW:extension:metadata": ""}}
+_MARKS: dict[type, dict[str, str]] = {
+    JSON: {"ARROW:extension:name": "arrow.json", "ARROW:extension:metadata": ""}
+}
 _CHECKS: dict[type, Callable[[object], object]] = {
     String: values.text,
     DateTime: values.microseconds,

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mixpanel_data import StorageEngine
+from mixpanel_data.loading import LARGE_KEY
 from tests.conftest import EVENTS, Record, make_event, make_events
 
 LIMIT = "SELECT current_setting('memory_limit')"
@@ -90,3 +91,28 @@ def test_a_load_that_fails_leaves_no_limit_behind(path: Path) -> None:
         with pytest.raises(ValueError, match="missing"):
             storage.create_events_table("t", [make_event(), {}], EVENTS)
         assert storage.execute_scalar(LIMIT) == before
+
+
+LOG_SETTINGS = (
+    "SELECT current_setting('wal_autocheckpoint'), "
+    "current_setting('auto_checkpoint_skip_wal_threshold')"
+)
+
+
+def size_of_log(path: Path) -> int:
+    log = path.with_name(path.name + ".wal")
+    return log.stat().st_size if log.exists() else 0
+
+
+def test_the_index_of_a_large_key_is_not_written_into_the_log_first(path: Path) -> None:
+    with StorageEngine(path) as storage:
+        before = storage.execute_rows(LOG_SETTINGS)
+        storage.create_events_table("t", make_events(LARGE_KEY), EVENTS)
+        assert size_of_log(path) < 1_000_000 < path.stat().st_size
+        assert storage.execute_rows(LOG_SETTINGS) == before
+
+
+def test_a_user_who_set_when_to_checkpoint_decides_about_the_log(path: Path) -> None:
+    with StorageEngine(path, config={"wal_autocheckpoint": "1GB"}) as storage:
+        storage.create_events_table("t", make_events(LARGE_KEY), EVENTS)
+        assert size_of_log(path) > 1_000_000

@@ -1,0 +1,74 @@
+"""Settings of DuckDB that are other than usual while somebody loads."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import duckdb
+
+#: A commit writes into the database file at once, and nothing into the log.
+WITHOUT_LOG = {"auto_checkpoint_skip_wal_threshold": "0", "wal_autocheckpoint": "0KB"}
+
+
+class TemporarySettings:
+    """Settings that hold while a block runs, and are as they were afterwards.
+
+    They belong to the database, not to a connection, so blocks that run at once share them: the
+    first of them sets, the last resets. A value that somebody else set, before or meanwhile, is
+    left alone.
+
+    Args:
+        ask: Runs a statement with parameters on the database and returns its rows.
+        names: The settings that may be changed.
+    """
+
+    def __init__(
+        self, ask: Callable[[str, Sequence[Any]], list[Any]], names: Collection[str]
+    ) -> None:
+        self._ask = ask
+        self._lock = threading.Lock()
+        self._usual = {name: self._value_of(name) for name in names}
+        self._ours: dict[str, str] = {}
+        self._users: Counter[str] = Counter()
+
+    @contextmanager
+    def holding(self, settings: Mapping[str, str], is_usable: Callable[[], bool]) -> Iterator[None]:
+        """Let settings hold in the block.
+
+        Args:
+            settings: Values by name.
+            is_usable: Tells whether the database may still be asked.
+        """
+        changed = {name: value for name, value in settings.items() if name in self._usual}
+        with self._lock:
+            for name, value in changed.items():
+                self._users[name] += 1
+                if self._users[name] == 1 and is_usable():
+                    self._set(name, value)
+        try:
+            yield
+        finally:
+            with self._lock:
+                for name in changed:
+                    self._users[name] -= 1
+                    if self._users[name] == 0 and is_usable():
+                        self._reset(name)
+
+    def _set(self, name: str, value: str) -> None:
+        if self._value_of(name) == self._usual[name]:
+            # A limit of memory below what is in use is refused: it is as full as it will get.
+            with suppress(duckdb.OutOfMemoryException):
+                self._ask(f"SET GLOBAL {name} = ?", [value])
+            self._ours[name] = self._value_of(name)
+
+    def _reset(self, name: str) -> None:
+        if self._value_of(name) == self._ours.pop(name, None):
+            self._ask(f"RESET GLOBAL {name}", [])
+
+    def _value_of(self, name: str) -> str:
+        ((value,),) = self._ask("SELECT current_setting(?)", [name])
+        return str(value)
