@@ -23,9 +23,10 @@ from mixpanel_data.values import EARLIEST, LATEST
 
 # NULL for what is no JSON object. `json_extract` writes the document anew, so that whatever DuckDB
 # is lenient about in reading does not get into the table.
-_TEXT_TO_JSON = (
-    "CASE WHEN starts_with(ltrim({0}, E' \\t\\n\\r'), '{{') THEN TRY(json_extract({0}, '$')) END"
-)
+_TEXT_TO_JSON = """
+    CASE WHEN starts_with({0}, '{{') OR starts_with(ltrim({0}, E' \\t\\n\\r'), '{{')
+    THEN TRY(json_extract({0}, '$')) END
+"""
 _NESTED_TO_JSON = "to_json({0})"
 
 #: The most rows of a batch, where the caller does not say. Arrow needs no small ones.

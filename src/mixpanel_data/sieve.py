@@ -44,10 +44,12 @@ class BloomFilter:
             bits |= np.uint64(1) << (hashes >> np.uint64(shift) & np.uint64(63))
         before: npt.NDArray[np.bool_] = self._words[words] & bits == bits
         np.bitwise_or.at(self._words, words, bits)
-        if len(set(keys)) < len(keys):
-            again = np.ones_like(before)
-            again[np.unique(hashes, return_index=True)[1]] = False
-            before |= again
+        in_order = np.sort(hashes)
+        repeated = in_order[1:][in_order[1:] == in_order[:-1]]
+        if len(repeated):
+            found = np.flatnonzero(np.isin(hashes, repeated))
+            first = found[np.unique(hashes[found], return_index=True)[1]]
+            before[np.setdiff1d(found, first)] = True
         return before
 
 
