@@ -104,8 +104,6 @@ class Database:
             self, _close, self._root, self._connections, folder, self._pid
         )
         try:
-            if path is not None and is_new:
-                path.chmod(0o600)
             self.connection = self._root.cursor()
             self._default_memory_limit = self._memory_limit()
             self._lowered_to = ""
@@ -163,12 +161,16 @@ class Database:
         if os.getpid() != self._pid:
             raise StorageForkedError(self._pid)
 
+    def _starting(self) -> None:
+        self.require_open()
+        self._root.keep_private()
+
     def connect(self) -> dialect.Connection:
         """Return a new connection of the dialect to the database."""
         from mixpanel_data.dialect import Connection
 
         self.require_open()
-        connection = Connection(self._root.cursor(), self.require_open)
+        connection = Connection(self._root.cursor(), self._starting)
         self._connections.add(connection)
         return connection
 

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from sqlalchemy import URL, Engine, create_engine
+from sqlalchemy import URL, Engine
 
 from mixpanel_data import connect, introspect, opening, schema
 from mixpanel_data.backup import Backup
@@ -242,24 +242,9 @@ def _opened(target: Target, read_only: bool, key: Secret | None) -> Iterator[tup
         return
     url = connect.database_url(target)
     path = _existing(url)
-    with connect.file_errors(path), _engine(url, path, read_only, key) as engine:
-        yield engine, path
-
-
-@contextmanager
-def _engine(url: URL, path: Path, read_only: bool, key: Secret | None) -> Iterator[Engine]:
-    if key is not None:
-        from mixpanel_data.dialect import Connection
-
-        root = opening.open_database(path, read_only=read_only, config=url.query, key=key)
-        with closing(root):
-            yield connect.make_engine(path, lambda: Connection(root.cursor()))
-        return
-    engine = create_engine(url, connect_args={"read_only": read_only})
-    try:
-        yield engine
-    finally:
-        engine.dispose()
+    root = opening.open_database(path, read_only=read_only, config=url.query, key=key)
+    with closing(root), connect.file_errors(path):
+        yield connect.make_engine(path, root.connect), path
 
 
 def _open_already(target: Engine | StorageEngine, read_only: bool) -> tuple[Engine, Path]:

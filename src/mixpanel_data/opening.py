@@ -7,13 +7,17 @@ from collections.abc import Mapping
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from mixpanel_data.connect import MEMORY, translated
 from mixpanel_data.exceptions import DatabaseFileError, DatabaseLockedError
+from mixpanel_data.private import Belongings, find_belongings
 from mixpanel_data.types import Secret
+
+if TYPE_CHECKING:
+    from mixpanel_data.dialect import Connection
 
 _REPLACEMENTS = "python_enable_replacements"
 
@@ -30,7 +34,12 @@ class Root:
     Args:
         driver: The connection that opened it.
         catalog: The name of the database in DuckDB's catalog, None when it is the default.
+
+    Attributes:
+        belongings: What has to be kept private beside the file, None for nothing.
     """
+
+    belongings: Belongings | None = None
 
     def __init__(self, driver: duckdb.DuckDBPyConnection, catalog: str | None = None) -> None:
         self._driver = driver
@@ -43,9 +52,22 @@ class Root:
             cursor.execute(self._use)
         return cursor
 
+    def connect(self) -> Connection:
+        """Return a new connection of the dialect, for SQLAlchemy."""
+        from mixpanel_data.dialect import Connection
+
+        return Connection(self.cursor(), self.keep_private)
+
+    def keep_private(self) -> None:
+        """Keep what is beside the file private; to be called before every statement and commit."""
+        if self.belongings is not None:
+            self.belongings.keep_private()
+
     def close(self) -> None:
         """Close all connections to the database, and with them the file."""
         self._driver.close()
+        if self.belongings is not None:
+            self.belongings.remove()
 
 
 def open_database(
@@ -84,14 +106,22 @@ def open_database(
 def _open(
     path: Path | None, read_only: bool, config: Mapping[str, Any], key: Secret | None
 ) -> Root:
+    is_new = path is not None and not path.exists()
     try:
         if path is None or key is None:
-            return _connect(MEMORY if path is None else str(path), read_only, config)
-        return _attach(path, read_only, config, key)
+            root = _connect(MEMORY if path is None else str(path), read_only, config)
+        else:
+            root = _attach(path, read_only, config, key)
     except duckdb.ConnectionException as error:
         raise DatabaseFileError(path or Path(MEMORY), f"cannot be opened. {error}") from error
     except duckdb.Error as error:
         raise translated(error, path, "") from error
+    if path is not None:
+        if is_new:
+            path.chmod(0o600)
+        # The log of an encrypted file is encrypted, too.
+        root.belongings = find_belongings(path, log=not read_only and key is None)
+    return root
 
 
 def _connect(database: str, read_only: bool, config: Mapping[str, Any]) -> Root:
@@ -101,10 +131,10 @@ def _connect(database: str, read_only: bool, config: Mapping[str, Any]) -> Root:
     later = not settings.keys() & {_REPLACEMENTS, "lock_configuration"}
     if not later:
         settings.setdefault(_REPLACEMENTS, False)
-    root = duckdb.connect(database, read_only=read_only, config=settings)
+    driver = duckdb.connect(database, read_only=read_only, config=settings)
     if later:
-        root.execute(f"SET GLOBAL {_REPLACEMENTS} = false")
-    return Root(root)
+        driver.execute(f"SET GLOBAL {_REPLACEMENTS} = false")
+    return Root(driver)
 
 
 def _attach(path: Path, read_only: bool, config: Mapping[str, Any], key: Secret) -> Root:
