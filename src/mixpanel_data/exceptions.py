@@ -371,8 +371,9 @@ class EncryptionUnavailableError(DatabaseFileError):
         super().__init__(
             path,
             "cannot be encrypted, because DuckDB's extension httpfs, which does that, is not "
-            "there for this version of DuckDB. Nothing was written. Install both: "
-            "pip install 'mixpanel_data[encryption]'.",
+            "there for this version of DuckDB. Nothing was written. Install both with pip install "
+            "'mixpanel_data[encryption]', or let DuckDB download it: "
+            "python -c 'import duckdb; duckdb.sql(\"INSTALL httpfs\")'",
         )
 
 

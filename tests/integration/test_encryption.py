@@ -19,6 +19,9 @@ from typing import Any
 
 import duckdb
 import pytest
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import inspect
 
 from mixpanel_data import (
@@ -214,6 +217,13 @@ def test_sessions_and_reflection_work(encrypted: Path) -> None:
         assert {event.properties["$browser"] for event in found} == {"Firefox"}
 
 
+def test_the_tables_of_a_plain_file_can_be_copied(tmp_path: Path, plain: Path) -> None:
+    with StorageEngine(plain) as other, open_encrypted(tmp_path / "new.db") as storage:
+        storage.create_events_table("jan", other.execute("FROM jan"), EVENTS)
+        query = "FROM jan ORDER BY insert_id"
+        assert storage.execute_rows(query) == other.execute_rows(query)
+
+
 def test_connections_of_all_kinds_see_the_same_database(encrypted: Path) -> None:
     with open_encrypted(encrypted) as storage, storage.engine.connect() as connection:
         storage.connection.execute("CREATE TABLE notes AS SELECT 1 AS id")
@@ -312,6 +322,18 @@ def test_migrations_take_the_key(encrypted: Path) -> None:
     assert migrate.upgrade(url(encrypted), encryption_key=KEY).before == "0001"
     migrate.check(encrypted, encryption_key=KEY)
     assert list(encrypted.parent.iterdir()) == [encrypted]
+
+
+def test_the_alembic_command_takes_the_key_from_the_environment(
+    encrypted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = Config(ROOT / "alembic.ini")
+    monkeypatch.setenv("MIXPANEL_DATA_URL", url(encrypted))
+    with pytest.raises(CommandError, match="encrypted"):
+        command.downgrade(config, "0001")
+    monkeypatch.setenv("MIXPANEL_DATA_ENCRYPTION_KEY", KEY)
+    command.downgrade(config, "0001")
+    assert migrate.status(encrypted, encryption_key=KEY).revision == "0001"
 
 
 def test_opening_migrates_an_older_file(encrypted: Path) -> None:

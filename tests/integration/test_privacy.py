@@ -8,10 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from sqlalchemy import text
 
 from mixpanel_data import DatabaseFileError, QueryError, StorageEngine, migrate
 from tests.conftest import EVENTS, make_events
+
+ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="modes and links are POSIX")
 
@@ -194,8 +198,7 @@ def test_nothing_of_a_killed_process_is_lost_with_such_a_log(shared: Path, log: 
         storage.append_events_table("jan", make_events(10), EVENTS)
         os.kill(os.getpid(), signal.SIGKILL)
     """
-    root = Path(__file__).parents[2]
-    subprocess.run([sys.executable, "-c", program, str(shared)], cwd=root, check=False)
+    subprocess.run([sys.executable, "-c", program, str(shared)], cwd=ROOT, check=False)
     assert log.stat().st_size > 0
     assert mode(log) == 0o600
     with StorageEngine(shared) as storage:
@@ -252,6 +255,15 @@ def test_a_link_in_place_of_the_log_changes_nothing_elsewhere(shared: Path, log:
         storage.execute_rows("SELECT 1")
         log.unlink()
     assert mode(foreign) == 0o644
+
+
+def test_a_file_that_the_alembic_command_makes_is_private(
+    shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MIXPANEL_DATA_URL", f"duckdb+mixpanel:///{shared}")
+    command.upgrade(Config(ROOT / "alembic.ini"), "head")
+    assert mode(shared) == 0o600
+    assert list(shared.parent.iterdir()) == [shared]
 
 
 def test_all_folders_above_a_new_file_are_private(shared: Path) -> None:
