@@ -22,7 +22,7 @@ def folder_of(path: Path) -> Iterator[None]:
     Raises:
         DatabaseFileError: They cannot be made.
     """
-    missing = [folder for folder in path.absolute().parents if not folder.exists()]
+    missing = [folder for folder in path.absolute().parents if not folder.is_dir()]
     try:
         _make(missing[::-1], path)
         yield
