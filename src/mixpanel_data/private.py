@@ -72,10 +72,9 @@ class Belongings:
         """Remove what is empty, when the database has been closed."""
         with suppress(OSError):
             self._temporary.rmdir()
-        with suppress(OSError, duckdb.Error):  # DuckDB removes an empty log when it opens a file:
-            if (
-                self._has_log and self._log.stat().st_size == 0
-            ):  # under its lock, so nobody is writing to it
+        # DuckDB removes an empty log when it opens a file, and under its lock: nobody else uses it.
+        with suppress(OSError, duckdb.Error):
+            if self._has_log and self._log.stat().st_size == 0:
                 duckdb.connect(str(self._file)).close()
 
 
