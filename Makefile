@@ -25,7 +25,7 @@ $(VENV)/bench-ready: $(VENV)/ready
 $(OLDEST)/ready: pyproject.toml tests/oldest.txt
 	$(OLDEST_PYTHON) -m venv $(OLDEST)
 	$(OLDEST)/bin/pip install --quiet --upgrade pip
-	$(OLDEST)/bin/pip install --quiet --constraint tests/oldest.txt --editable '.[test]'
+	$(OLDEST)/bin/pip install --quiet --constraint tests/oldest.txt --editable '.[test,encryption]'
 	touch $@
 
 .PHONY: demo

@@ -3,6 +3,8 @@
 The database is, in this order: the connection in ``config.attributes["connection"]``, the file of
 ``-x db=PATH``, the URL in the environment variable ``MIXPANEL_DATA_URL``, ``sqlalchemy.url``.
 
+The key of an encrypted file is in the environment variable ``MIXPANEL_DATA_ENCRYPTION_KEY``.
+
 Everything happens in one transaction. A connection that is handed over is neither committed nor
 checkpointed here. Commands that only look open the file read-only, so they never make one.
 """
@@ -10,16 +12,18 @@ checkpointed here. Commands that only look open the file read-only, so they neve
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from logging.config import fileConfig
 from pathlib import Path
 
 from alembic import context
 from alembic.util import CommandError
-from sqlalchemy import URL, Connection, create_engine
+from sqlalchemy import URL, Connection
 
-from mixpanel_data import connect, operations, revisions  # noqa: F401 (op.managed_tables)
+from mixpanel_data import connect, opening, operations, revisions  # noqa: F401 (op.managed_tables)
 from mixpanel_data.dialect.alembic import register_duckdb
 from mixpanel_data.exceptions import MixpanelDataError
+from mixpanel_data.types import Secret
 
 config = context.config
 
@@ -60,17 +64,18 @@ def run(connection: Connection | None, *, looking: bool = False, **options: obje
 
 def run_on_file(url: URL, *, looking: bool) -> None:
     """Run the migrations on a database of our own opening, and empty its write-ahead log."""
-    engine = create_engine(url, connect_args={"read_only": looking})
+    path = None if url.database in (None, connect.MEMORY) else Path(str(url.database))
+    key = Secret.of(os.environ.get("MIXPANEL_DATA_ENCRYPTION_KEY") or None)
     try:
-        with connect.file_errors(Path(url.database or connect.MEMORY)):
+        root = opening.open_database(path, read_only=looking, config=url.query, key=key)
+        with closing(root), connect.file_errors(path or Path(connect.MEMORY)):
+            engine = connect.make_engine(path, root.connect)
             with engine.begin() as connection:
                 run(connection, looking=looking)
             if not looking:
                 connect.checkpoint(engine)
     except MixpanelDataError as error:
         raise CommandError(error.message) from error
-    finally:
-        engine.dispose()
 
 
 register_duckdb()

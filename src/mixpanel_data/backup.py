@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from mixpanel_data import connect
+from mixpanel_data import opening
 from mixpanel_data.exceptions import DatabaseFileError
+from mixpanel_data.types import Secret
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Backup:
     stamp: tuple[int, ...]
 
     @classmethod
-    def make(cls, original: Path) -> Backup:
+    def make(cls, original: Path, key: Secret | None) -> Backup:
         """Copy a file beside itself, under a name that is free: ``events.db.backup``, then ``-2``.
 
         The file is not open meanwhile, not even here: closing any handle of a file gives up the
@@ -37,12 +38,13 @@ class Backup:
 
         Args:
             original: A database file that nobody has open.
+            key: Its key, None when it is not encrypted. The copy has the same one.
 
         Raises:
             DatabaseFileError: It cannot be opened or copied; the subclass says why.
         """
         # Opening and closing brings what the write-ahead log holds into the file.
-        connect.open_database(original, read_only=False, config={}).close()
+        opening.open_database(original, read_only=False, config={}, key=key).close()
         stamp = _stamp(original)
         path = _free_name(original)
         unfinished = path.with_name(f"{path.name}.part")

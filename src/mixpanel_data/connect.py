@@ -1,4 +1,4 @@
-"""From a path to an open database, and from the driver's errors to ours.
+"""SQLAlchemy engines over an open database, and from the driver's errors to ours.
 
 This is the one place that reads the text of a driver's message, and only where nothing else tells.
 """
@@ -9,8 +9,7 @@ import logging
 import os
 import re
 import shutil
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,9 @@ from mixpanel_data.exceptions import (
     DatabaseFormatError,
     DatabaseLockedError,
     DiskFullError,
+    EncryptionKeyError,
+    EncryptionUnavailableError,
+    KeyState,
     MixpanelDataError,
     OutOfMemoryError,
     QueryError,
@@ -37,75 +39,26 @@ logger = logging.getLogger("mixpanel_data")
 #: DuckDB's name for a database without a file.
 MEMORY = ":memory:"
 
-_REPLACEMENTS = "python_enable_replacements"
-
 _FILE_ERRORS = (duckdb.IOException, duckdb.SerializationException, duckdb.FatalException)
 
 #: The classes under which a full disk comes, of statements and of commits.
 _DISK_ERRORS = (*_FILE_ERRORS, duckdb.TransactionException)
 
-#: Seconds between two attempts to open a locked file: the first, and the most.
-_FIRST_WAIT, _LONGEST_WAIT = 0.02, 1.0
-
 _LOCKED = re.compile(r"Could not set lock on file|being used by another process")
+_LOCKED_HERE = re.compile(r"Unique file handle conflict")
 _PID = re.compile(r"\(PID (\d+)\)")
 _NEWER_FORMAT = re.compile(r"newer version of DuckDB")
+_NO_CIPHER = re.compile(r"read-only crypto module")
+_KEYS: dict[KeyState, re.Pattern[str]] = {
+    "missing": re.compile(r"Cannot open encrypted database .* without a key"),
+    "wrong": re.compile(r"Wrong encryption key used"),
+    "needless": re.compile(r"A key is explicitly specified, but database .* is not encrypted"),
+}
 _FULL = re.compile(
     r'(?:"(?P<file>[^"]+)": )?(?:No space left on device|File too large|Disk quota exceeded'
     r"|not enough space on the disk)"
 )
 _NO_DATABASE = re.compile(r"not a valid DuckDB database file|corrupt|checksum", re.IGNORECASE)
-
-
-def open_database(
-    path: Path | None, *, read_only: bool, config: Mapping[str, Any], lock_timeout: float = 0
-) -> duckdb.DuckDBPyConnection:
-    """Open a database file, or a database in memory.
-
-    Closing the connection that this returns also closes every cursor made from it, and with them
-    the file.
-
-    Args:
-        path: The file, created where there is none and ``read_only`` is false; None for memory.
-        read_only: Open without the right to write.
-        config: DuckDB's settings, such as ``memory_limit``.
-        lock_timeout: Seconds to wait while another process has the file open.
-
-    Raises:
-        DatabaseFileError: The file cannot be opened; the subclass says why.
-        QueryError: DuckDB refuses the settings.
-    """
-    deadline, wait = time.monotonic() + lock_timeout, _FIRST_WAIT
-    while True:
-        try:
-            return _open(path, read_only, config)
-        except DatabaseLockedError:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise
-        time.sleep(min(wait, left))
-        wait = min(2 * wait, _LONGEST_WAIT)
-
-
-def _open(
-    path: Path | None, read_only: bool, config: Mapping[str, Any]
-) -> duckdb.DuckDBPyConnection:
-    database = MEMORY if path is None else str(path)
-    settings = dict(config)
-    # A variable of the caller must not answer a query. Where it can, that is set after opening:
-    # duckdb.connect() beside us works only with the settings with which we have opened.
-    later = not settings.keys() & {_REPLACEMENTS, "lock_configuration"}
-    if not later:
-        settings.setdefault(_REPLACEMENTS, False)
-    try:
-        root = duckdb.connect(database, read_only=read_only, config=settings)
-        if later:
-            root.execute(f"SET GLOBAL {_REPLACEMENTS} = false")
-        return root
-    except duckdb.ConnectionException as error:
-        raise DatabaseFileError(Path(database), f"cannot be opened. {error}") from error
-    except duckdb.Error as error:
-        raise translated(error, path, "") from error
 
 
 def database_url(target: str | os.PathLike[str] | URL) -> URL:
@@ -221,6 +174,8 @@ def translated(error: duckdb.Error, path: Path | None, query: str) -> MixpanelDa
         return OutOfMemoryError(message, query)
     if isinstance(error, _DISK_ERRORS) and (full := _FULL.search(message)):
         return _disk_full(Path(full["file"] or path or "."), message)
+    if path is not None and (unfit := _unfit_key(path, message)) is not None:
+        return unfit
     # DuckDB 2.0 has no class for a wrong checksum.
     about_file = isinstance(error, _FILE_ERRORS) or type(error) is duckdb.Error
     if path is None or not about_file:
@@ -235,6 +190,18 @@ def translated(error: duckdb.Error, path: Path | None, query: str) -> MixpanelDa
             path, f"no DuckDB database, or a damaged one. Check the path. DuckDB says: {message}"
         )
     return DatabaseFileError(path, message)
+
+
+def _unfit_key(path: Path, message: str) -> DatabaseFileError | None:
+    """Return the error for what DuckDB says when it opens a file, if it is about encryption."""
+    if _LOCKED_HERE.search(message):
+        return DatabaseLockedError(path, os.getpid())
+    if _NO_CIPHER.search(message):
+        return EncryptionUnavailableError(path)
+    return next(
+        (EncryptionKeyError(path, state) for state, said in _KEYS.items() if said.search(message)),
+        None,
+    )
 
 
 def _disk_full(path: Path, message: str) -> DiskFullError:

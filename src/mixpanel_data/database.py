@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 from sqlalchemy import Connection, Engine
 
-from mixpanel_data import connect, schema
+from mixpanel_data import connect, opening, private, schema
 from mixpanel_data.ephemeral import EphemeralFolder
 from mixpanel_data.exceptions import (
-    DatabaseFileError,
     DatabaseNotFoundError,
     DatabaseReadOnlyError,
     MixpanelDataError,
@@ -28,6 +27,7 @@ from mixpanel_data.exceptions import (
 )
 from mixpanel_data.sandbox import Guard, Rules, Sandbox
 from mixpanel_data.settings import WITHOUT_LOG, TemporarySettings
+from mixpanel_data.types import Secret
 
 if TYPE_CHECKING:
     from mixpanel_data import dialect
@@ -52,6 +52,7 @@ class Database:
         migrate: Upgrade an older file first.
         sandbox: The limits for the SQL of others, None for no sandbox.
         lock_timeout: Seconds to wait while another process has the file open.
+        key: The key of a file that is encrypted, or shall be.
         folder: A folder to remove on closing.
 
     Attributes:
@@ -76,32 +77,30 @@ class Database:
         migrate: bool = False,
         sandbox: Sandbox | None = None,
         lock_timeout: float = 0,
+        key: Secret | None = None,
         folder: EphemeralFolder | None = None,
     ) -> None:
         config = _with_sandbox(config or {}, sandbox)
         if not lock_timeout >= 0:
             raise ValueError(f"lock_timeout is {lock_timeout}. Use seconds, or 0 not to wait.")
         is_new = path is None or not path.exists()
-        if path is not None and is_new:
-            if read_only:
-                raise DatabaseNotFoundError(path)
-            _make_folder(path)
+        if path is not None and is_new and read_only:
+            raise DatabaseNotFoundError(path)
         self.path = path
         self.read_only = read_only
         self._pid = os.getpid()
         self._load_memory_limit = load_memory_limit
         self._schema_lock = threading.RLock()
         self._table_locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
-        self._root = connect.open_database(
-            path, read_only=read_only, config=config, lock_timeout=lock_timeout
-        )
+        with private.folder_of(path) if path is not None and is_new else nullcontext():
+            self._root = opening.open_database(
+                path, read_only=read_only, config=config, key=key, lock_timeout=lock_timeout
+            )
         self._connections: weakref.WeakSet[dialect.Connection] = weakref.WeakSet()
         self._closing = weakref.finalize(
             self, _close, self._root, self._connections, folder, self._pid
         )
         try:
-            if path is not None and is_new:
-                path.chmod(0o600)
             self.connection = self._root.cursor()
             # In memory, a limit would be one for the rows themselves, and there is no log.
             is_fixed = path is None or "lock_configuration" in config
@@ -161,12 +160,16 @@ class Database:
         if os.getpid() != self._pid:
             raise StorageForkedError(self._pid)
 
+    def _starting(self) -> None:
+        self.require_open()
+        self._root.keep_private()
+
     def connect(self) -> dialect.Connection:
         """Return a new connection of the dialect to the database."""
         from mixpanel_data.dialect import Connection
 
         self.require_open()
-        connection = Connection(self._root.cursor(), self.require_open)
+        connection = Connection(self._root.cursor(), self._starting)
         self._connections.add(connection)
         return connection
 
@@ -283,16 +286,8 @@ def _with_sandbox(config: Mapping[str, Any], sandbox: Sandbox | None) -> dict[st
     return {**config, **settings}
 
 
-def _make_folder(path: Path) -> None:
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        problem = f"its folder cannot be made: {error.strerror}."
-        raise DatabaseFileError(path, problem) from error
-
-
 def _close(
-    root: duckdb.DuckDBPyConnection,
+    root: opening.Root,
     connections: Iterable[dialect.Connection],
     folder: EphemeralFolder | None,
     pid: int,

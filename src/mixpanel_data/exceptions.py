@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 
 class MixpanelDataError(Exception):
@@ -338,6 +338,42 @@ class DatabaseFormatError(DatabaseFileError):
             path,
             "written by a newer DuckDB. Nothing was changed. Update it: "
             f"pip install --upgrade duckdb. DuckDB says: {problem}",
+        )
+
+
+#: How a key and a file do not fit.
+KeyState = Literal["missing", "wrong", "needless"]
+
+
+class EncryptionKeyError(DatabaseFileError):
+    """The file is encrypted and the key is missing or wrong, or it is not and there is one.
+
+    Attributes:
+        state: ``"missing"``, ``"wrong"`` or ``"needless"``.
+    """
+
+    _problems: ClassVar[dict[KeyState, str]] = {
+        "missing": "encrypted. Open it with encryption_key.",
+        "wrong": "encrypted with another key. Without that key nobody can read it.",
+        "needless": "not encrypted. Open it without encryption_key; to encrypt its tables, copy "
+        "them into a new file.",
+    }
+
+    def __init__(self, path: Path, state: KeyState) -> None:
+        super().__init__(path, f"{self._problems[state]} Nothing was changed.", {"state": state})
+        self.state = state
+
+
+class EncryptionUnavailableError(DatabaseFileError):
+    """This DuckDB cannot write encrypted files; reading with ``read_only=True`` it can."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            path,
+            "cannot be encrypted, because DuckDB's extension httpfs, which does that, is not "
+            "there for this version of DuckDB. Nothing was written. Install both with pip install "
+            "'mixpanel_data[encryption]', or let DuckDB download it: "
+            "python -c 'import duckdb; duckdb.sql(\"INSTALL httpfs\")'",
         )
 
 

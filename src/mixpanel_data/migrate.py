@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
-from sqlalchemy import URL, Engine, create_engine
+from sqlalchemy import URL, Engine
 
-from mixpanel_data import connect, introspect, schema
+from mixpanel_data import connect, introspect, opening, schema
 from mixpanel_data.backup import Backup
 from mixpanel_data.connect import MEMORY
 from mixpanel_data.exceptions import (
@@ -29,16 +29,17 @@ from mixpanel_data.exceptions import (
     SchemaDriftError,
 )
 from mixpanel_data.storage import StorageEngine
-from mixpanel_data.types import MigrationResult, SchemaRevision, SchemaStatus
+from mixpanel_data.types import MigrationResult, SchemaRevision, SchemaStatus, Secret
 
 Target = str | os.PathLike[str] | URL | Engine | StorageEngine
 
 
-def status(target: Target) -> SchemaStatus:
+def status(target: Target, *, encryption_key: str | Secret | None = None) -> SchemaStatus:
     """Tell how a database compares with what this library works with. Changes nothing.
 
     Args:
         target: Path, URL, engine or ``StorageEngine``.
+        encryption_key: The key of a file that is encrypted, given by path or URL.
 
     Raises:
         DatabaseNotFoundError: There is no such file.
@@ -51,7 +52,8 @@ def status(target: Target) -> SchemaStatus:
         ...     migrate.status(storage).tables
         []
     """
-    with _opened(target, read_only=True) as (engine, _), engine.connect() as connection:
+    encryption_key = Secret.of(encryption_key)
+    with _opened(target, True, encryption_key) as (engine, _), engine.connect() as connection:
         version = schema.version_of(connection)
         return SchemaStatus(
             state=version.state,
@@ -62,7 +64,13 @@ def status(target: Target) -> SchemaStatus:
         )
 
 
-def upgrade(target: Target, revision: str = "head", *, backup: bool = False) -> MigrationResult:
+def upgrade(
+    target: Target,
+    revision: str = "head",
+    *,
+    backup: bool = False,
+    encryption_key: str | Secret | None = None,
+) -> MigrationResult:
     """Take a database up to a revision, all tables in one transaction.
 
     A file of the original library is adopted. A database without tables of ours gets them. Where
@@ -73,6 +81,7 @@ def upgrade(target: Target, revision: str = "head", *, backup: bool = False) -> 
         revision: The revision to go to; ``"+1"`` is the next one.
         backup: Copy the file first, beside itself; the copy is never removed. Takes a path or a
             URL, because a file that is open cannot be copied safely.
+        encryption_key: As for :func:`status`. The copy is encrypted as well.
 
     Returns:
         The revisions before and after, the tables left alone, and the copy.
@@ -91,10 +100,17 @@ def upgrade(target: Target, revision: str = "head", *, backup: bool = False) -> 
         >>> migrate.upgrade("old.db").after == migrate.status("old.db").head
         True
     """
-    return _migrate(target, revision, down=False, backup=backup)
+    encryption_key = Secret.of(encryption_key)
+    return _migrate(target, revision, down=False, backup=backup, key=encryption_key)
 
 
-def downgrade(target: Target, revision: str, *, backup: bool = False) -> MigrationResult:
+def downgrade(
+    target: Target,
+    revision: str,
+    *,
+    backup: bool = False,
+    encryption_key: str | Secret | None = None,
+) -> MigrationResult:
     """Take a database down to a revision, all tables in one transaction.
 
     What the older tables have no place for is lost; every revision says so in its summary. At
@@ -104,6 +120,7 @@ def downgrade(target: Target, revision: str, *, backup: bool = False) -> Migrati
         target: Path, URL, engine or ``StorageEngine``; the latter can only query afterwards.
         revision: The revision to go to; ``"-1"`` is the one before, ``"base"`` before the first.
         backup: As for :func:`upgrade`.
+        encryption_key: As for :func:`status`.
 
     Returns:
         As :func:`upgrade`.
@@ -118,14 +135,16 @@ def downgrade(target: Target, revision: str, *, backup: bool = False) -> Migrati
         >>> migrate.downgrade("events.db", "0001").after
         '0001'
     """
-    return _migrate(target, revision, down=True, backup=backup)
+    encryption_key = Secret.of(encryption_key)
+    return _migrate(target, revision, down=True, backup=backup, key=encryption_key)
 
 
-def check(target: Target) -> None:
+def check(target: Target, *, encryption_key: str | Secret | None = None) -> None:
     """Make sure that the tables of a database are what its revision says. Changes nothing.
 
     Args:
         target: Path, URL, engine or ``StorageEngine``.
+        encryption_key: As for :func:`status`.
 
     Raises:
         SchemaVersionError: The database is not at head; the subclass says why.
@@ -139,18 +158,22 @@ def check(target: Target) -> None:
     """
     from mixpanel_data import revisions
 
-    with _opened(target, read_only=True) as (engine, path), engine.connect() as connection:
+    encryption_key = Secret.of(encryption_key)
+    with _opened(target, True, encryption_key) as (engine, path), engine.connect() as connection:
         version = schema.version_of(connection)
         schema.refuse(version, path)
         if version.revision is not None and (found := revisions.differences(connection)):
             raise SchemaDriftError(path, version.revision, schema.HEAD, found)
 
 
-def history(target: Target | None = None) -> list[SchemaRevision]:
+def history(
+    target: Target | None = None, *, encryption_key: str | Secret | None = None
+) -> list[SchemaRevision]:
     """Return the revisions that this library knows, oldest first.
 
     Args:
         target: Tell which of them this database has.
+        encryption_key: As for :func:`status`.
 
     Raises:
         DatabaseFileError: The file cannot be opened; the subclass says why.
@@ -162,11 +185,12 @@ def history(target: Target | None = None) -> list[SchemaRevision]:
     """
     from mixpanel_data import revisions
 
+    encryption_key = Secret.of(encryption_key)
     steps = revisions.history()
     known = [revision for revision, _, _ in steps]
     has: list[str] | None = None
     if target is not None:
-        now = status(target)
+        now = status(target, encryption_key=encryption_key)
         has = known if now.state == "newer" else known[: _place(known, now.revision)]
     return [
         SchemaRevision(revision, follows, summary, None if has is None else revision in has)
@@ -178,11 +202,13 @@ def _place(known: list[str], revision: str | None) -> int:
     return 0 if revision is None else known.index(revision) + 1
 
 
-def _migrate(target: Target, revision: str, *, down: bool, backup: bool) -> MigrationResult:
+def _migrate(
+    target: Target, revision: str, *, down: bool, backup: bool, key: Secret | None
+) -> MigrationResult:
     from mixpanel_data import revisions
 
-    copy = _copy(target) if backup else None
-    with _opened(target, read_only=False) as (engine, path):
+    copy = _copy(target, key) if backup else None
+    with _opened(target, False, key) as (engine, path):
         with engine.connect() as connection, connection.begin():
             if copy is not None:
                 copy.require_unchanged()
@@ -198,28 +224,27 @@ def _migrate(target: Target, revision: str, *, down: bool, backup: bool) -> Migr
     return MigrationResult(before.revision, after.revision, unrecorded, copy.path if copy else None)
 
 
-def _copy(target: Target) -> Backup:
+def _copy(target: Target, key: Secret | None) -> Backup:
     if isinstance(target, StorageEngine | Engine):
         raise ValueError("A file that is open cannot be copied safely. Close it, give its path.")
-    return Backup.make(_existing(connect.database_url(target)))
+    return Backup.make(_existing(connect.database_url(target)), key)
 
 
 @contextmanager
-def _opened(target: Target, *, read_only: bool) -> Iterator[tuple[Engine, Path]]:
+def _opened(target: Target, read_only: bool, key: Secret | None) -> Iterator[tuple[Engine, Path]]:
     """Open a target, unless it is open already; what its driver raises becomes our errors."""
     if isinstance(target, StorageEngine | Engine):
+        if key is not None:
+            raise ValueError(f"{target!r} is open already. Leave out encryption_key.")
         engine, path = _open_already(target, read_only)
         with connect.file_errors(path):
             yield engine, path
         return
     url = connect.database_url(target)
     path = _existing(url)
-    engine = create_engine(url, connect_args={"read_only": read_only})
-    try:
-        with connect.file_errors(path):
-            yield engine, path
-    finally:
-        engine.dispose()
+    root = opening.open_database(path, read_only=read_only, config=url.query, key=key)
+    with closing(root), connect.file_errors(path):
+        yield connect.make_engine(path, root.connect), path
 
 
 def _open_already(target: Engine | StorageEngine, read_only: bool) -> tuple[Engine, Path]:

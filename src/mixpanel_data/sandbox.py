@@ -20,6 +20,7 @@ from typing import Any
 import duckdb
 
 from mixpanel_data.exceptions import QueryTimeoutError, SandboxError
+from mixpanel_data.opening import Root
 
 #: How long to wait before DuckDB is told again to stop: it may not have listened yet.
 _INSIST_SECONDS = 0.05
@@ -118,7 +119,7 @@ class Rules:
         sandbox: The limits.
     """
 
-    def __init__(self, root: duckdb.DuckDBPyConnection, sandbox: Sandbox) -> None:
+    def __init__(self, root: Root, sandbox: Sandbox) -> None:
         self._root = root
         self.timeout = sandbox.timeout
         self._kinds = _READING if sandbox.select_only else _READING | _WRITING

@@ -19,6 +19,7 @@ from mixpanel_data.loading import Loading
 from mixpanel_data.names import check_project_id
 from mixpanel_data.querying import Querying
 from mixpanel_data.sandbox import Sandbox
+from mixpanel_data.types import Secret
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -50,13 +51,19 @@ class StorageEngine(Loading, Querying):
             nor settings, and is stopped when it takes too long; see ``docs/security.md``.
         lock_timeout: Seconds to wait, asking again and again, while another process has the file
             open. By default that is an error at once.
+        encryption_key: The key of a file that is encrypted. A new file gets encrypted with it,
+            everything that DuckDB writes beside it as well. It is not kept, and without it nobody
+            can read the file. Needs the extra ``encryption``; see ``docs/security.md``.
 
     Raises:
         ValueError: Neither path nor project id, or an id that cannot be a file's name; or
             ``migrate`` with ``read_only``; or ``config`` with a setting of the sandbox;
-            or a negative ``lock_timeout``.
+            or a negative ``lock_timeout``; or an empty key.
         DatabaseNotFoundError: ``read_only``, and there is no file.
         DatabaseLockedError: Another process has the file open, still after ``lock_timeout``.
+        EncryptionKeyError: The file is encrypted and the key is missing or wrong, or it is not
+            and there is one.
+        EncryptionUnavailableError: DuckDB lacks what it needs to encrypt.
         DatabaseFileError: The file or its folder cannot be used for another reason.
         SchemaVersionError: The file was made by another version of the library.
 
@@ -87,7 +94,9 @@ class StorageEngine(Loading, Querying):
         migrate: bool = False,
         sandbox: bool | Sandbox = False,
         lock_timeout: float = 0,
+        encryption_key: str | Secret | None = None,
     ) -> None:
+        encryption_key = Secret.of(encryption_key)
         if migrate and read_only:
             raise ValueError("migrate=True changes the file. Leave out read_only=True.")
         self._database = Database(
@@ -98,6 +107,7 @@ class StorageEngine(Loading, Querying):
             migrate=migrate,
             sandbox=_sandbox(sandbox),
             lock_timeout=lock_timeout,
+            key=encryption_key,
         )
 
     @classmethod
@@ -145,6 +155,7 @@ class StorageEngine(Loading, Querying):
         migrate: bool = False,
         sandbox: bool | Sandbox = False,
         lock_timeout: float = 0,
+        encryption_key: str | Secret | None = None,
     ) -> Self:
         """Open a database file that must be there already; nothing is created.
 
@@ -152,6 +163,7 @@ class StorageEngine(Loading, Querying):
             DatabaseNotFoundError: There is no file. It is a ``FileNotFoundError``.
             DatabaseFileError: As when constructing.
         """
+        encryption_key = Secret.of(encryption_key)
         found = _database_path(path, None)
         if not found.exists():
             raise DatabaseNotFoundError(found)
@@ -162,6 +174,7 @@ class StorageEngine(Loading, Querying):
             migrate=migrate,
             sandbox=sandbox,
             lock_timeout=lock_timeout,
+            encryption_key=encryption_key,
         )
 
     @classmethod
@@ -199,8 +212,11 @@ class StorageEngine(Loading, Querying):
 
     def __repr__(self) -> str:
         """Tell the file and the state, nothing of the contents."""
-        state = "" if self._database.is_open else " (closed)"
-        return f"<StorageEngine {self.path or 'in memory'}{state}>"
+        database: Database | None = vars(self).get("_database")
+        if database is None:  # as debuggers see it when opening has failed
+            return "<StorageEngine (not open)>"
+        state = "" if database.is_open else " (closed)"
+        return f"<StorageEngine {database.path or 'in memory'}{state}>"
 
     @property
     def path(self) -> Path | None:

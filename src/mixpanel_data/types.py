@@ -188,3 +188,41 @@ class SchemaRevision:
     follows: str | None
     summary: str
     applied: bool | None
+
+
+class Secret:
+    """A text that no repr, log or traceback shows, such as the key of a database.
+
+    Args:
+        text: The text, or a secret already.
+
+    Raises:
+        ValueError: It is empty.
+
+    Example:
+        >>> Secret("my key")
+        Secret(...)
+    """
+
+    __slots__ = ("_bytes",)
+
+    def __init__(self, text: str | Secret) -> None:
+        self._bytes: bytes = text._bytes if isinstance(text, Secret) else text.encode()
+        if not self._bytes:
+            raise ValueError("The key is empty. Leave it out for a database without encryption.")
+
+    @classmethod
+    def of(cls, text: str | Secret | None) -> Secret | None:
+        """Return a secret where there is a text, None where there is none."""
+        return None if text is None else cls(text)
+
+    def __repr__(self) -> str:
+        """Show nothing."""
+        return "Secret(...)"
+
+    def escaped(self) -> str:
+        """Return the text as DuckDB has to be given a key.
+
+        DuckDB reads a key as the text of a BLOB, and repeats one that it cannot read in its error.
+        """
+        return "".join(f"\\x{byte:02X}" for byte in self._bytes)

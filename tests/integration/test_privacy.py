@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import text
 
-from mixpanel_data import DatabaseFileError, StorageEngine, migrate
+from mixpanel_data import DatabaseFileError, QueryError, StorageEngine, migrate
 from tests.conftest import EVENTS, make_events
+
+ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="modes and links are POSIX")
 
@@ -83,3 +89,190 @@ def test_a_path_that_the_caller_gives_may_be_a_link(path: Path, tmp_path: Path) 
     link.symlink_to(path)
     with StorageEngine(link) as storage:
         assert storage.list_tables() == []
+
+
+# What DuckDB makes beside a database, in a folder that others can enter
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.fixture
+def shared(tmp_path: Path, open_umask: None) -> Path:
+    """Where a file may be made, in a folder that everybody can enter."""
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    folder.chmod(0o755)
+    return folder / "events.db"
+
+
+@pytest.fixture
+def log(shared: Path) -> Path:
+    return shared.with_name("events.db.wal")
+
+
+@pytest.fixture
+def temporary(shared: Path) -> Path:
+    return shared.with_name("events.db.tmp")
+
+
+def test_the_log_is_private_before_anything_is_in_it(shared: Path, log: Path) -> None:
+    with StorageEngine(shared) as storage, storage.engine.connect() as connection:
+        storage.execute_rows("CHECKPOINT")
+        connection.execute(text("CREATE TABLE notes AS SELECT 1 AS id"))
+        before = log.stat()
+        assert (before.st_size, stat.S_IMODE(before.st_mode)) == (0, 0o600)
+        connection.commit()
+        after = log.stat()
+        assert after.st_size > 0
+        assert (after.st_ino, stat.S_IMODE(after.st_mode)) == (before.st_ino, 0o600)
+
+
+def test_the_log_stays_private_whoever_writes(shared: Path, log: Path) -> None:
+    with StorageEngine(shared) as storage:
+        for number in range(3):
+            storage.create_events_table(f"events_{number}", make_events(3), EVENTS)
+            assert mode(log) == 0o600
+            storage.execute_rows("CHECKPOINT")  # DuckDB removes the log
+            storage.execute_rows(f"DELETE FROM events_{number}")
+            assert log.stat().st_size > 0
+            assert mode(log) == 0o600
+            storage.connection.execute("CHECKPOINT")
+            with storage.session() as session:
+                session.execute(text(f"DROP TABLE events_{number}"))
+                session.commit()
+            assert log.stat().st_size > 0
+            assert mode(log) == 0o600
+
+
+def test_a_log_that_others_can_read_is_made_private(shared: Path, log: Path) -> None:
+    with StorageEngine(shared) as storage:
+        storage.execute_rows("CHECKPOINT")
+        storage.connection.execute("CHECKPOINT")
+        storage.connection.execute("CREATE TABLE notes AS SELECT 1 AS id")
+        log.chmod(0o666)
+        storage.execute_rows("SELECT 1")
+        assert mode(log) == 0o600
+
+
+def test_temporary_files_are_in_a_private_folder(shared: Path, temporary: Path) -> None:
+    with StorageEngine(shared, config={"memory_limit": "60MB", "threads": 1}) as storage:
+        storage.connection.execute(
+            "CREATE TEMP TABLE big AS SELECT repeat(md5(i::VARCHAR), 10) AS text "
+            "FROM range(400_000) AS numbers(i)"
+        )
+        assert list(temporary.iterdir()) != []
+        assert mode(temporary) == 0o700
+    assert list(shared.parent.iterdir()) == [shared]
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_a_file_that_is_only_read_stays_as_it_is_and_alone(shared: Path, reads: bool) -> None:
+    with StorageEngine(shared) as storage:
+        storage.create_events_table("jan", make_events(3), EVENTS)
+    before = shared.read_bytes()
+    with StorageEngine(shared) as storage:
+        assert not reads or storage.list_tables() != []
+    assert shared.read_bytes() == before
+    assert list(shared.parent.iterdir()) == [shared]
+
+
+def test_reading_only_makes_no_log(shared: Path, log: Path, temporary: Path) -> None:
+    StorageEngine(shared).close()
+    with StorageEngine(shared, read_only=True) as storage, StorageEngine(shared, read_only=True):
+        assert storage.list_tables() == []
+        assert not log.exists()
+        assert mode(temporary) == 0o700
+    assert list(shared.parent.iterdir()) == [shared]
+
+
+def test_nothing_of_a_killed_process_is_lost_with_such_a_log(shared: Path, log: Path) -> None:
+    program = """if True:
+        import os, signal, sys
+        from mixpanel_data import StorageEngine
+        from tests.conftest import EVENTS, make_events
+        storage = StorageEngine(sys.argv[1])
+        storage.create_events_table("jan", make_events(3), EVENTS)
+        storage.execute_rows("CHECKPOINT")
+        storage.append_events_table("jan", make_events(10), EVENTS)
+        os.kill(os.getpid(), signal.SIGKILL)
+    """
+    subprocess.run([sys.executable, "-c", program, str(shared)], cwd=ROOT, check=False)
+    assert log.stat().st_size > 0
+    assert mode(log) == 0o600
+    with StorageEngine(shared) as storage:
+        assert storage.execute_scalar("SELECT count(*) FROM jan") == 10
+    assert list(shared.parent.iterdir()) == [shared]
+
+
+def test_an_empty_log_that_a_killed_process_has_left_hinders_nobody(
+    shared: Path, log: Path
+) -> None:
+    StorageEngine(shared).close()
+    log.touch(mode=0o600)
+    with StorageEngine(shared, read_only=True) as storage:
+        assert storage.list_tables() == []
+    with StorageEngine(shared) as storage:
+        assert storage.list_tables() == []
+    assert list(shared.parent.iterdir()) == [shared]
+
+
+def test_the_log_of_a_file_that_is_shared_on_purpose_is_shared_too(shared: Path, log: Path) -> None:
+    StorageEngine(shared).close()
+    shared.chmod(0o664)
+    with StorageEngine(shared) as storage:
+        storage.create_events_table("jan", make_events(3), EVENTS)
+        assert mode(log) == 0o666
+
+
+def test_in_a_private_folder_nothing_has_to_be_made(shared: Path) -> None:
+    shared.parent.chmod(0o700)
+    with StorageEngine(shared) as storage:
+        assert storage.list_tables() == []
+        storage.execute_rows("CHECKPOINT")
+        storage.execute_rows("SELECT 1")
+        assert list(shared.parent.iterdir()) == [shared]
+
+
+def test_a_link_leads_to_the_log_beside_the_file(shared: Path, log: Path, tmp_path: Path) -> None:
+    StorageEngine(shared).close()
+    link = tmp_path / "link.db"
+    link.symlink_to(shared)
+    with StorageEngine(link) as storage:
+        storage.create_events_table("jan", make_events(3), EVENTS)
+        assert mode(log) == 0o600
+    assert list(shared.parent.iterdir()) == [shared]
+
+
+def test_a_link_in_place_of_the_log_changes_nothing_elsewhere(shared: Path, log: Path) -> None:
+    foreign = shared.parent.parent / "foreign"
+    foreign.touch()
+    foreign.chmod(0o644)
+    with StorageEngine(shared) as storage:
+        log.unlink()
+        log.symlink_to(foreign)
+        storage.execute_rows("SELECT 1")
+        log.unlink()
+    assert mode(foreign) == 0o644
+
+
+def test_a_file_that_the_alembic_command_makes_is_private(
+    shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MIXPANEL_DATA_URL", f"duckdb+mixpanel:///{shared}")
+    command.upgrade(Config(ROOT / "alembic.ini"), "head")
+    assert mode(shared) == 0o600
+    assert list(shared.parent.iterdir()) == [shared]
+
+
+def test_all_folders_above_a_new_file_are_private(shared: Path) -> None:
+    path = shared.with_name("new") / "folder" / "events.db"
+    StorageEngine(path).close()
+    assert [mode(folder) for folder in (path.parent, path.parent.parent)] == [0o700, 0o700]
+
+
+def test_folders_go_again_when_no_file_could_be_made_in_them(shared: Path) -> None:
+    with pytest.raises(QueryError):
+        StorageEngine(shared.with_name("new") / "events.db", config={"threads": "many"})
+    assert list(shared.parent.iterdir()) == []

@@ -16,11 +16,11 @@ PACKAGE = Path(mixpanel_data.__file__).parent
 #: From the bottom up: a module imports only from lines above its own, or its own line.
 LAYERS = [
     {"exceptions"},
-    {"types", "names", "values", "ephemeral"},
+    {"types", "names", "values", "ephemeral", "private"},
     {"utc"},
     {"tables", "exports"},
     {"records", "documents", "dialect"},
-    {"connect", "schema", "introspect", "unique", "sandbox"},
+    {"connect", "opening", "schema", "introspect", "unique", "sandbox"},
     {"arrow", "files", "stream", "operations", "revisions", "backup"},
     {"sieve"},
     {"read", "write", "models"},
