@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 #: Fewer rows are not worth the fixed costs of a batch.
-LEAST_ROWS = 64
+LEAST_ROWS = 8
 
 _PIECE = re.compile(
     r"""
@@ -66,7 +67,7 @@ class _Cell(NamedTuple):
 
 
 class _Insert(NamedTuple):
-    """The parts of ``INSERT INTO table (columns) VALUES (cells) ON CONFLICT DO NOTHING``."""
+    """The parts of ``INSERT INTO table (columns) VALUES (cells)`` and what comes after it."""
 
     head: str
     table: str
@@ -88,11 +89,11 @@ def prepare(driver: DuckDBPyConnection, statement: str, rows: Sequence[Any]) -> 
     if insert is None:
         return None
     width = len({cell.parameter for cell in insert.cells} - {None})
-    if any(type(row) not in (tuple, list) or len(row) != width for row in rows):
+    if not {tuple, list}.issuperset(map(type, rows)) or {*map(len, rows)} != {width}:
         return None
     columns: list[list[Part]] = []
-    for values in zip(*rows, strict=True):
-        parts = encode(values)
+    for position in range(width):  # zip(*rows) would make an iterator for every row
+        parts = encode(tuple(map(itemgetter(position), rows)))
         if parts is None:
             return None
         columns.append(parts)
@@ -124,7 +125,9 @@ def _target_types(driver: DuckDBPyConnection, insert: _Insert) -> list[str | Non
     type that they have in common.
     """
     driver.execute(" ".join(["SELECT", insert.columns or "*", "FROM", insert.table, "LIMIT 0"]))
-    return [str(column[1]) for column in driver.description or ()]
+    targets: list[str | None] = [str(column[1]) for column in driver.description or ()]
+    driver.fetchall()
+    return targets
 
 
 def _over_batch(insert: _Insert, columns: list[list[Part]], targets: list[str | None]) -> Bulk:
@@ -173,9 +176,10 @@ def _parse(statement: str) -> _Insert | None:
         return None
     values = upper.index("VALUES")
     target, tail = words[into + 1 : values], upper[values + 2 :]
-    keeps_first = tail[:2] == ["ON", "CONFLICT"] and tail[-2:] == ["DO", "NOTHING"]
+    clause = tail[: tail.index("RETURNING")] if "RETURNING" in tail else tail
+    keeps_first = clause[:2] == ["ON", "CONFLICT"] and clause[-2:] == ["DO", "NOTHING"]
     cells = _cells(words[values + 1]) if values + 1 < len(words) else None
-    if cells is None or (tail and not keeps_first) or _PARAMETER.search("".join(tail)):
+    if cells is None or (clause and not keeps_first) or _has_parameter(" ".join(tail)):
         return None
     columns = target.pop()[1:-1] if target[-1].startswith("(") else ""
     return _Insert(
@@ -197,12 +201,16 @@ def _cells(group: str) -> tuple[_Cell, ...] | None:
             before, parameter, after = match.groups(default="")
             position = number if parameter == "?" else int(parameter[1:]) - 1
             cells.append(_Cell(before, position, after))
-        elif any(map(_PARAMETER.fullmatch, _PIECE.findall(text))):
+        elif _has_parameter(text):
             return None
         else:
             cells.append(_Cell(text))
     used = {cell.parameter for cell in cells} - {None}
     return tuple(cells) if used == set(range(len(used))) else None
+
+
+def _has_parameter(sql: str) -> bool:
+    return any(map(_PARAMETER.fullmatch, _PIECE.findall(sql)))
 
 
 def _words(sql: str) -> list[str]:
