@@ -317,7 +317,11 @@ STATEMENTS = {
     "INSERT INTO t (a, b) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING *": True,
     "INSERT INTO t (a, b) VALUES ($1, $2) -- a comment": False,
     "INSERT INTO t (a, b) VALUES ($1, upper($2))": False,
-    "INSERT INTO t (a, b) VALUES ($1, $2) ON CONFLICT (a) DO UPDATE SET b = excluded.b": False,
+    "INSERT INTO t (a, b) VALUES ($1, $2) ON CONFLICT (a) DO UPDATE SET b = excluded.b": True,
+    "INSERT INTO t (a, b) VALUES ($1, $2) ON CONFLICT (a) DO UPDATE SET b = excluded.b "
+    "RETURNING a": False,
+    "INSERT INTO t (a, b) VALUES ($1, $2) ON CONFLICT (a) DO UPDATE SET b = $2": False,
+    "INSERT INTO t (a, b) VALUES ($1, $2) ON CONFLICT (a) DO UPDATE SET b = t.b || t.c": False,
     "INSERT OR REPLACE INTO t (a, b) VALUES ($1, $2)": False,
     "INSERT INTO t (a, b) SELECT $1, $2": False,
     "INSERT INTO t (a, b) VALUES ($1, $2), (-$1 - 1, $2)": False,
@@ -366,6 +370,93 @@ def test_an_upsert_takes_the_last_row_of_a_key(items: Engine) -> None:
         session.commit()
         names = session.scalars(select(Item.name).order_by(Item.id)).all()
     assert names == [str(2 * n + 1) for n in range(ROWS // 2)]
+
+
+def test_an_upsert_of_different_keys_is_one_statement(items: Engine, batches: list[bool]) -> None:
+    statement = upsert(Item)
+    statement = statement.on_conflict_do_update(
+        index_elements=["id"], set_={"name": statement.excluded.name}
+    )
+    with Session(items) as session:
+        session.execute(insert(Item), [{"id": n, "name": "old"} for n in range(0, ROWS, 2)])
+        session.execute(statement, [{"id": n, "name": f"item {n}"} for n in range(1, ROWS)])
+        session.commit()
+        names = session.scalars(select(Item.name).order_by(Item.id)).all()
+    assert batches == [True, True]
+    assert names == ["old", *[f"item {n}" for n in range(1, ROWS)]]
+
+
+def test_changed_objects_are_one_update(items: Engine, batches: list[bool]) -> None:
+    with Session(items) as session:
+        session.execute(insert(Item), rows())
+        for item in session.scalars(select(Item)):
+            item.name = f"new {item.id}" if item.id else None
+            item.properties = {"$n": [item.id]}
+        session.commit()
+        assert batches == [True, True]
+        query = select(Item.id, Item.name, Item.properties).order_by(Item.id)
+        assert session.execute(query).all() == [
+            (n, f"new {n}" if n else None, {"$n": [n]}) for n in range(ROWS)
+        ]
+
+
+def test_a_bulk_update_by_primary_key_is_one_statement(items: Engine, batches: list[bool]) -> None:
+    with Session(items) as session:
+        session.execute(insert(Item), rows())
+        session.execute(update(Item), [{"id": n, "name": f"new {n}"} for n in range(0, ROWS, 2)])
+        session.commit()
+        assert batches == [True, True]
+        names = session.scalars(select(Item.name).order_by(Item.id)).all()
+    assert names == [f"item {n}" if n % 2 else f"new {n}" for n in range(ROWS)]
+
+
+UPDATES = {
+    "UPDATE t SET b = $1 WHERE a = $2": True,
+    "update main.t set b=?, c=lower('A, B') where t.a=?": True,
+    'UPDATE "t" SET "b" = CAST($1 AS VARCHAR), n = n + 1 WHERE "t"."a" = $2::INTEGER': True,
+    "UPDATE t SET b = $1 WHERE n = $2": True,
+    "UPDATE t AS u SET b = $1 WHERE a = $2": False,
+    "UPDATE t SET b = $1 WHERE a = $2 AND c = 'd'": False,
+    "UPDATE t SET b = $1 WHERE a = $2 OR a = $2 + 1": False,
+    "UPDATE t SET b = $1 WHERE a > $2": False,
+    "UPDATE t SET b = upper($1) WHERE a = $2": False,
+    "UPDATE t SET b = (SELECT max(b) || $1 FROM t) WHERE a = $2": False,
+    "UPDATE t SET n = n + 1, b = $1 WHERE n = $2": False,
+    "UPDATE t SET k = $1 WHERE a = $2": False,
+    "UPDATE t SET b = $1 WHERE a = $2 RETURNING a": False,
+    "UPDATE t SET b = $1 FROM (SELECT 1 AS x) AS o WHERE a = $2": False,
+}
+
+
+@pytest.mark.parametrize(("statement", "at_once"), UPDATES.items())
+def test_an_update_does_the_same_with_many_rows_as_with_one(
+    engine: Engine, batches: list[bool], statement: str, at_once: bool
+) -> None:
+    parameters = [(f"text {n}", n) for n in range(0, ROWS, 3)]
+    results = []
+    with engine.begin() as connection:
+        run = connection.exec_driver_sql
+        for many in (True, False):
+            run(
+                "CREATE OR REPLACE TABLE t "
+                "(a INTEGER, b VARCHAR, c VARCHAR, n INTEGER, k VARCHAR UNIQUE)"
+            )
+            run(f"INSERT INTO t SELECT a, 'b', 'd', a // 2, a FROM range({ROWS}) AS r(a)")
+            for some in [parameters] if many else parameters:
+                run(statement, some)
+            results.append(run("SELECT * FROM t ORDER BY a").all())
+    assert batches == [at_once]
+    assert results[0] == results[1]
+
+
+def test_rows_that_mean_the_same_row_are_updated_in_their_order(items: Engine) -> None:
+    with items.begin() as connection:
+        run = connection.exec_driver_sql
+        run("CREATE TABLE t (a VARCHAR COLLATE NOCASE, b INTEGER)")
+        run("INSERT INTO t VALUES ('x', 0)")
+        result = run("UPDATE t SET b = $1 WHERE a = $2", [(n, "xX"[n % 2]) for n in range(ROWS)])
+        assert result.rowcount in (ROWS, -1)
+        assert run("SELECT * FROM t").all() == [("x", ROWS - 1)]
 
 
 @pytest.mark.parametrize("returning", [False, True])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import duckdb
 from duckdb import DuckDBPyConnection, DuckDBPyRelation, ProgrammingError
 
-from mixpanel_data.dialect.bulk import prepare
+from mixpanel_data.dialect.bulk import Bulk, prepare
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -181,18 +181,26 @@ class Cursor:
     def _execute_many(self, statement: str, rows: list[Parameters]) -> None:
         driver = self.connection.driver
         bulk = prepare(driver, statement, rows)
-        if bulk is not None:
-            driver.register(bulk.name, bulk.batch)
-            try:
-                self._execute_now(bulk.statement)
-            finally:
-                self.connection.unregister(bulk.name)
-        elif _is_returning(statement):
+        if bulk is not None and self._execute_bulk(bulk):
+            return
+        if _is_returning(statement):
             for row in rows:
                 self._execute_now(statement, row)
         else:
             driver.executemany(statement, rows)
             self.rowcount = driver.rowcount
+
+    def _execute_bulk(self, bulk: Bulk) -> bool:
+        """Run a statement over a batch, unless the batch does not meet its condition."""
+        driver = self.connection.driver
+        driver.register(bulk.name, bulk.batch)
+        try:
+            met = bulk.condition is None or driver.execute(bulk.condition).fetchall() == [(True,)]
+            if met:
+                self._execute_now(bulk.statement)
+        finally:
+            self.connection.unregister(bulk.name)
+        return met
 
     def _execute_now(self, statement: str, parameters: Parameters = ()) -> None:
         """Run a statement and fetch its rows, so that others may follow."""
