@@ -61,14 +61,18 @@ def _row_wise(session: Any, model: Any, rows: list[Record]) -> None:
     session.connection().exec_driver_sql(statement, dumped)
 
 
-def _time_insert(run: Run, dialect: str, put: Callable[[Any, Any, list[Record]], None]) -> None:
-    from sqlalchemy import create_engine
+def _time_insert(
+    run: Run, dialect: str, put: Callable[[Any, Any, list[Record]], None], *, writes: bool = True
+) -> None:
+    from sqlalchemy import create_engine, event
     from sqlalchemy.orm import Session
 
     model = _model()
 
     def store(database: Path, rows: Iterable[Record]) -> None:
         engine = create_engine(f"{dialect}:///{database}")
+        if not writes:
+            event.listen(engine, "do_executemany", lambda *_: True)
         with Session(engine) as session:
             put(session, model, list(rows))
             session.commit()
@@ -82,7 +86,7 @@ def _time_insert(run: Run, dialect: str, put: Callable[[Any, Any, list[Record]],
                 store(database, rows)
         else:
             store(database, rows)
-    run.expect(count_events(run.database), len(rows))
+    run.expect(count_events(run.database), len(rows) if writes else 0)
 
 
 def _unique(count: int) -> list[Record]:
@@ -107,6 +111,16 @@ for _dialect, _name in ((STOCK, "stock duckdb-engine"), (OURS, "**mixpanel_data*
             role=_role,  # type: ignore[arg-type]
             sample=_sample if _dialect == STOCK else None,
         )(_case)
+
+
+for _put, _label in (
+    (_add_all, "session.add_all(objects)"),
+    (_insert, "session.execute(insert(Model), rows)"),
+    (_core, "connection.execute(insert(table), rows)"),
+):
+    _case = partial(_time_insert, dialect=OURS, put=_put, writes=False)
+    _case.__name__ = f"nothing{_put.__name__}"  # type: ignore[attr-defined]
+    case("orm", f"SQLAlchemy alone, rows thrown away, {_label}", groups={INSERT: {}})(_case)
 
 
 def _make(run: Run, columns: str, parse: bool) -> None:
@@ -135,6 +149,25 @@ def client(run: Run, columns: str, parse: bool) -> None:
             if parse:
                 rows = [(*row[:-1], orjson.loads(row[-1])) for row in rows]
             return len(rows)
+
+        _time_read(run, read)
+
+
+@case("orm", "the same, made into SQLAlchemy's rows", groups=READS, prepare=_make)
+def client_rows(run: Run, columns: str, parse: bool) -> None:
+    import duckdb
+    from sqlalchemy.engine import IteratorResult
+    from sqlalchemy.engine.result import SimpleResultMetaData
+
+    names = SimpleResultMetaData(columns.split(", "))
+    query = f"SELECT {columns} FROM events"
+    with duckdb.connect(str(run.shared / "read.db")) as connection:
+
+        def read() -> int:
+            rows = connection.execute(query).fetchall()
+            if parse:
+                rows = [(*row[:-1], orjson.loads(row[-1])) for row in rows]
+            return len(IteratorResult(names, iter(rows)).fetchall())
 
         _time_read(run, read)
 

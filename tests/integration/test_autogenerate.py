@@ -45,6 +45,7 @@ from sqlalchemy import (
     func,
     text,
 )
+from sqlalchemy.exc import InvalidRequestError
 
 from mixpanel_data import UtcDateTime
 from mixpanel_data.dialect.alembic import register_duckdb
@@ -193,6 +194,17 @@ def test_the_generated_migration_makes_what_the_models_say(connection: Connectio
         lines = [*imports[-1], code.replace("\n    ", "\n")]
         exec("\n".join(lines), {"op": op, "sa": sqlalchemy})
     assert compare_metadata(context(connection), models()) == []
+
+
+def test_a_column_that_counts_by_itself_is_not_added_to_a_table_that_is_there(
+    connection: Connection,
+) -> None:
+    Table("t", MetaData(), Column("a", Integer)).create(connection)
+    operations = Operations(context(connection))
+    with pytest.raises(InvalidRequestError, match="'n' would count by itself"):
+        operations.add_column("t", Column("n", Integer, Identity()))
+    operations.add_column("t", Column("n", Integer))
+    assert connection.exec_driver_sql("SELECT a, n FROM t").all() == []
 
 
 def test_dropping_a_table_by_name_drops_its_sequence(connection: Connection) -> None:

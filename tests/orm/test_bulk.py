@@ -18,11 +18,14 @@ from sqlalchemy import (
     JSON,
     Engine,
     ForeignKey,
+    bindparam,
     create_engine,
+    delete,
     func,
     insert,
     select,
     text,
+    update,
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
@@ -47,6 +50,12 @@ class Node(Base):
     __tablename__ = "nodes"
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("nodes.id"))
+
+
+class Counted(Base):
+    __tablename__ = "counted"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
 
 
 @pytest.fixture
@@ -125,6 +134,55 @@ def test_the_rows_keep_their_order_and_a_sequence_counts_in_it(engine: Engine) -
         assert result.rowcount == many
         found = connection.execute(text("SELECT i, n FROM t ORDER BY rowid")).all()
     assert found == [(n + 1, n) for n in range(many)]
+
+
+def test_objects_get_the_keys_that_a_sequence_gave_their_rows(
+    items: Engine, batches: list[bool]
+) -> None:
+    objects = [Counted(name=f"item {n}") for n in reversed(range(5000))]
+    with Session(items) as session:
+        session.add_all(objects)
+        session.flush()
+        assert batches == [True]
+        assert [made.id for made in objects] == list(range(1, 5001))
+        session.commit()
+        stored = session.execute(select(Counted.id, Counted.name).order_by(Counted.id)).all()
+        assert stored == [(made.id, made.name) for made in objects]
+
+
+@pytest.mark.parametrize("count", [2, bulk.LEAST_ROWS, 300_000])
+def test_what_rows_return_comes_in_their_order(engine: Engine, count: int) -> None:
+    with engine.begin() as connection:
+        run = connection.exec_driver_sql
+        run("CREATE SEQUENCE s; CREATE TABLE t (i BIGINT DEFAULT nextval('s'), n BIGINT)")
+        statement = "INSERT INTO t (n) VALUES ($1) RETURNING i, n"
+        result = run(statement, [(n,) for n in range(count, 0, -1)])
+        assert result.all() == [(count + 1 - n, n) for n in range(count, 0, -1)]
+
+
+def test_rows_that_go_one_by_one_return_what_they_are_too(
+    engine: Engine, batches: list[bool]
+) -> None:
+    values = [{"a": n} for n in range(ROWS)]
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE t (v STRUCT(a INTEGER))")
+        result = connection.exec_driver_sql(
+            "INSERT INTO t VALUES ($1) RETURNING v", [(value,) for value in values]
+        )
+        assert result.scalars().all() == values
+    assert batches == [False]
+
+
+def test_updates_and_deletes_of_many_rows_return_them(items: Engine) -> None:
+    with items.begin() as connection:
+        connection.execute(insert(Item), rows())
+        table = Item.metadata.tables["items"]
+        key = table.c.id == bindparam("key")
+        renamed = update(table).where(key).values(name="new").returning(table.c.id, table.c.name)
+        result = connection.execute(renamed, [{"key": 3}, {"key": ROWS}, {"key": 1}])
+        assert result.all() == [(3, "new"), (1, "new")]
+        gone = delete(table).where(key).returning(table.c.id)
+        assert connection.execute(gone, [{"key": 7}, {"key": 5}]).scalars().all() == [7, 5]
 
 
 def test_rows_of_different_keys_each_get_their_defaults(items: Engine) -> None:
@@ -254,9 +312,16 @@ STATEMENTS = {
     "INSERT INTO t (a, b, c) VALUES ($1, $2, lower('A, (B'))": True,
     "INSERT OR IGNORE INTO t (a, b) VALUES ($1, $2)": True,
     "INSERT INTO t (a, b) VALUES ($1, $2) ON CONFLICT (a) DO NOTHING": True,
+    "INSERT INTO t (a, b) VALUES ($1, $2) RETURNING a": True,
+    "INSERT INTO t (a, b) VALUES ($1, $2) RETURNING a, 'returning $1' || b": True,
+    "INSERT INTO t (a, b) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING *": True,
     "INSERT INTO t (a, b) VALUES ($1, $2) -- a comment": False,
     "INSERT INTO t (a, b) VALUES ($1, upper($2))": False,
-    "INSERT INTO t (a, b) VALUES ($1, $2) ON CONFLICT (a) DO UPDATE SET b = excluded.b": False,
+    "INSERT INTO t (a, b) VALUES ($1, $2) ON CONFLICT (a) DO UPDATE SET b = excluded.b": True,
+    "INSERT INTO t (a, b) VALUES ($1, $2) ON CONFLICT (a) DO UPDATE SET b = excluded.b "
+    "RETURNING a": False,
+    "INSERT INTO t (a, b) VALUES ($1, $2) ON CONFLICT (a) DO UPDATE SET b = $2": False,
+    "INSERT INTO t (a, b) VALUES ($1, $2) ON CONFLICT (a) DO UPDATE SET b = t.b || t.c": False,
     "INSERT OR REPLACE INTO t (a, b) VALUES ($1, $2)": False,
     "INSERT INTO t (a, b) SELECT $1, $2": False,
     "INSERT INTO t (a, b) VALUES ($1, $2), (-$1 - 1, $2)": False,
@@ -307,12 +372,101 @@ def test_an_upsert_takes_the_last_row_of_a_key(items: Engine) -> None:
     assert names == [str(2 * n + 1) for n in range(ROWS // 2)]
 
 
-def test_rows_that_refer_to_earlier_ones_of_their_table_go_row_by_row(
-    items: Engine, batches: list[bool]
+def test_an_upsert_of_different_keys_is_one_statement(items: Engine, batches: list[bool]) -> None:
+    statement = upsert(Item)
+    statement = statement.on_conflict_do_update(
+        index_elements=["id"], set_={"name": statement.excluded.name}
+    )
+    with Session(items) as session:
+        session.execute(insert(Item), [{"id": n, "name": "old"} for n in range(0, ROWS, 2)])
+        session.execute(statement, [{"id": n, "name": f"item {n}"} for n in range(1, ROWS)])
+        session.commit()
+        names = session.scalars(select(Item.name).order_by(Item.id)).all()
+    assert batches == [True, True]
+    assert names == ["old", *[f"item {n}" for n in range(1, ROWS)]]
+
+
+def test_changed_objects_are_one_update(items: Engine, batches: list[bool]) -> None:
+    with Session(items) as session:
+        session.execute(insert(Item), rows())
+        for item in session.scalars(select(Item)):
+            item.name = f"new {item.id}" if item.id else None
+            item.properties = {"$n": [item.id]}
+        session.commit()
+        assert batches == [True, True]
+        query = select(Item.id, Item.name, Item.properties).order_by(Item.id)
+        assert session.execute(query).all() == [
+            (n, f"new {n}" if n else None, {"$n": [n]}) for n in range(ROWS)
+        ]
+
+
+def test_a_bulk_update_by_primary_key_is_one_statement(items: Engine, batches: list[bool]) -> None:
+    with Session(items) as session:
+        session.execute(insert(Item), rows())
+        session.execute(update(Item), [{"id": n, "name": f"new {n}"} for n in range(0, ROWS, 2)])
+        session.commit()
+        assert batches == [True, True]
+        names = session.scalars(select(Item.name).order_by(Item.id)).all()
+    assert names == [f"item {n}" if n % 2 else f"new {n}" for n in range(ROWS)]
+
+
+UPDATES = {
+    "UPDATE t SET b = $1 WHERE a = $2": True,
+    "update main.t set b=?, c=lower('A, B') where t.a=?": True,
+    'UPDATE "t" SET "b" = CAST($1 AS VARCHAR), n = n + 1 WHERE "t"."a" = $2::INTEGER': True,
+    "UPDATE t SET b = $1 WHERE n = $2": True,
+    "UPDATE t AS u SET b = $1 WHERE a = $2": False,
+    "UPDATE t SET b = $1 WHERE a = $2 AND c = 'd'": False,
+    "UPDATE t SET b = $1 WHERE a = $2 OR a = $2 + 1": False,
+    "UPDATE t SET b = $1 WHERE a > $2": False,
+    "UPDATE t SET b = upper($1) WHERE a = $2": False,
+    "UPDATE t SET b = (SELECT max(b) || $1 FROM t) WHERE a = $2": False,
+    "UPDATE t SET n = n + 1, b = $1 WHERE n = $2": False,
+    "UPDATE t SET k = $1 WHERE a = $2": False,
+    "UPDATE t SET b = $1 WHERE a = $2 RETURNING a": False,
+    "UPDATE t SET b = $1 FROM (SELECT 1 AS x) AS o WHERE a = $2": False,
+}
+
+
+@pytest.mark.parametrize(("statement", "at_once"), UPDATES.items())
+def test_an_update_does_the_same_with_many_rows_as_with_one(
+    engine: Engine, batches: list[bool], statement: str, at_once: bool
 ) -> None:
+    parameters = [(f"text {n}", n) for n in range(0, ROWS, 3)]
+    results = []
+    with engine.begin() as connection:
+        run = connection.exec_driver_sql
+        for many in (True, False):
+            run(
+                "CREATE OR REPLACE TABLE t "
+                "(a INTEGER, b VARCHAR, c VARCHAR, n INTEGER, k VARCHAR UNIQUE)"
+            )
+            run(f"INSERT INTO t SELECT a, 'b', 'd', a // 2, a FROM range({ROWS}) AS r(a)")
+            for some in [parameters] if many else parameters:
+                run(statement, some)
+            results.append(run("SELECT * FROM t ORDER BY a").all())
+    assert batches == [at_once]
+    assert results[0] == results[1]
+
+
+def test_rows_that_mean_the_same_row_are_updated_in_their_order(items: Engine) -> None:
+    with items.begin() as connection:
+        run = connection.exec_driver_sql
+        run("CREATE TABLE t (a VARCHAR COLLATE NOCASE, b INTEGER)")
+        run("INSERT INTO t VALUES ('x', 0)")
+        result = run("UPDATE t SET b = $1 WHERE a = $2", [(n, "xX"[n % 2]) for n in range(ROWS)])
+        assert result.rowcount in (ROWS, -1)
+        assert run("SELECT * FROM t").all() == [("x", ROWS - 1)]
+
+
+@pytest.mark.parametrize("returning", [False, True])
+def test_rows_that_refer_to_earlier_ones_of_their_table_go_row_by_row(
+    items: Engine, batches: list[bool], returning: bool
+) -> None:
+    statement = insert(Node).returning(Node.id) if returning else insert(Node)
     with Session(items) as session:
         chain = [{"id": n, "parent_id": n - 1 if n else None} for n in range(ROWS)]
-        session.execute(insert(Node), chain)
+        session.execute(statement, chain)
         session.commit()
         assert batches == [False]
         assert session.scalar(select(func.count()).select_from(Node)) == ROWS

@@ -14,6 +14,7 @@ from sqlalchemy import (
     UniqueConstraint,
     inspect,
 )
+from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.types import TypeEngine
 
 from mixpanel_data.dialect import MixpanelDialect, datatypes, sql_text
@@ -32,6 +33,20 @@ class DuckDBImpl(DefaultImpl):
     """Runs migrations on DuckDB, and tells what differs between models and database."""
 
     transactional_ddl = True
+
+    def add_column(self, table_name: str, column: Column[Any], **kw: Any) -> None:
+        """Add a column to a table that is there.
+
+        Raises:
+            InvalidRequestError: The column counts by itself. DuckDB 1.5 cannot read such a default
+                from its log after a crash, and with it the whole file.
+        """
+        if own_sequence(column, self.dialect.identifier_preparer) is not None:
+            raise InvalidRequestError(
+                f"Column {column.name!r} would count by itself, which only columns of a new table "
+                f"can. Create one with it, and copy the rows of {table_name!r}."
+            )
+        super().add_column(table_name, column, **kw)
 
     def drop_table(self, table: Table, **kw: Any) -> None:
         """Drop a table with the sequences of its columns, which are looked up in the database."""

@@ -81,8 +81,13 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
     supports_constraint_comments = False
     supports_sane_rowcount = True
     supports_sane_multi_rowcount = dbapi.COUNTS_MANY
-    # Rows without RETURNING go to ``executemany()``, which hands them over at once.
-    use_insertmanyvalues_wo_returning = False
+    # Many rows go to ``executemany()``, which hands them over at once, and gives back what they
+    # return in their order.
+    use_insertmanyvalues = False
+    insert_executemany_returning = True
+    insert_executemany_returning_sort_by_parameter_order = True
+    update_executemany_returning = True
+    delete_executemany_returning = True
     # Private, but the only way to tell PostgreSQL's compiler that a backslash is just a backslash.
     _backslash_escapes = False
     preparer = IdentifierPreparer

@@ -58,7 +58,8 @@ class Cursor:
         """Run a statement once for every set of parameters.
 
         A plain ``INSERT … VALUES`` becomes one statement over an Arrow batch where DuckDB stores
-        the very same values from it, see :mod:`~mixpanel_data.dialect.bulk`.
+        the very same values from it, see :mod:`~mixpanel_data.dialect.bulk`. The rows of RETURNING
+        come in the order of the parameters.
         """
         self._begin(statement)
         self.connection.run(self, lambda: self._execute_many(statement, list(parameters)))
@@ -178,19 +179,35 @@ class Cursor:
             ((self.rowcount,),) = driver.fetchall() or [(-1,)]
 
     def _execute_many(self, statement: str, rows: list[Parameters]) -> None:
-        bulk = prepare(self.connection.driver, statement, rows)
-        if bulk is None:
-            self.connection.driver.executemany(statement, rows)
-            self.rowcount = self.connection.driver.rowcount
+        driver = self.connection.driver
+        bulk = prepare(driver, statement, rows)
+        if bulk is not None and self._execute_bulk(bulk):
+            return
+        if _is_returning(statement):
+            for row in rows:
+                self._execute_now(statement, row)
         else:
-            self._execute_bulk(bulk)
+            driver.executemany(statement, rows)
+            self.rowcount = driver.rowcount
 
-    def _execute_bulk(self, bulk: Bulk) -> None:
-        self.connection.register(bulk.name, bulk.batch)
+    def _execute_bulk(self, bulk: Bulk) -> bool:
+        """Run a statement over a batch, unless the batch does not meet its condition."""
+        driver = self.connection.driver
+        driver.register(bulk.name, bulk.batch)
         try:
-            self._execute(bulk.statement)
+            met = bulk.condition is None or driver.execute(bulk.condition).fetchall() == [(True,)]
+            if met:
+                self._execute_now(bulk.statement)
         finally:
             self.connection.unregister(bulk.name)
+        return met
+
+    def _execute_now(self, statement: str, parameters: Parameters = ()) -> None:
+        """Run a statement and fetch its rows, so that others may follow."""
+        self._execute(statement, parameters)
+        if self._more:
+            self._more = False
+            self._ahead.extend(self.connection.driver.fetchall())
 
     def _read(self, fetch: Callable[[], _T]) -> _T:
         try:

@@ -47,26 +47,12 @@ _WRITTEN_AS_TEXT = {Date, DateTime, Time, Uuid}
 class ExecutionContext(PGExecutionContext):
     """Runs one statement."""
 
-    def pre_exec(self) -> None:
-        """Insert rows one by one where they may refer to each other.
-
-        DuckDB looks for the row that another one refers to among those of earlier statements only.
-        """
-        if self.isinsert and self.executemany and _refers_to_itself(self.compiled):
-            self.execution_options = self.execution_options.union({"insertmanyvalues_page_size": 1})
-        super().pre_exec()
-
     def get_insert_default(self, column: Column[Any]) -> Any:
         """Take the next value of the sequence that belongs to a column, if it has one."""
         sequence = own_sequence(column, self.identifier_preparer)
         if sequence is None or not column.primary_key:
             return super().get_insert_default(column)
         return self.fire_sequence(sequence, column.type)
-
-
-def _refers_to_itself(compiled: Any) -> bool:
-    table = compiled.compile_state.dml_table
-    return any(key.references(table) for key in getattr(table, "foreign_keys", ()))
 
 
 def _as_document(value: Any) -> Any:
