@@ -26,8 +26,11 @@ from mixpanel_data.exceptions import (
     DatabaseFileError,
     DatabaseFormatError,
     DatabaseLockedError,
+    DatabaseLogError,
+    DatabaseStoppedError,
     DiskFullError,
     MixpanelDataError,
+    NotADatabaseError,
     OutOfMemoryError,
     QueryError,
 )
@@ -54,7 +57,15 @@ _FULL = re.compile(
     r'(?:"(?P<file>[^"]+)": )?(?:No space left on device|File too large|Disk quota exceeded'
     r"|not enough space on the disk)"
 )
-_NO_DATABASE = re.compile(r"not a valid DuckDB database file|corrupt|checksum", re.IGNORECASE)
+_STOPPED = re.compile(r"database has been invalidated")
+_LOG = re.compile(r'replaying WAL file "(.+?)"')
+_NO_DATABASE = re.compile(r"not a valid DuckDB database file")
+_DAMAGED = re.compile(
+    r"corrupt|checksum|Could not read enough bytes|Failed to deserialize", re.IGNORECASE
+)
+
+#: What DuckDB says of the database without naming its file.
+_OWN_FAULT = re.compile(rf"{_STOPPED.pattern}|Corrupt database file")
 
 
 def open_database(
@@ -188,22 +199,31 @@ def checkpoint(engine: Engine) -> None:
 
 
 @contextmanager
-def query_errors(query: object) -> Iterator[None]:
+def query_errors(query: object, engine: Engine) -> Iterator[None]:
     """Turn every error that a query of the user causes into one of ours, chained.
 
-    It is a ``QueryError``, or a ``DiskFullError``.
+    It is a ``QueryError``, unless the disk is full or the database file itself is to blame.
 
     Args:
         query: SQL text or SQLAlchemy statement.
+        engine: The engine that runs it.
     """
+
+    def ours(error: duckdb.Error) -> MixpanelDataError:
+        """Return our error; the query may have been about other files than the database's."""
+        database, message = str(engine.url.database), str(error)
+        concerned = f'"{database}"' in message or _OWN_FAULT.search(message)
+        path = Path(database) if database != MEMORY and concerned else None
+        return translated(error, path, str(query))
+
     try:
         yield
     except DBAPIError as error:  # SQLAlchemy's own message would show the values of parameters
         if isinstance(error.orig, duckdb.Error):
-            raise translated(error.orig, None, str(query)) from error.orig
+            raise ours(error.orig) from error.orig
         raise QueryError(str(error.orig), str(query)) from error.orig
     except duckdb.Error as error:
-        raise translated(error, None, str(query)) from error
+        raise ours(error) from error
     except SQLAlchemyError as error:
         raise QueryError(str(error), str(query)) from error
 
@@ -219,11 +239,16 @@ def translated(error: duckdb.Error, path: Path | None, query: str) -> MixpanelDa
     message = str(error)
     if isinstance(error, duckdb.OutOfMemoryException):
         return OutOfMemoryError(message, query)
+    if path is not None and _STOPPED.search(message):
+        return DatabaseStoppedError(path, message)
     if isinstance(error, _DISK_ERRORS) and (full := _FULL.search(message)):
         return _disk_full(Path(full["file"] or path or "."), message)
+    if path is None:
+        return QueryError(message, query)
+    if log := _LOG.search(message):
+        return DatabaseLogError(path, Path(log[1]), message)
     # DuckDB 2.0 has no class for a wrong checksum.
-    about_file = isinstance(error, _FILE_ERRORS) or type(error) is duckdb.Error
-    if path is None or not about_file:
+    if not isinstance(error, _FILE_ERRORS) and type(error) is not duckdb.Error:
         return QueryError(message, query)
     if _LOCKED.search(message):
         holder = _PID.search(message)
@@ -231,9 +256,9 @@ def translated(error: duckdb.Error, path: Path | None, query: str) -> MixpanelDa
     if _NEWER_FORMAT.search(message):
         return DatabaseFormatError(path, message)
     if _NO_DATABASE.search(message):
-        return DatabaseCorruptError(
-            path, f"no DuckDB database, or a damaged one. Check the path. DuckDB says: {message}"
-        )
+        return NotADatabaseError(path, message)
+    if _DAMAGED.search(message):
+        return DatabaseCorruptError(path, message)
     return DatabaseFileError(path, message)
 
 

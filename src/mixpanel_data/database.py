@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 from sqlalchemy import Connection, Engine
 
-from mixpanel_data import connect, schema
+from mixpanel_data import connect, leftovers, schema
 from mixpanel_data.ephemeral import EphemeralFolder
 from mixpanel_data.exceptions import (
     DatabaseFileError,
+    DatabaseMovedError,
     DatabaseNotFoundError,
     DatabaseReadOnlyError,
     MixpanelDataError,
@@ -85,6 +86,7 @@ class Database:
             if read_only:
                 raise DatabaseNotFoundError(path)
             _make_folder(path)
+            leftovers.refuse_log_alone(path)
         self.path = path
         self.read_only = read_only
         self._pid = os.getpid()
@@ -103,8 +105,13 @@ class Database:
             self, _close, self._root, self._connections, folder, self._pid
         )
         try:
-            if path is not None and is_new:
-                path.chmod(0o600)
+            if path is not None:
+                if is_new:
+                    path.chmod(0o600)
+                if not read_only:
+                    leftovers.remove_dead_spill(self._root, path)
+                self._file = path.resolve()
+                self._opened_file = self._file.stat()
             self.connection = self._root.cursor()
             self._default_memory_limit = self._memory_limit()
             self._lowered_to = ""
@@ -202,6 +209,7 @@ class Database:
 
         Raises:
             DatabaseReadOnlyError: The database was opened read-only.
+            DatabaseMovedError: The file is not in its place, before or at the end.
             StorageClosedError: It was closed, before or meanwhile.
         """
         self.require_open()
@@ -209,12 +217,24 @@ class Database:
             raise DatabaseReadOnlyError(self.path)
         with self._table_locks[table_name.lower()]:
             try:
+                self._require_in_place()
                 with self._own.begin() as connection:
                     yield connection
+                    self._require_in_place()
             except MixpanelDataError as error:
                 if self.is_open:
                     raise
                 raise StorageClosedError from error
+
+    def _require_in_place(self) -> None:
+        """Raise when what would be written goes into a file that nobody will ever find."""
+        if self.path is not None:
+            try:
+                in_place = os.path.samestat(self._file.stat(), self._opened_file)
+            except FileNotFoundError:
+                in_place = False
+            if not in_place:
+                raise DatabaseMovedError(self.path)
 
     @contextmanager
     def creating(self, table_name: str) -> Iterator[Connection]:

@@ -21,7 +21,7 @@ LAYERS = [
     {"tables", "exports"},
     {"records", "documents", "dialect"},
     {"connect", "schema", "introspect", "unique", "sandbox"},
-    {"arrow", "files", "stream", "operations", "revisions", "backup"},
+    {"arrow", "files", "stream", "operations", "revisions", "backup", "leftovers"},
     {"sieve"},
     {"read", "write", "models"},
     {"database"},
