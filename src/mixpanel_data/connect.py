@@ -27,6 +27,7 @@ from mixpanel_data.exceptions import (
     DatabaseFormatError,
     DatabaseLockedError,
     DatabaseLogError,
+    DatabasePermissionError,
     DatabaseStoppedError,
     DiskFullError,
     MixpanelDataError,
@@ -57,6 +58,7 @@ _FULL = re.compile(
     r'(?:"(?P<file>[^"]+)": )?(?:No space left on device|File too large|Disk quota exceeded'
     r"|not enough space on the disk)"
 )
+_DENIED = re.compile(r"Permission denied|Read-only file system|Access is denied")
 _STOPPED = re.compile(r"database has been invalidated")
 _LOG = re.compile(r'replaying WAL file "(.+?)"')
 _NO_DATABASE = re.compile(r"not a valid DuckDB database file")
@@ -253,6 +255,8 @@ def translated(error: duckdb.Error, path: Path | None, query: str) -> MixpanelDa
     if _LOCKED.search(message):
         holder = _PID.search(message)
         return DatabaseLockedError(path, int(holder[1]) if holder else None)
+    if _DENIED.search(message):
+        return DatabasePermissionError(path, message)
     if _NEWER_FORMAT.search(message):
         return DatabaseFormatError(path, message)
     if _NO_DATABASE.search(message):

@@ -389,6 +389,17 @@ class DatabaseReadOnlyError(DatabaseFileError, PermissionError):
         super().__init__(path, "opened with read_only=True. Open it without to write.")
 
 
+class DatabasePermissionError(DatabaseFileError, PermissionError):
+    """The system does not let us read or write the file, or its folder."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(
+            path,
+            "not ours to open. To read it only, use read_only=True; to write it, make the file and "
+            f"{path.parent} writable for this user. DuckDB says: {problem}",
+        )
+
+
 class DatabaseFormatError(DatabaseFileError):
     """The file was written by a newer DuckDB than the one installed."""
 

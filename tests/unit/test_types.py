@@ -89,6 +89,7 @@ ERRORS: list[MixpanelDataError] = [
     exceptions.DatabaseMovedError(Path("a.db")),
     exceptions.DatabaseStoppedError(Path("a.db"), "FATAL Error"),
     exceptions.DatabaseReadOnlyError(Path("a.db")),
+    exceptions.DatabasePermissionError(Path("folder/a.db"), "Permission denied"),
     exceptions.DatabaseFormatError(Path("a.db"), "version 99"),
     exceptions.DiskFullError(Path("folder/a.db"), 12_345_678, "No space left on device"),
     exceptions.DiskFullError(Path("a.db"), None, "No space left on device"),
@@ -138,6 +139,7 @@ def test_an_error_has_a_message_and_details_and_survives_pickling(
         (exceptions.DatabaseCorruptError, OSError),
         (exceptions.DatabaseNotFoundError, FileNotFoundError),
         (exceptions.DatabaseReadOnlyError, PermissionError),
+        (exceptions.DatabasePermissionError, PermissionError),
         (exceptions.SchemaVersionError, OSError),
     ],
 )
