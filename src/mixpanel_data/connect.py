@@ -45,7 +45,7 @@ _REPLACEMENTS = "python_enable_replacements"
 
 _FILE_ERRORS = (duckdb.IOException, duckdb.SerializationException, duckdb.FatalException)
 
-#: The classes under which a full disk comes, of statements and of commits.
+#: The classes under which a full disk comes, and memory that runs out while committing.
 _DISK_ERRORS = (*_FILE_ERRORS, duckdb.TransactionException)
 
 #: Seconds between two attempts to open a locked file: the first, and the most.
@@ -61,6 +61,7 @@ _FULL = re.compile(
 _DENIED = re.compile(r"Permission denied|Read-only file system|Access is denied")
 _STOPPED = re.compile(r"database has been invalidated")
 _LOG = re.compile(r'replaying WAL file "(.+?)"')
+_NO_MEMORY = re.compile(r"failed to (?:pin|allocate|offload)|Out of Memory Error")
 _NO_DATABASE = re.compile(r"not a valid DuckDB database file")
 _DAMAGED = re.compile(
     r"corrupt|checksum|Could not read enough bytes|Failed to deserialize", re.IGNORECASE
@@ -239,10 +240,12 @@ def translated(error: duckdb.Error, path: Path | None, query: str) -> MixpanelDa
         query: The SQL that was running.
     """
     message = str(error)
-    if isinstance(error, duckdb.OutOfMemoryException):
-        return OutOfMemoryError(message, query)
     if path is not None and _STOPPED.search(message):
         return DatabaseStoppedError(path, message)
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return OutOfMemoryError(message, query)
+    if isinstance(error, _DISK_ERRORS) and _NO_MEMORY.search(message):
+        return OutOfMemoryError(message, query)
     if isinstance(error, _DISK_ERRORS) and (full := _FULL.search(message)):
         return _disk_full(Path(full["file"] or path or "."), message)
     if path is None:
