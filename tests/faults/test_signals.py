@@ -42,7 +42,7 @@ SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 def test_what_was_committed_before_a_signal_is_there_and_nothing_else(
     number: signal.Signals, path: Path, rounds: int
 ) -> None:
-    for _ in range(max(1, rounds // 10)):
+    for _ in range(max(1, rounds // 20)):
         seed = random.getrandbits(30)
         before = state_of_file(path) if path.exists() else {}
         with PythonProcess(WORKING, path, seed) as process:
@@ -60,7 +60,7 @@ def test_what_was_committed_before_a_signal_is_there_and_nothing_else(
 def test_an_ephemeral_database_is_gone_whenever_the_signal_came(
     number: signal.Signals, rounds: int, nothing_leaks: Path
 ) -> None:
-    for _ in range(max(1, rounds // 10)):
+    for _ in range(max(1, rounds // 20)):
         with PythonProcess(EPHEMERAL) as process:
             process.read()
             time.sleep(random.uniform(0, 0.8))
