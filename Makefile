@@ -2,6 +2,7 @@
 PYTHON ?= python3
 OLDEST_PYTHON ?= $(shell python3.10 -c '' 2>/dev/null && echo python3.10 || echo $(PYTHON))
 ROWS ?= 100000
+ROUNDS ?= 40
 
 VENV := .venv
 OLDEST := .venv-oldest
@@ -48,6 +49,10 @@ test-dialect: $(VENV)/ready ## Run SQLAlchemy's own suite for dialects
 test-dialect-oldest: $(OLDEST)/ready ## The same on the oldest supported dependencies
 	$(OLDEST)/bin/python -m pytest -q -c tests/dialect/setup.cfg tests/dialect $(ARGS)
 
+.PHONY: test-faults
+test-faults: $(VENV)/ready ## Kill, fill and break things; ROUNDS=200 for the long run
+	$(VENV)/bin/python -m pytest tests/faults --rounds $(ROUNDS) $(ARGS)
+
 .PHONY: lint
 lint: $(VENV)/ready ## Check style and types
 	$(VENV)/bin/ruff check .
@@ -55,7 +60,7 @@ lint: $(VENV)/ready ## Check style and types
 	$(VENV)/bin/mypy
 
 .PHONY: check
-check: lint test test-oldest test-dialect test-dialect-oldest demo ## Everything that must stay green
+check: lint test test-oldest test-dialect test-dialect-oldest test-faults demo ## Everything that must stay green
 
 .PHONY: bench
 bench: $(VENV)/bench-ready ## Compare with others; ROWS=1000000 for the long run

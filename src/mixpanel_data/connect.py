@@ -25,11 +25,15 @@ from mixpanel_data.exceptions import (
     DatabaseFileError,
     DatabaseFormatError,
     DatabaseLockedError,
+    DatabaseLogError,
+    DatabasePermissionError,
+    DatabaseStoppedError,
     DiskFullError,
     EncryptionKeyError,
     EncryptionUnavailableError,
     KeyState,
     MixpanelDataError,
+    NotADatabaseError,
     OutOfMemoryError,
     QueryError,
 )
@@ -41,7 +45,7 @@ MEMORY = ":memory:"
 
 _FILE_ERRORS = (duckdb.IOException, duckdb.SerializationException, duckdb.FatalException)
 
-#: The classes under which a full disk comes, of statements and of commits.
+#: The classes under which a full disk comes, and memory that runs out while committing.
 _DISK_ERRORS = (*_FILE_ERRORS, duckdb.TransactionException)
 
 _LOCKED = re.compile(r"Could not set lock on file|being used by another process")
@@ -58,7 +62,17 @@ _FULL = re.compile(
     r'(?:"(?P<file>[^"]+)": )?(?:No space left on device|File too large|Disk quota exceeded'
     r"|not enough space on the disk)"
 )
-_NO_DATABASE = re.compile(r"not a valid DuckDB database file|corrupt|checksum", re.IGNORECASE)
+_DENIED = re.compile(r"Permission denied|Read-only file system|Access is denied")
+_STOPPED = re.compile(r"database has been invalidated")
+_LOG = re.compile(r'replaying WAL file "(.+?)"')
+_NO_MEMORY = re.compile(r"failed to (?:pin|allocate|offload)|Out of Memory Error")
+_NO_DATABASE = re.compile(r"not a valid DuckDB database file")
+_DAMAGED = re.compile(
+    r"corrupt|checksum|Could not read enough bytes|Failed to deserialize", re.IGNORECASE
+)
+
+#: What DuckDB says of the database without naming its file.
+_OWN_FAULT = re.compile(rf"{_STOPPED.pattern}|Corrupt database file")
 
 
 def database_url(target: str | os.PathLike[str] | URL) -> URL:
@@ -141,22 +155,31 @@ def checkpoint(engine: Engine) -> None:
 
 
 @contextmanager
-def query_errors(query: object) -> Iterator[None]:
+def query_errors(query: object, engine: Engine) -> Iterator[None]:
     """Turn every error that a query of the user causes into one of ours, chained.
 
-    It is a ``QueryError``, or a ``DiskFullError``.
+    It is a ``QueryError``, unless the disk is full or the database file itself is to blame.
 
     Args:
         query: SQL text or SQLAlchemy statement.
+        engine: The engine that runs it.
     """
+
+    def ours(error: duckdb.Error) -> MixpanelDataError:
+        """Return our error; the query may have been about other files than the database's."""
+        database, message = str(engine.url.database), str(error)
+        concerned = f'"{database}"' in message or _OWN_FAULT.search(message)
+        path = Path(database) if database != MEMORY and concerned else None
+        return translated(error, path, str(query))
+
     try:
         yield
     except DBAPIError as error:  # SQLAlchemy's own message would show the values of parameters
         if isinstance(error.orig, duckdb.Error):
-            raise translated(error.orig, None, str(query)) from error.orig
+            raise ours(error.orig) from error.orig
         raise QueryError(str(error.orig), str(query)) from error.orig
     except duckdb.Error as error:
-        raise translated(error, None, str(query)) from error
+        raise ours(error) from error
     except SQLAlchemyError as error:
         raise QueryError(str(error), str(query)) from error
 
@@ -170,25 +193,34 @@ def translated(error: duckdb.Error, path: Path | None, query: str) -> MixpanelDa
         query: The SQL that was running.
     """
     message = str(error)
+    if path is not None and _STOPPED.search(message):
+        return DatabaseStoppedError(path, message)
     if isinstance(error, duckdb.OutOfMemoryException):
+        return OutOfMemoryError(message, query)
+    if isinstance(error, _DISK_ERRORS) and _NO_MEMORY.search(message):
         return OutOfMemoryError(message, query)
     if isinstance(error, _DISK_ERRORS) and (full := _FULL.search(message)):
         return _disk_full(Path(full["file"] or path or "."), message)
-    if path is not None and (unfit := _unfit_key(path, message)) is not None:
+    if path is None:
+        return QueryError(message, query)
+    if (unfit := _unfit_key(path, message)) is not None:
         return unfit
+    if log := _LOG.search(message):
+        return DatabaseLogError(path, Path(log[1]), message)
     # DuckDB 2.0 has no class for a wrong checksum.
-    about_file = isinstance(error, _FILE_ERRORS) or type(error) is duckdb.Error
-    if path is None or not about_file:
+    if not isinstance(error, _FILE_ERRORS) and type(error) is not duckdb.Error:
         return QueryError(message, query)
     if _LOCKED.search(message):
         holder = _PID.search(message)
         return DatabaseLockedError(path, int(holder[1]) if holder else None)
+    if _DENIED.search(message):
+        return DatabasePermissionError(path, message)
     if _NEWER_FORMAT.search(message):
         return DatabaseFormatError(path, message)
     if _NO_DATABASE.search(message):
-        return DatabaseCorruptError(
-            path, f"no DuckDB database, or a damaged one. Check the path. DuckDB says: {message}"
-        )
+        return NotADatabaseError(path, message)
+    if _DAMAGED.search(message):
+        return DatabaseCorruptError(path, message)
     return DatabaseFileError(path, message)
 
 

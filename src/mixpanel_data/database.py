@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Engine
 from mixpanel_data import connect, opening, private, schema
 from mixpanel_data.ephemeral import EphemeralFolder
 from mixpanel_data.exceptions import (
+    DatabaseMovedError,
     DatabaseNotFoundError,
     DatabaseReadOnlyError,
     MixpanelDataError,
@@ -101,6 +102,9 @@ class Database:
             self, _close, self._root, self._connections, folder, self._pid
         )
         try:
+            if path is not None:
+                self._file = path.resolve()
+                self._opened_file = self._file.stat()
             self.connection = self._root.cursor()
             # In memory, a limit would be one for the rows themselves, and there is no log.
             is_fixed = path is None or "lock_configuration" in config
@@ -204,6 +208,7 @@ class Database:
 
         Raises:
             DatabaseReadOnlyError: The database was opened read-only.
+            DatabaseMovedError: The file is not in its place, before or at the end.
             StorageClosedError: It was closed, before or meanwhile.
         """
         self.require_open()
@@ -211,12 +216,24 @@ class Database:
             raise DatabaseReadOnlyError(self.path)
         with self._table_locks[table_name.lower()]:
             try:
+                self._require_in_place()
                 with self._own.begin() as connection:
                     yield connection
+                    self._require_in_place()
             except MixpanelDataError as error:
                 if self.is_open:
                     raise
                 raise StorageClosedError from error
+
+    def _require_in_place(self) -> None:
+        """Raise when what would be written goes into a file that nobody will ever find."""
+        if self.path is not None:
+            try:
+                in_place = os.path.samestat(self._file.stat(), self._opened_file)
+            except FileNotFoundError:
+                in_place = False
+            if not in_place:
+                raise DatabaseMovedError(self.path)
 
     @contextmanager
     def creating(self, table_name: str) -> Iterator[Connection]:

@@ -17,6 +17,8 @@ from pathlib import Path
 from types import FrameType
 from typing import BinaryIO
 
+from mixpanel_data.exceptions import DatabaseFileError
+
 PREFIX = "mixpanel_data-"
 LOCK_NAME = "owner.lock"
 DATABASE_NAME = "ephemeral.db"
@@ -40,8 +42,12 @@ class EphemeralFolder:
     def __init__(self) -> None:
         remove_orphans()
         # Under its final name the folder always has a locked file: only then may others judge it.
-        made = Path(tempfile.mkdtemp(prefix=f".{PREFIX}"))
-        self._lock = (made / LOCK_NAME).open("wb")
+        try:
+            made = Path(tempfile.mkdtemp(prefix=f".{PREFIX}"))
+            self._lock = (made / LOCK_NAME).open("wb")
+        except OSError as error:
+            problem = f"no temporary database can be made here: {error.strerror}. Set TMPDIR."
+            raise DatabaseFileError(Path(tempfile.gettempdir()), problem) from error
         _try_lock(self._lock)
         self.path = made.rename(made.with_name(made.name[1:]))
         self._pid = os.getpid()

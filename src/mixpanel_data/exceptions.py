@@ -319,8 +319,67 @@ class DiskFullError(DatabaseFileError):
         self.free_bytes = free_bytes
 
 
+class DatabaseMovedError(DatabaseFileError):
+    """The file was removed, renamed or replaced while it was open."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            path,
+            "no longer the file that was opened: somebody has removed, renamed or replaced it. "
+            "Nothing was written, for it would be lost. Read through this engine what you still "
+            "need, then close it and open the right file.",
+        )
+
+
+class DatabaseStoppedError(DatabaseFileError):
+    """DuckDB works on the open database no longer, after an error that it could not undo."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(
+            path,
+            "DuckDB has stopped working on it after an error. Close the engine and open a new "
+            f"one: what was committed is kept. DuckDB says: {problem}",
+        )
+
+
 class DatabaseCorruptError(DatabaseFileError):
     """The file is damaged, or no DuckDB database at all."""
+
+    def __init__(
+        self,
+        path: Path,
+        problem: str,
+        advice: str = "damaged. Restore a copy, or load the data again into another file.",
+        details: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(path, f"{advice} DuckDB says: {problem}", details)
+
+
+class NotADatabaseError(DatabaseCorruptError):
+    """The file does not begin as a DuckDB database does: it never was one, or is overwritten."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        advice = "no DuckDB database. Nothing was changed. Check the path, or restore a copy."
+        super().__init__(path, problem, advice)
+
+
+class DatabaseLogError(DatabaseCorruptError):
+    """The write-ahead log beside the file is damaged, or that of another database.
+
+    Attributes:
+        log: The log. It holds what was committed since the last checkpoint.
+    """
+
+    def __init__(self, path: Path, log: Path, problem: str) -> None:
+        super().__init__(
+            path,
+            problem,
+            f"cannot be opened with the log beside it, {log}. Nothing was changed. Bring back the "
+            "log, or the database file, that belongs to the other. Or move the log aside: what was "
+            "committed after the last checkpoint, and is in the log only, is then lost.",
+            {"log": str(log)},
+        )
+        self.log = log
 
 
 class DatabaseReadOnlyError(DatabaseFileError, PermissionError):
@@ -328,6 +387,17 @@ class DatabaseReadOnlyError(DatabaseFileError, PermissionError):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "opened with read_only=True. Open it without to write.")
+
+
+class DatabasePermissionError(DatabaseFileError, PermissionError):
+    """The system does not let us read or write the file, or its folder."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(
+            path,
+            "not ours to open. To read it only, use read_only=True; to write it, make the file and "
+            f"{path.parent} writable for this user. DuckDB says: {problem}",
+        )
 
 
 class DatabaseFormatError(DatabaseFileError):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from mixpanel_data import leftovers
 from mixpanel_data.connect import MEMORY, translated
 from mixpanel_data.exceptions import DatabaseFileError, DatabaseLockedError
 from mixpanel_data.private import Belongings, find_belongings
@@ -107,6 +108,8 @@ def _open(
     path: Path | None, read_only: bool, config: Mapping[str, Any], key: Secret | None
 ) -> Root:
     is_new = path is not None and not path.exists()
+    if path is not None:
+        leftovers.refuse_log_alone(path)
     try:
         if path is None or key is None:
             root = _connect(MEMORY if path is None else str(path), read_only, config)
@@ -119,6 +122,9 @@ def _open(
     if path is not None:
         if is_new:
             path.chmod(0o600)
+        if not read_only:
+            with root.cursor() as cursor:
+                leftovers.remove_dead_spill(cursor, path.resolve())
         # The log of an encrypted file is encrypted, too.
         root.belongings = find_belongings(path, log=not read_only and key is None)
     return root

@@ -26,25 +26,25 @@ Params = Sequence[Any] | Mapping[str, Any]
 def relation(connection: Connection, query: Query, params: Params | None) -> DuckDBPyRelation:
     """Return a lazy relation, which keeps the connection for itself until it is closed."""
     connection.detach()
-    with query_errors(query):
+    with query_errors(query, connection.engine):
         return _run(connection, query, params, duckdb_relation=True).relation
 
 
 def data_frame(connection: Connection, query: Query, params: Params | None) -> pd.DataFrame:
     """Return all rows as a DataFrame, built by DuckDB column by column."""
-    with query_errors(query):
+    with query_errors(query, connection.engine):
         return _run(connection, query, params).df()
 
 
 def rows(connection: Connection, query: Query, params: Params | None) -> list[tuple[Any, ...]]:
     """Return all rows."""
-    with query_errors(query):
+    with query_errors(query, connection.engine):
         return _run(connection, query, params).fetchall()
 
 
 def scalar(connection: Connection, query: Query, params: Params | None) -> Any:
     """Return the first column of the first row, None when there is no row."""
-    with query_errors(query):
+    with query_errors(query, connection.engine):
         row = _run(connection, query, params).fetchone()
     return None if row is None else row[0]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
+from importlib import import_module
 from typing import Any, Protocol, TypeVar
 
 import duckdb
@@ -56,6 +57,9 @@ DISCONNECTED = (ConnectionException, duckdb.FatalException)
 
 #: Whether ``executemany()`` tells the number of rows that changed; DuckDB 1.5 cannot.
 COUNTS_MANY = int(duckdb.__version__.split(".", 1)[0]) >= 2
+
+#: What DuckDB 1.5 imports to look at data, losing a Ctrl-C that comes meanwhile.
+_IMPORTED_BY_DUCKDB = None if COUNTS_MANY else "pyarrow.dataset"
 
 _T = TypeVar("_T")
 
@@ -186,6 +190,9 @@ class Connection:
         """Make data readable as a view of this connection."""
         self._keep_unread_rows()
         self.free()
+        if _IMPORTED_BY_DUCKDB is not None:
+            with suppress(ImportError):
+                import_module(_IMPORTED_BY_DUCKDB)
         with driver_errors():
             self.driver.register(name, data)
 

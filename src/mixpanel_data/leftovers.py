@@ -1,0 +1,46 @@
+"""What a process that was killed may have left beside a database file."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import duckdb
+
+from mixpanel_data.exceptions import DatabaseLogError
+
+
+def refuse_log_alone(path: Path) -> None:
+    """Raise when there is a write-ahead log without its database: DuckDB would throw it away.
+
+    Raises:
+        DatabaseLogError: There is one, and it is not empty.
+    """
+    log = path.with_name(f"{path.name}.wal")
+    # In this order: a process that is making both at this moment makes the database first.
+    if log.is_file() and log.stat().st_size and not path.exists():
+        raise DatabaseLogError(path, log, "nothing yet; the database file is missing.")
+
+
+def remove_dead_spill(cursor: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Remove temporary files of a database whose process was killed.
+
+    DuckDB would leave them, and the rows in them, until it needs temporary files again.
+
+    Args:
+        cursor: A connection to the database, open for writing: nobody else has it open, so they
+            are dead or our own.
+        path: Its file, links resolved.
+    """
+    folder = path.with_name(f"{path.name}.tmp")
+    if folder.is_symlink() or not folder.is_dir():
+        return
+    found = [file for file in folder.glob("duckdb_temp_*") if file.is_file()]
+    in_use = cursor.execute("SELECT count(*) FROM duckdb_temporary_files()").fetchone()
+    if found and in_use == (0,):
+        with suppress(OSError):
+            for file in found:
+                if not file.name.startswith(f"duckdb_temp_{os.getpid()}_"):
+                    file.unlink()
+            folder.rmdir()

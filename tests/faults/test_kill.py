@@ -1,0 +1,104 @@
+"""``kill -9`` at random moments: what was committed is there, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections import Counter
+from itertools import islice
+from pathlib import Path
+
+from mixpanel_data import StorageEngine
+from tests.faults.aftermath import contents_of, reopened
+from tests.faults.steps import State, state_of, steps
+from tests.processes import PythonProcess
+
+#: So many rounds are shared by one process, which has a timeout.
+ROUNDS_PER_PROCESS = 20
+
+#: Forks a child for every round, so that Python and its modules are loaded only once. The parent
+#: never opens a database: DuckDB does not survive a fork.
+KILLED = """
+from pathlib import Path
+import pandas, pyarrow
+from mixpanel_data import dialect, write
+from tests.faults.steps import run
+path = Path(sys.argv[1])
+for line in sys.stdin:
+    pid = os.fork()
+    if pid == 0:
+        try:
+            run(path, int(line))
+        finally:
+            os._exit(1)
+    say("status", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+
+def test_whatever_a_killed_process_was_doing_its_database_is_sound(path: Path, rounds: int) -> None:
+    struck: Counter[str] = Counter()
+    state: State = {}
+    for first in range(0, rounds, ROUNDS_PER_PROCESS):
+        with PythonProcess(KILLED, path) as process:
+            for _ in range(min(ROUNDS_PER_PROCESS, rounds - first)):
+                seed = random.getrandbits(30)
+                verb, state = strike(process, path, seed, state)
+                struck[verb] += 1
+    assert struck.total() == rounds
+    print(f"Killed while doing: {dict(struck.most_common())}")
+
+
+def strike(process: PythonProcess, path: Path, seed: int, before: State) -> tuple[str, State]:
+    """Let a process work, kill it, and return what it was doing and what is in the database."""
+    process.write(str(seed))
+    pid = int(process.read())
+    time.sleep(random.uniform(0, 0.8))
+    os.kill(pid, signal.SIGKILL)
+    said = [process.read()]
+    while not said[-1].startswith("status"):
+        said.append(process.read())
+    assert said.pop() == f"status {-signal.SIGKILL}", (seed, process.errors())
+    done = said.count("done")
+    states = [before, *(step.after for step in islice(steps(seed, before), done))]
+    reopened(path)
+    with StorageEngine(path) as storage:
+        after = state_of(storage)
+    # What was reported is there; what was under way is there as a whole, or not at all.
+    assert after in states[-2:], f"seed {seed}: {said}"
+    return next((line for line in reversed(said) if line != "done"), "nothing"), after
+
+
+SPILLING = """
+rows = "SELECT hash(i)::VARCHAR AS a FROM range(100_000_000) AS t(i)"
+with StorageEngine(sys.argv[1], config={"memory_limit": "40MiB", "threads": 1}) as storage:
+    storage.execute_rows(f"SELECT min(a[1]) FROM ({rows} ORDER BY a)")
+"""
+
+
+def test_temporary_files_of_a_killed_process_are_gone_when_the_file_is_opened(filled: Path) -> None:
+    folder = filled.with_name("events.db.tmp")
+    with PythonProcess(SPILLING, filled) as process:
+        while not any(file.stat().st_size for file in folder.glob("*.tmp")):
+            time.sleep(0.01)
+        process.kill()
+    with StorageEngine(filled, read_only=True):
+        assert folder.exists()  # perhaps another reader uses it
+    with StorageEngine(filled) as storage:
+        assert not folder.exists()
+        assert contents_of(storage).keys() == {"jan", "users"}
+
+
+def test_temporary_files_that_are_in_use_stay_when_the_file_is_opened_again(filled: Path) -> None:
+    folder = filled.with_name("events.db.tmp")
+    config = {"memory_limit": "40MiB", "threads": 1}
+    with StorageEngine(filled, config=config) as storage:
+        storage.connection.execute(
+            "CREATE TEMPORARY TABLE large AS SELECT md5(i::VARCHAR) AS a FROM range(2000000) t(i)"
+        )
+        assert any(folder.iterdir())
+        with StorageEngine(filled, config=config):
+            found = storage.connection.execute("SELECT count(DISTINCT a) FROM large").fetchone()
+            assert found == (2_000_000,)
+    assert not folder.exists()

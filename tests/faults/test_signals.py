@@ -1,0 +1,74 @@
+"""SIGTERM, SIGINT and SIGHUP at random moments: as after a kill, and nothing temporary is left."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from mixpanel_data import StorageEngine
+from tests.faults.aftermath import reopened
+from tests.faults.steps import state_of, steps
+from tests.processes import PythonProcess
+
+#: Works on a file, or on an ephemeral database, until a signal comes. It starts with modules that
+#: the first load would import: a signal while Python imports pyarrow is none of our stages.
+WORKING = """
+import pandas, pyarrow
+from pathlib import Path
+from mixpanel_data import dialect, write
+from tests.faults.steps import run
+run(Path(sys.argv[1]), int(sys.argv[2]))
+"""
+EPHEMERAL = """
+import pandas, pyarrow
+from mixpanel_data import dialect, write
+from tests.faults.steps import tell
+tell("ready")
+while True:
+    with StorageEngine.ephemeral() as storage:
+        storage.create_events_table("jan", make_events(3000), EVENTS)
+        storage.append_events_table("jan", make_events(3000, 2000), EVENTS)
+        storage.drop_table("jan")
+"""
+SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_what_was_committed_before_a_signal_is_there_and_nothing_else(
+    number: signal.Signals, path: Path, rounds: int
+) -> None:
+    for _ in range(max(1, rounds // 20)):
+        seed = random.getrandbits(30)
+        before = state_of_file(path) if path.exists() else {}
+        with PythonProcess(WORKING, path, seed) as process:
+            process.read()
+            time.sleep(random.uniform(0, 0.8))
+            process.send(number)
+            said = process.read_all()
+            assert process.wait() == -number
+        states = [before, *(step.after for step in islice(steps(seed, before), said.count("done")))]
+        reopened(path)
+        assert state_of_file(path) in states[-2:], f"seed {seed}: {said}"
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_an_ephemeral_database_is_gone_whenever_the_signal_came(
+    number: signal.Signals, rounds: int, nothing_leaks: Path
+) -> None:
+    for _ in range(max(1, rounds // 20)):
+        with PythonProcess(EPHEMERAL) as process:
+            process.read()
+            time.sleep(random.uniform(0, 0.8))
+            process.send(number)
+            assert process.wait() == -number
+        assert list(nothing_leaks.iterdir()) == []
+
+
+def state_of_file(path: Path) -> dict[str, dict[int, int]]:
+    with StorageEngine(path) as storage:
+        return state_of(storage)
