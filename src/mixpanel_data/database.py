@@ -23,6 +23,7 @@ from mixpanel_data.exceptions import (
     DatabaseNotFoundError,
     DatabaseReadOnlyError,
     MixpanelDataError,
+    OutOfMemoryError,
     StorageClosedError,
     StorageForkedError,
 )
@@ -80,7 +81,7 @@ class Database:
         config = _with_sandbox(config or {}, sandbox)
         if not lock_timeout >= 0:
             raise ValueError(f"lock_timeout is {lock_timeout}. Use seconds, or 0 not to wait.")
-        is_new = path is None or not path.exists()
+        is_new = path is None or not connect.exists(path)
         if path is not None and is_new:
             if read_only:
                 raise DatabaseNotFoundError(path)
@@ -260,7 +261,7 @@ class Database:
                 return
             if before == 0 and self._memory_limit() == self._default_memory_limit:
                 # One below what is in use is refused: the buffers are as full as they will get.
-                with suppress(duckdb.OutOfMemoryException):
+                with suppress(OutOfMemoryError):
                     self._ask("SET GLOBAL memory_limit = ?", [limit])
                 self._lowered_to = self._memory_limit()
             if self._loads == 0 and self._memory_limit() == self._lowered_to:
@@ -271,7 +272,7 @@ class Database:
         return str(limit)
 
     def _ask(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
-        with closing(self.connect()) as connection:
+        with connect.query_errors(statement), closing(self.connect()) as connection:
             cursor = connection.cursor()
             cursor.execute(statement, parameters)
             return cursor.fetchall()
