@@ -71,13 +71,13 @@ def microseconds(value: object) -> int:
             count = (moment - (EPOCH if moment.tzinfo is None else EPOCH_UTC)) // MICROSECOND
         elif isinstance(moment, Integral) and not isinstance(moment, bool):
             count = int(moment) * 1_000_000
-        elif isinstance(moment, Real) and not isinstance(moment, bool):
+        elif isinstance(moment, Real) and not isinstance(moment, bool) and math.isfinite(moment):
             count = round(float(moment) * 1_000_000)
         else:
             raise ValueError(
                 f"must be a datetime, an ISO 8601 string or epoch seconds, not {_kind(value)}."
             )
-    except OverflowError as error:  # infinity, or a number that no float can hold
+    except OverflowError as error:  # a number that no float can hold
         raise ValueError(f"{_short(value)} is no time.") from error
     if not EARLIEST <= count <= LATEST:
         raise ValueError(
