@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from decimal import Decimal
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +72,7 @@ def number(text: str) -> Decimal | str:
 
 def main() -> None:
     """Fuzz until told to stop."""
-    import atheris  # type: ignore[import-not-found, unused-ignore]
-
+    atheris = import_module("atheris")
     with tempfile.TemporaryDirectory() as folder:
         atheris.instrument_all()
         atheris.Setup(sys.argv, lambda content: agree(content, Path(folder)))

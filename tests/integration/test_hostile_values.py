@@ -147,7 +147,7 @@ def test_a_path_that_no_file_can_have_is_a_typed_error(
     monkeypatch.chdir(tmp_path)
     for open_it in (StorageEngine, StorageEngine.open_existing, migrate.status):
         with pytest.raises(MixpanelDataError):
-            open_it(path)  # type: ignore[operator]
+            open_it(path)
     assert list(tmp_path.iterdir()) == []
 
 

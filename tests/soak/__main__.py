@@ -146,7 +146,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     chance = random.Random(options.seed)
-    started, samples, rounds = time.monotonic(), [], 0
+    samples: list[Sample] = []
+    started, rounds = time.monotonic(), 0
     every = options.minutes * 60 / 30
     with tempfile.TemporaryDirectory() as folder:
         path, export = Path(folder) / "soak.db", Path(folder) / "export.jsonl.gz"
