@@ -35,7 +35,7 @@ $(OLDEST)/ready: pyproject.toml tests/oldest.txt
 fuzz: $(VENV)/ready ## Fuzz export files; EXAMPLES and SECONDS for longer
 	FUZZ_EXAMPLES=$(EXAMPLES) $(VENV)/bin/python -m pytest -q tests/fuzz
 	if $(VENV)/bin/python -c 'import atheris' 2>/dev/null; then \
-		$(VENV)/bin/python -m tests.fuzz.harness -max_total_time=$(SECONDS) tests/fuzz/corpus; \
+		$(VENV)/bin/python -m tests.fuzz.harness -max_total_time=$(SECONDS) "$$(mktemp -d)" tests/fuzz/corpus; \
 	else echo "atheris is not installed: hypothesis only"; fi
 
 .PHONY: soak
