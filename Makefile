@@ -3,6 +3,9 @@ PYTHON ?= python3
 OLDEST_PYTHON ?= $(shell python3.10 -c '' 2>/dev/null && echo python3.10 || echo $(PYTHON))
 ROWS ?= 100000
 ROUNDS ?= 40
+EXAMPLES ?= 1000
+SECONDS ?= 60
+MINUTES ?= 10
 
 VENV := .venv
 OLDEST := .venv-oldest
@@ -28,6 +31,17 @@ $(OLDEST)/ready: pyproject.toml tests/oldest.txt
 	$(OLDEST)/bin/pip install --quiet --upgrade pip
 	$(OLDEST)/bin/pip install --quiet --constraint tests/oldest.txt --editable '.[test,encryption]'
 	touch $@
+
+.PHONY: fuzz
+fuzz: $(VENV)/ready ## Fuzz export files; EXAMPLES and SECONDS for longer
+	FUZZ_EXAMPLES=$(EXAMPLES) $(VENV)/bin/python -m pytest -q tests/fuzz
+	if $(VENV)/bin/python -c 'import atheris' 2>/dev/null; then \
+		$(VENV)/bin/python -m tests.fuzz.harness -max_total_time=$(SECONDS) "$$(mktemp -d)" tests/fuzz/corpus; \
+	else echo "atheris is not installed: hypothesis only"; fi
+
+.PHONY: soak
+soak: $(VENV)/ready ## Mixed work on one file that must not grow; MINUTES for longer
+	$(VENV)/bin/python -m tests.soak --minutes $(MINUTES)
 
 .PHONY: demo
 demo: $(VENV)/ready ## Load and query an export in Mixpanel's format

@@ -84,11 +84,15 @@ class ArrowBatches:
         for name in given.names:
             if name not in table.columns:
                 raise RecordError(0, name, "is no column. Leave it out of the data.")
+            if given.names.count(name) > 1:
+                raise RecordError(0, name, "is there more than once.")
         self.schema = arrow_schema(table)
         self.expressions = {}
         for position, column in enumerate(self._columns):
             if isinstance(column.type, JSON):
-                nested = _is_nested(given.field(column.name).type)
+                nested = _is_nested(kind := given.field(column.name).type)
+                if nested and not _has_json(kind):
+                    self._refuse(0, column, f"cannot become JSON: it is {kind}.")
                 if nested:
                     self.schema = self.schema.set(position, given.field(column.name))
                 expression = _NESTED_TO_JSON if nested else _TEXT_TO_JSON
@@ -117,7 +121,11 @@ class ArrowBatches:
         if column.name not in batch.schema.names:
             return pa.nulls(batch.num_rows)
         cells = batch.column(column.name)
-        return cells.storage if isinstance(cells, pa.ExtensionArray) else cells
+        if isinstance(cells, pa.DictionaryArray):
+            return cells.dictionary_decode()
+        if isinstance(cells, pa.ExtensionArray) and _is_text(cells.storage.type):
+            return cells.storage
+        return cells
 
     def _refuse_first_of(self, given: list[pa.Array]) -> None:
         """Raise for the first row with a cell that cannot be stored on its own."""
@@ -136,7 +144,7 @@ class ArrowBatches:
 
 def _reader_of(data: Any) -> pa.RecordBatchReader:
     if is_pandas(data):
-        data = pa.Table.from_pandas(_with_documents(data), preserve_index=False)
+        data = _from_pandas(data)
     elif not hasattr(data, "__arrow_c_stream__"):
         data = pa.Table.from_batches([pa.record_batch(data)])
     if isinstance(data, pa.Table):
@@ -144,6 +152,34 @@ def _reader_of(data: Any) -> pa.RecordBatchReader:
     if isinstance(data, pa.RecordBatchReader):
         return data
     return pa.RecordBatchReader.from_stream(data)
+
+
+def _from_pandas(frame: Any) -> pa.Table:
+    for position, name in enumerate(frame.columns):
+        if not isinstance(name, str):
+            raise RecordError(0, str(name), "is no column. Leave it out of the data.")
+        if name in frame.columns[:position]:
+            raise RecordError(0, name, "is there more than once.")
+    try:
+        return pa.Table.from_pandas(_with_documents(frame), preserve_index=False)
+    except _NO_ARROW:
+        for name in frame.columns:
+            _refuse_mixed(name, frame[name])
+        raise
+
+
+#: What pyarrow raises for columns of objects that have no type in common.
+_NO_ARROW = (pa.ArrowException, OverflowError, UnicodeEncodeError)
+
+
+def _refuse_mixed(name: str, cells: Any) -> None:
+    """Raise for the first cell of a pandas column that has no place in Arrow beside the others."""
+    try:
+        pa.array(cells, from_pandas=True)
+    except _NO_ARROW as error:
+        kinds = [type(cell) for cell in cells]
+        index = next((i for i, kind in enumerate(kinds) if kind is not kinds[0]), 0)
+        raise RecordError(index, name, f"cannot become Arrow: {error}.") from error
 
 
 def _with_documents(frame: Any) -> Any:
@@ -163,6 +199,39 @@ def _is_nested(kind: pa.DataType) -> bool:
     return bool(pa.types.is_struct(kind) or pa.types.is_map(kind))
 
 
+def _is_text(kind: pa.DataType) -> bool:
+    return str(kind) in ("string", "large_string", "string_view")
+
+
+def _has_json(kind: pa.DataType) -> bool:
+    """Tell whether JSON has a form for all values of a type, and DuckDB writes it."""
+    if pa.types.is_struct(kind):
+        names = [field.name for field in kind]
+        # DuckDB makes an array of a struct without names, and cuts a name at a NUL.
+        is_named = all(name and "\0" not in name for name in names) and names != []
+        return is_named and len({*names}) == len(names) and all(_has_json(f.type) for f in kind)
+    if pa.types.is_map(kind):
+        return _is_text(kind.key_type) and _has_json(kind.item_type)
+    if pa.types.is_dictionary(kind):
+        return _is_text(kind.value_type)
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        return _has_json(kind.value_type)
+    return _is_text(kind) or any(is_one(kind) for is_one in _PLAIN)
+
+
+_PLAIN = (
+    pa.types.is_null,
+    pa.types.is_boolean,
+    pa.types.is_integer,
+    pa.types.is_float32,
+    pa.types.is_float64,
+    pa.types.is_decimal128,
+    pa.types.is_date,
+    pa.types.is_time,
+    pa.types.is_timestamp,
+)
+
+
 def _converted(column: Column[Any], cells: pa.Array) -> pa.Array:
     """Convert cells to the type of their column.
 
@@ -174,13 +243,14 @@ def _converted(column: Column[Any], cells: pa.Array) -> pa.Array:
         raise ValueError("must not be None.")
     if isinstance(column.type, DateTime):
         return _times(column, cells)
-    return cells if is_json and _is_nested(cells.type) else _texts(column, cells)
+    if is_json and _is_nested(cells.type):
+        cells.validate(full=True)
+        return cells
+    return _texts(column, cells)
 
 
 def _texts(column: Column[Any], cells: pa.Array) -> pa.Array:
-    if pa.types.is_dictionary(cells.type):
-        cells = cells.dictionary_decode()
-    is_text = str(cells.type) in ("string", "large_string", "string_view")
+    is_text = _is_text(cells.type)
     is_number = pa.types.is_integer(cells.type) and not isinstance(column.type, JSON)
     if not (is_text or is_number or len(cells) == 0):
         raise ValueError(f"must be text, not {cells.type}.")

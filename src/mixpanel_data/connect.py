@@ -17,7 +17,7 @@ from typing import Any
 import duckdb
 from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from mixpanel_data.exceptions import (
@@ -75,6 +75,34 @@ _DAMAGED = re.compile(
 _OWN_FAULT = re.compile(rf"{_STOPPED.pattern}|Corrupt database file")
 
 
+def exists(path: Path) -> bool:
+    """Tell whether there is a file at a path.
+
+    Raises:
+        DatabaseFileError: There can be none: the path is too long, for instance, or no UTF-8.
+    """
+    try:
+        str(path).encode()  # DuckDB takes nothing else
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError) as error:
+        raise DatabaseFileError(path, f"cannot be the path of a database: {error}.") from error
+    return True
+
+
+def path_of(text: str | os.PathLike[str]) -> Path:
+    """Return a path, its ``~`` replaced by the folder of the user.
+
+    Raises:
+        DatabaseFileError: There is no such user.
+    """
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise DatabaseFileError(Path(text), f"cannot be the path of a database: {error}") from error
+
+
 def database_url(target: str | os.PathLike[str] | URL) -> URL:
     """Return the URL of a database for our dialect.
 
@@ -83,12 +111,16 @@ def database_url(target: str | os.PathLike[str] | URL) -> URL:
             paths stand as they are, with spaces and percent signs.
 
     Raises:
-        ValueError: It is the URL of another kind of database.
+        ValueError: It is no URL, or that of another kind of database.
+        DatabaseFileError: It is a path in the folder of a user that there is not.
     """
     if isinstance(target, str) and "://" in target:
-        target = make_url(target)
+        try:
+            target = make_url(target)
+        except ArgumentError as error:
+            raise ValueError(f"{target!r} is no URL. Use duckdb+mixpanel:///PATH.") from error
     if not isinstance(target, URL):
-        return URL.create("duckdb+mixpanel", database=str(Path(target).expanduser()))
+        return URL.create("duckdb+mixpanel", database=str(path_of(target).absolute()))
     if target.get_backend_name() != "duckdb":
         raise ValueError(f"{target!r} is no DuckDB database. Use duckdb+mixpanel:///PATH.")
     return target.set(drivername="duckdb+mixpanel")

@@ -84,7 +84,7 @@ class Database:
         config = _with_sandbox(config or {}, sandbox)
         if not lock_timeout >= 0:
             raise ValueError(f"lock_timeout is {lock_timeout}. Use seconds, or 0 not to wait.")
-        is_new = path is None or not path.exists()
+        is_new = path is None or not connect.exists(path)
         if path is not None and is_new and read_only:
             raise DatabaseNotFoundError(path)
         self.path = path
@@ -278,10 +278,13 @@ class Database:
         return self.is_open and os.getpid() == self._pid
 
     def _ask(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
-        with closing(self.connect()) as connection:
-            cursor = connection.cursor()
-            cursor.execute(statement, parameters)
-            return cursor.fetchall()
+        try:
+            with closing(self.connect()) as connection:
+                cursor = connection.cursor()
+                cursor.execute(statement, parameters)
+                return cursor.fetchall()
+        except duckdb.Error as error:
+            raise connect.translated(error, self.path, statement) from error
 
     def abandon(self) -> None:
         """Let nothing of the database be used or destroyed in this process."""

@@ -12,12 +12,16 @@ import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from mixpanel_data import values
 from mixpanel_data.exceptions import ExportLineError
 from mixpanel_data.values import EPOCH_UTC
+
+#: What reading a damaged compressed file raises.
+DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error)
 
 _GZIP_MAGIC = b"\x1f\x8b"
 
@@ -90,7 +94,7 @@ def _records(path: Path, convert: Callable[[bytes], Record]) -> Iterator[Record]
                     index += 1
         except _LineError as error:
             raise ExportLineError(index, error.field, str(error), path, number) from error
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        except DAMAGED as error:
             problem = f"the compressed file ends early or is damaged: {error}"
             raise ExportLineError(index, None, problem, path, number + 1) from error
 
@@ -103,7 +107,7 @@ class _LineError(ValueError):
 
 def _parsed(line: bytes) -> Record:
     try:
-        parsed = values.parse_json(line)
+        parsed = values.parse_json(line.strip())
     except ValueError as error:
         raise _LineError(None, f"is not JSON: {error}.") from error
     if not isinstance(parsed, dict):
@@ -130,7 +134,10 @@ def event_of(line: bytes) -> Record:
         "properties": properties,
     }
     if not record["insert_id"]:
-        record["insert_id"] = insert_id_of(record)
+        try:
+            record["insert_id"] = insert_id_of(record)
+        except ValueError as error:
+            raise _LineError("properties", str(error)) from error
     return record
 
 
@@ -177,7 +184,9 @@ def _identifier(field: str, value: object) -> str:
     """Return an id as text: Mixpanel's are strings, but clients have sent numbers too."""
     if value is None or isinstance(value, str):
         return value or ""
-    if isinstance(value, (dict, list)):
+    if isinstance(value, Decimal):
+        return str(value)
+    if not isinstance(value, (int, float)):
         raise _LineError(field, "must be a string or a number.")
     return json.dumps(value)
 

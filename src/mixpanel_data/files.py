@@ -8,6 +8,7 @@ all goes to their reader. There is one set of rules, and a short cut for the com
 from __future__ import annotations
 
 import errno
+import gzip
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
@@ -35,6 +36,11 @@ ExportPaths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 #: Rows of a batch.
 BATCH_SIZE = 5_000
 
+#: No line of an export has fewer bytes.
+_SHORTEST = 30
+
+_CHUNK = 1024 * 1024
+
 # A comma before a closing bracket is no JSON, but DuckDB's parser lets it pass.
 _TRAILING_COMMA = r",\s*[}\]]"
 
@@ -45,12 +51,15 @@ class _ShortCut:
 
     Attributes:
         members: JSON paths of what to take out of a line: ``m[1]``, ``m[2]``, ... as JSON.
-        condition: What holds for them in the common case.
+        moved: What takes the columns out of the properties, as a patch. ``rest`` is what is left.
+        condition: What holds for them in the common case. Where a member is there twice, DuckDB
+            takes the first and JSON's readers the last, so the lengths have to be those of one.
         columns: The columns of the table, made of them.
         convert: Makes the same columns of any line, or raises ``ValueError``.
     """
 
     members: list[str]
+    moved: str
     condition: str
     columns: dict[str, str]
     convert: Callable[[bytes], Record]
@@ -64,31 +73,40 @@ _SHORT_CUTS: dict[TableType, _ShortCut] = {
             "$.properties.distinct_id",
             '$.properties."$insert_id"',
             "$.properties",
+            "$",
         ],
+        moved='{"time": null, "distinct_id": null, "$insert_id": null}',
         condition="""starts_with(m[1]::VARCHAR, '"')
             AND regexp_full_match(m[2]::VARCHAR, '[0-9]{1,11}')
             AND starts_with(m[3]::VARCHAR, '"')
             AND starts_with(m[4]::VARCHAR, '"') AND m[4]::VARCHAR <> '""'
-            AND starts_with(m[5]::VARCHAR, '{')""",
+            AND starts_with(m[5]::VARCHAR, '{')
+            AND strlen(m[6]) = strlen('{"event":,"properties":}') + strlen(m[1]) + strlen(m[5])
+            AND strlen(m[5]) - strlen(rest) = strlen('"time":"distinct_id":"$insert_id":')
+                + strlen(m[2]) + strlen(m[3]) + strlen(m[4]) + if(rest = '{}', 2, 3)""",
         columns={
             "event_name": "m[1]->>'$'",
             "event_time": "make_timestamp(CAST(m[2]::VARCHAR AS BIGINT) * 1000000)",
             "distinct_id": "m[3]->>'$'",
             "insert_id": "m[4]->>'$'",
-            "properties": "json_merge_patch(m[5], "
-            """'{"time": null, "distinct_id": null, "$insert_id": null}')::VARCHAR""",
+            "properties": "rest",
         },
         convert=exports.event_of,
     ),
     "profiles": _ShortCut(
-        members=['$."$distinct_id"', '$."$properties"."$last_seen"', '$."$properties"'],
+        members=['$."$distinct_id"', '$."$properties"."$last_seen"', '$."$properties"', "$"],
+        moved='{"$last_seen": null}',
         condition=r"""starts_with(m[1]::VARCHAR, '"') AND starts_with(m[3]::VARCHAR, '{')
             AND (m[2] IS NULL OR regexp_full_match(m[2]::VARCHAR,
                 '"[1-9]\d{3}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\d"')
-                AND TRY_CAST(m[2]->>'$' AS TIMESTAMP) IS NOT NULL)""",
+                AND TRY_CAST(m[2]->>'$' AS TIMESTAMP) IS NOT NULL)
+            AND strlen(m[4]) - strlen(m[1]) - strlen(m[3])
+                = strlen('{"$distinct_id":,"$properties":}')
+            AND strlen(m[3]) - strlen(rest) = if(m[2] IS NULL, 0,
+                strlen('"$last_seen":') + strlen(m[2]) + if(rest = '{}', 0, 1))""",
         columns={
             "distinct_id": "m[1]->>'$'",
-            "properties": """json_merge_patch(m[3], '{"$last_seen": null}')::VARCHAR""",
+            "properties": "rest",
             "last_seen": "TRY_CAST(m[2]->>'$' AS TIMESTAMP)",
         },
         convert=exports.profile_of,
@@ -161,6 +179,8 @@ class FileBatches:
         convert = f"_convert_{uuid4().hex}"
         with closing(self._connect()) as connection:
             try:
+                if not all(map(_is_intact, self._files.paths)):
+                    raise NotForDuckDBError
                 with self._read(connection.driver, convert) as batches:
                     for batch in batches:
                         if bad_number_at(batch.column("properties")) is not None:
@@ -186,6 +206,7 @@ class FileBatches:
             members=", ".join(f"'{path}'" for path in short_cut.members),
             condition=short_cut.condition,
             trailing_comma=_TRAILING_COMMA,
+            moved=short_cut.moved,
             made=", ".join(f"{name}: {value}" for name, value in short_cut.columns.items()),
             convert=convert,
             taken=", ".join(f"r.{name}" for name in short_cut.columns),
@@ -220,6 +241,19 @@ def _compression(path: Path) -> str:
     return "gzip" if exports.is_compressed(path) else "uncompressed"
 
 
+def _is_intact(path: Path) -> bool:
+    """Tell whether a file can be an export: DuckDB ignores checksums, and files of one byte."""
+    if path.stat().st_size < _SHORTEST:
+        return False
+    if exports.is_compressed(path):
+        with gzip.open(path) as file, suppress(*exports.DAMAGED):
+            while file.read(_CHUNK):
+                pass
+            return True
+        return False
+    return True
+
+
 def _row_maker(convert: Callable[[bytes], Record]) -> Callable[[str], Record]:
     """Make the function that DuckDB calls for the lines that SQL does not take."""
 
@@ -242,7 +276,8 @@ _FILES = (
 _QUERY = """
     WITH lines AS ({files}),
     taken_apart AS (
-        SELECT json::VARCHAR AS line, json_extract(json, [{members}]) AS m FROM lines
+        SELECT json::VARCHAR AS line, json_extract(json, [{members}]) AS m,
+            json_merge_patch(m[-2], '{moved}')::VARCHAR AS rest FROM lines
     ),
     made AS (
         SELECT CASE

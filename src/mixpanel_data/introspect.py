@@ -37,17 +37,20 @@ _STORAGE_VERSION = text(
 def find_table(connection: Connection, name: str, *, views: bool = False) -> str | None:
     """Return the name of a table as the catalog spells it, None when there is none.
 
-    DuckDB finds tables whatever the case of their name. The internal tables are never found.
+    DuckDB finds tables whatever the case of the letters A to Z in their name. The internal tables
+    are never found.
 
     Args:
         connection: Connection to the database.
         name: Name in any case.
         views: Look among the views as well.
     """
+    from mixpanel_data.dialect.catalog import fold
+
     inspector = inspect(connection)
     names = inspector.get_table_names() + (inspector.get_view_names() if views else [])
-    found = {other.lower(): other for other in names if other not in INTERNAL_NAMES}
-    return found.get(str(name).lower())
+    found = {fold(other): other for other in names if other not in INTERNAL_NAMES}
+    return found.get(fold(name))
 
 
 def managed_tables(connection: Connection) -> dict[str, TableType]:

@@ -262,6 +262,6 @@ def _open_already(target: Engine | StorageEngine, read_only: bool) -> tuple[Engi
 
 def _existing(url: URL) -> Path:
     path = Path(url.database or MEMORY)
-    if not path.exists():
+    if not connect.exists(path):
         raise DatabaseNotFoundError(path)
     return path

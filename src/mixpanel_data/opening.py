@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from mixpanel_data import leftovers
-from mixpanel_data.connect import MEMORY, translated
+from mixpanel_data.connect import MEMORY, exists, translated
 from mixpanel_data.exceptions import DatabaseFileError, DatabaseLockedError
 from mixpanel_data.private import Belongings, find_belongings
 from mixpanel_data.types import Secret
@@ -107,14 +107,19 @@ def open_database(
 def _open(
     path: Path | None, read_only: bool, config: Mapping[str, Any], key: Secret | None
 ) -> Root:
-    is_new = path is not None and not path.exists()
+    from mixpanel_data.dialect.errors import driver_errors
+
+    is_new = path is not None and not exists(path)
     if path is not None:
         leftovers.refuse_log_alone(path)
     try:
-        if path is None or key is None:
-            root = _connect(MEMORY if path is None else str(path), read_only, config)
-        else:
-            root = _attach(path, read_only, config, key)
+        with driver_errors():
+            if path is None or key is None:
+                # In a relative path, DuckDB would take "md:" or "sqlite:" for a kind of database.
+                database = MEMORY if path is None else str(path.absolute())
+                root = _connect(database, read_only, config)
+            else:
+                root = _attach(path, read_only, config, key)
     except duckdb.ConnectionException as error:
         raise DatabaseFileError(path or Path(MEMORY), f"cannot be opened. {error}") from error
     except duckdb.Error as error:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-import duckdb
+from mixpanel_data.exceptions import OutOfMemoryError
 
 #: A commit writes into the database file at once, and nothing into the log.
 WITHOUT_LOG = {"auto_checkpoint_skip_wal_threshold": "0", "wal_autocheckpoint": "0KB"}
@@ -61,7 +61,7 @@ class TemporarySettings:
     def _set(self, name: str, value: str) -> None:
         if self._value_of(name) == self._usual[name]:
             # A limit of memory below what is in use is refused: it is as full as it will get.
-            with suppress(duckdb.OutOfMemoryException):
+            with suppress(OutOfMemoryError):
                 self._ask(f"SET GLOBAL {name} = ?", [value])
             self._ours[name] = self._value_of(name)
 

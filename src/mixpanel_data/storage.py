@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 from sqlalchemy import Engine
 
-from mixpanel_data import introspect, schema
+from mixpanel_data import connect, introspect, schema
 from mixpanel_data.database import DEFAULT_LOAD_MEMORY_LIMIT, Database
 from mixpanel_data.ephemeral import EphemeralFolder
 from mixpanel_data.exceptions import DatabaseFileError, DatabaseNotFoundError, SandboxError
@@ -165,7 +165,7 @@ class StorageEngine(Loading, Querying):
         """
         encryption_key = Secret.of(encryption_key)
         found = _database_path(path, None)
-        if not found.exists():
+        if not connect.exists(found):
             raise DatabaseNotFoundError(found)
         return cls(
             found,
@@ -307,7 +307,7 @@ def _database_path(path: str | os.PathLike[str] | None, project_id: str | int | 
     if path is not None:
         if str(path) == ":memory:":
             raise ValueError("':memory:' is no path. Use StorageEngine.memory().")
-        return Path(path).expanduser()
+        return connect.path_of(path)
     if project_id is None:
         raise ValueError(
             "StorageEngine needs to know where. Give a path or a project_id, or use "

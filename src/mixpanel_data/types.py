@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from mixpanel_data.exceptions import MetadataError
+from mixpanel_data.values import text
 
 TableType = Literal["events", "profiles"]
 OnConflict = Literal["ignore", "replace", "error"]
@@ -60,9 +61,13 @@ class TableMetadata:
             raise MetadataError("from_date", f"{self.from_date} is after to_date {self.to_date}.")
         if self.filter_events is not None:
             object.__setattr__(self, "filter_events", _names(self.filter_events))
-        if self.filter_where is not None and not isinstance(self.filter_where, str):
-            raise MetadataError("filter_where", "must be a string.")
-        object.__setattr__(self, "fetched_at", as_utc(self.fetched_at))
+        if self.filter_where is not None:
+            _require_text("filter_where", self.filter_where)
+        try:
+            object.__setattr__(self, "fetched_at", as_utc(self.fetched_at))
+        except OverflowError as error:
+            problem = f"is {self.fetched_at!r}, which is not between the years 1 and 9999 in UTC."
+            raise MetadataError("fetched_at", problem) from error
 
 
 def as_utc(moment: datetime) -> datetime:
@@ -80,11 +85,19 @@ def _is_day(value: object) -> bool:
 
 
 def _names(value: object) -> list[str]:
-    if isinstance(value, Iterable) and not isinstance(value, str):
-        names = list(value)
-        if all(isinstance(name, str) for name in names):
-            return names
-    raise MetadataError("filter_events", f"is {value!r}. Use a list of event names.")
+    if not isinstance(value, Iterable) or isinstance(value, str):
+        raise MetadataError("filter_events", f"is {value!r}. Use a list of event names.")
+    names = list(value)
+    for name in names:
+        _require_text("filter_events", name)
+    return names
+
+
+def _require_text(field: str, value: object) -> None:
+    try:
+        text(value)
+    except ValueError as error:
+        raise MetadataError(field, f"has {value!r}, which {error}") from error
 
 
 @dataclass(frozen=True)

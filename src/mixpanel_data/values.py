@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from numbers import Integral, Real
 from typing import Any
 
@@ -28,7 +28,8 @@ LATEST = (datetime.max - EPOCH) // MICROSECOND
 # ISO 8601 as databases and APIs write it. `datetime.fromisoformat` does the reading; before
 # Python 3.11 it knows neither "Z" nor any fraction but of three or six digits.
 _ISO = re.compile(
-    r"(.{10})(?:[T ](\d\d:?\d\d(?::?\d\d)?)(?:[.,](\d+))?\s*(Z|[+-]\d\d(?::?\d\d)?)?)?"
+    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:?\d\d(?::?\d\d)?)(?:[.,](\d+))?\s*(Z|[+-]\d\d(?::?\d\d)?)?)?",
+    re.ASCII,
 )
 
 # `orjson` reads integers beyond 64 bits as floats.
@@ -65,19 +66,30 @@ def microseconds(value: object) -> int:
         True
     """
     moment = _parse(value) if isinstance(value, str) else value
-    if isinstance(moment, datetime):
-        count = (moment - (EPOCH if moment.tzinfo is None else EPOCH_UTC)) // MICROSECOND
-    elif isinstance(moment, Integral) and not isinstance(moment, bool):
-        count = int(moment) * 1_000_000
-    elif isinstance(moment, Real) and not isinstance(moment, bool) and math.isfinite(moment):
-        count = round(float(moment) * 1_000_000)
-    else:
-        raise ValueError(
-            f"must be a datetime, an ISO 8601 string or epoch seconds, not {_kind(value)}."
-        )
+    try:
+        if isinstance(moment, datetime):
+            count = (moment - (EPOCH if moment.tzinfo is None else EPOCH_UTC)) // MICROSECOND
+        elif isinstance(moment, Integral) and not isinstance(moment, bool):
+            count = int(moment) * 1_000_000
+        elif isinstance(moment, Real) and not isinstance(moment, bool) and math.isfinite(moment):
+            count = round(float(moment) * 1_000_000)
+        else:
+            raise ValueError(
+                f"must be a datetime, an ISO 8601 string or epoch seconds, not {_kind(value)}."
+            )
+    except OverflowError as error:  # a number that no float can hold
+        raise ValueError(f"{_short(value)} is no time.") from error
     if not EARLIEST <= count <= LATEST:
-        raise ValueError(f"{value} is not between the years 1 and 9999. Numbers are in seconds.")
+        raise ValueError(
+            f"{_short(value)} is not between the years 1 and 9999. Numbers are in seconds."
+        )
     return count
+
+
+def _short(value: object) -> str:
+    # Python writes no integers of more than some thousand digits.
+    is_long = isinstance(value, int) and value.bit_length() > 1000
+    return "A number of many digits" if is_long else str(value)[:40]
 
 
 def _parse(value: str) -> datetime:
@@ -115,14 +127,15 @@ def document(value: object, *, sort_keys: bool = False) -> bytes:
         raise ValueError(f"must be a dict, not {_kind(value)}.")
     try:
         return orjson.dumps(_jsonable(value), option=orjson.OPT_SORT_KEYS if sort_keys else None)
-    except (TypeError, RecursionError) as error:
+    except (TypeError, OverflowError, RecursionError) as error:
         raise ValueError(f"cannot become JSON: {error}.") from error
 
 
 def parse_json(text: bytes) -> Any:
     """Parse JSON without losing anything.
 
-    Integers of any size stay integers, and a number beyond the range of a float is a ``Decimal``.
+    Integers of any size stay integers, and what neither a float nor Python's limit for integers has
+    room for is a ``Decimal``, or an ``orjson.Fragment`` where that has no room either.
 
     Raises:
         ValueError: The text is no JSON. NaN, Infinity and lone surrogates are none.
@@ -132,7 +145,15 @@ def parse_json(text: bytes) -> Any:
             return orjson.loads(text)
         except ValueError:
             pass  # a number too large for it, or a real mistake
-    parsed = json.loads(text, parse_constant=_refuse_constant, parse_float=_number)
+    try:
+        parsed = json.loads(
+            text.decode("utf-8-sig"),
+            parse_constant=_refuse_constant,
+            parse_float=_number,
+            parse_int=_integer,
+        )
+    except RecursionError as error:
+        raise ValueError("is nested too deep") from error
     document({"": parsed})  # finds lone surrogates
     return parsed
 
@@ -141,9 +162,21 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON number")
 
 
-def _number(text: str) -> float | Decimal:
+def _number(text: str) -> float | Decimal | orjson.Fragment:
     number = float(text)
-    return number if math.isfinite(number) else Decimal(text)
+    if math.isfinite(number):
+        return number
+    try:
+        return Decimal(text)
+    except InvalidOperation:  # an exponent of more than 18 digits
+        return orjson.Fragment(text)
+
+
+def _integer(text: str) -> int | Decimal:
+    try:
+        return int(text)
+    except ValueError:  # more digits than Python reads, see sys.set_int_max_str_digits()
+        return Decimal(text)
 
 
 def all_finite(value: object) -> bool:
@@ -171,9 +204,10 @@ def _jsonable(value: Any) -> Any:
     if isinstance(value, Integral):
         return orjson.Fragment(str(int(value)))
     if isinstance(value, (Decimal, Real)):
-        if not math.isfinite(value):
+        number = value if isinstance(value, Decimal) else float(value)
+        if not (number.is_finite() if isinstance(number, Decimal) else math.isfinite(number)):
             raise ValueError(f"holds {value}, which JSON has no form for.")
-        return orjson.Fragment(str(value)) if isinstance(value, Decimal) else float(value)
+        return orjson.Fragment(str(number)) if isinstance(number, Decimal) else number
     return value
 
 

@@ -16,6 +16,10 @@ _DUPLICATE_AT_COMMIT = "Failed to commit: PRIMARY KEY or UNIQUE constraint viola
 _WRAPPED = re.compile(r"unsuccessful or closed pending query result\nError: ([\w ]+) Error: ")
 
 
+# What the client makes of lone surrogates in SQL, settings and, in 1.5, parameters.
+_NO_TEXT = re.compile(r"std::bad_cast|Unable to cast Python instance of type <class 'str'>")
+
+
 @contextmanager
 def driver_errors() -> Iterator[None]:
     """Repair the class of errors that the client raises under another one.
@@ -24,6 +28,7 @@ def driver_errors() -> Iterator[None]:
         KeyboardInterrupt: Ctrl-C, of which DuckDB 1.5 makes a ``RuntimeError``.
         ConstraintException: A commit found a key that another transaction has committed, which
             DuckDB calls an error of the transaction.
+        InvalidInputException: A text has lone surrogates, for which the client has no error.
         Error: Something went wrong in a stream, which DuckDB 1.5 always calls invalid input.
     """
     try:
@@ -40,4 +45,8 @@ def driver_errors() -> Iterator[None]:
     except RuntimeError as error:
         if type(error) is RuntimeError and str(error) == "Query interrupted":
             raise KeyboardInterrupt from error
+        if _NO_TEXT.match(str(error)):
+            raise InvalidInputException("A text holds what UTF-8 cannot express.") from error
         raise
+    except UnicodeEncodeError as error:
+        raise InvalidInputException(f"A text holds what UTF-8 cannot express: {error}") from error

@@ -32,8 +32,12 @@ class Inspector(reflection.Inspector):
                 item.expressions = [_escape_text(part) for part in parts]
 
 
+# What SQLAlchemy takes for a parameter, and what it takes for the escape of one.
+_TAKEN = re.compile(r"(?<![:\w$\\])(?=:[\w$]+(?![:\w$]))|(?=\\:[\w$]*(?![:\w$]))")
+
+
 def _escape(sql: str) -> TextClause:
-    return text(re.sub(r":(?=\w)", r"\\:", sql))
+    return text(_TAKEN.sub(r"\\", sql))
 
 
 def _escape_text(clause: Any) -> Any:

@@ -77,7 +77,11 @@ def split_schema(name: str) -> tuple[str | None, str]:
     if match is None:
         return None, name
     database, schema = match.groups()
-    return database and unquote(database), unquote(schema)
+    return database and _unquote_name(database), _unquote_name(schema)
+
+
+def _unquote_name(name: str) -> str:
+    return unquote(name) if name.startswith('"') else name
 
 
 def join_schema(*parts: str) -> str:

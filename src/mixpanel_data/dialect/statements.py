@@ -114,6 +114,9 @@ class StatementCompiler(PGCompiler):
         if is_parameter:
             # GROUP BY takes two equal texts for the same expression, but not two parameters.
             path = path.render_literal_execute()
+            if path.unique:
+                # Made of the name of the column, which SQLAlchemy may not find again in the text.
+                path.key = f"json_path_{len(self.binds)}"
             # SQLAlchemy leaves a class there for a bindparam() without a type.
             path.type = to_instance(path.type)
         text = self.process(path, **kw)
