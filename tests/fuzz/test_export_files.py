@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.fuzz.harness import CORPUS, agree
 
 #: ``make fuzz EXAMPLES=…`` asks for more than the ordinary run of the tests.
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "20"))
 
 LINE = (
     b'{"event": "Sign Up", "properties": {"time": 1735689600, "distinct_id": "user-1", '
