@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import duckdb
 from sqlalchemy import Connection, Engine
@@ -39,6 +39,28 @@ _BUSY: tuple[type[duckdb.Error], ...] = tuple(
 )
 
 DEFAULT_LOAD_MEMORY_LIMIT = "192MiB"
+
+_T = TypeVar("_T")
+
+
+class _Living(Generic[_T]):
+    """Objects for as long as others keep them.
+
+    Unlike a ``WeakSet`` it calls nothing when one of them goes. Python would lose a Ctrl-C that it
+    notices in such a call.
+    """
+
+    def __init__(self) -> None:
+        self._references: dict[int, weakref.ref[_T]] = {}
+
+    def add(self, item: _T) -> None:
+        """Add an object. It takes the place of one that had the same address before."""
+        self._references[id(item)] = weakref.ref(item)
+
+    def __iter__(self) -> Iterator[_T]:
+        """Iterate over those that are left."""
+        found = [reference() for reference in list(self._references.values())]
+        return (item for item in found if item is not None)
 
 
 class Database:
@@ -97,7 +119,7 @@ class Database:
             self._root = opening.open_database(
                 path, read_only=read_only, config=config, key=key, lock_timeout=lock_timeout
             )
-        self._connections: weakref.WeakSet[dialect.Connection] = weakref.WeakSet()
+        self._connections: _Living[dialect.Connection] = _Living()
         self._closing = weakref.finalize(
             self, _close, self._root, self._connections, folder, self._pid
         )
@@ -316,20 +338,20 @@ def _close(
     if os.getpid() != pid:
         return
     while True:
-        for connection in list(connections):
+        for connection in connections:
             connection.interrupt()
         try:
             root.close()
             break
         except _BUSY:  # a statement is still on its way out
             time.sleep(0.001)
-    for connection in list(connections):
+    for connection in connections:
         connection.closed = True
     if folder is not None:
         folder.remove()
 
 
-_open_here: weakref.WeakSet[Database] = weakref.WeakSet()
+_open_here: _Living[Database] = _Living()
 
 
 def _abandon_after_fork() -> None:

@@ -74,7 +74,7 @@ class Belongings:
             self._temporary.rmdir()
         # DuckDB removes an empty log when it opens a file, and under its lock: nobody else uses it.
         with suppress(OSError, duckdb.Error):
-            if self._has_log and self._log.stat().st_size == 0:
+            if self._has_log and self._file.exists() and self._log.stat().st_size == 0:
                 duckdb.connect(str(self._file)).close()
 
 
