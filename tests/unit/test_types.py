@@ -91,6 +91,8 @@ ERRORS: list[MixpanelDataError] = [
     exceptions.DatabaseReadOnlyError(Path("a.db")),
     exceptions.DatabasePermissionError(Path("folder/a.db"), "Permission denied"),
     exceptions.DatabaseFormatError(Path("a.db"), "version 99"),
+    exceptions.EncryptionKeyError(Path("a.db"), "wrong"),
+    exceptions.EncryptionUnavailableError(Path("a.db")),
     exceptions.DiskFullError(Path("folder/a.db"), 12_345_678, "No space left on device"),
     exceptions.DiskFullError(Path("a.db"), None, "No space left on device"),
     exceptions.OutOfMemoryError("failed to allocate", "SELECT 1"),
