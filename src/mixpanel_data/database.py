@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import duckdb
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
 from mixpanel_data import connect, opening, private, schema
 from mixpanel_data.ephemeral import EphemeralFolder
@@ -208,7 +209,11 @@ class Database:
     def querying(self) -> Connection:
         """Return a connection, to be closed, on which every statement commits by itself."""
         self.require_open()
-        return self._autocommit.connect()
+        try:
+            return self._autocommit.connect()
+        except DBAPIError:
+            self.require_open()  # closed by another thread meanwhile
+            raise
 
     def looking(self) -> Connection:
         """Return a connection, to be closed, for reading the catalog and our own tables.
@@ -242,7 +247,7 @@ class Database:
                 with self._own.begin() as connection:
                     yield connection
                     self._require_in_place()
-            except MixpanelDataError as error:
+            except (MixpanelDataError, duckdb.Error) as error:
                 if self.is_open:
                     raise
                 raise StorageClosedError from error

@@ -259,7 +259,7 @@ def test_any_events_file_gives_the_same_rows_or_the_same_error_both_ways(
     assert fast == slow
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 @given(lines=st.lists(profile_lines, max_size=4))
 def test_any_profiles_file_gives_the_same_rows_or_the_same_error_both_ways(
     tmp_path: Path, lines: list[Any]

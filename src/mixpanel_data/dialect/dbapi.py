@@ -55,6 +55,9 @@ paramstyle = "numeric_dollar"
 #: What is raised on a connection that has been closed or lost its database.
 DISCONNECTED = (ConnectionException, duckdb.FatalException)
 
+#: What comes of a statement of ours while another thread closes the database.
+_BEING_CLOSED = (ConnectionException, duckdb.InterruptException)
+
 #: Whether ``executemany()`` tells the number of rows that changed; DuckDB 1.5 cannot.
 COUNTS_MANY = int(duckdb.__version__.split(".", 1)[0]) >= 2
 
@@ -175,7 +178,7 @@ class Connection:
             while self._registered:
                 self.driver.unregister(self._registered.pop())
         elif self.autocommit:
-            with suppress(TransactionException):  # there is none
+            with suppress(*_BEING_CLOSED, TransactionException):  # there is none
                 self.driver.rollback()
 
     def free(self) -> None:
@@ -183,7 +186,7 @@ class Connection:
         self._current = None
         if not self.closed:
             # DuckDB 2.0's abort() would fail the transaction after an INSERT … RETURNING.
-            with suppress(ConnectionException, TransactionException):
+            with suppress(*_BEING_CLOSED, TransactionException):
                 self.driver.execute("SELECT 1").fetchall()
 
     def register(self, name: str, data: object) -> None:
