@@ -19,6 +19,8 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
+from mixpanel_data.dialect.errors import driver_errors
+
 
 class Base(DeclarativeBase):
     pass
@@ -156,3 +158,21 @@ def test_an_error_while_reading_has_the_class_of_its_cause(engine: Engine) -> No
     )
     with engine.connect() as connection, pytest.raises(DataError):
         connection.execute(query).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("INTERRUPT", duckdb.InterruptException),
+        ("Conversion", duckdb.ConversionException),
+        ("Out of Memory", duckdb.OutOfMemoryException),
+        ("No Such", duckdb.InvalidInputException),
+    ],
+)
+def test_what_duckdb_1_5_wraps_while_a_result_streams_has_its_own_class(
+    name: str, kind: type[Exception]
+) -> None:
+    wrapped = f"Attempting to execute an unsuccessful or closed pending query result\nError: {name}"
+    with pytest.raises(kind, match="what happened") as caught, driver_errors():
+        raise duckdb.InvalidInputException(f"{wrapped} Error: what happened")
+    assert type(caught.value) is kind

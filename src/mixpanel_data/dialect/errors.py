@@ -15,9 +15,13 @@ _DUPLICATE_AT_COMMIT = "Failed to commit: PRIMARY KEY or UNIQUE constraint viola
 # DuckDB 1.5 wraps what goes wrong while a result streams.
 _WRAPPED = re.compile(r"unsuccessful or closed pending query result\nError: ([\w ]+) Error: ")
 
-
 # What the client makes of lone surrogates in SQL, settings and, in 1.5, parameters.
 _NO_TEXT = re.compile(r"std::bad_cast|Unable to cast Python instance of type <class 'str'>")
+
+# DuckDB writes some of the names in capitals.
+_KINDS: dict[str, type[Exception]] = {
+    name.lower(): kind for name, kind in vars(duckdb).items() if name.endswith("Exception")
+}
 
 
 @contextmanager
@@ -39,8 +43,8 @@ def driver_errors() -> Iterator[None]:
         raise
     except InvalidInputException as error:
         if (wrapped := _WRAPPED.search(str(error))) is not None:
-            kind = getattr(duckdb, wrapped[1].replace(" ", "") + "Exception", type(error))
-            raise kind(str(error)) from error
+            name = wrapped[1].replace(" ", "") + "Exception"
+            raise _KINDS.get(name.lower(), type(error))(str(error)) from error
         raise
     except RuntimeError as error:
         if type(error) is RuntimeError and str(error) == "Query interrupted":
