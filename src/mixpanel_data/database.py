@@ -27,6 +27,7 @@ from mixpanel_data.exceptions import (
     StorageClosedError,
     StorageForkedError,
 )
+from mixpanel_data.interrupts import ctrl_c_waits
 from mixpanel_data.sandbox import Guard, Rules, Sandbox
 from mixpanel_data.settings import WITHOUT_LOG, TemporarySettings
 from mixpanel_data.types import Secret
@@ -166,7 +167,8 @@ class Database:
         What other threads are doing on a connection fails.
         """
         try:
-            self._closing()
+            with ctrl_c_waits():  # it is closed as a whole, its folder included
+                self._closing()
         except duckdb.Error as error:
             raise connect.translated(error, self.path, "") from error
 

@@ -15,6 +15,7 @@ from mixpanel_data import connect, introspect, schema
 from mixpanel_data.database import DEFAULT_LOAD_MEMORY_LIMIT, Database
 from mixpanel_data.ephemeral import EphemeralFolder
 from mixpanel_data.exceptions import DatabaseFileError, DatabaseNotFoundError, SandboxError
+from mixpanel_data.interrupts import ctrl_c_waits
 from mixpanel_data.loading import Loading
 from mixpanel_data.names import check_project_id
 from mixpanel_data.querying import Querying
@@ -124,14 +125,16 @@ class StorageEngine(Loading, Querying):
             ...     storage.execute_scalar("SELECT 6 * 7")
             42
         """
-        folder = EphemeralFolder()
-        try:
-            return cls._over(
-                Database(folder.database, config=config, sandbox=_sandbox(sandbox), folder=folder)
-            )
-        except BaseException:
-            folder.remove()
-            raise
+        rules = _sandbox(sandbox)
+        with ctrl_c_waits():  # until the database has its folder, nobody would remove it
+            folder = EphemeralFolder()
+            try:
+                return cls._over(
+                    Database(folder.database, config=config, sandbox=rules, folder=folder)
+                )
+            except BaseException:
+                folder.remove()
+                raise
 
     @classmethod
     def memory(

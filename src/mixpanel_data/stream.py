@@ -7,10 +7,9 @@ so it stores one batch while the next is made, and a producer that is faster has
 from __future__ import annotations
 
 import os
-import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol, cast
 from uuid import uuid4
@@ -26,6 +25,8 @@ from sqlalchemy import (
     select,
     table,
 )
+
+from mixpanel_data.interrupts import ctrl_c_waits
 
 if TYPE_CHECKING:
     from mixpanel_data import dialect
@@ -110,23 +111,6 @@ class BatchQueue:
             raise InterruptedError("The load was abandoned.")
 
 
-@contextmanager
-def _ctrl_c_waits() -> Iterator[None]:
-    """Let Ctrl-C wait for the end of the block, which is short."""
-    before = signal.getsignal(signal.SIGINT)
-    if before is None or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    came: list[int] = []
-    signal.signal(signal.SIGINT, lambda number, _: came.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-        if came:
-            signal.raise_signal(signal.SIGINT)
-
-
 def insert_batches(
     connection: Connection,
     target: Table,
@@ -170,7 +154,7 @@ def insert_batches(
     rows, pid = 0, os.getpid()
     thread = threading.Thread(target=store, name="mixpanel_data-load", daemon=True)
     try:
-        with _ctrl_c_waits():  # the new thread could be left waiting for a lock of ours
+        with ctrl_c_waits():  # the new thread could be left waiting for a lock of ours
             thread.start()
         for batch in batches:
             if not queue.put(batch):
