@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from benchmarks.case import Run, case
 from benchmarks.cases.common import WARM_UP_ROWS, count_events, load_with_engine
 from benchmarks.shapes import Record, records, unique_count
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 OURS, STOCK = "duckdb+mixpanel", "duckdb"
 INSERT = "insert"
@@ -137,6 +140,11 @@ def _time_read(run: Run, read: Callable[[], int]) -> None:
         run.expect(found, unique_count(run.rows))
 
 
+def _fetched(connection: DuckDBPyConnection, query: str, parse: bool) -> list[Any]:
+    rows = connection.execute(query).fetchall()
+    return [(*row[:-1], orjson.loads(row[-1])) for row in rows] if parse else rows
+
+
 @case("orm", "DuckDB's client, fetchall()", groups=READS, role="floor", prepare=_make)
 def client(run: Run, columns: str, parse: bool) -> None:
     import duckdb
@@ -145,10 +153,7 @@ def client(run: Run, columns: str, parse: bool) -> None:
     with duckdb.connect(str(run.shared / "read.db")) as connection:
 
         def read() -> int:
-            rows = connection.execute(query).fetchall()
-            if parse:
-                rows = [(*row[:-1], orjson.loads(row[-1])) for row in rows]
-            return len(rows)
+            return len(_fetched(connection, query, parse))
 
         _time_read(run, read)
 
@@ -164,10 +169,7 @@ def client_rows(run: Run, columns: str, parse: bool) -> None:
     with duckdb.connect(str(run.shared / "read.db")) as connection:
 
         def read() -> int:
-            rows = connection.execute(query).fetchall()
-            if parse:
-                rows = [(*row[:-1], orjson.loads(row[-1])) for row in rows]
-            return len(IteratorResult(names, iter(rows)).fetchall())
+            return len(IteratorResult(names, iter(_fetched(connection, query, parse))).fetchall())
 
         _time_read(run, read)
 

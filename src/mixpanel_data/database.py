@@ -133,7 +133,7 @@ class Database:
             # In memory, a limit would be one for the rows themselves, and there is no log.
             is_fixed = path is None or "lock_configuration" in config
             names = {"memory_limit", *WITHOUT_LOG} - config.keys()
-            self._settings = TemporarySettings(self._ask, () if is_fixed else names)
+            self._settings = TemporarySettings(self._ask, () if is_fixed else names, self._is_ours)
             _open_here.add(self)
             self.rules = None if sandbox is None else Rules(self._root, sandbox)
             self.engine = connect.make_engine(path, self._connect_guarded)
@@ -292,7 +292,7 @@ class Database:
             ((threads,),) = self._ask("SELECT current_setting('threads')")
             limit = f"{256 + 128 * threads}MiB"
         settings = {} if limit is None else {"memory_limit": limit}
-        with self._settings.holding(settings, self._is_ours):
+        with self._settings.holding(settings):
             yield
 
     def without_log(self) -> AbstractContextManager[None]:
@@ -301,7 +301,7 @@ class Database:
         Of a new key DuckDB would write the whole index into the log, and into the file later. It
         takes two or three times the memory of the index for that.
         """
-        return self._settings.holding(WITHOUT_LOG, self._is_ours)
+        return self._settings.holding(WITHOUT_LOG)
 
     def _is_ours(self) -> bool:
         return self.is_open and os.getpid() == self._pid

@@ -24,30 +24,34 @@ class TemporarySettings:
     Args:
         ask: Runs a statement with parameters on the database and returns its rows.
         names: The settings that may be changed.
+        is_usable: Tells whether the database may still be asked.
     """
 
     def __init__(
-        self, ask: Callable[[str, Sequence[Any]], list[Any]], names: Collection[str]
+        self,
+        ask: Callable[[str, Sequence[Any]], list[Any]],
+        names: Collection[str],
+        is_usable: Callable[[], bool],
     ) -> None:
         self._ask = ask
+        self._is_usable = is_usable
         self._lock = threading.Lock()
         self._usual = {name: self._value_of(name) for name in names}
         self._ours: dict[str, str] = {}
         self._users: Counter[str] = Counter()
 
     @contextmanager
-    def holding(self, settings: Mapping[str, str], is_usable: Callable[[], bool]) -> Iterator[None]:
+    def holding(self, settings: Mapping[str, str]) -> Iterator[None]:
         """Let settings hold in the block.
 
         Args:
             settings: Values by name.
-            is_usable: Tells whether the database may still be asked.
         """
         changed = {name: value for name, value in settings.items() if name in self._usual}
         with self._lock:
             for name, value in changed.items():
                 self._users[name] += 1
-                if self._users[name] == 1 and is_usable():
+                if self._users[name] == 1 and self._is_usable():
                     self._set(name, value)
         try:
             yield
@@ -55,7 +59,7 @@ class TemporarySettings:
             with self._lock:
                 for name in changed:
                     self._users[name] -= 1
-                    if self._users[name] == 0 and is_usable():
+                    if self._users[name] == 0 and self._is_usable():
                         self._reset(name)
 
     def _set(self, name: str, value: str) -> None:

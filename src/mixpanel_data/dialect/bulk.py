@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 LEAST_ROWS = 8
 
 _CONSTRAINTS = """
-SELECT constraint_type, constraint_column_names, referenced_table FROM duckdb_constraints()
+SELECT constraint_column_names, referenced_table FROM duckdb_constraints()
 WHERE lower(table_name) = lower($1) AND constraint_type IN ('PRIMARY KEY', 'UNIQUE', 'FOREIGN KEY')
 """
 _INDEXES = "SELECT count(*) FROM duckdb_indexes() WHERE is_unique AND lower(table_name) = lower($1)"
@@ -88,7 +88,7 @@ def _insert(driver: DuckDBPyConnection, insert: Insert, columns: list[list[Part]
     import pyarrow as pa
 
     keys = _constraints(driver, insert.table)
-    if any(fold(referred) == fold(table_name(insert.table)) for *_, referred in keys if referred):
+    if any(fold(referred) == fold(table_name(insert.table)) for _, referred in keys if referred):
         return None
     if insert.changed and not _is_free(driver, insert.table, insert.changed, keys):
         return None
@@ -140,8 +140,8 @@ def _update(driver: DuckDBPyConnection, update: Update, columns: list[list[Part]
     )
 
 
-def _constraints(driver: DuckDBPyConnection, table: str) -> list[tuple[str, list[str], str | None]]:
-    """Return the kinds of the keys of a table, their columns and the tables they refer to."""
+def _constraints(driver: DuckDBPyConnection, table: str) -> list[tuple[list[str], str | None]]:
+    """Return the columns of the keys of a table and the tables they refer to."""
     return driver.execute(_CONSTRAINTS, [table_name(table)]).fetchall()
 
 
@@ -149,10 +149,10 @@ def _is_free(
     driver: DuckDBPyConnection,
     table: str,
     changed: frozenset[str],
-    constraints: Sequence[tuple[str, list[str], str | None]],
+    constraints: Sequence[tuple[list[str], str | None]],
 ) -> bool:
     """Tell whether columns are in no key, so that changing one row means nothing to another."""
-    keyed = {fold(column) for _, columns, _ in constraints for column in columns}
+    keyed = {fold(column) for columns, _ in constraints for column in columns}
     indexes = driver.execute(_INDEXES, [table_name(table)]).fetchall()
     return not changed & keyed and indexes == [(0,)]
 
