@@ -29,7 +29,7 @@ from mixpanel_data.exceptions import (
 )
 from mixpanel_data.interrupts import ctrl_c_waits
 from mixpanel_data.sandbox import Guard, Rules, Sandbox
-from mixpanel_data.settings import WITHOUT_LOG, TemporarySettings
+from mixpanel_data.settings import RESOURCES, WITHOUT_LOG, Resources, TemporarySettings
 from mixpanel_data.types import Secret
 
 if TYPE_CHECKING:
@@ -276,24 +276,19 @@ class Database:
                 yield connection
             self._lacks_schema = False
 
-    @contextmanager
-    def load_budget(self, *, parsing: bool = False) -> Iterator[None]:
+    def load_budget(self) -> AbstractContextManager[None]:
         """Keep DuckDB's memory low in the block, and as it was afterwards.
 
         DuckDB lets its buffers grow to 80 % of the machine's memory. Rows that stream by gain
         nothing from that: they are written once. A limit that somebody set in SQL, before or
         meanwhile, is left alone.
-
-        Args:
-            parsing: DuckDB reads the rows from files, for which every thread needs buffers.
         """
         limit = self._load_memory_limit
-        if parsing and limit == DEFAULT_LOAD_MEMORY_LIMIT:
-            ((threads,),) = self._ask("SELECT current_setting('threads')")
-            limit = f"{256 + 128 * threads}MiB"
-        settings = {} if limit is None else {"memory_limit": limit}
-        with self._settings.holding(settings):
-            yield
+        return self._settings.holding({} if limit is None else {"memory_limit": limit})
+
+    def resources(self) -> Resources:
+        """Return what the database may take of the machine."""
+        return Resources(*self._ask(RESOURCES)[0])
 
     def without_log(self) -> AbstractContextManager[None]:
         """Return a context in which commits write into the file at once.

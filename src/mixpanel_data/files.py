@@ -11,30 +11,33 @@ import errno
 import gzip
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 from sqlalchemy import Table
 
 from mixpanel_data import exports, values
-from mixpanel_data.documents import bad_number_at
 from mixpanel_data.exports import Record
 from mixpanel_data.records import arrow_schema
+from mixpanel_data.settings import Resources
 from mixpanel_data.types import TableType
-
-if TYPE_CHECKING:
-    from mixpanel_data import dialect
 
 ExportPaths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 #: Rows of a batch.
 BATCH_SIZE = 5_000
+
+#: The most threads that read. More would only wait for those that store.
+MOST_THREADS = 4
+
+#: What DuckDB's reader of JSON needs, and what its buffers take for every thread.
+_BASE_MEMORY = 256 * 2**20
+_THREAD_MEMORY = 128 * 2**20
 
 #: No line of an export has fewer bytes.
 _SHORTEST = 30
@@ -145,18 +148,21 @@ class ExportFiles:
         read = {"events": exports.read_events_export, "profiles": exports.read_profiles_export}
         return chain.from_iterable(map(read[self.kind], self.paths))
 
-    def batches(self, connect: Callable[[], dialect.Connection], table: Table) -> FileBatches:
+    def batches(self, table: Table, resources: Resources) -> FileBatches:
         """Return the rows of all files, read by DuckDB.
 
         Args:
-            connect: Opens the connection on which DuckDB reads.
             table: The table the rows are for.
+            resources: What reading may take at most.
         """
-        return FileBatches(self, connect, table)
+        return FileBatches(self, table, resources)
 
 
 class FileBatches:
     """An iterator of Arrow record batches over the lines of export files.
+
+    They are read in a DuckDB of their own. The threads of the one that stores wait for batches, and
+    would not be there to make some.
 
     Attributes:
         schema: Arrow schema of the batches.
@@ -166,40 +172,38 @@ class FileBatches:
         NotForDuckDBError: While iterating: DuckDB cannot read the files.
     """
 
-    def __init__(
-        self, files: ExportFiles, connect: Callable[[], dialect.Connection], table: Table
-    ) -> None:
+    def __init__(self, files: ExportFiles, table: Table, resources: Resources) -> None:
         self.schema = arrow_schema(table)
         self.expressions: dict[str, str] = {}
         self._files = files
-        self._connect = connect
+        threads = min(resources.threads, MOST_THREADS)
+        memory = min(resources.memory, _BASE_MEMORY + threads * _THREAD_MEMORY)
+        self._settings = {
+            "threads": str(threads),
+            "memory_limit": f"{memory}B",
+            "temp_directory": "",
+        }
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Read the files."""
-        convert = f"_convert_{uuid4().hex}"
-        with closing(self._connect()) as connection:
-            try:
-                if not all(map(_is_intact, self._files.paths)):
-                    raise NotForDuckDBError
-                with self._read(connection.driver, convert) as batches:
-                    for batch in batches:
-                        if bad_number_at(batch.column("properties")) is not None:
-                            raise NotForDuckDBError
-                        yield batch
-            except (duckdb.Error, pa.ArrowException, OSError) as error:
-                raise NotForDuckDBError from error
-            finally:
-                _remove_function(connection.driver, convert)
+        try:
+            if not all(map(_is_intact, self._files.paths)):
+                raise NotForDuckDBError
+            reader = duckdb.connect(":memory:", config={**self._settings})
+            with reader, self._read(reader) as batches:
+                yield from batches
+        except (duckdb.Error, pa.ArrowException, OSError) as error:
+            raise NotForDuckDBError from error
 
-    def _read(self, driver: duckdb.DuckDBPyConnection, convert: str) -> pa.RecordBatchReader:
+    def _read(self, reader: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
         short_cut = _SHORT_CUTS[self._files.kind]
         kinds = ", ".join(f"{name} {_UDF_TYPES.get(name, 'VARCHAR')}" for name in short_cut.columns)
-        driver.create_function(
-            convert, _row_maker(short_cut.convert), ["VARCHAR"], f"STRUCT({kinds})"
+        reader.create_function(
+            "convert", _row_maker(short_cut.convert), ["VARCHAR"], f"STRUCT({kinds})"
         )
         sources = []
         for number, (compression, paths) in enumerate(groupby(self._files.paths, _compression)):
-            driver.execute(f"SET VARIABLE paths_{number} = $1", [[str(path) for path in paths]])
+            reader.execute(f"SET VARIABLE paths_{number} = $1", [[str(path) for path in paths]])
             sources.append(_FILES.format(variable=f"paths_{number}", compression=compression))
         query = _QUERY.format(
             files=" UNION ALL ".join(sources),
@@ -208,19 +212,10 @@ class FileBatches:
             trailing_comma=_TRAILING_COMMA,
             moved=short_cut.moved,
             made=", ".join(f"{name}: {value}" for name, value in short_cut.columns.items()),
-            convert=convert,
             taken=", ".join(f"r.{name}" for name in short_cut.columns),
         )
         # Without parameters, because DuckDB 1.5 would read all files before it gives anything.
-        return driver.sql(query).to_arrow_reader(BATCH_SIZE)
-
-
-def _remove_function(driver: duckdb.DuckDBPyConnection, name: str) -> None:
-    """Remove a function, which belongs to the database and would outlive the connection."""
-    with suppress(duckdb.Error):
-        driver.begin()  # DuckDB 1.5 would remove it in the transaction of an unread result
-        driver.remove_function(name)
-        driver.commit()
+        return reader.sql(query).to_arrow_reader(BATCH_SIZE)
 
 
 _UDF_TYPES = {"event_time": "TIMESTAMP", "last_seen": "TIMESTAMP"}
@@ -282,7 +277,8 @@ _QUERY = """
     made AS (
         SELECT CASE
             WHEN {condition} AND NOT regexp_matches(line, '{trailing_comma}')
-            THEN {{{made}}} ELSE {convert}(line) END AS r
+                AND NOT contains(rest, 'NaN') AND NOT contains(rest, 'Infinity')
+            THEN {{{made}}} ELSE convert(line) END AS r
         FROM taken_apart
     )
     SELECT {taken} FROM made

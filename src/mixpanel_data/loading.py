@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 from sqlalchemy import Table
@@ -290,10 +289,8 @@ class Loading:
         table = _checked(kind, name, metadata, on_conflict)
         files = ExportFiles.find(kind, paths)
         try:
-            if self._database.rules is not None:  # DuckDB may read no files
-                raise NotForDuckDBError
-            batches: Batches = files.batches(self._database.connect, table)
-            load = self._load(table, batches, metadata, on_conflict, progress, parsing=True)
+            batches: Batches = files.batches(table, self._database.resources())
+            load = self._load(table, batches, metadata, on_conflict, progress)
             return self._append(load) if append else self._create(load, primary_key)
         except NotForDuckDBError:
             batches = _batches_of(files.records(), table, None)
@@ -307,12 +304,10 @@ class Loading:
         metadata: TableMetadata,
         on_conflict: OnConflict,
         progress: Progress | None,
-        *,
-        parsing: bool = False,
     ) -> Load:
         from mixpanel_data.write import Load
 
-        budget = partial(self._database.load_budget, parsing=parsing)
+        budget = self._database.load_budget
         return Load(table, batches, metadata, on_conflict, progress, budget)
 
     def _create(self, load: Load, primary_key: bool) -> int:

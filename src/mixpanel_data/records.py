@@ -27,7 +27,7 @@ DEFAULT_BATCH_SIZE = 2048
 
 #: A batch is handed on when its JSON documents have this many bytes, however few rows they are:
 #: what fits into the processor's cache is built in two thirds of the time.
-MAX_BATCH_BYTES = 256 * 1024
+MAX_BATCH_BYTES = 1024 * 1024
 
 _TYPES = {String: pa.string(), DateTime: pa.timestamp("us"), JSON: pa.string()}
 # https://arrow.apache.org/docs/format/CanonicalExtensions.html#json

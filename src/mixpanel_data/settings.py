@@ -1,4 +1,4 @@
-"""Settings of DuckDB that are other than usual while somebody loads."""
+"""Settings of DuckDB: those that are other than usual while somebody loads, and what they allow."""
 
 from __future__ import annotations
 
@@ -6,12 +6,28 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from mixpanel_data.exceptions import OutOfMemoryError
 
 #: A commit writes into the database file at once, and nothing into the log.
 WITHOUT_LOG = {"auto_checkpoint_skip_wal_threshold": "0", "wal_autocheckpoint": "0KB"}
+
+RESOURCES = """
+    SELECT current_setting('threads'), parse_formatted_bytes(current_setting('memory_limit'))
+"""
+
+
+class Resources(NamedTuple):
+    """What a database may take of the machine.
+
+    Attributes:
+        threads: How many threads may work for it.
+        memory: How many bytes its buffers may take.
+    """
+
+    threads: int
+    memory: int
 
 
 class TemporarySettings:

@@ -130,8 +130,8 @@ class Sieve:
                 continue
             suspect = seen.add(batch.column(self._key).to_pylist())
             if suspect.any():
-                self._aside.add(batch.filter(pa.array(suspect)), start + np.flatnonzero(suspect))
-                batch = batch.filter(pa.array(~suspect))
+                self._aside.add(batch.filter(_mask(suspect)), start + np.flatnonzero(suspect))
+                batch = batch.filter(_mask(~suspect))
             yield batch
             if self._aside.nbytes > MAX_HELD_BYTES:
                 self._joined_after = self.rows - self._aside.rows
@@ -146,3 +146,9 @@ class Sieve:
         if position < joined_after + aside.rows:
             return aside.index_of(position - joined_after)
         return position
+
+
+def _mask(chosen: npt.NDArray[np.bool_]) -> pa.BooleanArray:
+    """Return truth values as Arrow has them; ``pa.array`` would import pandas for that."""
+    bits = pa.py_buffer(np.packbits(chosen, bitorder="little"))
+    return pa.BooleanArray.from_buffers(pa.bool_(), len(chosen), [None, bits])
