@@ -46,14 +46,15 @@ class Version(NamedTuple):
 def version_of(connection: Connection) -> Version:
     """Return the version of a database. Changes nothing."""
     inspector = inspect(connection)
+    names = inspector.get_table_names()
     revision: str | None = None
-    if inspector.has_table(VERSION_TABLE.name):
+    if VERSION_TABLE.name in names:
         revision = connection.scalar(select(VERSION_TABLE.c.version_num))
     if revision is not None:
         if revision == HEAD:
             return Version("current", revision)
         return Version("older" if revision in REVISIONS else "newer", revision)
-    if not inspector.has_table(METADATA_TABLE.name):
+    if METADATA_TABLE.name not in names:
         return Version("absent", None)
     columns = {column["name"] for column in inspector.get_columns(METADATA_TABLE.name)}
     is_ours = columns <= set(METADATA_TABLE.c.keys())

@@ -13,17 +13,24 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
+    Column,
     Connection,
+    Delete,
+    MetaData,
     Select,
+    String,
     Table,
     delete,
     distinct,
     false,
     func,
+    insert,
     literal_column,
     or_,
     select,
 )
+from sqlalchemy.schema import CreateTable, DropTable
 
 from mixpanel_data.exceptions import DuplicateRecordError
 from mixpanel_data.tables import IDENTITY, key_of
@@ -32,6 +39,17 @@ from mixpanel_data.types import OnConflict
 logger = logging.getLogger("mixpanel_data")
 
 _ROWID = literal_column("rowid", BigInteger)
+
+#: Landed rows with a key that another row has: which they are, the key, and whether the two are
+#: different events. To find them takes nearly all the time, so it is done once.
+_CONFLICTS = Table(
+    "_conflicts",
+    MetaData(),
+    Column("position", BigInteger),
+    Column("key", String),
+    Column("differs", Boolean),
+    prefixes=["TEMPORARY"],
+)
 
 
 @dataclass(frozen=True)
@@ -102,20 +120,14 @@ def drop_repeated(
         select(
             _ROWID.label("position"),
             key.label("key"),
-            func.row_number().over(**window).label("rank"),
             or_(false(), *differs).label("differs"),
+            func.row_number().over(**window).label("rank"),
         )
         .where(key.in_(select(key).group_by(key).having(func.count() > 1)))
         .subquery()
     )
-    surplus = select(ranked.c.position, ranked.c.key).where(ranked.c.rank > 1)
-    if on_conflict == "error":
-        _refuse_first(connection, landing, table, surplus.order_by(ranked.c.position))
-    dropped = _dropped(connection, int(rows - keys), surplus.where(ranked.c.differs))
-    connection.execute(
-        delete(landing).where(_ROWID.in_(surplus.with_only_columns(ranked.c.position)))
-    )
-    return dropped
+    surplus = select(ranked.c.position, ranked.c.key, ranked.c.differs).where(ranked.c.rank > 1)
+    return _settle(connection, landing, key.name, on_conflict, surplus, _losing(landing))
 
 
 def settle_with_existing(
@@ -132,39 +144,56 @@ def settle_with_existing(
     Raises:
         DuplicateRecordError: A key is taken and ``on_conflict`` is ``"error"``.
     """
-    landed, existing = landing.c[key_of(table).name], key_of(table)
-    taken = landed.in_(select(existing))
-    count = connection.scalar(select(func.count()).select_from(landing).where(taken)) or 0
-    if count == 0:
+    key, landed = key_of(table), landing.alias("landed")
+    # Of the rows that are there already, this reads the keys alone.
+    is_taken = landed.c[key.name].in_(select(key))
+    if not connection.scalar(select(func.count()).select_from(landed).where(is_taken)):
         return Dropped()
-    if on_conflict == "error":
-        rows = select(_ROWID.label("position"), landed.label("key")).where(taken).order_by(_ROWID)
-        _refuse_first(connection, landing, table, rows)
-    differs = [landing.c[name].is_distinct_from(table.c[name]) for name in _identity(table)]
-    both = select(landed.label("key")).join_from(landing, table, landed == existing)
-    dropped = _dropped(connection, count, both.where(or_(false(), *differs)))
-    if on_conflict == "ignore":
-        connection.execute(delete(landing).where(taken))
-    else:
-        connection.execute(delete(table).where(existing.in_(select(landed))))
+    differs = [landed.c[name].is_distinct_from(table.c[name]) for name in _identity(table)]
+    position = literal_column("landed.rowid", BigInteger)
+    taken = (
+        select(position, landed.c[key.name], func.bool_or(or_(false(), *differs)))
+        .join_from(landed, table, landed.c[key.name] == key)
+        .group_by(position, landed.c[key.name])
+    )
+    losing = _losing(landing)
+    if on_conflict == "replace":
+        losing = delete(table).where(key.in_(select(_CONFLICTS.c.key)))
+    return _settle(connection, landing, key.name, on_conflict, taken, losing)
+
+
+def _losing(landing: Table) -> Delete:
+    return delete(landing).where(_ROWID.in_(select(_CONFLICTS.c.position)))
+
+
+def _settle(
+    connection: Connection,
+    landing: Table,
+    key: str,
+    on_conflict: OnConflict,
+    conflicts: Select[Any],
+    losing: Delete,
+) -> Dropped:
+    """Delete the rows that lose a conflict, or refuse the first of the conflicts."""
+    found = _CONFLICTS.c
+    connection.execute(CreateTable(_CONFLICTS))
+    connection.execute(insert(_CONFLICTS).from_select(found.keys(), conflicts))
+    count, colliding = func.count(), func.count().filter(found.differs)
+    example = func.min(found.key).filter(found.differs)
+    dropped = Dropped(*connection.execute(select(count, colliding, example)).one())
+    if dropped.rows and on_conflict == "error":
+        first = select(found.position, found.key).order_by(found.position).limit(1)
+        position, value = connection.execute(first).one()
+        start = connection.scalar(select(func.min(_ROWID)).select_from(landing))
+        raise DuplicateRecordError(position - start, key, value)
+    if dropped.rows:
+        connection.execute(losing)
+    connection.execute(DropTable(_CONFLICTS))
     return dropped
 
 
 def _identity(table: Table) -> list[str]:
     return [column.name for column in table.columns if column.info == IDENTITY]
-
-
-def _refuse_first(connection: Connection, landing: Table, table: Table, rows: Select[Any]) -> None:
-    """Raise for the first of some rows, which are pairs of rowid and key."""
-    position, key = connection.execute(rows.limit(1)).one()
-    start = connection.scalar(select(func.min(_ROWID)).select_from(landing))
-    raise DuplicateRecordError(position - start, key_of(table).name, key)
-
-
-def _dropped(connection: Connection, rows: int, collisions: Select[Any]) -> Dropped:
-    found = collisions.subquery()
-    query = select(func.count(), func.min(found.c.key)).select_from(found)
-    return Dropped(rows, *connection.execute(query).one())
 
 
 def report(table: Table, dropped: Dropped) -> None:

@@ -54,7 +54,11 @@ _OBJECT = """
     QUALIFY row_number() OVER (
         PARTITION BY translate(table_name, :upper, :lower) ORDER BY temporary DESC
     ) = 1
-), column_names AS (
+)
+"""
+
+_DETAIL = """
+, column_names AS (
     SELECT database_name, schema_oid, table_name, list(column_name) AS columns
     FROM duckdb_columns()
     GROUP BY ALL
@@ -77,12 +81,18 @@ ORDER BY object.table_name
 
 
 def _details(query: str) -> TextClause:
-    return text(_PLACE + _OBJECT + query + _RESULT)
+    return text(_PLACE + _OBJECT + _DETAIL + query + _RESULT)
 
 
-#: The tables and views alone.
-OBJECTS = _details(
-    "SELECT database_name, schema_oid, table_name, 0 AS position FROM object WHERE FALSE"
+#: The tables and views alone. This is asked most often, and needs no join.
+OBJECTS = text(
+    _PLACE
+    + _OBJECT
+    + """
+SELECT table_name AS name, is_view, comment, sql, NULL AS details
+FROM object
+ORDER BY table_name
+"""
 )
 
 COLUMNS = _details("""
