@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 
@@ -43,6 +44,8 @@ FORMS: dict[str, Callable[[], Any]] = {
     "pandas with an index": lambda: pd.DataFrame(as_text(make_events(COUNT))).set_index(
         pd.Index(range(7, COUNT + 7))
     ),
+    "polars": lambda: pl.DataFrame(as_text(make_events(COUNT))),
+    "polars with structs": lambda: pl.DataFrame(list(make_events(COUNT))),
     "DuckDB relation": lambda: relation_of(table_of()),
 }
 
@@ -60,12 +63,6 @@ def test_every_form_gives_the_rows_that_records_give(storage: StorageEngine, for
     assert added == COUNT
     assert rows_of(storage, "t") == rows_of(storage, "records")
     assert calls == [1000, 2000, 3000]
-
-
-def test_polars_frames_are_taken_too(storage: StorageEngine) -> None:
-    polars = pytest.importorskip("polars")
-    frame = polars.DataFrame(as_text(make_events(COUNT)))
-    assert storage.create_events_table("t", frame, EVENTS) == COUNT
 
 
 def test_profiles_are_taken_with_and_without_the_optional_column(storage: StorageEngine) -> None:
