@@ -161,35 +161,45 @@ def _count_dlt(database: Path) -> int:
     return count_events(database, "mixpanel.events")
 
 
+@loading("dlt, merge on insert_id, its defaults, row by row", sample=20_000, count=_count_dlt)
+def dlt_defaults(database: Path, events: Iterator[Record]) -> None:
+    _run_dlt(database, lambda: events)
+
+
 @loading("dlt, merge on insert_id, pages of 10,000 dicts, Parquet", count=_count_dlt)
 def dlt_dicts(database: Path, events: Iterator[Record]) -> None:
-    _run_dlt(database, lambda: iter(lambda: list(islice(events, 10_000)), []))
+    _run_dlt(database, lambda: iter(lambda: list(islice(events, 10_000)), []), "parquet")
 
 
 @loading("… from Arrow tables made of 10,000 records each", count=_count_dlt)
 def dlt_arrow(database: Path, events: Iterator[Record]) -> None:
-    _run_dlt(database, lambda: arrow_tables(events, 10_000))
+    _run_dlt(database, lambda: arrow_tables(events, 10_000), "parquet")
 
 
-def _run_dlt(database: Path, pages: Callable[[], Iterator[object]]) -> None:
-    """Load pages as dlt's own advice on speed has it.
+def _run_dlt(
+    database: Path, data: Callable[[], Iterator[object]], file_format: str | None = None
+) -> None:
+    """Load data with types declared.
 
-    Pages instead of rows, Parquet instead of INSERT VALUES, types declared, and files that rotate
-    so that all cores but one can normalize.
+    With a file format, as dlt's own advice on speed has it: Parquet instead of INSERT VALUES, pages
+    instead of rows, and files that rotate so that all cores but one can normalize.
     """
     os.environ.update(
         DLT_DATA_DIR=str(database.parent / "dlt"),
         RUNTIME__DLTHUB_TELEMETRY="false",
         RUNTIME__LOG_LEVEL="ERROR",
-        EXTRACT__DATA_WRITER__FILE_MAX_ITEMS="100000",
-        NORMALIZE__WORKERS=str(max(1, (os.cpu_count() or 1) - 1)),
     )
+    if file_format is not None:
+        os.environ.update(
+            EXTRACT__DATA_WRITER__FILE_MAX_ITEMS="100000",
+            NORMALIZE__WORKERS=str(max(1, (os.cpu_count() or 1) - 1)),
+        )
     import dlt
 
     types = dict.fromkeys(("event_name", "distinct_id", "insert_id"), "text")
     types |= {"event_time": "timestamp", "properties": "json"}
     resource = dlt.resource(
-        pages,
+        data,
         name="events",
         primary_key="insert_id",
         write_disposition="merge",
@@ -201,7 +211,7 @@ def _run_dlt(database: Path, pages: Callable[[], Iterator[object]]) -> None:
         dataset_name="mixpanel",
         pipelines_dir=str(database.parent / "pipelines"),
     )
-    pipeline.run(resource, loader_file_format="parquet")
+    pipeline.run(resource, loader_file_format=file_format)
 
 
 def _count_sqlite(database: Path) -> int:
