@@ -17,12 +17,13 @@ import stat
 import sys
 import tempfile
 import threading
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 from types import FrameType
 from typing import BinaryIO
 
 from mixpanel_data.exceptions import DatabaseFileError
+from mixpanel_data.interrupts import signals_wait
 
 PREFIX = "mixpanel_data-"
 LOCK_NAME = "owner.lock"
@@ -40,8 +41,9 @@ _live: set[EphemeralFolder] = set()
 class EphemeralFolder:
     """A private folder under the system's temporary folder, for one database.
 
-    It is removed by :meth:`remove`, when SIGTERM or SIGHUP ends the process (unless the application
-    handles those itself), and, if the process was killed outright, when the next one is made.
+    To be made in a block of :func:`making`. It is removed by :meth:`remove`, when SIGTERM or SIGHUP
+    ends the process (unless the application handles those itself), and, if the process was killed
+    outright, when the next one is made.
 
     Attributes:
         path: The folder.
@@ -58,7 +60,6 @@ class EphemeralFolder:
         self.path, self._lock = made
         self._pid = os.getpid()
         _live.add(self)
-        _handle_signals()
 
     @property
     def database(self) -> Path:
@@ -67,10 +68,17 @@ class EphemeralFolder:
 
     def remove(self) -> None:
         """Remove the folder and all in it; a process forked from the owner's removes nothing."""
-        if os.getpid() == self._pid:
-            _remove(self.path)
-        self._lock.close()
-        _live.discard(self)
+        with signals_wait(*_DEADLY):
+            if os.getpid() == self._pid:
+                _remove(self.path)
+            self._lock.close()
+            _live.discard(self)
+
+
+def making() -> AbstractContextManager[None]:
+    """Let signals wait for the end of the block; from now on, those that kill remove folders."""
+    _handle_signals()
+    return signals_wait(signal.SIGINT, *_DEADLY)
 
 
 def remove_orphans() -> None:
@@ -114,9 +122,11 @@ def _make() -> tuple[Path, BinaryIO] | None:
 
 def _remove(folder: Path) -> None:
     """Remove a folder, its lock last: while anything is left, the folder can be recognised."""
+    hidden = folder.with_name(f".{folder.name.lstrip('.')}")
+    with suppress(OSError):  # somebody else is at it; perhaps this thread, before a signal came
+        # DuckDB, should it still be at work, makes no more files then.
+        folder.rename(hidden)
     with suppress(OSError):
-        # Where DuckDB makes no more files, should it still be at work when a signal came.
-        hidden = folder.rename(folder.with_name(f".{folder.name.lstrip('.')}"))
         for child in hidden.iterdir():
             if child.is_dir() and not child.is_symlink():
                 shutil.rmtree(child, ignore_errors=True)

@@ -16,6 +16,7 @@ import pytest
 
 from mixpanel_data import StorageEngine
 from tests.conftest import EVENTS, make_events
+from tests.faults.test_signals import EXITING
 from tests.processes import ROOT, PythonProcess, run_python
 
 #: Has an ephemeral database, until it is told to end.
@@ -43,6 +44,7 @@ def strike():
     os.kill(os.getpid(), signal.SIGKILL)
 {AT_MOMENT}
 """
+TERMINATED = KILLED.replace("SIGKILL", "SIGTERM")
 MAKING_ONE = "StorageEngine.ephemeral().close()"
 SWEEPING = "from mixpanel_data.ephemeral import remove_orphans; remove_orphans()"
 
@@ -145,6 +147,16 @@ def test_nothing_is_left_of_a_process_killed_while_it_makes_or_removes_its_folde
         assert process.wait() == -signal.SIGKILL, process.errors()
     assert len(list(nothing_leaks.iterdir())) == 1
     open_another()
+    assert list(nothing_leaks.iterdir()) == []
+
+
+@pytest.mark.parametrize(("moment", "word"), MAKING + REMOVING)
+@pytest.mark.parametrize(("script", "status"), [("", -signal.SIGTERM), (EXITING, 5)])
+def test_nothing_is_left_when_a_signal_comes_while_a_folder_is_made_or_removed(
+    script: str, status: int, moment: str, word: str, nothing_leaks: Path
+) -> None:
+    with PythonProcess(script + TERMINATED + MAKING_ONE, moment, word) as process:
+        assert process.wait() == status, process.errors()
     assert list(nothing_leaks.iterdir()) == []
 
 
