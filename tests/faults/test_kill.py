@@ -7,7 +7,6 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -17,9 +16,6 @@ from tests.faults.aftermath import contents_of, reopened
 from tests.faults.steps import State, state_of, steps
 from tests.faults.test_full_disk import large_events
 from tests.processes import PythonProcess
-
-#: So many rounds are shared by one process, which has a timeout.
-ROUNDS_PER_PROCESS = 20
 
 #: Forks a child for every round, so that Python and its modules are loaded only once. The parent
 #: never opens a database: DuckDB does not survive a fork.
@@ -48,18 +44,12 @@ def work(path, seed):
 def test_whatever_a_killed_process_was_doing_its_database_is_sound(path: Path, rounds: int) -> None:
     struck: Counter[str] = Counter()
     state: State = {}
-    for process in processes(KILLED, path, rounds):
-        verb, state = strike(process, path, random.getrandbits(30), state)
-        struck[verb] += 1
+    with PythonProcess(KILLED, path) as process:
+        for _ in range(rounds):
+            verb, state = strike(process, path, random.getrandbits(30), state)
+            struck[verb] += 1
     assert struck.total() == rounds
     print(f"Killed while doing: {dict(struck.most_common())}")
-
-
-def processes(script: str, path: Path, rounds: int) -> Iterator[PythonProcess]:
-    """Yield a process for every round, which several may share."""
-    for first in range(0, rounds, ROUNDS_PER_PROCESS):
-        with PythonProcess(script, path) as process:
-            yield from [process] * min(ROUNDS_PER_PROCESS, rounds - first)
 
 
 def strike(process: PythonProcess, path: Path, seed: int, before: State) -> tuple[str, State]:
@@ -105,15 +95,16 @@ def test_a_copy_that_a_killed_process_made_is_whole(path: Path, rounds: int) -> 
         before = contents_of(storage)
     original, copy = path.read_bytes(), path.with_name("events.db.backup")
     found: Counter[str] = Counter()
-    for process in processes(BACKING_UP, path, rounds // 4):
-        said = kill(process, 0, 0.1 * random.random() ** 3)  # the copy takes 10 ms
-        assert copy.exists() >= (said == ["done"])
-        found.update(file.name for file in path.parent.iterdir())
-        for file in filter(Path.exists, (copy, path)):
-            with StorageEngine(file, migrate=True) as storage:
-                assert contents_of(storage) == before
-            file.unlink()
-        path.write_bytes(original)
+    with PythonProcess(BACKING_UP, path) as process:
+        for _ in range(rounds // 4):
+            said = kill(process, 0, 0.1 * random.random() ** 3)  # the copy takes 10 ms
+            assert copy.exists() >= (said == ["done"])
+            found.update(file.name for file in path.parent.iterdir())
+            for file in filter(Path.exists, (copy, path)):
+                with StorageEngine(file, migrate=True) as storage:
+                    assert contents_of(storage) == before
+                file.unlink()
+            path.write_bytes(original)
     migrate.downgrade(path, "0001", backup=True)
     assert sorted(path.parent.iterdir()) == [path, copy]
     print(f"Left by {rounds // 4} killed processes: {dict(found)}")
