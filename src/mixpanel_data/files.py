@@ -23,6 +23,7 @@ import pyarrow as pa
 from sqlalchemy import Table
 
 from mixpanel_data import exports, values
+from mixpanel_data.dialect.errors import driver_errors
 from mixpanel_data.documents import bad_number_at
 from mixpanel_data.exports import Record
 from mixpanel_data.records import arrow_schema
@@ -181,12 +182,17 @@ class FileBatches:
             try:
                 if not all(map(_is_intact, self._files.paths)):
                     raise NotForDuckDBError
-                with self._read(connection.driver, convert) as batches:
+                with driver_errors():
+                    reader = self._read(connection.driver, convert)
+                with reader as batches:
                     for batch in batches:
                         if bad_number_at(batch.column("properties")) is not None:
                             raise NotForDuckDBError
                         yield batch
             except (duckdb.Error, pa.ArrowException, OSError) as error:
+                # Of what was raised within DuckDB, in the function or beside it, only text is left.
+                if str(error).endswith("KeyboardInterrupt: "):
+                    raise KeyboardInterrupt from error
                 raise NotForDuckDBError from error
             finally:
                 _remove_function(connection.driver, convert)

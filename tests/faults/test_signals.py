@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import time
@@ -11,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from mixpanel_data import StorageEngine
+from tests.conftest import make_events
 from tests.faults.aftermath import reopened
-from tests.faults.steps import state_of, steps
-from tests.processes import PythonProcess
+from tests.faults.steps import line_of, state_of, steps
+from tests.processes import PythonProcess, run_python
 
 #: Works on a file, or on an ephemeral database, until a signal comes. It starts with modules that
 #: the first load would import: a signal while Python imports pyarrow is none of our stages.
@@ -89,6 +91,29 @@ finally:
 """
     with PythonProcess(EXITING + script) as process:
         assert process.read_all() == ["False"], process.errors()
+
+
+def test_ctrl_c_in_a_load_from_files_is_never_lost(tmp_path: Path, rounds: int) -> None:
+    export = tmp_path / "export"
+    export.write_text("\n".join(json.dumps(line_of(event)) for event in make_events(30_000)))
+    script = """
+from mixpanel_data import files
+import random
+signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
+with StorageEngine.memory() as storage:
+    storage.load_events_export("jan", sys.argv[1], EVENTS)
+    for _ in range(int(sys.argv[2])):
+        signal.setitimer(signal.ITIMER_REAL, random.uniform(0.001, 0.15))
+        try:
+            while True:
+                storage.load_events_export("feb", sys.argv[1], EVENTS)
+                storage.drop_table("feb")
+        except KeyboardInterrupt:
+            if storage.table_exists("feb"):
+                storage.drop_table("feb")
+            say("interrupted")
+"""
+    assert run_python(script, export, rounds // 2) == ["interrupted"] * (rounds // 2)
 
 
 def state_of_file(path: Path) -> dict[str, dict[int, int]]:
