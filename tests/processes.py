@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-#: Seconds until a process that hangs is killed. No test waits that long when all is well.
+#: Seconds until a process that hangs is killed, from its start or from when it was last told
+#: something. No test waits that long when all is well.
 TIMEOUT = 60
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -60,8 +61,7 @@ class PythonProcess:
             env={**os.environ, "PYTHONPATH": python_path, **variables},
             start_new_session=True,
         )
-        self._watchdog = threading.Timer(TIMEOUT, self._kill_all)
-        self._watchdog.start()
+        self._watchdog = self._watch()
 
     @property
     def pid(self) -> int:
@@ -83,6 +83,8 @@ class PythonProcess:
     def write(self, line: str = "") -> None:
         """Send a line to the standard input of the process."""
         assert self._process.stdin is not None
+        self._stop_watching()
+        self._watchdog = self._watch()
         self._process.stdin.write(line + "\n")
         self._process.stdin.flush()
 
@@ -100,6 +102,15 @@ class PythonProcess:
         status = self._process.wait()
         assert self._watchdog.is_alive(), f"The process hung.\n{self.errors()}"
         return status
+
+    def _watch(self) -> threading.Timer:
+        watchdog = threading.Timer(TIMEOUT, self._kill_all)
+        watchdog.start()
+        return watchdog
+
+    def _stop_watching(self) -> None:
+        self._watchdog.cancel()
+        self._watchdog.join()
 
     def _kill_all(self) -> None:
         """Kill the process and what it has forked."""
@@ -123,8 +134,7 @@ class PythonProcess:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._watchdog.cancel()
-        self._watchdog.join()
+        self._stop_watching()
         self._kill_all()
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout, self._errors):

@@ -339,18 +339,20 @@ def _close(
     """Close a database, unless this process was forked from the one that opened it."""
     if os.getpid() != pid:
         return
-    while True:
+    try:
+        while True:
+            for connection in connections:
+                connection.interrupt()
+            try:
+                root.close()
+                break
+            except _BUSY:  # a statement is still on its way out
+                time.sleep(0.001)
         for connection in connections:
-            connection.interrupt()
-        try:
-            root.close()
-            break
-        except _BUSY:  # a statement is still on its way out
-            time.sleep(0.001)
-    for connection in connections:
-        connection.closed = True
-    if folder is not None:
-        folder.remove()
+            connection.closed = True
+    finally:  # even when the application's own handler of a signal ends it here
+        if folder is not None:
+            folder.remove()
 
 
 _open_here: _Living[Database] = _Living()

@@ -2,6 +2,10 @@
 
 Every folder holds a file that its process keeps locked. The operating system lets go of the lock
 when the process dies, however it dies, so whoever gets the lock knows that the owner is gone.
+
+A folder comes and goes under a hidden name: what has the final one always holds the file. Without
+the file, a hidden folder is one that somebody has just made, or was about to remove when he was
+killed. Nobody can tell which, so it is removed, and whoever has just made it makes another one.
 """
 
 from __future__ import annotations
@@ -9,22 +13,24 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import stat
 import sys
 import tempfile
 import threading
-from contextlib import suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 from types import FrameType
 from typing import BinaryIO
 
 from mixpanel_data.exceptions import DatabaseFileError
+from mixpanel_data.interrupts import DEADLY, signals_wait
 
 PREFIX = "mixpanel_data-"
 LOCK_NAME = "owner.lock"
 DATABASE_NAME = "ephemeral.db"
 
-#: Signals that end a process without Python's own clean-up.
-_DEADLY = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+#: How many new folders may be taken for orphans before that cannot be an accident any more.
+_ATTEMPTS = 100
 
 _live: set[EphemeralFolder] = set()
 
@@ -32,8 +38,9 @@ _live: set[EphemeralFolder] = set()
 class EphemeralFolder:
     """A private folder under the system's temporary folder, for one database.
 
-    It is removed by :meth:`remove`, when SIGTERM or SIGHUP ends the process (unless the application
-    handles those itself), and, if the process was killed outright, when the next one is made.
+    To be made in a block of :func:`making`. It is removed by :meth:`remove`, when SIGTERM or SIGHUP
+    ends the process (unless the application handles those itself), and, if the process was killed
+    outright, when the next one is made.
 
     Attributes:
         path: The folder.
@@ -41,18 +48,15 @@ class EphemeralFolder:
 
     def __init__(self) -> None:
         remove_orphans()
-        # Under its final name the folder always has a locked file: only then may others judge it.
         try:
-            made = Path(tempfile.mkdtemp(prefix=f".{PREFIX}"))
-            self._lock = (made / LOCK_NAME).open("wb")
+            made = next(filter(None, (_make() for _ in range(_ATTEMPTS))), None)
         except OSError as error:
-            problem = f"no temporary database can be made here: {error.strerror}. Set TMPDIR."
-            raise DatabaseFileError(Path(tempfile.gettempdir()), problem) from error
-        _try_lock(self._lock)
-        self.path = made.rename(made.with_name(made.name[1:]))
+            raise _cannot_be_made(f"{error.strerror}.") from error
+        if made is None:
+            raise _cannot_be_made("whatever is made is removed at once.")
+        self.path, self._lock = made
         self._pid = os.getpid()
         _live.add(self)
-        _handle_signals()
 
     @property
     def database(self) -> Path:
@@ -61,34 +65,72 @@ class EphemeralFolder:
 
     def remove(self) -> None:
         """Remove the folder and all in it; a process forked from the owner's removes nothing."""
-        if os.getpid() == self._pid:
-            _remove(self.path)
-        self._lock.close()
-        _live.discard(self)
+        with signals_wait(*DEADLY):
+            if os.getpid() == self._pid:
+                _remove(self.path)
+            self._lock.close()
+            _live.discard(self)
+
+
+def making() -> AbstractContextManager[None]:
+    """Let signals wait for the end of the block; from now on, those that kill remove folders."""
+    _handle_signals()
+    return signals_wait(signal.SIGINT, *DEADLY)
 
 
 def remove_orphans() -> None:
     """Remove the folders of this user whose process is dead; leave all others alone."""
     if sys.platform == "win32":  # no lock to ask there
         return
-    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        with suppress(OSError):  # gone meanwhile, or none of ours
-            if not folder.is_symlink() and folder.stat().st_uid == os.getuid():
-                with (folder / LOCK_NAME).open("rb") as lock:
-                    if _try_lock(lock):
-                        _remove(folder)
+    for pattern in (f"{PREFIX}*", f".{PREFIX}*"):
+        for folder in Path(tempfile.gettempdir()).glob(pattern):
+            with suppress(OSError):  # gone meanwhile, or none of ours
+                about = folder.lstat()
+                if stat.S_ISDIR(about.st_mode) and about.st_uid == os.getuid():
+                    _remove_dead(folder)
+
+
+def _remove_dead(folder: Path) -> None:
+    """Remove a folder unless its owner lives."""
+    try:
+        lock = (folder / LOCK_NAME).open("rb")
+    except FileNotFoundError:
+        if folder.name.startswith("."):
+            folder.rmdir()  # which only an empty one lets happen
+        return
+    with lock:
+        if _try_lock(lock):
+            _remove(folder)
+
+
+def _make() -> tuple[Path, BinaryIO] | None:
+    """Make a folder with a locked file in it; return None if it was taken for an orphan."""
+    hidden = Path(tempfile.mkdtemp(prefix=f".{PREFIX}"))
+    with ExitStack() as undo, suppress(FileNotFoundError):
+        undo.callback(_remove, hidden)
+        lock = undo.enter_context((hidden / LOCK_NAME).open("wb"))
+        # Whoever removes the file has it locked, so with our lock on it, it stays if it is there.
+        if _try_lock(lock) and os.fstat(lock.fileno()).st_nlink:
+            path = hidden.rename(hidden.with_name(hidden.name[1:]))
+            undo.pop_all()
+            return path, lock
+    return None
 
 
 def _remove(folder: Path) -> None:
     """Remove a folder, its lock last: while anything is left, the folder can be recognised."""
+    hidden = folder.with_name(f".{folder.name.lstrip('.')}")
+    with suppress(OSError):  # somebody else is at it; perhaps this thread, before a signal came
+        # DuckDB, should it still be at work, makes no more files then.
+        folder.rename(hidden)
     with suppress(OSError):
-        for child in folder.iterdir():
+        for child in hidden.iterdir():
             if child.is_dir() and not child.is_symlink():
                 shutil.rmtree(child, ignore_errors=True)
             elif child.name != LOCK_NAME:
                 child.unlink(missing_ok=True)
-        (folder / LOCK_NAME).unlink(missing_ok=True)
-        folder.rmdir()
+        (hidden / LOCK_NAME).unlink(missing_ok=True)
+        hidden.rmdir()
 
 
 def _try_lock(file: BinaryIO) -> bool:
@@ -106,7 +148,7 @@ def _try_lock(file: BinaryIO) -> bool:
 def _handle_signals() -> None:
     """Take over the deadly signals that nobody handles yet; only the main thread may."""
     if threading.current_thread() is threading.main_thread():
-        for number in _DEADLY:
+        for number in DEADLY:
             if signal.getsignal(number) is signal.SIG_DFL:
                 signal.signal(number, _remove_and_die)
 
@@ -116,3 +158,8 @@ def _remove_and_die(number: int, frame: FrameType | None) -> None:
         folder.remove()
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
+
+
+def _cannot_be_made(problem: str) -> DatabaseFileError:
+    problem = f"no temporary database can be made here: {problem} Set TMPDIR."
+    return DatabaseFileError(Path(tempfile.gettempdir()), problem)

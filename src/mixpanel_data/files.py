@@ -23,6 +23,7 @@ from sqlalchemy import Table
 
 from mixpanel_data import exports, values
 from mixpanel_data.exports import Record
+from mixpanel_data.interrupts import ctrl_c_waits
 from mixpanel_data.records import arrow_schema
 from mixpanel_data.settings import Resources
 from mixpanel_data.types import TableType
@@ -189,9 +190,11 @@ class FileBatches:
         try:
             if not all(map(_is_intact, self._files.paths)):
                 raise NotForDuckDBError
-            reader = duckdb.connect(":memory:", config={**self._settings})
-            with reader, self._read(reader) as batches:
-                yield from batches
+            with duckdb.connect(":memory:", config={**self._settings}) as reader:
+                with ctrl_c_waits():
+                    batches = self._read(reader)
+                with batches:
+                    yield from iter(lambda: _next_of(batches), None)
         except (duckdb.Error, pa.ArrowException, OSError) as error:
             raise NotForDuckDBError from error
 
@@ -216,6 +219,11 @@ class FileBatches:
         )
         # Without parameters, because DuckDB 1.5 would read all files before it gives anything.
         return reader.sql(query).to_arrow_reader(BATCH_SIZE)
+
+
+def _next_of(batches: pa.RecordBatchReader) -> pa.RecordBatch | None:
+    with ctrl_c_waits():  # within DuckDB it would become an error of a line
+        return next(batches, None)
 
 
 _UDF_TYPES = {"event_time": "TIMESTAMP", "last_seen": "TIMESTAMP"}

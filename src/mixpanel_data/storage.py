@@ -13,9 +13,8 @@ from sqlalchemy import Engine
 
 from mixpanel_data import connect, introspect, schema
 from mixpanel_data.database import DEFAULT_LOAD_MEMORY_LIMIT, Database
-from mixpanel_data.ephemeral import EphemeralFolder
+from mixpanel_data.ephemeral import EphemeralFolder, making
 from mixpanel_data.exceptions import DatabaseFileError, DatabaseNotFoundError, SandboxError
-from mixpanel_data.interrupts import ctrl_c_waits
 from mixpanel_data.loading import Loading
 from mixpanel_data.names import check_project_id
 from mixpanel_data.querying import Querying
@@ -126,7 +125,7 @@ class StorageEngine(Loading, Querying):
             42
         """
         rules = _sandbox(sandbox)
-        with ctrl_c_waits():  # until the database has its folder, nobody would remove it
+        with making():  # until the database has its folder, nobody would remove it
             folder = EphemeralFolder()
             try:
                 return cls._over(

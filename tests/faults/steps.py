@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import os
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mixpanel_data import StorageEngine
-from tests.conftest import EVENTS, Record, make_event
+from mixpanel_data.types import TableType
+from tests.conftest import EVENTS, PROFILES, Record, make_event, make_profile
 
-TABLES = ("one", "two", "three")
+TABLES: dict[str, TableType] = {
+    "one": "events",
+    "two": "events",
+    "users": "profiles",
+    "others": "profiles",
+}
+METADATA = {"events": EVENTS, "profiles": PROFILES}
 
-#: The tables by name, each with the version of every event by its number.
+#: The keywords of every verb that loads.
+LOADS: dict[str, dict[str, Any]] = {
+    "create": {},
+    "create without key": {"primary_key": False},
+    "append": {},
+    "append newer": {"on_conflict": "replace"},
+}
+
+#: What makes an export file of its lines; None where the records are loaded without one.
+SOURCES: dict[str, Callable[[bytes], bytes] | None] = {
+    "records": None,
+    "file": bytes,
+    "gzip": gzip.compress,
+}
+
+#: The tables by name, each with the version of every record by its number.
 State = dict[str, dict[int, int]]
 
 
@@ -25,26 +50,29 @@ class Step:
     Attributes:
         verb: What to do.
         table: With which table.
-        numbers: The events to load.
+        source: What to load from.
+        numbers: The records to load.
         version: What these say of themselves.
         after: The tables when it is done.
     """
 
     verb: str
     table: str
+    source: str
     numbers: range
     version: int
     after: State
 
-    def do(self, storage: StorageEngine) -> StorageEngine:
-        """Do it, and return the engine to go on with."""
-        if self.verb.startswith("create"):
-            key = self.verb == "create"
-            storage.create_events_table(self.table, self._events(), EVENTS, primary_key=key)
-        elif self.verb == "append":
-            storage.append_events_table(self.table, self._events(), EVENTS)
-        elif self.verb == "append newer":
-            storage.append_events_table(self.table, self._events(), EVENTS, on_conflict="replace")
+    @property
+    def name(self) -> str:
+        """What is done, but for the data."""
+        loads = self.verb in LOADS
+        return f"{self.verb} {TABLES[self.table]}, {self.source}" if loads else self.verb
+
+    def do(self, storage: StorageEngine, export: Path) -> StorageEngine:
+        """Do it, by way of an export file if need be, and return the engine to go on with."""
+        if self.verb in LOADS:
+            self._load(storage, export)
         elif self.verb == "drop":
             storage.drop_table(self.table)
         elif self.verb == "checkpoint":
@@ -54,20 +82,47 @@ class Step:
             return open_engine(storage.path, self.version)
         return storage
 
-    def _events(self) -> Iterator[Record]:
+    def _load(self, storage: StorageEngine, export: Path) -> None:
+        kind, verb = TABLES[self.table], self.verb.split()[0]
+        metadata, keywords = METADATA[kind], LOADS[self.verb]
+        write = SOURCES[self.source]
+        if write is None:
+            load = getattr(storage, f"{verb}_{kind}_table")
+            load(self.table, self._records(kind), metadata, **keywords)
+        else:
+            lines = (json.dumps(line_of(record)) for record in self._records(kind))
+            export.write_bytes(write("\n".join(lines).encode()))
+            load = getattr(storage, f"load_{kind}_export")
+            load(self.table, export, metadata, append=verb == "append", **keywords)
+
+    def _records(self, kind: TableType) -> Iterator[Record]:
+        make = {"events": make_event, "profiles": make_profile}[kind]
         for number in self.numbers:
             text = str(number * 7919) * 5
-            yield make_event(
-                number, properties={"number": number, "version": self.version, "text": text}
-            )
+            yield make(number, properties={"number": number, "version": self.version, "text": text})
+
+
+def line_of(record: Record) -> Record:
+    """Return a record as a line of an export; some such that only Python can read it."""
+    properties = record["properties"]
+    if "event_name" not in record:
+        properties = {"$last_seen": record["last_seen"].isoformat(), **properties}
+        return {"$distinct_id": record["distinct_id"], "$properties": properties}
+    time = record["event_time"].timestamp()
+    moved = {
+        "time": int(time) if properties["number"] % 50 else time,
+        "distinct_id": record["distinct_id"],
+        "$insert_id": record["insert_id"],
+    }
+    return {"event": record["event_name"], "properties": {**moved, **properties}}
 
 
 def steps(seed: int, state: State) -> Iterator[Step]:
     """Yield steps without end, always the same for the same seed and tables to start from."""
     choose = random.Random(seed)
     while True:
-        table, version = choose.choice(TABLES), choose.getrandbits(30)
-        start = choose.randrange(3000)
+        table, version = choose.choice(list(TABLES)), choose.getrandbits(30)
+        start, source = choose.randrange(3000), choose.choice(list(SOURCES))
         numbers = range(start, start + choose.randrange(4000))
         rows = dict.fromkeys(numbers, version)
         has, others = state.get(table), {name: state[name] for name in state if name != table}
@@ -76,7 +131,7 @@ def steps(seed: int, state: State) -> Iterator[Step]:
         else:
             verb = choose.choice(["append", "append newer", "replace", "checkpoint", "close"])
         if verb == "replace":
-            yield Step("drop", table, numbers, version, others)
+            yield Step("drop", table, source, numbers, version, others)
             verb = "create"
         if verb.startswith("create"):
             state = others | {table: rows}
@@ -84,7 +139,7 @@ def steps(seed: int, state: State) -> Iterator[Step]:
             state = others | {table: rows | has}
         elif has is not None and verb == "append newer":
             state = others | {table: has | rows}
-        yield Step(verb, table, numbers, version, state)
+        yield Step(verb, table, source, numbers, version, state)
 
 
 def open_engine(path: Path | None, seed: int) -> StorageEngine:
@@ -98,10 +153,11 @@ def run(path: Path, seed: int) -> None:
     tell(os.getpid())
     tell("open")
     storage = open_engine(path, seed)
+    export = path.parent.with_name("export")
     for step in steps(seed, state_of(storage)):
         tell("done")
-        tell(step.verb)
-        storage = step.do(storage)
+        tell(step.name)
+        storage = step.do(storage, export)
 
 
 def tell(word: object) -> None:

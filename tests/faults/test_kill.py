@@ -10,56 +10,51 @@ from collections import Counter
 from itertools import islice
 from pathlib import Path
 
-from mixpanel_data import StorageEngine
+from mixpanel_data import StorageEngine, migrate
+from tests.conftest import EVENTS
 from tests.faults.aftermath import contents_of, reopened
 from tests.faults.steps import State, state_of, steps
+from tests.faults.test_full_disk import large_events
 from tests.processes import PythonProcess
-
-#: So many rounds are shared by one process, which has a timeout.
-ROUNDS_PER_PROCESS = 20
 
 #: Forks a child for every round, so that Python and its modules are loaded only once. The parent
 #: never opens a database: DuckDB does not survive a fork.
-KILLED = """
+FORKING = """
 from pathlib import Path
 import pandas, pyarrow
-from mixpanel_data import dialect, write
-from tests.faults.steps import run
+from mixpanel_data import dialect, files, migrate, write
+from tests.faults.steps import run, tell
 path = Path(sys.argv[1])
 for line in sys.stdin:
     pid = os.fork()
     if pid == 0:
         try:
-            run(path, int(line))
+            work(path, int(line))
         finally:
             os._exit(1)
     say("status", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+KILLED = f"""
+def work(path, seed):
+    run(path, seed)
+{FORKING}
 """
 
 
 def test_whatever_a_killed_process_was_doing_its_database_is_sound(path: Path, rounds: int) -> None:
     struck: Counter[str] = Counter()
     state: State = {}
-    for first in range(0, rounds, ROUNDS_PER_PROCESS):
-        with PythonProcess(KILLED, path) as process:
-            for _ in range(min(ROUNDS_PER_PROCESS, rounds - first)):
-                seed = random.getrandbits(30)
-                verb, state = strike(process, path, seed, state)
-                struck[verb] += 1
+    with PythonProcess(KILLED, path) as process:
+        for _ in range(rounds):
+            verb, state = strike(process, path, random.getrandbits(30), state)
+            struck[verb] += 1
     assert struck.total() == rounds
     print(f"Killed while doing: {dict(struck.most_common())}")
 
 
 def strike(process: PythonProcess, path: Path, seed: int, before: State) -> tuple[str, State]:
     """Let a process work, kill it, and return what it was doing and what is in the database."""
-    process.write(str(seed))
-    pid = int(process.read())
-    time.sleep(random.uniform(0, 0.8))
-    os.kill(pid, signal.SIGKILL)
-    said = [process.read()]
-    while not said[-1].startswith("status"):
-        said.append(process.read())
-    assert said.pop() == f"status {-signal.SIGKILL}", (seed, process.errors())
+    said = kill(process, seed, random.uniform(0, 0.8))
     done = said.count("done")
     states = [before, *(step.after for step in islice(steps(seed, before), done))]
     reopened(path)
@@ -68,6 +63,51 @@ def strike(process: PythonProcess, path: Path, seed: int, before: State) -> tupl
     # What was reported is there; what was under way is there as a whole, or not at all.
     assert after in states[-2:], f"seed {seed}: {said}"
     return next((line for line in reversed(said) if line != "done"), "nothing"), after
+
+
+def kill(process: PythonProcess, seed: int, seconds: float) -> list[str]:
+    """Let a child of a process work, kill it after some time, and return what it said."""
+    process.write(str(seed))
+    pid = int(process.read())
+    time.sleep(seconds)
+    os.kill(pid, signal.SIGKILL)
+    said = [process.read()]
+    while not said[-1].startswith("status"):
+        said.append(process.read())
+    assert said.pop() == f"status {-signal.SIGKILL}", (seed, process.errors())
+    return said
+
+
+#: Tells its id when it starts to copy the file.
+BACKING_UP = f"""
+def work(path, _):
+    sys.addaudithook(lambda event, _: event == "shutil.copyfile" and tell(os.getpid()))
+    migrate.downgrade(path, "0001", backup=True)
+    tell("done")
+    signal.pause()
+{FORKING}
+"""
+
+
+def test_a_copy_that_a_killed_process_made_is_whole(path: Path, rounds: int) -> None:
+    with StorageEngine(path) as storage:
+        storage.create_events_table("jan", large_events(10_000), EVENTS)
+        before = contents_of(storage)
+    original, copy = path.read_bytes(), path.with_name("events.db.backup")
+    found: Counter[str] = Counter()
+    with PythonProcess(BACKING_UP, path) as process:
+        for _ in range(rounds // 4):
+            said = kill(process, 0, 0.1 * random.random() ** 3)  # the copy takes 10 ms
+            assert copy.exists() >= (said == ["done"])
+            found.update(file.name for file in path.parent.iterdir())
+            for file in filter(Path.exists, (copy, path)):
+                with StorageEngine(file, migrate=True) as storage:
+                    assert contents_of(storage) == before
+                file.unlink()
+            path.write_bytes(original)
+    migrate.downgrade(path, "0001", backup=True)
+    assert sorted(path.parent.iterdir()) == [path, copy]
+    print(f"Left by {rounds // 4} killed processes: {dict(found)}")
 
 
 SPILLING = """

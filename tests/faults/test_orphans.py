@@ -1,9 +1,13 @@
-"""Ephemeral databases of dead processes go; those of living ones, and of other users, stay."""
+"""Ephemeral databases of dead processes go; those of living ones, and of other users, stay.
+
+Moments are chosen by Python's audit events, which come just before the call that they name.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +16,8 @@ import pytest
 
 from mixpanel_data import StorageEngine
 from tests.conftest import EVENTS, make_events
-from tests.processes import ROOT, PythonProcess
+from tests.faults.test_signals import EXITING
+from tests.processes import ROOT, PythonProcess, run_python
 
 #: Has an ephemeral database, until it is told to end.
 OWNING = """
@@ -21,6 +26,87 @@ with StorageEngine.ephemeral() as storage:
     say(storage.path.parent)
     sys.stdin.readline()
     say(storage.append_events_table("jan", make_events(110), EVENTS))
+"""
+
+
+#: Strikes, once, just before a call.
+AT_MOMENT = """
+import os, signal, subprocess, sys
+moment, word = sys.argv[1:3]
+todo = [strike]
+def watch(event, arguments):
+    if todo and event == moment and word in str(arguments[0]):
+        todo.pop()()
+sys.addaudithook(watch)
+"""
+KILLED = f"""
+def strike():
+    os.kill(os.getpid(), signal.SIGKILL)
+{AT_MOMENT}
+"""
+TERMINATED = KILLED.replace("SIGKILL", "SIGTERM")
+MAKING_ONE = "StorageEngine.ephemeral().close()"
+SWEEPING = "from mixpanel_data.ephemeral import remove_orphans; remove_orphans()"
+
+#: Makes one while another process sweeps, at that moment, with the script and what follows it.
+SWEPT = f"""
+def strike():
+    assert subprocess.run([sys.executable, "-c", *sys.argv[3:]]).returncode in (0, -signal.SIGKILL)
+{AT_MOMENT}
+open_before = len(os.listdir("/proc/self/fd"))
+with StorageEngine.ephemeral() as storage:
+    assert not todo
+    say((storage.path.parent / "owner.lock").exists())
+    say(storage.create_events_table("jan", make_events(100), EVENTS))
+say(len(os.listdir("/proc/self/fd")) - open_before)
+"""
+
+#: Moments while a folder is made, and while it is removed.
+MAKING = [
+    ("open", "owner.lock"),
+    ("fcntl.flock", ""),
+    ("os.rename", "temporary/.mixpanel_data-"),
+]
+REMOVING = [
+    ("os.rename", "temporary/mixpanel_data-"),
+    ("os.remove", "ephemeral.db"),
+    ("os.remove", "owner.lock"),
+    ("os.rmdir", "temporary/.mixpanel_data-"),
+]
+
+#: Many that make folders as fast as they can, and look whether theirs is there; many that sweep.
+CROWD = """
+import time, traceback
+from mixpanel_data.ephemeral import EphemeralFolder, remove_orphans
+end = time.monotonic() + float(sys.argv[1])
+folders = []
+sys.addaudithook(lambda event, _: folders.append(event) if event == "os.mkdir" else None)
+def make():
+    open_before, made = len(os.listdir("/proc/self/fd")), 0
+    while time.monotonic() < end:
+        folder = EphemeralFolder()
+        folder.database.touch()
+        os.sched_yield()
+        folder.database.unlink()
+        folder.remove()
+        made += 1
+    assert len(os.listdir("/proc/self/fd")) == open_before
+    tell("made", made, len(folders) - made)
+def sweep():
+    while time.monotonic() < end:
+        remove_orphans()
+def tell(*words):
+    os.write(1, (" ".join(map(str, words)) + chr(10)).encode())
+for work in [make] * 8 + [sweep] * 4:
+    if os.fork() == 0:
+        try:
+            work()
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+for _ in range(12):
+    tell("status", os.wait()[1])
 """
 
 
@@ -51,6 +137,48 @@ def test_a_clean_up_that_is_cut_off_is_finished_by_the_next() -> None:
             file.unlink()
     open_another()
     assert not orphan.exists()
+
+
+@pytest.mark.parametrize(("moment", "word"), MAKING + REMOVING)
+def test_nothing_is_left_of_a_process_killed_while_it_makes_or_removes_its_folder(
+    moment: str, word: str, nothing_leaks: Path
+) -> None:
+    with PythonProcess(KILLED + MAKING_ONE, moment, word) as process:
+        assert process.wait() == -signal.SIGKILL, process.errors()
+    assert len(list(nothing_leaks.iterdir())) == 1
+    open_another()
+    assert list(nothing_leaks.iterdir()) == []
+
+
+@pytest.mark.parametrize(("moment", "word"), MAKING + REMOVING)
+@pytest.mark.parametrize(("script", "status"), [("", -signal.SIGTERM), (EXITING, 5)])
+def test_nothing_is_left_when_a_signal_comes_while_a_folder_is_made_or_removed(
+    script: str, status: int, moment: str, word: str, nothing_leaks: Path
+) -> None:
+    with PythonProcess(script + TERMINATED + MAKING_ONE, moment, word) as process:
+        assert process.wait() == status, process.errors()
+    assert list(nothing_leaks.iterdir()) == []
+
+
+@pytest.mark.parametrize(("moment", "word"), MAKING)
+def test_a_folder_that_was_taken_for_an_orphan_is_made_again(moment: str, word: str) -> None:
+    assert run_python(SWEPT, moment, word, SWEEPING) == ["True", "100", "0"]
+
+
+@pytest.mark.parametrize("last", [("os.remove", "owner.lock"), ("os.rmdir", "")])
+def test_a_folder_that_was_taken_by_half_is_made_again(last: tuple[str, str]) -> None:
+    said = run_python(SWEPT, "fcntl.flock", "", KILLED + SWEEPING, *last)
+    assert said == ["True", "100", "0"]
+
+
+def test_a_crowd_that_makes_and_sweeps_at_once_always_succeeds(rounds: int) -> None:
+    with PythonProcess(CROWD, min(30, rounds / 20)) as process:
+        said = process.read_all()
+        assert process.wait() == 0, process.errors()
+    assert said.count("status 0") == 12, process.errors()
+    counts = [line.split() for line in said if line.startswith("made")]
+    made, lost = (sum(int(count[column]) for count in counts) for column in (1, 2))
+    print(f"Made {made} folders, of which {lost} a second time")
 
 
 def test_what_a_living_process_uses_stays_though_it_looks_old(nothing_leaks: Path) -> None:

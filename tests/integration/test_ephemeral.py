@@ -449,11 +449,12 @@ def make_dangling_link(path: Path) -> None:
 
 
 @posix_only
+@pytest.mark.parametrize("name", ["mixpanel_data-1.0", ".mixpanel_data-1.0"])
 @pytest.mark.parametrize("make", [make_file, make_folder, make_link_to_orphan, make_dangling_link])
 def test_what_is_not_ours_is_left_alone_whatever_its_name(
-    own_temporary: Path, make: Callable[[Path], None]
+    own_temporary: Path, make: Callable[[Path], None], name: str
 ) -> None:
-    make(own_temporary / "mixpanel_data-1.0")
+    make(own_temporary / name)
     before = {str(path): path.lstat().st_mode for path in own_temporary.rglob("*")}
     with StorageEngine.ephemeral():
         pass
