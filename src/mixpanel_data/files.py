@@ -1,8 +1,9 @@
 """Export files, read by DuckDB itself, in parallel.
 
-SQL takes the lines that are as nearly all are. Every other line goes to the functions of
-:mod:`mixpanel_data.exports`, which know the rules in full, and a file that DuckDB cannot read at
-all goes to their reader. There is one set of rules, and a short cut for the common case.
+SQL takes the lines that are as nearly all are. It hands out every other line as it is, for the
+functions of :mod:`mixpanel_data.exports`, which know the rules in full, and a file that DuckDB
+cannot read at all goes to their reader. There is one set of rules, and a short cut for the common
+case.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 from sqlalchemy import Table
 
 from mixpanel_data import exports, values
 from mixpanel_data.exports import Record
 from mixpanel_data.interrupts import ctrl_c_waits
-from mixpanel_data.records import arrow_schema
+from mixpanel_data.records import arrow_schema, to_arrow
 from mixpanel_data.settings import Resources
 from mixpanel_data.types import TableType
 
@@ -44,6 +46,9 @@ _THREAD_MEMORY = 128 * 2**20
 _SHORTEST = 30
 
 _CHUNK = 1024 * 1024
+
+#: The column of lines that SQL did not take.
+_LINE = "line"
 
 # A comma before a closing bracket is no JSON, but DuckDB's parser lets it pass.
 _TRAILING_COMMA = r",\s*[}\]]"
@@ -177,6 +182,7 @@ class FileBatches:
         self.schema = arrow_schema(table)
         self.expressions: dict[str, str] = {}
         self._files = files
+        self._columns = list(table.columns)
         threads = min(resources.threads, MOST_THREADS)
         memory = min(resources.memory, _BASE_MEMORY + threads * _THREAD_MEMORY)
         self._settings = {
@@ -194,16 +200,12 @@ class FileBatches:
                 with ctrl_c_waits():
                     batches = self._read(reader)
                 with batches:
-                    yield from iter(lambda: _next_of(batches), None)
-        except (duckdb.Error, pa.ArrowException, OSError) as error:
+                    yield from map(self._completed, batches)
+        except (duckdb.Error, pa.ArrowException, OSError, ValueError) as error:
             raise NotForDuckDBError from error
 
     def _read(self, reader: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
         short_cut = _SHORT_CUTS[self._files.kind]
-        kinds = ", ".join(f"{name} {_UDF_TYPES.get(name, 'VARCHAR')}" for name in short_cut.columns)
-        reader.create_function(
-            "convert", _row_maker(short_cut.convert), ["VARCHAR"], f"STRUCT({kinds})"
-        )
         sources = []
         for number, (compression, paths) in enumerate(groupby(self._files.paths, _compression)):
             reader.execute(f"SET VARIABLE paths_{number} = $1", [[str(path) for path in paths]])
@@ -220,13 +222,23 @@ class FileBatches:
         # Without parameters, because DuckDB 1.5 would read all files before it gives anything.
         return reader.sql(query).to_arrow_reader(BATCH_SIZE)
 
+    def _completed(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Put the lines that SQL did not take into their rows."""
+        lines = batch.column(_LINE)
+        if lines.null_count < len(lines):
+            convert = _SHORT_CUTS[self._files.kind].convert
+            rows = [_row_of(convert, line) for line in lines.drop_null().to_pylist()]
+            for position, column in enumerate(self._columns):
+                cells = to_arrow(column, [row[column.name] for row in rows])
+                filled = pc.replace_with_mask(batch.column(position), lines.is_valid(), cells)
+                batch = batch.set_column(position, column.name, filled)
+        return batch.select(self.schema.names)
 
-def _next_of(batches: pa.RecordBatchReader) -> pa.RecordBatch | None:
-    with ctrl_c_waits():  # within DuckDB it would become an error of a line
-        return next(batches, None)
 
-
-_UDF_TYPES = {"event_time": "TIMESTAMP", "last_seen": "TIMESTAMP"}
+def _row_of(convert: Callable[[bytes], Record], line: str) -> Record:
+    row: dict[str, Any] = convert(line.encode())
+    row["properties"] = values.document(row["properties"]).decode()
+    return row
 
 
 def _matches(path: str | os.PathLike[str]) -> list[Path]:
@@ -257,19 +269,6 @@ def _is_intact(path: Path) -> bool:
     return True
 
 
-def _row_maker(convert: Callable[[bytes], Record]) -> Callable[[str], Record]:
-    """Make the function that DuckDB calls for the lines that SQL does not take."""
-
-    def row_of(line: str) -> Record:
-        row: dict[str, Any] = convert(line.encode())
-        row["properties"] = values.document(row["properties"]).decode()
-        for name in _UDF_TYPES.keys() & row.keys():
-            row[name] = row[name] and row[name].replace(tzinfo=None)
-        return row
-
-    return row_of
-
-
 # Events have less than 1 MB. The default of 16 MB takes too large a buffer for every thread.
 _FILES = (
     "SELECT json FROM read_ndjson_objects(getvariable('{variable}'), "
@@ -286,8 +285,8 @@ _QUERY = """
         SELECT CASE
             WHEN {condition} AND NOT regexp_matches(line, '{trailing_comma}')
                 AND NOT contains(rest, 'NaN') AND NOT contains(rest, 'Infinity')
-            THEN {{{made}}} ELSE convert(line) END AS r
+            THEN {{{made}}} END AS r, line
         FROM taken_apart
     )
-    SELECT {taken} FROM made
+    SELECT {taken}, if(r IS NULL, line, NULL) AS line FROM made
 """
