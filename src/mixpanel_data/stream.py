@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol, cast
 from uuid import uuid4
@@ -98,6 +97,11 @@ class BatchQueue:
         self._reading = False
         self._slots.put(None)
 
+    def wait(self) -> None:
+        """Wait until nobody reads any more."""
+        while self._reading:
+            self._slots.get()
+
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Yield the batches in the reader's thread, until the writer ends.
 
@@ -163,13 +167,18 @@ def insert_batches(
             if progress is not None:
                 progress(rows)
         queue.finish()
-        thread.join()
+        queue.wait()
     except BaseException:
         if os.getpid() == pid:  # the iterator may have forked, and the thread is the parent's
-            dbapi.interrupt()
-            with suppress(RuntimeError):  # interrupted before it had started: it will do nothing
-                thread.join()
+            with ctrl_c_waits():  # who is in a hurry presses it twice
+                dbapi.interrupt()
+                if thread.ident is not None:
+                    # After Ctrl-C, `join` may take a thread for dead that is not:
+                    # https://github.com/python/cpython/issues/90882
+                    queue.wait()
+                    thread.join()
         raise
+    thread.join()
     if failures:
         raise failures[0]
     dbapi.unregister(source.name)

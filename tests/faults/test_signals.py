@@ -116,6 +116,23 @@ with StorageEngine.memory() as storage:
     assert run_python(script, export, rounds // 2) == ["interrupted"] * (rounds // 2)
 
 
+def test_ctrl_c_while_duckdb_stores_the_last_rows_is_ctrl_c(path: Path, rounds: int) -> None:
+    script = """
+def data():
+    for number in range(4000):
+        yield make_event(number, properties={"text": str(number) * 1000})
+    signal.setitimer(signal.ITIMER_REAL, 0.002)
+signal.signal(signal.SIGALRM, signal.default_int_handler)
+with StorageEngine(sys.argv[1], config={"threads": 1}) as storage:
+    for _ in range(int(sys.argv[2])):
+        try:
+            storage.create_events_table("jan", data(), EVENTS)
+        except KeyboardInterrupt:
+            say(storage.table_exists("jan"))
+"""
+    assert run_python(script, path, rounds) == ["False"] * rounds
+
+
 def state_of_file(path: Path) -> dict[str, dict[int, int]]:
     with StorageEngine(path) as storage:
         return state_of(storage)
