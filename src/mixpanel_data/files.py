@@ -24,6 +24,7 @@ import pyarrow.compute as pc
 from sqlalchemy import Table
 
 from mixpanel_data import exports, values
+from mixpanel_data.dialect.errors import driver_errors
 from mixpanel_data.exports import Record
 from mixpanel_data.interrupts import ctrl_c_waits
 from mixpanel_data.records import arrow_schema, to_arrow
@@ -197,7 +198,7 @@ class FileBatches:
             if not all(map(_is_intact, self._files.paths)):
                 raise NotForDuckDBError
             with duckdb.connect(":memory:", config={**self._settings}) as reader:
-                with ctrl_c_waits():
+                with ctrl_c_waits(), driver_errors():
                     batches = self._read(reader)
                 with batches:
                     yield from map(self._completed, batches)

@@ -154,7 +154,8 @@ def insert_batches(
 
     dbapi.on_interrupt = queue.abort
     reader = pa.RecordBatchReader.from_batches(batches.schema, iter(queue))
-    dbapi.register(source.name, reader)
+    with ctrl_c_waits():  # DuckDB would make an error of it while it asks Python for the schema
+        dbapi.register(source.name, reader)
     rows, pid = 0, os.getpid()
     thread = threading.Thread(target=store, name="mixpanel_data-load", daemon=True)
     try:

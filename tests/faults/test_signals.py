@@ -100,6 +100,8 @@ def test_ctrl_c_in_a_load_from_files_is_never_lost(tmp_path: Path, rounds: int) 
 from mixpanel_data import files
 import random
 signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
+# In a callback of a weak reference, of which `threading` has some, Python itself loses it.
+sys.unraisablehook = lambda _: signal.setitimer(signal.ITIMER_REAL, 0.01)
 with StorageEngine.memory() as storage:
     storage.load_events_export("jan", sys.argv[1], EVENTS)
     for _ in range(int(sys.argv[2])):
@@ -122,7 +124,7 @@ def data():
     for number in range(4000):
         yield make_event(number, properties={"text": str(number) * 1000})
     signal.setitimer(signal.ITIMER_REAL, 0.002)
-signal.signal(signal.SIGALRM, signal.default_int_handler)
+signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
 with StorageEngine(sys.argv[1], config={"threads": 1}) as storage:
     for _ in range(int(sys.argv[2])):
         try:

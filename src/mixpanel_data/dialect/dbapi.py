@@ -186,7 +186,7 @@ class Connection:
         self._current = None
         if not self.closed:
             # DuckDB 2.0's abort() would fail the transaction after an INSERT … RETURNING.
-            with suppress(*_BEING_CLOSED, TransactionException):
+            with suppress(*_BEING_CLOSED, TransactionException), driver_errors():
                 self.driver.execute("SELECT 1").fetchall()
 
     def register(self, name: str, data: object) -> None:
