@@ -40,7 +40,7 @@ _BUSY: tuple[type[duckdb.Error], ...] = tuple(
     getattr(duckdb, name) for name in ("ResourceInUseException",) if hasattr(duckdb, name)
 )
 
-DEFAULT_LOAD_MEMORY_LIMIT = "192MiB"
+DEFAULT_LOAD_MEMORY_LIMIT = "160MiB"
 
 _T = TypeVar("_T")
 

@@ -96,7 +96,8 @@ def create(connection: Connection, load: Load, *, primary_key: bool) -> int:
     if sieve.held is None:
         dropped = drop_repeated(connection, landing, table, load.on_conflict)
     elif sieve.held.rows:
-        dropped = _merge(connection, load, sieve.held)
+        with load.budget():  # all keys are read, which DuckDB would keep in memory
+            dropped = _merge(connection, load, sieve.held)
     else:
         dropped = Dropped()
     report(table, dropped)
