@@ -16,18 +16,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, groupby
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Table
 
-from mixpanel_data import exports, values
+from mixpanel_data import exports
 from mixpanel_data.dialect.errors import driver_errors
 from mixpanel_data.exports import Record
 from mixpanel_data.interrupts import ctrl_c_waits
-from mixpanel_data.records import arrow_schema, to_arrow
+from mixpanel_data.records import RecordBatches, arrow_schema
 from mixpanel_data.settings import Resources
 from mixpanel_data.types import TableType
 
@@ -47,9 +46,6 @@ _THREAD_MEMORY = 128 * 2**20
 _SHORTEST = 30
 
 _CHUNK = 1024 * 1024
-
-#: The column of lines that SQL did not take.
-_LINE = "line"
 
 # A comma before a closing bracket is no JSON, but DuckDB's parser lets it pass.
 _TRAILING_COMMA = r",\s*[}\]]"
@@ -183,7 +179,8 @@ class FileBatches:
         self.schema = arrow_schema(table)
         self.expressions: dict[str, str] = {}
         self._files = files
-        self._columns = list(table.columns)
+        self._table = table
+        self._convert = _SHORT_CUTS[files.kind].convert
         threads = min(resources.threads, MOST_THREADS)
         memory = min(resources.memory, _BASE_MEMORY + threads * _THREAD_MEMORY)
         self._settings = {
@@ -225,21 +222,15 @@ class FileBatches:
 
     def _completed(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Put the lines that SQL did not take into their rows."""
-        lines = batch.column(_LINE)
+        lines = batch.column("line")
         if lines.null_count < len(lines):
-            convert = _SHORT_CUTS[self._files.kind].convert
-            rows = [_row_of(convert, line) for line in lines.drop_null().to_pylist()]
-            for position, column in enumerate(self._columns):
-                cells = to_arrow(column, [row[column.name] for row in rows])
+            records = map(self._convert, map(str.encode, lines.drop_null().to_pylist()))
+            made = pa.Table.from_batches(RecordBatches(records, self._table)).combine_chunks()
+            for position, name in enumerate(self.schema.names):
+                cells = made.column(name).chunk(0)
                 filled = pc.replace_with_mask(batch.column(position), lines.is_valid(), cells)
-                batch = batch.set_column(position, column.name, filled)
+                batch = batch.set_column(position, name, filled)
         return batch.select(self.schema.names)
-
-
-def _row_of(convert: Callable[[bytes], Record], line: str) -> Record:
-    row: dict[str, Any] = convert(line.encode())
-    row["properties"] = values.document(row["properties"]).decode()
-    return row
 
 
 def _matches(path: str | os.PathLike[str]) -> list[Path]:
