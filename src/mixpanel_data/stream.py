@@ -6,7 +6,6 @@ so it stores one batch while the next is made, and a producer that is faster has
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from queue import SimpleQueue
@@ -17,6 +16,7 @@ import pyarrow as pa
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Insert,
     Table,
     column,
     insert,
@@ -115,6 +115,62 @@ class BatchQueue:
             raise InterruptedError("The load was abandoned.")
 
 
+class _Storing(threading.Thread):
+    """The thread in which DuckDB runs the INSERT: a worker of the dialect's connection.
+
+    Args:
+        connection: Where it runs.
+        dbapi: The dialect's connection below.
+        statement: The INSERT, which reads the queue.
+        queue: The batches.
+
+    Attributes:
+        failure: What the statement raised, None for nothing.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        dbapi: dialect.Connection,
+        statement: Insert,
+        queue: BatchQueue,
+    ) -> None:
+        super().__init__(name="mixpanel_data-load", daemon=True)
+        self.failure: BaseException | None = None
+        self._connection = connection
+        self._dbapi = dbapi
+        self._statement = statement
+        self._queue = queue
+
+    def run(self) -> None:
+        """Run the statement."""
+        try:
+            if not self._queue.aborted:
+                self._connection.execute(self._statement)
+        except BaseException as error:
+            self.failure = error
+        finally:
+            self._queue.stop_reading()
+
+    def abort(self) -> None:
+        """Make the statement fail; it is deaf to DuckDB's interrupt while it waits for a batch."""
+        self._queue.abort()
+
+    def stop(self) -> None:
+        """Interrupt the statement, and wait until it has ended."""
+        with ctrl_c_waits():  # who is in a hurry presses it twice
+            self._dbapi.interrupt()
+            self.wait()
+
+    def wait(self) -> None:
+        """Wait for the end of the statement, unless it is the statement that asks."""
+        if threading.current_thread() is not self:
+            # After Ctrl-C, `join` may take a thread for dead that is not:
+            # https://github.com/python/cpython/issues/90882
+            self._queue.wait()
+            self.join()
+
+
 def insert_batches(
     connection: Connection,
     target: Table,
@@ -141,26 +197,14 @@ def insert_batches(
     cells: list[ColumnElement[Any]] = [literal_column(expression) for expression in expressions]
     statement = insert(target).from_select(names, select(*cells).select_from(source))
     queue = BatchQueue()
-    failures: list[BaseException] = []
-
-    def store() -> None:
-        try:
-            if not queue.aborted:
-                connection.execute(statement)
-        except BaseException as error:
-            failures.append(error)
-        finally:
-            queue.stop_reading()
-
-    dbapi.on_interrupt = queue.abort
-    reader = pa.RecordBatchReader.from_batches(batches.schema, iter(queue))
-    with ctrl_c_waits():  # DuckDB would make an error of it while it asks Python for the schema
+    storing = _Storing(connection, dbapi, statement, queue)
+    with ctrl_c_waits():  # or it would be lost in DuckDB, and the thread wait for a lock of ours
+        reader = pa.RecordBatchReader.from_batches(batches.schema, iter(queue))
         dbapi.register(source.name, reader)
-    rows, pid = 0, os.getpid()
-    thread = threading.Thread(target=store, name="mixpanel_data-load", daemon=True)
+        storing.start()
+        dbapi.worker = storing
+    rows = 0
     try:
-        with ctrl_c_waits():  # the new thread could be left waiting for a lock of ours
-            thread.start()
         for batch in batches:
             if not queue.put(batch):
                 break
@@ -168,19 +212,11 @@ def insert_batches(
             if progress is not None:
                 progress(rows)
         queue.finish()
-        queue.wait()
+        storing.wait()
     except BaseException:
-        if os.getpid() == pid:  # the iterator may have forked, and the thread is the parent's
-            with ctrl_c_waits():  # who is in a hurry presses it twice
-                dbapi.interrupt()
-                if thread.ident is not None:
-                    # After Ctrl-C, `join` may take a thread for dead that is not:
-                    # https://github.com/python/cpython/issues/90882
-                    queue.wait()
-                    thread.join()
+        dbapi.stop_worker()
         raise
-    thread.join()
-    if failures:
-        raise failures[0]
+    dbapi.worker = None
+    if storing.failure is not None:
+        raise storing.failure
     dbapi.unregister(source.name)
-    dbapi.on_interrupt = None

@@ -135,6 +135,41 @@ with StorageEngine(sys.argv[1], config={"threads": 1}) as storage:
     assert run_python(script, path, rounds) == ["False"] * rounds
 
 
+def test_a_second_ctrl_c_comes_through_wherever_the_first_has_got_to() -> None:
+    script = """
+import threading, mixpanel_data
+PACKAGE = os.path.dirname(mixpanel_data.__file__)
+
+def pressed_again_at(call):
+    "Yield events; press Ctrl-C, and again as soon as functions of ours were called that often."
+    yield from make_events(3000)
+    def watch(frame, what, _):
+        nonlocal call
+        if what == "call" and frame.f_code.co_filename.startswith(PACKAGE):
+            call -= 1
+            if call == 0:
+                sys.setprofile(None)
+                signal.raise_signal(signal.SIGINT)
+    sys.setprofile(watch)
+    raise KeyboardInterrupt
+
+with StorageEngine.memory() as storage:
+    calls, pressed_twice = 0, True
+    while pressed_twice:
+        calls += 1
+        try:
+            storage.create_events_table("jan", pressed_again_at(calls), EVENTS, batch_size=500)
+        except KeyboardInterrupt:
+            pressed_twice = sys.getprofile() is None
+            sys.setprofile(None)
+        assert threading.active_count() == 1
+        assert storage.create_events_table("jan", make_events(1), EVENTS) == 1
+        storage.drop_table("jan")
+    say(calls > 10)
+"""
+    assert run_python(script) == ["True"]
+
+
 def state_of_file(path: Path) -> dict[str, dict[int, int]]:
     with StorageEngine(path) as storage:
         return state_of(storage)

@@ -89,6 +89,18 @@ class Guard(Protocol):
         ...
 
 
+class Worker(Protocol):
+    """Runs a statement of a connection in another thread."""
+
+    def abort(self) -> None:
+        """Make the statement fail that waits for its input: it is deaf to DuckDB's interrupt."""
+        ...
+
+    def stop(self) -> None:
+        """Interrupt the statement, and wait until it has ended."""
+        ...
+
+
 class Connection:
     """One DuckDB connection with a transaction of its own.
 
@@ -101,8 +113,8 @@ class Connection:
         closed: True when the DuckDB connection is closed, by us or with its whole database.
         autocommit: True when ``begin()`` shall start nothing, so that every statement commits
             by itself.
-        on_interrupt: What :meth:`interrupt` calls first, None for nothing: a statement that waits
-            for its input is deaf to DuckDB's own interrupt.
+        worker: Runs a statement in another thread, None for nobody. It is stopped before the
+            transaction is rolled back: DuckDB takes one call at a time.
         statement_guard: Watches over the statements, None for nobody.
     """
 
@@ -113,7 +125,7 @@ class Connection:
         self._guard = guard
         self.closed = False
         self.autocommit = False
-        self.on_interrupt: Callable[[], object] | None = None
+        self.worker: Worker | None = None
         self.statement_guard: Guard | None = None
         self._in_transaction = False
         self._failed = False
@@ -166,6 +178,7 @@ class Connection:
 
         In autocommit mode that is one which the application began in SQL.
         """
+        self.stop_worker()
         if self._current is not None and (cursor := self._current()) is not None:
             cursor.lose()
         self._current = None
@@ -209,14 +222,21 @@ class Connection:
 
     def interrupt(self) -> None:
         """Make the running statement fail, if there is one; from any thread."""
-        if self.on_interrupt is not None:
-            self.on_interrupt()
+        if (worker := self.worker) is not None:
+            worker.abort()
         with suppress(duckdb.ConnectionException):  # closed already
             self.driver.interrupt()
+
+    def stop_worker(self) -> None:
+        """Make the statement of the worker fail, if there is one, and wait for its end."""
+        if (worker := self.worker) is not None and not self.closed:
+            worker.stop()
+            self.worker = None
 
     def close(self) -> None:
         """Close the DuckDB connection; an open transaction is rolled back."""
         if not self.closed:
+            self.stop_worker()
             self.closed = True
             self.driver.close()
 
