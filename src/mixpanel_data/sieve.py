@@ -7,7 +7,7 @@ So a row whose key may have come before is held back instead, and settled at the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,16 @@ MAX_HELD_BYTES = 16 * 1024 * 1024
 
 #: Size of the Bloom filter: 32 MiB. Of ten million keys it wrongly suspects about 15,000.
 FILTER_WORDS = 2**22
+
+
+#: Bytes that are hashed at a time, and from how many on a key is long enough for Python's hash.
+_WORD, _LONG = 8, 256
+
+#: Masks for the first 0 to 8 bytes of a little-endian word.
+_FIRST_BYTES = np.array([2 ** (8 * count) - 1 for count in range(_WORD + 1)], np.uint64)
+
+#: 2**64 divided by the golden ratio (Knuth, "The Art of Computer Programming", 6.4).
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 
 class BloomFilter:
@@ -35,15 +45,18 @@ class BloomFilter:
     def __init__(self, words: int) -> None:
         self._words = np.zeros(words, np.uint64)
 
-    def add(self, keys: Sequence[str]) -> npt.NDArray[np.bool_]:
+    def add(self, keys: pa.StringArray) -> npt.NDArray[np.bool_]:
         """Add keys; tell for each whether it may have come before. False is certain."""
-        hashes = np.fromiter(map(hash, keys), np.int64, len(keys)).view(np.uint64)
-        words = hashes & np.uint64(len(self._words) - 1)
+        hashes = hashes_of(keys)
+        words = (hashes & np.uint64(len(self._words) - 1)).astype(np.intp)
         bits = np.zeros_like(hashes)
         for shift in (40, 46, 52, 58):
             bits |= np.uint64(1) << (hashes >> np.uint64(shift) & np.uint64(63))
         before: npt.NDArray[np.bool_] = self._words[words] & bits == bits
-        np.bitwise_or.at(self._words, words, bits)
+        while len(words):
+            self._words[words] |= bits
+            lost = self._words[words] & bits != bits  # of several for one word, the last is stored
+            words, bits = words[lost], bits[lost]
         in_order = np.sort(hashes)
         repeated = in_order[1:][in_order[1:] == in_order[:-1]]
         if len(repeated):
@@ -51,6 +64,41 @@ class BloomFilter:
             first = found[np.unique(hashes[found], return_index=True)[1]]
             before[np.setdiff1d(found, first)] = True
         return before
+
+
+def hashes_of(keys: pa.StringArray) -> npt.NDArray[np.uint64]:
+    """Return a hash of each key, the same for the same key in this process.
+
+    It takes eight bytes of all keys at a time, which is several times as fast as a call per key.
+
+    Args:
+        keys: Strings, none of them NULL.
+    """
+    _, offsets, data = keys.buffers()
+    ends = np.frombuffer(offsets, np.int32, len(keys) + 1, keys.offset * 4).astype(np.intp)
+    start, stop = int(ends[0]), int(ends[-1])
+    text = (b"" if data is None else data.slice(start, stop - start).to_pybytes()) + bytes(_WORD)
+    words = np.ndarray(len(text) - _WORD + 1, "<u8", text, strides=(1,))  # one at every byte
+    places, lengths = ends[:-1] - start, np.diff(ends)
+    longest = int(lengths.max(initial=0))
+    shortest = int(lengths.min(initial=longest))
+    hashes = _mixed(lengths.astype(np.uint64) + np.uint64(1))
+    for done in range(0, min(longest, _LONG), _WORD):
+        rows: slice | npt.NDArray[np.intp] = slice(None)
+        mask = _FIRST_BYTES[_WORD]
+        if done + _WORD > shortest:
+            rows = np.flatnonzero(lengths > done)
+            mask = _FIRST_BYTES[np.minimum(lengths[rows] - done, _WORD)]
+        hashes[rows] = _mixed(hashes[rows] ^ words[places[rows] + done] & mask)
+    for position in np.flatnonzero(lengths > _LONG).tolist():
+        hashes[position] = hash(keys[position].as_py()) % 2**64
+    return _mixed(hashes)
+
+
+def _mixed(numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """Spread what tells numbers apart over all their bits."""
+    products = numbers * _MULTIPLIER
+    return products ^ products >> np.uint64(32)
 
 
 class HeldBack:
@@ -128,7 +176,7 @@ class Sieve:
             if self._joined_after is not None:
                 yield batch
                 continue
-            suspect = seen.add(batch.column(self._key).to_pylist())
+            suspect = seen.add(batch.column(self._key))
             if suspect.any():
                 self._aside.add(batch.filter(_mask(suspect)), start + np.flatnonzero(suspect))
                 batch = batch.filter(_mask(~suspect))

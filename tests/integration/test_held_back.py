@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mixpanel_data import RecordError, StorageEngine, sieve
-from mixpanel_data.sieve import BloomFilter
+from mixpanel_data.sieve import BloomFilter, hashes_of
 from tests.conftest import EVENTS, Record, make_event, make_events
 
 Recorder = Callable[[StorageEngine], list[str]]
@@ -153,7 +153,7 @@ def test_the_filter_never_takes_an_old_key_for_a_new_one(first: list[str], then:
     seen = BloomFilter(64)
     before: set[str] = set()
     for keys in (first, then):
-        suspected = seen.add(keys)
+        suspected = seen.add(pa.array(keys, pa.string()))
         for key, suspect in zip(keys, suspected, strict=True):
             assert suspect or key not in before
             before.add(key)
@@ -162,7 +162,30 @@ def test_the_filter_never_takes_an_old_key_for_a_new_one(first: list[str], then:
 def test_the_filter_hardly_ever_takes_a_new_key_for_an_old_one() -> None:
     seen = BloomFilter(sieve.FILTER_WORDS)
     for start in range(0, 200_000, 10_000):
-        assert seen.add([f"key-{number}" for number in range(start, start + 10_000)]).sum() < 50
+        keys = [f"key-{number}" for number in range(start, start + 10_000)]
+        assert seen.add(pa.array(keys)).sum() < 50
+
+
+#: Of every length about the borders of the words that are hashed at a time, and long ones.
+keys = st.builds(
+    lambda start, middle, count, end: start + middle * count + end,
+    st.text(max_size=9),
+    st.sampled_from("a\0é"),
+    st.sampled_from([0, 7, 8, 9, 100, 247, 248, 256, 1000]),
+    st.text(max_size=9),
+)
+
+
+@given(st.lists(keys, unique=True), st.data())
+def test_a_key_has_one_hash_wherever_it_stands_and_no_other_key_has_it(
+    several: list[str], data: st.DataObject
+) -> None:
+    alone = [int(hashes_of(pa.array([key]))[0]) for key in several]
+    assert len({*alone}) == len(several)
+    start = data.draw(st.integers(0, len(several)))
+    stop = data.draw(st.integers(start, len(several)))
+    beside = hashes_of(pa.array(several, pa.string())[start:stop])
+    assert beside.tolist() == alone[start:stop]
 
 
 @pytest.mark.parametrize("version", [None, "v1.2.0"])
