@@ -11,11 +11,12 @@ from __future__ import annotations
 import errno
 import gzip
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
@@ -30,6 +31,9 @@ from mixpanel_data.records import RecordBatches, arrow_schema
 from mixpanel_data.settings import Resources
 from mixpanel_data.types import TableType
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 ExportPaths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 #: Rows of a batch.
@@ -42,7 +46,7 @@ MOST_THREADS = 4
 _BASE_MEMORY = 256 * 2**20
 _THREAD_MEMORY = 128 * 2**20
 
-#: No line of an export has fewer bytes.
+#: No line of an export has fewer bytes, and DuckDB ignores files of one.
 _SHORTEST = 30
 
 _CHUNK = 1024 * 1024
@@ -191,14 +195,21 @@ class FileBatches:
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Read the files."""
+        paths = self._files.paths
         try:
-            if not all(map(_is_intact, self._files.paths)):
+            if any(path.stat().st_size < _SHORTEST for path in paths):
                 raise NotForDuckDBError
-            with duckdb.connect(":memory:", config={**self._settings}) as reader:
+            with (
+                _Checksums([path for path in paths if exports.is_compressed(path)]) as checksums,
+                duckdb.connect(":memory:", config={**self._settings}) as reader,
+            ):
                 with ctrl_c_waits(), driver_errors():
                     batches = self._read(reader)
                 with batches:
                     yield from map(self._completed, batches)
+                checksums.join()
+                if checksums.are_wrong:
+                    raise NotForDuckDBError
         except (duckdb.Error, pa.ArrowException, OSError, ValueError) as error:
             raise NotForDuckDBError from error
 
@@ -233,6 +244,44 @@ class FileBatches:
         return batch.select(self.schema.names)
 
 
+class _Checksums(threading.Thread):
+    """Reads compressed files in another thread, because DuckDB ignores their checksums.
+
+    Args:
+        paths: The files.
+
+    Attributes:
+        are_wrong: True when a file was found that is damaged.
+    """
+
+    def __init__(self, paths: list[Path]) -> None:
+        super().__init__(name="mixpanel_data-checksums", daemon=True)
+        self.are_wrong = False
+        self._paths = paths
+        self._wanted = True
+
+    def __enter__(self) -> Self:
+        """Start reading."""
+        with ctrl_c_waits():
+            self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give up, unless all is read."""
+        self._wanted = False
+        self.join()
+
+    def run(self) -> None:
+        """Read the files."""
+        try:
+            for path in self._paths:
+                with gzip.open(path) as file:
+                    while self._wanted and file.read(_CHUNK):
+                        pass
+        except (*exports.DAMAGED, OSError):
+            self.are_wrong = True
+
+
 def _matches(path: str | os.PathLike[str]) -> list[Path]:
     given = Path(path)
     if given.exists():
@@ -246,19 +295,6 @@ def _matches(path: str | os.PathLike[str]) -> list[Path]:
 
 def _compression(path: Path) -> str:
     return "gzip" if exports.is_compressed(path) else "uncompressed"
-
-
-def _is_intact(path: Path) -> bool:
-    """Tell whether a file can be an export: DuckDB ignores checksums, and files of one byte."""
-    if path.stat().st_size < _SHORTEST:
-        return False
-    if exports.is_compressed(path):
-        with gzip.open(path) as file, suppress(*exports.DAMAGED):
-            while file.read(_CHUNK):
-                pass
-            return True
-        return False
-    return True
 
 
 # Events have less than 1 MB. The default of 16 MB takes too large a buffer for every thread.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
@@ -124,6 +125,34 @@ def test_compressed_files_are_told_by_their_content(storage: StorageEngine, file
     storage.load_events_export("packed", packed, EVENTS)
     storage.load_events_export("plain", plain, EVENTS)
     assert rows_of(storage, "packed") == rows_of(storage, "plain")
+
+
+def test_a_wrong_checksum_is_refused_though_every_line_can_be_read(
+    storage: StorageEngine, file: Path
+) -> None:
+    damaged = bytearray(gzip.compress(file.read_bytes()))
+    damaged[-8] ^= 1  # where gzip's trailer has the checksum (RFC 1952)
+    (wrong := file.with_name("wrong.gz")).write_bytes(damaged)
+    with pytest.raises(ExportLineError, match="CRC") as caught:
+        storage.load_events_export("t", [file, wrong], EVENTS)
+    assert caught.value.path == wrong
+    assert storage.list_tables() == []
+
+
+def test_a_load_of_compressed_files_that_is_given_up_leaves_no_thread(
+    storage: StorageEngine, file: Path
+) -> None:
+    packed = file.with_name("packed.gz")
+    packed.write_bytes(gzip.compress(file.read_bytes(), 1) * 200)
+    before = threading.active_count()
+
+    def progress(rows: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        storage.load_events_export("t", packed, EVENTS, progress)
+    assert threading.active_count() == before
+    assert storage.list_tables() == []
 
 
 def test_loading_again_by_append_adds_nothing(storage: StorageEngine) -> None:
