@@ -46,7 +46,7 @@ MOST_THREADS = 4
 _BASE_MEMORY = 256 * 2**20
 _THREAD_MEMORY = 128 * 2**20
 
-#: No line of an export has fewer bytes, and DuckDB ignores files of one.
+#: No line of an export has fewer bytes.
 _SHORTEST = 30
 
 _CHUNK = 1024 * 1024
@@ -195,20 +195,17 @@ class FileBatches:
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Read the files."""
-        paths = self._files.paths
         try:
-            if any(path.stat().st_size < _SHORTEST for path in paths):
-                raise NotForDuckDBError
             with (
-                _Checksums([path for path in paths if exports.is_compressed(path)]) as checksums,
+                _Checks(self._files.paths) as checks,
                 duckdb.connect(":memory:", config={**self._settings}) as reader,
             ):
                 with ctrl_c_waits(), driver_errors():
                     batches = self._read(reader)
                 with batches:
                     yield from map(self._completed, batches)
-                checksums.join()
-                if checksums.are_wrong:
+                checks.join()
+                if checks.failed:
                     raise NotForDuckDBError
         except (duckdb.Error, pa.ArrowException, OSError, ValueError) as error:
             raise NotForDuckDBError from error
@@ -244,42 +241,48 @@ class FileBatches:
         return batch.select(self.schema.names)
 
 
-class _Checksums(threading.Thread):
-    """Reads compressed files in another thread, because DuckDB ignores their checksums.
+class _Checks(threading.Thread):
+    """Looks in another thread for what DuckDB overlooks: wrong checksums, files of one byte.
 
     Args:
         paths: The files.
 
     Attributes:
-        are_wrong: True when a file was found that is damaged.
+        failed: True when there was something.
     """
 
     def __init__(self, paths: list[Path]) -> None:
-        super().__init__(name="mixpanel_data-checksums", daemon=True)
-        self.are_wrong = False
+        super().__init__(name="mixpanel_data-checks", daemon=True)
+        self.failed = False
         self._paths = paths
         self._wanted = True
 
     def __enter__(self) -> Self:
-        """Start reading."""
+        """Start looking."""
         with ctrl_c_waits():
             self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Give up, unless all is read."""
+        """Give up, unless all is done."""
         self._wanted = False
         self.join()
 
     def run(self) -> None:
-        """Read the files."""
+        """Look at the files."""
         try:
-            for path in self._paths:
-                with gzip.open(path) as file:
-                    while self._wanted and file.read(_CHUNK):
-                        pass
+            self.failed = any(self._size_of(path) < _SHORTEST for path in self._paths)
         except (*exports.DAMAGED, OSError):
-            self.are_wrong = True
+            self.failed = True
+
+    def _size_of(self, path: Path) -> int:
+        if not exports.is_compressed(path):
+            return path.stat().st_size
+        size = 0
+        with gzip.open(path) as file:
+            while self._wanted and (chunk := file.read(_CHUNK)):
+                size += len(chunk)
+        return size
 
 
 def _matches(path: str | os.PathLike[str]) -> list[Path]:

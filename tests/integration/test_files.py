@@ -139,6 +139,16 @@ def test_a_wrong_checksum_is_refused_though_every_line_can_be_read(
     assert storage.list_tables() == []
 
 
+@pytest.mark.parametrize("name", ["a.jsonl", "a-name-that-the-header-of-gzip-also-has.jsonl.gz"])
+def test_a_file_of_one_byte_is_not_overlooked(
+    storage: StorageEngine, tmp_path: Path, name: str
+) -> None:
+    with (gzip.open if name.endswith("gz") else open)(tmp_path / name, "wb") as file:
+        file.write(b"x")
+    with pytest.raises(ExportLineError, match="line 1"):
+        storage.load_events_export("t", tmp_path / name, EVENTS)
+
+
 def test_a_load_of_compressed_files_that_is_given_up_leaves_no_thread(
     storage: StorageEngine, file: Path
 ) -> None:
