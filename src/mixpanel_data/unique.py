@@ -13,8 +13,8 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     Column,
+    ColumnElement,
     Connection,
     Delete,
     MetaData,
@@ -40,14 +40,14 @@ logger = logging.getLogger("mixpanel_data")
 
 _ROWID = literal_column("rowid", BigInteger)
 
-#: Landed rows with a key that another row has: which they are, the key, and whether the two are
-#: different events. To find them takes nearly all the time, so it is done once.
+#: Landed rows whose key another row has: where the two are, and the key. To find them takes nearly
+#: all the time, so it is done once.
 _CONFLICTS = Table(
     "_conflicts",
     MetaData(),
     Column("position", BigInteger),
+    Column("other", BigInteger),
     Column("key", String),
-    Column("differs", Boolean),
     prefixes=["TEMPORARY"],
 )
 
@@ -108,26 +108,15 @@ def drop_repeated(
     keys, rows = connection.execute(select(func.count(distinct(key)), func.count())).one()
     if rows == keys:
         return Dropped()
-    window: dict[str, Any] = {
-        "partition_by": key,
-        "order_by": _ROWID.desc() if on_conflict == "replace" else _ROWID.asc(),
-    }
-    differs = [
-        landing.c[name].is_distinct_from(func.first_value(landing.c[name]).over(**window))
-        for name in _identity(table)
-    ]
+    kept_first = _ROWID.desc() if on_conflict == "replace" else _ROWID.asc()
+    kept = func.first_value(_ROWID).over(partition_by=key, order_by=kept_first)
     ranked = (
-        select(
-            _ROWID.label("position"),
-            key.label("key"),
-            or_(false(), *differs).label("differs"),
-            func.row_number().over(**window).label("rank"),
-        )
+        select(_ROWID.label("position"), kept.label("other"), key.label("key"))
         .where(key.in_(select(key).group_by(key).having(func.count() > 1)))
         .subquery()
     )
-    surplus = select(ranked.c.position, ranked.c.key, ranked.c.differs).where(ranked.c.rank > 1)
-    return _settle(connection, landing, key.name, on_conflict, surplus, _losing(landing))
+    surplus = select(ranked).where(ranked.c.position != ranked.c.other)
+    return _settle(connection, landing, landing, key.name, on_conflict, surplus, _losing(landing))
 
 
 def settle_with_existing(
@@ -144,31 +133,29 @@ def settle_with_existing(
     Raises:
         DuplicateRecordError: A key is taken and ``on_conflict`` is ``"error"``.
     """
-    key, landed = key_of(table), landing.alias("landed")
+    key = key_of(table).name
+    landed, other = landing.alias("landed"), table.alias("other")
     # Of the rows that are there already, this reads the keys alone.
-    is_taken = landed.c[key.name].in_(select(key))
-    if not connection.scalar(select(func.count()).select_from(landed).where(is_taken)):
-        return Dropped()
-    differs = [landed.c[name].is_distinct_from(table.c[name]) for name in _identity(table)]
-    position = literal_column("landed.rowid", BigInteger)
-    taken = (
-        select(position, landed.c[key.name], func.bool_or(or_(false(), *differs)))
-        .join_from(landed, table, landed.c[key.name] == key)
-        .group_by(position, landed.c[key.name])
-    )
+    columns: list[ColumnElement[Any]] = [_rowid_of("landed"), _rowid_of("other"), landed.c[key]]
+    taken = select(*columns).join_from(landed, other, landed.c[key] == other.c[key])
     losing = _losing(landing)
     if on_conflict == "replace":
-        losing = delete(table).where(key.in_(select(_CONFLICTS.c.key)))
-    return _settle(connection, landing, key.name, on_conflict, taken, losing)
+        losing = delete(table).where(table.c[key].in_(select(_CONFLICTS.c.key)))
+    return _settle(connection, landing, table, key, on_conflict, taken, losing)
 
 
 def _losing(landing: Table) -> Delete:
     return delete(landing).where(_ROWID.in_(select(_CONFLICTS.c.position)))
 
 
+def _rowid_of(alias: str) -> ColumnElement[int]:
+    return literal_column(f"{alias}.rowid", BigInteger)
+
+
 def _settle(
     connection: Connection,
     landing: Table,
+    kept: Table,
     key: str,
     on_conflict: OnConflict,
     conflicts: Select[Any],
@@ -178,18 +165,31 @@ def _settle(
     found = _CONFLICTS.c
     connection.execute(CreateTable(_CONFLICTS))
     connection.execute(insert(_CONFLICTS).from_select(found.keys(), conflicts))
-    count, colliding = func.count(), func.count().filter(found.differs)
-    example = func.min(found.key).filter(found.differs)
-    dropped = Dropped(*connection.execute(select(count, colliding, example)).one())
-    if dropped.rows and on_conflict == "error":
-        first = select(found.position, found.key).order_by(found.position).limit(1)
-        position, value = connection.execute(first).one()
-        start = connection.scalar(select(func.min(_ROWID)).select_from(landing))
-        raise DuplicateRecordError(position - start, key, value)
-    if dropped.rows:
+    dropped = Dropped()
+    if count := connection.scalar(select(func.count(distinct(found.position)))):
+        if on_conflict == "error":
+            first = select(found.position, found.key).order_by(found.position).limit(1)
+            position, value = connection.execute(first).one()
+            start = connection.scalar(select(func.min(_ROWID)).select_from(landing))
+            raise DuplicateRecordError(position - start, key, value)
+        dropped = Dropped(count, *_colliding(connection, landing, kept))
         connection.execute(losing)
     connection.execute(DropTable(_CONFLICTS))
     return dropped
+
+
+def _colliding(connection: Connection, landing: Table, kept: Table) -> tuple[int, str | None]:
+    """Return how many rows in conflict are other events than the rows that have their key."""
+    landed, other, found = landing.alias("landed"), kept.alias("other"), _CONFLICTS.c
+    differs = [landed.c[name].is_distinct_from(other.c[name]) for name in _identity(landing)]
+    pairs = (
+        select(func.count(distinct(found.position)), func.min(found.key))
+        .join_from(_CONFLICTS, landed, _rowid_of("landed") == found.position)
+        .join(other, _rowid_of("other") == found.other)
+        .where(or_(false(), *differs))
+    )
+    count, example = connection.execute(pairs).one()
+    return count, example
 
 
 def _identity(table: Table) -> list[str]:
