@@ -28,7 +28,7 @@ def test_every_error_and_type_can_be_imported_from_the_package_and_its_own_modul
     for module in (exceptions, types):
         for name in mixpanel_data.__all__:
             value = getattr(mixpanel_data, name)
-            if getattr(value, "__module__", "") == module.__name__:
+            if getattr(value, "__module__", "").startswith(module.__name__):
                 assert getattr(module, name) is value
 
 

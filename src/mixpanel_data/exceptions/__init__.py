@@ -1,0 +1,92 @@
+"""Every error the library raises: one tree, facts as attributes, messages built here.
+
+The classes that concern a file or folder are also ``OSError``, those that concern a value the
+caller gave are also ``ValueError``, so existing ``except`` clauses keep working. Every message ends
+with what to do next, where there is something to do.
+"""
+
+from mixpanel_data.exceptions.base import MixpanelDataError
+from mixpanel_data.exceptions.files import (
+    DatabaseCorruptError,
+    DatabaseFileError,
+    DatabaseFormatError,
+    DatabaseLockedError,
+    DatabaseLogError,
+    DatabaseMovedError,
+    DatabaseNotFoundError,
+    DatabasePermissionError,
+    DatabaseReadOnlyError,
+    DatabaseStoppedError,
+    DiskFullError,
+    EncryptionKeyError,
+    EncryptionUnavailableError,
+    KeyState,
+    NotADatabaseError,
+    StorageClosedError,
+    StorageForkedError,
+)
+from mixpanel_data.exceptions.queries import (
+    OutOfMemoryError,
+    QueryError,
+    QueryTimeoutError,
+    SandboxError,
+)
+from mixpanel_data.exceptions.records import DuplicateRecordError, ExportLineError, RecordError
+from mixpanel_data.exceptions.schema import (
+    MigrationError,
+    RevisionError,
+    SchemaDriftError,
+    SchemaForeignError,
+    SchemaNewerError,
+    SchemaOlderError,
+    SchemaUnversionedError,
+    SchemaVersionError,
+)
+from mixpanel_data.exceptions.tables import (
+    MetadataError,
+    TableExistsError,
+    TableNameError,
+    TableNotFoundError,
+    WriteConflictError,
+)
+
+__all__ = [
+    "DatabaseCorruptError",
+    "DatabaseFileError",
+    "DatabaseFormatError",
+    "DatabaseLockedError",
+    "DatabaseLogError",
+    "DatabaseMovedError",
+    "DatabaseNotFoundError",
+    "DatabasePermissionError",
+    "DatabaseReadOnlyError",
+    "DatabaseStoppedError",
+    "DiskFullError",
+    "DuplicateRecordError",
+    "EncryptionKeyError",
+    "EncryptionUnavailableError",
+    "ExportLineError",
+    "KeyState",
+    "MetadataError",
+    "MigrationError",
+    "MixpanelDataError",
+    "NotADatabaseError",
+    "OutOfMemoryError",
+    "QueryError",
+    "QueryTimeoutError",
+    "RecordError",
+    "RevisionError",
+    "SandboxError",
+    "SchemaDriftError",
+    "SchemaForeignError",
+    "SchemaNewerError",
+    "SchemaOlderError",
+    "SchemaUnversionedError",
+    "SchemaVersionError",
+    "StorageClosedError",
+    "StorageForkedError",
+    "TableExistsError",
+    "TableNameError",
+    "TableNotFoundError",
+    "WriteConflictError",
+]

@@ -1,0 +1,217 @@
+"""What is wrong with a database file, a folder, or the engine's hold on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from mixpanel_data.exceptions.base import MixpanelDataError
+
+
+class StorageClosedError(MixpanelDataError, RuntimeError):
+    """The engine was closed."""
+
+    def __init__(self) -> None:
+        super().__init__("This StorageEngine is closed. Open a new one to go on.")
+
+
+class StorageForkedError(MixpanelDataError, RuntimeError):
+    """The engine was opened by the parent of this process.
+
+    Attributes:
+        pid: The process that opened the engine.
+    """
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(
+            f"This StorageEngine belongs to process {pid}; DuckDB does not survive a fork. "
+            "Open the engine in the child, or start processes with the 'spawn' method.",
+            {"pid": pid},
+        )
+        self.pid = pid
+
+
+class DatabaseFileError(MixpanelDataError, OSError):
+    """A database file, or the folder it is in, cannot be used.
+
+    Attributes:
+        path: The file.
+    """
+
+    def __init__(self, path: Path, problem: str, details: dict[str, Any] | None = None) -> None:
+        super().__init__(f"{path}: {problem}", {"path": str(path), **(details or {})})
+        self.path = path
+
+
+class DatabaseNotFoundError(DatabaseFileError, FileNotFoundError):
+    """There is no database file at the path."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "no such file. StorageEngine(path) creates a database.")
+
+
+class DatabaseLockedError(DatabaseFileError):
+    """Another process has the file open, and had it for the whole ``lock_timeout``.
+
+    Attributes:
+        pid: The process that holds it, None when unknown.
+    """
+
+    def __init__(self, path: Path, pid: int | None) -> None:
+        holder = "another process" if pid is None else f"process {pid}"
+        super().__init__(
+            path,
+            f"in use by {holder}. Close it there, or wait for it with lock_timeout=seconds; "
+            "several processes can read at once when all of them use read_only=True.",
+            {"pid": pid},
+        )
+        self.pid = pid
+
+
+class DiskFullError(DatabaseFileError):
+    """A database, its log or a temporary file cannot grow any more.
+
+    Attributes:
+        folder: The folder that the file is in.
+        free_bytes: What is free there now, None when unknown.
+    """
+
+    def __init__(self, path: Path, free_bytes: int | None, problem: str) -> None:
+        folder = path.parent
+        free = "an unknown number of" if free_bytes is None else f"{free_bytes:,}"
+        super().__init__(
+            path,
+            f"the disk is full, or the file has reached a limit; {folder} has {free} bytes free. "
+            f"Make room there, then open the database again. DuckDB says: {problem}",
+            {"folder": str(folder), "free_bytes": free_bytes},
+        )
+        self.folder = folder
+        self.free_bytes = free_bytes
+
+
+class DatabaseMovedError(DatabaseFileError):
+    """The file was removed, renamed or replaced while it was open."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            path,
+            "no longer the file that was opened: somebody has removed, renamed or replaced it. "
+            "Nothing was written, for it would be lost. Read through this engine what you still "
+            "need, then close it and open the right file.",
+        )
+
+
+class DatabaseStoppedError(DatabaseFileError):
+    """DuckDB works on the open database no longer, after an error that it could not undo."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(
+            path,
+            "DuckDB has stopped working on it after an error. Close the engine and open a new "
+            f"one: what was committed is kept. DuckDB says: {problem}",
+        )
+
+
+class DatabaseCorruptError(DatabaseFileError):
+    """The file is damaged, or no DuckDB database at all."""
+
+    def __init__(
+        self,
+        path: Path,
+        problem: str,
+        advice: str = "damaged. Restore a copy, or load the data again into another file.",
+        details: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(path, f"{advice} DuckDB says: {problem}", details)
+
+
+class NotADatabaseError(DatabaseCorruptError):
+    """The file does not begin as a DuckDB database does: it never was one, or is overwritten."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        advice = "no DuckDB database. Nothing was changed. Check the path, or restore a copy."
+        super().__init__(path, problem, advice)
+
+
+class DatabaseLogError(DatabaseCorruptError):
+    """The write-ahead log beside the file is damaged, or that of another database.
+
+    Attributes:
+        log: The log. It holds what was committed since the last checkpoint.
+    """
+
+    def __init__(self, path: Path, log: Path, problem: str) -> None:
+        super().__init__(
+            path,
+            problem,
+            f"cannot be opened with the log beside it, {log}. Nothing was changed. Bring back the "
+            "log, or the database file, that belongs to the other. Or move the log aside: what was "
+            "committed after the last checkpoint, and is in the log only, is then lost.",
+            {"log": str(log)},
+        )
+        self.log = log
+
+
+class DatabaseReadOnlyError(DatabaseFileError, PermissionError):
+    """A writing method was called on an engine opened with ``read_only=True``."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "opened with read_only=True. Open it without to write.")
+
+
+class DatabasePermissionError(DatabaseFileError, PermissionError):
+    """The system does not let us read or write the file, or its folder."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(
+            path,
+            "not ours to open. To read it only, use read_only=True; to write it, make the file and "
+            f"{path.parent} writable for this user. DuckDB says: {problem}",
+        )
+
+
+class DatabaseFormatError(DatabaseFileError):
+    """The file was written by a newer DuckDB than the one installed."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(
+            path,
+            "written by a newer DuckDB. Nothing was changed. Update it: "
+            f"pip install --upgrade duckdb. DuckDB says: {problem}",
+        )
+
+
+#: How a key and a file do not fit.
+KeyState = Literal["missing", "wrong", "needless"]
+
+
+class EncryptionKeyError(DatabaseFileError):
+    """The file is encrypted and the key is missing or wrong, or it is not and there is one.
+
+    Attributes:
+        state: ``"missing"``, ``"wrong"`` or ``"needless"``.
+    """
+
+    _problems: ClassVar[dict[KeyState, str]] = {
+        "missing": "encrypted. Open it with encryption_key.",
+        "wrong": "encrypted with another key. Without that key nobody can read it.",
+        "needless": "not encrypted. Open it without encryption_key; to encrypt its tables, copy "
+        "them into a new file.",
+    }
+
+    def __init__(self, path: Path, state: KeyState) -> None:
+        super().__init__(path, f"{self._problems[state]} Nothing was changed.", {"state": state})
+        self.state = state
+
+
+class EncryptionUnavailableError(DatabaseFileError):
+    """This DuckDB cannot write encrypted files; reading with ``read_only=True`` it can."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            path,
+            "cannot be encrypted, because DuckDB's extension httpfs, which does that, is not "
+            "there for this version of DuckDB. Nothing was written. Install both with pip install "
+            "'mixpanel_data[encryption]', or let DuckDB download it: "
+            "python -c 'import duckdb; duckdb.sql(\"INSTALL httpfs\")'",
+        )

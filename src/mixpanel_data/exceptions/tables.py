@@ -1,0 +1,80 @@
+"""What is wrong with a table, its name or its metadata."""
+
+from __future__ import annotations
+
+from mixpanel_data.exceptions.base import MixpanelDataError
+
+
+class TableNameError(MixpanelDataError, ValueError):
+    """A name that no table of ours can have.
+
+    Attributes:
+        table_name: The name.
+    """
+
+    def __init__(self, table_name: object) -> None:
+        super().__init__(
+            f"{table_name!r} cannot be the name of a table. "
+            "Use letters A to Z, digits and underscores, not starting with an underscore.",
+            {"table_name": table_name},
+        )
+        self.table_name = table_name
+
+
+class TableExistsError(MixpanelDataError):
+    """A table, or a view, of that name is there already.
+
+    Attributes:
+        table_name: The name.
+    """
+
+    def __init__(self, table_name: str) -> None:
+        super().__init__(
+            f"Table {table_name!r} exists already. "
+            "Drop it with drop_table(), add to it with an append method, or choose another name.",
+            {"table_name": table_name},
+        )
+        self.table_name = table_name
+
+
+class TableNotFoundError(MixpanelDataError):
+    """There is no such table.
+
+    Attributes:
+        table_name: The name.
+    """
+
+    def __init__(self, table_name: str) -> None:
+        super().__init__(
+            f"There is no table {table_name!r}. list_tables() names the tables there are.",
+            {"table_name": table_name},
+        )
+        self.table_name = table_name
+
+
+class MetadataError(MixpanelDataError, ValueError):
+    """Metadata that is malformed or does not fit the table.
+
+    Attributes:
+        field: The field of ``TableMetadata`` that is wrong.
+    """
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"TableMetadata.{field} {problem}", {"field": field})
+        self.field = field
+
+
+class WriteConflictError(MixpanelDataError):
+    """Another connection changed the same table at the same time.
+
+    Attributes:
+        table_name: The table.
+    """
+
+    def __init__(self, table_name: str) -> None:
+        super().__init__(
+            f"Another connection is changing table {table_name!r}. Nothing was written: "
+            "try again when it is done.",
+            {"table_name": table_name},
+        )
+        self.table_name = table_name
