@@ -1,23 +1,22 @@
-"""The owner of a database's connections: opens, guards, locks and closes them."""
+"""The owner of a database: opens, guards, locks and closes it."""
 
 from __future__ import annotations
 
-import ctypes
 import os
 import threading
-import time
 import weakref
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from mixpanel_data import connect, opening, private, schema
+from mixpanel_data.connections import Connections
 from mixpanel_data.ephemeral import EphemeralFolder
 from mixpanel_data.exceptions import (
     DatabaseMovedError,
@@ -35,34 +34,7 @@ from mixpanel_data.types import Secret
 if TYPE_CHECKING:
     from mixpanel_data import dialect
 
-#: What DuckDB 2.0 raises when a connection is closed while it works; 1.5 waits instead.
-_BUSY: tuple[type[duckdb.Error], ...] = tuple(
-    getattr(duckdb, name) for name in ("ResourceInUseException",) if hasattr(duckdb, name)
-)
-
 DEFAULT_LOAD_MEMORY_LIMIT = "160MiB"
-
-_T = TypeVar("_T")
-
-
-class _Living(Generic[_T]):
-    """Objects for as long as others keep them.
-
-    Unlike a ``WeakSet`` it calls nothing when one of them goes. Python would lose a Ctrl-C that it
-    notices in such a call.
-    """
-
-    def __init__(self) -> None:
-        self._references: dict[int, weakref.ref[_T]] = {}
-
-    def add(self, item: _T) -> None:
-        """Add an object. It takes the place of one that had the same address before."""
-        self._references[id(item)] = weakref.ref(item)
-
-    def __iter__(self) -> Iterator[_T]:
-        """Iterate over those that are left."""
-        found = [reference() for reference in list(self._references.values())]
-        return (item for item in found if item is not None)
 
 
 class Database:
@@ -113,7 +85,6 @@ class Database:
             raise DatabaseNotFoundError(path)
         self.path = path
         self.read_only = read_only
-        self._pid = os.getpid()
         self._load_memory_limit = load_memory_limit
         self._schema_lock = threading.RLock()
         self._table_locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
@@ -121,20 +92,17 @@ class Database:
             self._root = opening.open_database(
                 path, read_only=read_only, config=config, key=key, lock_timeout=lock_timeout
             )
-        self._connections: _Living[dialect.Connection] = _Living()
-        self._closing = weakref.finalize(
-            self, _close, self._root, self._connections, folder, self._pid
-        )
+        self._connections = Connections(self._root)
+        self.connection = self._connections.raw
+        self._closing = weakref.finalize(self, self._connections.close, folder)
         try:
             if path is not None:
                 self._file = path.resolve()
                 self._opened_file = self._file.stat()
-            self.connection = self._root.cursor()
             # In memory, a limit would be one for the rows themselves, and there is no log.
             is_fixed = path is None or "lock_configuration" in config
             names = {"memory_limit", *WITHOUT_LOG} - config.keys()
             self._settings = TemporarySettings(self._ask, () if is_fixed else names, self._is_ours)
-            _open_here.add(self)
             self.rules = None if sandbox is None else Rules(self._root, sandbox)
             self.engine = connect.make_engine(path, self._connect_guarded)
             self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -186,8 +154,8 @@ class Database:
         """
         if not self.is_open:
             raise StorageClosedError
-        if os.getpid() != self._pid:
-            raise StorageForkedError(self._pid)
+        if os.getpid() != self._connections.pid:
+            raise StorageForkedError(self._connections.pid)
 
     def _starting(self) -> None:
         self.require_open()
@@ -195,12 +163,8 @@ class Database:
 
     def connect(self) -> dialect.Connection:
         """Return a new connection of the dialect to the database."""
-        from mixpanel_data.dialect import Connection
-
         self.require_open()
-        connection = Connection(self._root.cursor(), self._starting)
-        self._connections.add(connection)
-        return connection
+        return self._connections.new(self._starting)
 
     def _connect_guarded(self) -> dialect.Connection:
         connection = self.connect()
@@ -299,7 +263,7 @@ class Database:
         return self._settings.holding(WITHOUT_LOG)
 
     def _is_ours(self) -> bool:
-        return self.is_open and os.getpid() == self._pid
+        return self.is_open and os.getpid() == self._connections.pid
 
     def _ask(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
         try:
@@ -310,15 +274,6 @@ class Database:
         except duckdb.Error as error:
             raise connect.translated(error, self.path, statement) from error
 
-    def abandon(self) -> None:
-        """Let nothing of the database be used or destroyed in this process."""
-        drivers = [self._root, self.connection]
-        for connection in self._connections:
-            connection.closed = True
-            drivers.append(connection.driver)
-        for driver in drivers:
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(driver))
-
 
 def _with_sandbox(config: Mapping[str, Any], sandbox: Sandbox | None) -> dict[str, Any]:
     settings = {} if sandbox is None else sandbox.settings
@@ -328,44 +283,3 @@ def _with_sandbox(config: Mapping[str, Any], sandbox: Sandbox | None) -> dict[st
             "Sandbox(...) takes the limits."
         )
     return {**config, **settings}
-
-
-def _close(
-    root: opening.Root,
-    connections: Iterable[dialect.Connection],
-    folder: EphemeralFolder | None,
-    pid: int,
-) -> None:
-    """Close a database, unless this process was forked from the one that opened it."""
-    if os.getpid() != pid:
-        return
-    try:
-        while True:
-            for connection in connections:
-                connection.interrupt()
-            try:
-                root.close()
-                break
-            except _BUSY:  # a statement is still on its way out
-                time.sleep(0.001)
-        for connection in connections:
-            connection.closed = True
-    finally:  # even when the application's own handler of a signal ends it here
-        if folder is not None:
-            folder.remove()
-
-
-_open_here: _Living[Database] = _Living()
-
-
-def _abandon_after_fork() -> None:
-    """Keep what the parent has open from ever being destroyed in a forked child.
-
-    DuckDB's destructors would wait for threads that did not survive the fork, or write the file.
-    """
-    for database in _open_here:
-        database.abandon()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_abandon_after_fork)

@@ -22,7 +22,7 @@ LAYERS = [
     {"records", "documents", "dialect"},
     {"connect", "opening", "schema", "introspect", "unique", "sandbox"},
     {"arrow", "files", "stream", "operations", "revisions", "backup"},
-    {"sieve"},
+    {"sieve", "connections"},
     {"read", "write", "models"},
     {"database"},
     {"loading", "querying"},

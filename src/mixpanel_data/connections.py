@@ -1,0 +1,120 @@
+"""The connections of an open database, until it is closed or this process is forked."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import duckdb
+
+from mixpanel_data.ephemeral import EphemeralFolder
+from mixpanel_data.opening import Root
+
+if TYPE_CHECKING:
+    from mixpanel_data import dialect
+
+#: What DuckDB 2.0 raises when a connection is closed while it works; 1.5 waits instead.
+_BUSY: tuple[type[duckdb.Error], ...] = tuple(
+    getattr(duckdb, name) for name in ("ResourceInUseException",) if hasattr(duckdb, name)
+)
+
+_T = TypeVar("_T")
+
+
+class _Living(Generic[_T]):
+    """Objects for as long as others keep them.
+
+    Unlike a ``WeakSet`` it calls nothing when one of them goes. Python would lose a Ctrl-C that it
+    notices in such a call.
+    """
+
+    def __init__(self) -> None:
+        self._references: dict[int, weakref.ref[_T]] = {}
+
+    def add(self, item: _T) -> None:
+        """Add an object. It takes the place of one that had the same address before."""
+        self._references[id(item)] = weakref.ref(item)
+
+    def __iter__(self) -> Iterator[_T]:
+        """Iterate over those that are left."""
+        found = [reference() for reference in list(self._references.values())]
+        return (item for item in found if item is not None)
+
+
+class Connections:
+    """All connections to an open database.
+
+    Args:
+        root: Holds the database open.
+
+    Attributes:
+        pid: The process that opened the database.
+        raw: A DuckDB connection for the user's own purposes.
+    """
+
+    def __init__(self, root: Root) -> None:
+        self.pid = os.getpid()
+        self.raw = root.cursor()
+        self._root = root
+        self._living: _Living[dialect.Connection] = _Living()
+        _open_here.add(self)
+
+    def new(self, guard: Callable[[], object]) -> dialect.Connection:
+        """Return a new connection of the dialect; the guard is called before it does anything."""
+        from mixpanel_data.dialect import Connection
+
+        connection = Connection(self._root.cursor(), guard)
+        self._living.add(connection)
+        return connection
+
+    def close(self, folder: EphemeralFolder | None) -> None:
+        """Close them and the database, unless this process was forked from the one that opened it.
+
+        Args:
+            folder: What to remove afterwards.
+        """
+        if os.getpid() != self.pid:
+            return
+        try:
+            while True:
+                for connection in self._living:
+                    connection.interrupt()
+                try:
+                    self._root.close()
+                    break
+                except _BUSY:  # a statement is still on its way out
+                    time.sleep(0.001)
+            for connection in self._living:
+                connection.closed = True
+        finally:  # even when the application's own handler of a signal ends it here
+            if folder is not None:
+                folder.remove()
+
+    def abandon(self) -> None:
+        """Let nothing of the database be used or destroyed in this process."""
+        drivers = [self._root, self.raw]
+        for connection in self._living:
+            connection.closed = True
+            drivers.append(connection.driver)
+        for driver in drivers:
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(driver))
+
+
+_open_here: _Living[Connections] = _Living()
+
+
+def _abandon_after_fork() -> None:
+    """Keep what the parent has open from ever being destroyed in a forked child.
+
+    DuckDB's destructors would wait for threads that did not survive the fork, or write the file.
+    """
+    for connections in _open_here:
+        connections.abandon()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_abandon_after_fork)
