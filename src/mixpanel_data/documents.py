@@ -8,12 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import JSON, BigInteger, Connection, Table, func, literal_column, select
 
 from mixpanel_data import values
 from mixpanel_data.exceptions import RecordError
+from mixpanel_data.texts import bytes_of
+
+#: Bytes that are searched at a time. They and what is made of them stay in the processor's cache.
+_BLOCK = 128 * 1024
 
 _ROWID = literal_column("rowid", BigInteger)
 
@@ -30,10 +35,7 @@ def bad_number_at(documents: pa.Array) -> int | None:
         1
     """
     if not pa.types.is_nested(documents.type):
-        nan, inf = (
-            pc.match_substring(documents, part, ignore_case=True) for part in ("nan", "inf")
-        )
-        for position in pc.indices_nonzero(pc.or_(nan, inf)).to_pylist():
+        for position in _suspects(documents):
             if not _is_json(documents[position].as_py()):
                 return int(position)
     elif not _all_finite(documents):
@@ -41,6 +43,20 @@ def bad_number_at(documents: pa.Array) -> int | None:
             if not values.all_finite(document):
                 return position
     return None
+
+
+def _suspects(documents: pa.StringArray) -> list[int]:
+    """Return the positions of the documents with ``nan`` or ``inf`` in them, in any case."""
+    data, starts = bytes_of(documents)
+    found = [np.zeros(0, np.intp)]
+    for start in range(0, len(data), _BLOCK):
+        lower = data[start : start + _BLOCK + 2] | np.uint8(ord("a") - ord("A"))
+        n = lower == ord("n")
+        nan = n[:-2] & (lower[1:-1] == ord("a")) & n[2:]
+        inf = (lower[:-2] == ord("i")) & n[1:-1] & (lower[2:] == ord("f"))
+        found.append(start + np.flatnonzero(nan | inf))
+    positions = np.searchsorted(starts, np.concatenate(found), side="right") - 1
+    return list(dict.fromkeys(positions.tolist()))
 
 
 def _is_json(document: str) -> bool:

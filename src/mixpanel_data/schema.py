@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy import Connection, insert, inspect, select
+from sqlalchemy.schema import CreateTable
 
 from mixpanel_data.exceptions import (
     SchemaForeignError,
@@ -65,7 +66,7 @@ def ensure(connection: Connection) -> None:
     """Create the internal tables, at head, where the database has none; the caller commits."""
     if version_of(connection).revision is None:
         INTERNAL.create_all(connection, checkfirst=False)
-        VERSION_TABLE.create(connection, checkfirst=True)
+        connection.execute(CreateTable(VERSION_TABLE, if_not_exists=True))
         connection.execute(insert(VERSION_TABLE).values(version_num=HEAD))
 
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mixpanel_data.stream import Batches
+from mixpanel_data.texts import bytes_of
 
 #: When more bytes of rows would have to be held back, no more are.
 MAX_HELD_BYTES = 16 * 1024 * 1024
@@ -74,12 +75,10 @@ def hashes_of(keys: pa.StringArray) -> npt.NDArray[np.uint64]:
     Args:
         keys: Strings, none of them NULL.
     """
-    _, offsets, data = keys.buffers()
-    ends = np.frombuffer(offsets, np.int32, len(keys) + 1, keys.offset * 4).astype(np.intp)
-    start, stop = int(ends[0]), int(ends[-1])
-    text = (b"" if data is None else data.slice(start, stop - start).to_pybytes()) + bytes(_WORD)
-    words = np.ndarray(len(text) - _WORD + 1, "<u8", text, strides=(1,))  # one at every byte
-    places, lengths = ends[:-1] - start, np.diff(ends)
+    data, starts = bytes_of(keys)
+    text = np.append(data, np.zeros(_WORD, np.uint8))
+    words = np.ndarray(len(data) + 1, "<u8", text, strides=(1,))  # one at every byte
+    places, lengths = starts[:-1], np.diff(starts)
     longest = int(lengths.max(initial=0))
     shortest = int(lengths.min(initial=longest))
     hashes = _mixed(lengths.astype(np.uint64) + np.uint64(1))

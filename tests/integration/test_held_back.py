@@ -148,6 +148,7 @@ def test_a_bad_document_is_told_by_its_place_in_the_input(
     assert caught.value.index == bad
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=3)), st.lists(st.text(max_size=3)))
 def test_the_filter_never_takes_an_old_key_for_a_new_one(first: list[str], then: list[str]) -> None:
     seen = BloomFilter(64)
@@ -176,6 +177,7 @@ keys = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(keys, unique=True), st.data())
 def test_a_key_has_one_hash_wherever_it_stands_and_no_other_key_has_it(
     several: list[str], data: st.DataObject

@@ -16,7 +16,17 @@ PACKAGE = Path(mixpanel_data.__file__).parent
 #: From the bottom up: a module imports only from lines above its own, or its own line.
 LAYERS = [
     {"exceptions"},
-    {"types", "names", "values", "ephemeral", "private", "leftovers", "settings", "interrupts"},
+    {
+        "types",
+        "names",
+        "values",
+        "texts",
+        "ephemeral",
+        "private",
+        "leftovers",
+        "settings",
+        "interrupts",
+    },
     {"utc"},
     {"tables", "exports"},
     {"records", "documents", "dialect"},
