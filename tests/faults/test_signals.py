@@ -135,6 +135,23 @@ with StorageEngine(sys.argv[1], config={"threads": 1}) as storage:
     assert run_python(script, path, rounds) == ["False"] * rounds
 
 
+def test_ctrl_c_while_the_first_database_is_opened_is_ctrl_c(rounds: int) -> None:
+    script = """
+import random
+from mixpanel_data.dialect.base import reserved_words
+signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
+for _ in range(int(sys.argv[1])):
+    signal.setitimer(signal.ITIMER_REAL, random.uniform(0.001, 0.01))
+    try:
+        while True:
+            reserved_words.cache_clear()
+            reserved_words()
+    except KeyboardInterrupt:
+        say("interrupted")
+"""
+    assert run_python(script, rounds) == ["interrupted"] * rounds
+
+
 def test_a_second_ctrl_c_comes_through_wherever_the_first_has_got_to() -> None:
     script = """
 import threading, mixpanel_data

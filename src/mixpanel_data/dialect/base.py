@@ -20,6 +20,7 @@ from sqlalchemy.pool import Pool, QueuePool
 
 from mixpanel_data.dialect import datatypes, dbapi, json_paths, json_text
 from mixpanel_data.dialect.ddl import DDLCompiler
+from mixpanel_data.dialect.errors import driver_errors
 from mixpanel_data.dialect.reflection import Reflection
 from mixpanel_data.dialect.sql_text import split_schema
 from mixpanel_data.dialect.statements import ExecutionContext, StatementCompiler
@@ -34,7 +35,7 @@ _REGISTER = re.compile(r"\s*register\(\$1, \$2\)\s*", re.IGNORECASE)
 @lru_cache
 def reserved_words() -> frozenset[str]:
     """Return the words that DuckDB does not take as a name without quotes."""
-    with duckdb.connect(":memory:") as connection:
+    with driver_errors(), duckdb.connect(":memory:") as connection:
         rows = connection.execute(
             "SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category <> 'unreserved'"
         ).fetchall()
