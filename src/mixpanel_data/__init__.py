@@ -49,7 +49,7 @@ from mixpanel_data.exceptions import (
 )
 from mixpanel_data.exports import read_events_export, read_profiles_export
 from mixpanel_data.models import EventMixin, ProfileMixin
-from mixpanel_data.sandbox import Sandbox
+from mixpanel_data.sandbox.limits import Sandbox
 from mixpanel_data.storage import StorageEngine
 from mixpanel_data.types import (
     ColumnInfo,

@@ -53,15 +53,19 @@ class Connections:
 
     Attributes:
         pid: The process that opened the database.
-        raw: A DuckDB connection for the user's own purposes.
     """
 
     def __init__(self, root: Root) -> None:
         self.pid = os.getpid()
-        self.raw = root.cursor()
         self._root = root
+        self._raw: list[duckdb.DuckDBPyConnection] = []
         self._living: _Living[dialect.Connection] = _Living()
         _open_here.add(self)
+
+    def raw(self) -> duckdb.DuckDBPyConnection:
+        """Return a new connection of DuckDB itself, for the user's own purposes."""
+        self._raw.append(self._root.cursor())
+        return self._raw[-1]
 
     def new(self, guard: Callable[[], object]) -> dialect.Connection:
         """Return a new connection of the dialect; the guard is called before it does anything."""
@@ -96,7 +100,7 @@ class Connections:
 
     def abandon(self) -> None:
         """Let nothing of the database be used or destroyed in this process."""
-        drivers = [self._root, self.raw]
+        drivers = [self._root, *self._raw]
         for connection in self._living:
             connection.closed = True
             drivers.append(connection.driver)

@@ -27,7 +27,9 @@ from mixpanel_data.exceptions import (
     StorageForkedError,
 )
 from mixpanel_data.interrupts import ctrl_c_waits
-from mixpanel_data.sandbox import Guard, Rules, Sandbox
+from mixpanel_data.sandbox.guard import Guard
+from mixpanel_data.sandbox.limits import Sandbox
+from mixpanel_data.sandbox.rules import Rules
 from mixpanel_data.settings import RESOURCES, WITHOUT_LOG, Resources, TemporarySettings
 from mixpanel_data.types import Secret
 
@@ -93,12 +95,12 @@ class Database:
                 path, read_only=read_only, config=config, key=key, lock_timeout=lock_timeout
             )
         self._connections = Connections(self._root)
-        self.connection = self._connections.raw
         self._closing = weakref.finalize(self, self._connections.close, folder)
         try:
             if path is not None:
                 self._file = path.resolve()
                 self._opened_file = self._file.stat()
+            self.connection = self._connections.raw()
             # In memory, a limit would be one for the rows themselves, and there is no log.
             is_fixed = path is None or "lock_configuration" in config
             names = {"memory_limit", *WITHOUT_LOG} - config.keys()

@@ -18,7 +18,7 @@ from mixpanel_data.exceptions import DatabaseFileError, DatabaseNotFoundError, S
 from mixpanel_data.loading import Loading
 from mixpanel_data.names import check_project_id
 from mixpanel_data.querying import Querying
-from mixpanel_data.sandbox import Sandbox
+from mixpanel_data.sandbox.limits import Sandbox
 from mixpanel_data.types import Secret
 
 if TYPE_CHECKING:

@@ -9,70 +9,14 @@ known to be harmless is refused.
 from __future__ import annotations
 
 import re
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import closing
 from itertools import pairwise
-from typing import Any
 
 import duckdb
 
-from mixpanel_data.exceptions import QueryTimeoutError, SandboxError
+from mixpanel_data.exceptions import SandboxError
 from mixpanel_data.opening import Root
-
-#: How long to wait before DuckDB is told again to stop: it may not have listened yet.
-_INSIST_SECONDS = 0.05
-
-
-@dataclass(frozen=True)
-class Sandbox:
-    """The limits for SQL that is not trusted.
-
-    Args:
-        memory_limit: What DuckDB's memory may grow to.
-        threads: How many threads a query may use.
-        max_temp_size: What DuckDB may write to its temporary folder.
-        timeout: Seconds for which DuckDB may work on a statement, None for no limit. The engine's
-            own loads may take longer.
-        select_only: Let SQL only read. The engine's own methods still write.
-
-    Example:
-        >>> from mixpanel_data import QueryTimeoutError, StorageEngine
-        >>> with StorageEngine.memory(sandbox=Sandbox(timeout=0.1)) as storage:
-        ...     try:
-        ...         storage.execute_rows(
-        ...             "SELECT sum(a.n * b.n) FROM range(10000000) a(n), range(10000000) b(n)"
-        ...         )
-        ...     except QueryTimeoutError as error:
-        ...         error.seconds
-        0.1
-    """
-
-    memory_limit: str = "1GB"
-    threads: int = 2
-    max_temp_size: str = "1GB"
-    timeout: float | None = 30.0
-    select_only: bool = False
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The settings with which DuckDB has to be opened."""
-        return {
-            "memory_limit": self.memory_limit,
-            "threads": self.threads,
-            "max_temp_directory_size": self.max_temp_size,
-            "enable_external_access": False,
-            "autoload_known_extensions": False,
-            "autoinstall_known_extensions": False,
-            "allow_community_extensions": False,
-            "allow_unsigned_extensions": False,
-            "allow_persistent_secrets": False,
-            "python_enable_replacements": False,
-            "lock_configuration": True,
-        }
-
+from mixpanel_data.sandbox.limits import Sandbox
 
 _READING = {"SELECT"}
 _WRITING = {"INSERT", "UPDATE", "DELETE", "MERGE_INTO", "CREATE", "DROP", "ALTER"}
@@ -157,64 +101,6 @@ class Rules:
         if len(kinds) != 1:
             raise SandboxError("anything but one statement at a time", sql)
         return str(kinds[0])
-
-
-class Guard:
-    """Watches over the statements of one connection.
-
-    Args:
-        rules: What they may contain and how long they may take.
-        driver: The connection, to be interrupted.
-    """
-
-    def __init__(self, rules: Rules, driver: duckdb.DuckDBPyConnection) -> None:
-        self._rules = rules
-        self._driver = driver
-        self._sql = ""
-        self._left = rules.timeout or 0.0
-
-    def starting(self, sql: str) -> None:
-        """Check a statement before it starts."""
-        self._rules.check(sql)
-        self._sql = sql
-        self._left = self._rules.timeout or 0.0
-
-    @contextmanager
-    def working(self) -> Iterator[None]:
-        """Interrupt DuckDB when what it does in the block takes longer than the statement may.
-
-        The time that passes between two calls of DuckDB is the caller's and does not count.
-
-        Raises:
-            QueryTimeoutError: It took too long.
-        """
-        timeout = self._rules.timeout
-        if timeout is None:
-            yield
-            return
-        done, overdue = threading.Event(), threading.Event()
-        watch = threading.Thread(
-            target=self._watch, args=(done, overdue), name="mixpanel_data-timeout", daemon=True
-        )
-        started = time.monotonic()
-        watch.start()
-        try:
-            yield
-        except duckdb.InterruptException as error:
-            if overdue.is_set():
-                raise QueryTimeoutError(timeout, self._sql) from error
-            raise
-        finally:
-            done.set()
-            watch.join()
-            self._left = max(0.0, self._left - (time.monotonic() - started))
-
-    def _watch(self, done: threading.Event, overdue: threading.Event) -> None:
-        if not done.wait(self._left):
-            overdue.set()
-            while not done.is_set():
-                self._driver.interrupt()
-                done.wait(_INSIST_SECONDS)
 
 
 def _words_of(sql: str) -> list[tuple[int, str]]:
