@@ -5,14 +5,14 @@ from __future__ import annotations
 import ctypes
 import os
 import time
-import weakref
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Generic, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import duckdb
 
 from mixpanel_data.ephemeral import EphemeralFolder
 from mixpanel_data.opening import Root
+from mixpanel_data.weak_registry import WeakRegistry
 
 if TYPE_CHECKING:
     from mixpanel_data import dialect
@@ -21,28 +21,6 @@ if TYPE_CHECKING:
 _BUSY: tuple[type[duckdb.Error], ...] = tuple(
     getattr(duckdb, name) for name in ("ResourceInUseException",) if hasattr(duckdb, name)
 )
-
-_T = TypeVar("_T")
-
-
-class _Living(Generic[_T]):
-    """Objects for as long as others keep them.
-
-    Unlike a ``WeakSet`` it calls nothing when one of them goes. Python would lose a Ctrl-C that it
-    notices in such a call.
-    """
-
-    def __init__(self) -> None:
-        self._references: dict[int, weakref.ref[_T]] = {}
-
-    def add(self, item: _T) -> None:
-        """Add an object. It takes the place of one that had the same address before."""
-        self._references[id(item)] = weakref.ref(item)
-
-    def __iter__(self) -> Iterator[_T]:
-        """Iterate over those that are left."""
-        found = [reference() for reference in list(self._references.values())]
-        return (item for item in found if item is not None)
 
 
 class Connections:
@@ -59,7 +37,7 @@ class Connections:
         self.pid = os.getpid()
         self._root = root
         self._raw: list[duckdb.DuckDBPyConnection] = []
-        self._living: _Living[dialect.Connection] = _Living()
+        self._living: WeakRegistry[dialect.Connection] = WeakRegistry()
         _open_here.add(self)
 
     def raw(self) -> duckdb.DuckDBPyConnection:
@@ -99,16 +77,12 @@ class Connections:
                 folder.remove()
 
     def abandon(self) -> None:
-        """Let nothing of the database be used or destroyed in this process."""
-        drivers = [self._root, *self._raw]
-        for connection in self._living:
-            connection.closed = True
-            drivers.append(connection.driver)
-        for driver in drivers:
+        """Let nothing of the database be destroyed in this process; the dialect does the rest."""
+        for driver in (self._root, *self._raw):
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(driver))
 
 
-_open_here: _Living[Connections] = _Living()
+_open_here: WeakRegistry[Connections] = WeakRegistry()
 
 
 def _abandon_after_fork() -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 from mixpanel_data import values
 from mixpanel_data.exceptions import ExportLineError
+from mixpanel_data.open_files import require_no_database
 from mixpanel_data.values import EPOCH_UTC
 
 #: What reading a damaged compressed file raises.
@@ -84,6 +85,7 @@ def is_compressed(path: Path) -> bool:
 
 def _records(path: Path, convert: Callable[[bytes], Record]) -> Iterator[Record]:
     index, number = 0, 0
+    require_no_database(path)
     with path.open("rb") as raw:
         lines: Iterable[bytes] = gzip.GzipFile(fileobj=raw) if is_compressed(path) else raw
         try:

@@ -27,6 +27,7 @@ from mixpanel_data import exports
 from mixpanel_data.dialect.errors import driver_errors
 from mixpanel_data.exports import Record
 from mixpanel_data.interrupts import ctrl_c_waits
+from mixpanel_data.open_files import require_no_database
 from mixpanel_data.records import RecordBatches, arrow_schema
 from mixpanel_data.settings import Resources
 from mixpanel_data.types import TableType
@@ -146,9 +147,13 @@ class ExportFiles:
 
         Raises:
             FileNotFoundError: A path or pattern names no file.
+            DatabaseFileError: One of them is a database that is open in this process.
         """
         several = [paths] if isinstance(paths, (str, os.PathLike)) else paths
-        return cls(kind, [found for path in several for found in _matches(path)])
+        found = [match for path in several for match in _matches(path)]
+        for path in found:
+            require_no_database(path)
+        return cls(kind, found)
 
     def records(self) -> Iterator[Record]:
         """Iterate over the records of all files, in Python."""

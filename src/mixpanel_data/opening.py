@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,8 @@ import duckdb
 from mixpanel_data import leftovers
 from mixpanel_data.connect import MEMORY, exists, translated
 from mixpanel_data.exceptions import DatabaseFileError, DatabaseLockedError
+from mixpanel_data.file_locks import FileLockedError
+from mixpanel_data.open_files import Lease
 from mixpanel_data.private import Belongings, find_belongings
 from mixpanel_data.types import Secret
 
@@ -38,9 +40,11 @@ class Root:
 
     Attributes:
         belongings: What has to be kept private beside the file, None for nothing.
+        lease: Its part in the registry of open files, None in memory.
     """
 
     belongings: Belongings | None = None
+    lease: Lease | None = None
 
     def __init__(self, driver: duckdb.DuckDBPyConnection, catalog: str | None = None) -> None:
         self._driver = driver
@@ -69,6 +73,8 @@ class Root:
         self._driver.close()
         if self.belongings is not None:
             self.belongings.remove()
+        if self.lease is not None:
+            self.lease.release()
 
 
 def open_database(
@@ -107,24 +113,19 @@ def open_database(
 def _open(
     path: Path | None, read_only: bool, config: Mapping[str, Any], key: Secret | None
 ) -> Root:
-    from mixpanel_data.dialect.errors import driver_errors
-
-    is_new = path is not None and not exists(path)
-    if path is not None:
-        leftovers.refuse_log_alone(path)
-    try:
-        with driver_errors():
-            if path is None or key is None:
-                # In a relative path, DuckDB would take "md:" or "sqlite:" for a kind of database.
-                database = MEMORY if path is None else str(path.absolute())
-                root = _connect(database, read_only, config)
-            else:
-                root = _attach(path, read_only, config, key)
-    except duckdb.ConnectionException as error:
-        raise DatabaseFileError(path or Path(MEMORY), f"cannot be opened. {error}") from error
-    except duckdb.Error as error:
-        raise translated(error, path, "") from error
-    if path is not None:
+    if path is None:
+        return _opened_by_duckdb(None, read_only, config, key)
+    is_new = not exists(path)
+    leftovers.refuse_log_alone(path)
+    with ExitStack() as undo:
+        try:
+            lease = Lease(str(path), read_only=read_only)
+            undo.callback(lease.release)
+            root = _opened_by_duckdb(path, read_only, config, key)
+            undo.callback(root.close)
+            lease.confirm()
+        except FileLockedError as error:
+            raise DatabaseLockedError(path, error.pid) from None
         if is_new:
             path.chmod(0o600)
         if not read_only:
@@ -132,7 +133,27 @@ def _open(
                 leftovers.remove_dead_spill(cursor, path.resolve())
         # The log of an encrypted file is encrypted, too.
         root.belongings = find_belongings(path, log=not read_only and key is None)
+        root.lease = lease
+        undo.pop_all()
     return root
+
+
+def _opened_by_duckdb(
+    path: Path | None, read_only: bool, config: Mapping[str, Any], key: Secret | None
+) -> Root:
+    from mixpanel_data.dialect.errors import driver_errors
+
+    try:
+        with driver_errors():
+            if path is None or key is None:
+                # In a relative path, DuckDB would take "md:" or "sqlite:" for a kind of database.
+                database = MEMORY if path is None else str(path.absolute())
+                return _connect(database, read_only, config)
+            return _attach(path, read_only, config, key)
+    except duckdb.ConnectionException as error:
+        raise DatabaseFileError(path or Path(MEMORY), f"cannot be opened. {error}") from error
+    except duckdb.Error as error:
+        raise translated(error, path, "") from error
 
 
 def _connect(database: str, read_only: bool, config: Mapping[str, Any]) -> Root:

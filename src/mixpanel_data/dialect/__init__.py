@@ -1,6 +1,7 @@
 """The SQLAlchemy dialect ``duckdb+mixpanel://``: an overlay on duckdb-engine.
 
-The package stands on its own: it imports nothing else of ``mixpanel_data``.
+The package stands on its own: of the rest of ``mixpanel_data`` it imports only the registry of open
+files.
 """
 
 from mixpanel_data.dialect.base import MixpanelDialect

@@ -113,7 +113,7 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
         options.setdefault("json_deserializer", json_text.loads)
         super().__init__(*args, **options)
         self._memory_name = f":memory:{uuid4().hex}"
-        self._memory: duckdb.DuckDBPyConnection | None = None
+        self._memory: dbapi.Connection | None = None
 
     @classmethod
     def import_dbapi(cls) -> ModuleType:
@@ -141,7 +141,7 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
         core = {name: value for name, value in settings.items() if name in get_core_config()}
         rest = {name: value for name, value in settings.items() if name not in core}
         if in_memory and self._memory is None:
-            self._memory = dbapi.connect(*args, **options, config=core).driver
+            self._memory = dbapi.connect(*args, **options, config=core)
         connection = dbapi.connect(*args, **options, config=core)
         for extension in extensions:
             connection.driver.load_extension(extension)

@@ -7,6 +7,8 @@ result: when a newer statement starts, the rest of the older result is fetched f
 
 from __future__ import annotations
 
+import ctypes
+import os
 import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -22,6 +24,7 @@ from duckdb import (
     Error,
     IntegrityError,
     InternalError,
+    IOException,
     NotSupportedError,
     OperationalError,
     ProgrammingError,
@@ -31,6 +34,9 @@ from duckdb import (
 
 from mixpanel_data.dialect.cursor import Cursor
 from mixpanel_data.dialect.errors import driver_errors
+from mixpanel_data.file_locks import FileLockedError
+from mixpanel_data.open_files import Lease
+from mixpanel_data.weak_registry import WeakRegistry
 
 __all__ = [
     "Binary",
@@ -58,6 +64,9 @@ DISCONNECTED = (ConnectionException, duckdb.FatalException)
 #: What comes of a statement of ours while another thread closes the database.
 _BEING_CLOSED = (ConnectionException, duckdb.InterruptException)
 
+#: What DuckDB says of a file that is open elsewhere.
+_LOCKED = 'Could not set lock on file "{database}": Conflicting lock is held in process (PID {pid})'
+
 #: Whether ``executemany()`` tells the number of rows that changed; DuckDB 1.5 cannot.
 COUNTS_MANY = int(duckdb.__version__.split(".", 1)[0]) >= 2
 
@@ -73,8 +82,26 @@ def Binary(value: bytes) -> bytes:  # noqa: N802 (the name is PEP 249's)
 
 
 def connect(database: str = ":memory:", **options: Any) -> Connection:
-    """Open a database and wrap it; the options are those of ``duckdb.connect``."""
-    return Connection(duckdb.connect(database, **options))
+    """Open a database and wrap it; the options are those of ``duckdb.connect``.
+
+    Raises:
+        IOException: Another process has the file open, or this one by another name.
+        StorageForkedError: The parent of this process had it open.
+    """
+    try:
+        lease = Lease(str(database), read_only=bool(options.get("read_only")))
+        try:
+            driver = duckdb.connect(database, **options)
+            lease.confirm()
+        except BaseException:
+            lease.release()
+            raise
+    except FileLockedError as error:
+        raise IOException(_LOCKED.format(database=database, pid=error.pid or "unknown")) from None
+    connection = Connection(driver, lease.require_own, lease)
+    # A pool may forget a connection without closing it.
+    weakref.finalize(connection, lease.release).atexit = False
+    return connection
 
 
 class Guard(Protocol):
@@ -107,6 +134,7 @@ class Connection:
     Args:
         driver: The DuckDB connection to wrap. ``close()`` closes it.
         guard: Called before anything is done; raises when nothing may be done any more.
+        lease: Released when the connection is closed, None for nothing.
 
     Attributes:
         driver: The DuckDB connection.
@@ -119,10 +147,14 @@ class Connection:
     """
 
     def __init__(
-        self, driver: DuckDBPyConnection, guard: Callable[[], object] | None = None
+        self,
+        driver: DuckDBPyConnection,
+        guard: Callable[[], object] | None = None,
+        lease: Lease | None = None,
     ) -> None:
         self.driver = driver
         self._guard = guard
+        self._lease = lease
         self.closed = False
         self.autocommit = False
         self.worker: Worker | None = None
@@ -131,6 +163,7 @@ class Connection:
         self._failed = False
         self._current: weakref.ref[Cursor] | None = None
         self._registered: list[str] = []
+        _open_here.add(self)
 
     def cursor(self) -> Cursor:
         """Return a new cursor, independent of the others."""
@@ -239,6 +272,8 @@ class Connection:
             self.stop_worker()
             self.closed = True
             self.driver.close()
+            if self._lease is not None:
+                self._lease.release()
 
     def run(self, cursor: Cursor, statement: Callable[[], _T]) -> _T:
         """Call a function that makes DuckDB work for a cursor, and note when it fails.
@@ -279,3 +314,25 @@ class Connection:
             with self._working(), driver_errors():
                 self._failed |= not cursor.keep()
         self._current = None
+
+
+_open_here: WeakRegistry[Connection] = WeakRegistry()
+
+
+def keep_from_destruction(driver: DuckDBPyConnection) -> None:
+    """Let a connection of DuckDB never be destroyed in this process, a forked child.
+
+    Its destructor would wait for threads that did not survive the fork, or write the file.
+    """
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(driver))
+
+
+def _abandon_after_fork() -> None:
+    """Keep the connections of the parent from being used or destroyed in a forked child."""
+    for connection in _open_here:
+        connection.closed = True
+        keep_from_destruction(connection.driver)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_abandon_after_fork)

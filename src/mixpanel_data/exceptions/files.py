@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -16,19 +17,23 @@ class StorageClosedError(MixpanelDataError, RuntimeError):
 
 
 class StorageForkedError(MixpanelDataError, RuntimeError):
-    """The engine was opened by the parent of this process.
+    """A parent of this process has the database open: DuckDB does not survive a fork.
 
     Attributes:
-        pid: The process that opened the engine.
+        pid: The process that opened it.
+        path: The file, where this process wanted to open it as well; otherwise None.
     """
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, path: Path | None = None) -> None:
+        what = "This StorageEngine" if path is None else str(path)
         super().__init__(
-            f"This StorageEngine belongs to process {pid}; DuckDB does not survive a fork. "
-            "Open the engine in the child, or start processes with the 'spawn' method.",
-            {"pid": pid},
+            f"{what} was open in process {pid} when this process was forked from it, and DuckDB "
+            "does not survive a fork. Close it before the fork and open it in the child, or start "
+            "processes with the 'spawn' or 'forkserver' method.",
+            {"pid": pid, "path": None if path is None else str(path)},
         )
         self.pid = pid
+        self.path = path
 
 
 class DatabaseFileError(MixpanelDataError, OSError):
@@ -53,18 +58,25 @@ class DatabaseNotFoundError(DatabaseFileError, FileNotFoundError):
 class DatabaseLockedError(DatabaseFileError):
     """Another process has the file open, and had it for the whole ``lock_timeout``.
 
+    Or this one has it open, by another name or with other settings.
+
     Attributes:
         pid: The process that holds it, None when unknown.
     """
 
     def __init__(self, path: Path, pid: int | None) -> None:
-        holder = "another process" if pid is None else f"process {pid}"
-        super().__init__(
-            path,
-            f"in use by {holder}. Close it there, or wait for it with lock_timeout=seconds; "
-            "several processes can read at once when all of them use read_only=True.",
-            {"pid": pid},
-        )
+        if pid == os.getpid():
+            problem = (
+                "open in this process already, by another name or with another key. Use the engine "
+                "that has it open, or the same path."
+            )
+        else:
+            holder = "another process" if pid is None else f"process {pid}"
+            problem = (
+                f"in use by {holder}. Close it there, or wait for it with lock_timeout=seconds; "
+                "several processes can read at once when all of them use read_only=True."
+            )
+        super().__init__(path, problem, {"pid": pid})
         self.pid = pid
 
 
