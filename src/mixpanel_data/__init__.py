@@ -10,6 +10,7 @@ Example:
 from mixpanel_data import migrate
 from mixpanel_data.exceptions import (
     DatabaseCorruptError,
+    DatabaseExistsError,
     DatabaseFileError,
     DatabaseFormatError,
     DatabaseLockedError,
@@ -66,6 +67,7 @@ from mixpanel_data.utc import UtcDateTime
 __all__ = [
     "ColumnInfo",
     "DatabaseCorruptError",
+    "DatabaseExistsError",
     "DatabaseFileError",
     "DatabaseFormatError",
     "DatabaseLockedError",

@@ -15,7 +15,7 @@ import duckdb
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from mixpanel_data import connect, opening, private, schema
+from mixpanel_data import backup, connect, opening, private, schema
 from mixpanel_data.connections import Connections
 from mixpanel_data.ephemeral import EphemeralFolder
 from mixpanel_data.exceptions import (
@@ -23,6 +23,7 @@ from mixpanel_data.exceptions import (
     DatabaseNotFoundError,
     DatabaseReadOnlyError,
     MixpanelDataError,
+    SandboxError,
     StorageClosedError,
     StorageForkedError,
 )
@@ -87,6 +88,7 @@ class Database:
             raise DatabaseNotFoundError(path)
         self.path = path
         self.read_only = read_only
+        self._key = key
         self._load_memory_limit = load_memory_limit
         self._schema_lock = threading.RLock()
         self._table_locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
@@ -229,6 +231,19 @@ class Database:
                 in_place = False
             if not in_place:
                 raise DatabaseMovedError(self.path)
+
+    def backup(self, target: Path, *, overwrite: bool) -> Path:
+        """Copy the database to a file, as :func:`mixpanel_data.backup.copy_database` does.
+
+        Raises:
+            SandboxError: The database is in memory, where SQL would have to write a file.
+        """
+        self.require_open()
+        if self.path is None and self.rules is not None:
+            raise SandboxError("copying a database in memory to a file", "")
+        return backup.copy_database(
+            self._own, target, read_only=self.read_only, key=self._key, overwrite=overwrite
+        )
 
     @contextmanager
     def creating(self, table_name: str) -> Iterator[Connection]:

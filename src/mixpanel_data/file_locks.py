@@ -37,18 +37,21 @@ class FileLockedError(Exception):
         self.pid = pid
 
 
-def lock(descriptor: int, *, shared: bool) -> None:
+def lock(descriptor: int, *, shared: bool) -> bool:
     """Lock a file until the descriptor is unlocked or closed, where that can be done.
 
     Args:
         descriptor: A descriptor of the file.
         shared: Let others have such a lock as well.
 
+    Returns:
+        False where it cannot be done.
+
     Raises:
         FileLockedError: Another process has it locked.
     """
     if sys.platform != "linux" or _is_remote(descriptor):
-        return
+        return False
     import fcntl
 
     try:
@@ -57,6 +60,8 @@ def lock(descriptor: int, *, shared: bool) -> None:
         raise FileLockedError(_holder(descriptor)) from None
     except OSError as error:
         _tell(os.fstat(descriptor).st_dev, str(error.strerror))
+        return False
+    return True
 
 
 def unlock(descriptor: int) -> None:

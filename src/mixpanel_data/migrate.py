@@ -21,7 +21,7 @@ from pathlib import Path
 from sqlalchemy import URL, Engine
 
 from mixpanel_data import connect, introspect, opening, schema
-from mixpanel_data.backup import Backup
+from mixpanel_data.backup import copy_database, name_beside
 from mixpanel_data.connect import MEMORY
 from mixpanel_data.exceptions import (
     DatabaseNotFoundError,
@@ -79,8 +79,8 @@ def upgrade(
     Args:
         target: Path, URL, engine or ``StorageEngine``.
         revision: The revision to go to; ``"+1"`` is the next one.
-        backup: Copy the file first, beside itself; the copy is never removed. Takes a path or a
-            URL, because a file that is open cannot be copied safely.
+        backup: Copy the database first, beside its file; the copy is never removed. What others
+            commit between the copy and the migration is in the file only.
         encryption_key: As for :func:`status`. The copy is encrypted as well.
 
     Returns:
@@ -92,7 +92,7 @@ def upgrade(
         RevisionError: There is no such revision above. It is a ``ValueError``.
         MigrationError: It failed. The database is as it was.
         DatabaseFileError: The file cannot be opened or copied; the subclass says why.
-        ValueError: The target is no DuckDB database, or is open and cannot be copied.
+        ValueError: The target is no DuckDB database, or one in memory, which has no file to copy.
 
     Example:
         >>> from mixpanel_data import StorageEngine, migrate
@@ -207,11 +207,9 @@ def _migrate(
 ) -> MigrationResult:
     from mixpanel_data import revisions
 
-    copy = _copy(target, key) if backup else None
     with _opened(target, False, key) as (engine, path):
+        copy = _copied(target, engine, path, key) if backup else None
         with engine.connect() as connection, connection.begin():
-            if copy is not None:
-                copy.require_unchanged()
             before = schema.version_of(connection)
             if before.state in ("newer", "foreign") or (down and before.state == "unversioned"):
                 schema.refuse(before, path)
@@ -221,13 +219,16 @@ def _migrate(
             unrecorded = introspect.unrecorded_tables(connection)
         if after != before:
             connect.checkpoint(engine)
-    return MigrationResult(before.revision, after.revision, unrecorded, copy.path if copy else None)
+    return MigrationResult(before.revision, after.revision, unrecorded, copy)
 
 
-def _copy(target: Target, key: Secret | None) -> Backup:
-    if isinstance(target, StorageEngine | Engine):
-        raise ValueError("A file that is open cannot be copied safely. Close it, give its path.")
-    return Backup.make(_existing(connect.database_url(target)), key)
+def _copied(target: Target, engine: Engine, path: Path, key: Secret | None) -> Path:
+    """Copy a database beside itself."""
+    if str(path) == MEMORY:
+        raise ValueError("A database in memory has no file to copy. Leave out backup=True.")
+    if isinstance(target, StorageEngine):
+        return target.backup(name_beside(path))
+    return copy_database(engine, name_beside(path), read_only=False, key=key)
 
 
 @contextmanager

@@ -199,6 +199,33 @@ class StorageEngine(Loading, Querying):
         """Do what :meth:`close` does."""
         self.close()
 
+    def backup(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+        """Copy the database to a file of its own, while others go on loading and querying.
+
+        The copy has everything that was committed before the call. It appears under its name when
+        it is complete, and only its user may read it. Give it to readers while this engine writes:
+        they keep the copy that they have open when a newer one takes its place.
+
+        Args:
+            path: Where the copy goes. Its folder must be there.
+            overwrite: Replace a copy that is there, unless a process is writing to it.
+
+        Returns:
+            The path of the copy.
+
+        Raises:
+            DatabaseExistsError: There is a file of that name. It is a ``FileExistsError``.
+            DatabaseFileError: The copy cannot be made; the subclass says why.
+            SandboxError: The engine has a sandbox and its database is in memory only.
+
+        Example:
+            >>> with StorageEngine("events.db") as storage:
+            ...     copy = storage.backup("for_readers.db")
+            >>> StorageEngine(copy, read_only=True).list_tables()
+            []
+        """
+        return self._database.backup(connect.path_of(path), overwrite=overwrite)
+
     def __enter__(self) -> Self:
         """Return the engine."""
         return self

@@ -64,8 +64,11 @@ DISCONNECTED = (ConnectionException, duckdb.FatalException)
 #: What comes of a statement of ours while another thread closes the database.
 _BEING_CLOSED = (ConnectionException, duckdb.InterruptException)
 
-#: What DuckDB says of a file that is open elsewhere.
-_LOCKED = 'Could not set lock on file "{database}": Conflicting lock is held in process (PID {pid})'
+#: As DuckDB says it of a file that is open elsewhere.
+_LOCKED = (
+    'Could not set lock on file "{database}": Conflicting lock is held in process (PID {pid}), '
+    "or in this one under another name of the file."
+)
 
 #: Whether ``executemany()`` tells the number of rows that changed; DuckDB 1.5 cannot.
 COUNTS_MANY = int(duckdb.__version__.split(".", 1)[0]) >= 2
@@ -97,7 +100,7 @@ def connect(database: str = ":memory:", **options: Any) -> Connection:
             lease.release()
             raise
     except FileLockedError as error:
-        raise IOException(_LOCKED.format(database=database, pid=error.pid or "unknown")) from None
+        raise IOException(_LOCKED.format(database=database, pid=error.pid)) from None
     connection = Connection(driver, lease.require_own, lease)
     # A pool may forget a connection without closing it.
     weakref.finalize(connection, lease.release).atexit = False

@@ -8,6 +8,7 @@ with what to do next, where there is something to do.
 from mixpanel_data.exceptions.base import MixpanelDataError
 from mixpanel_data.exceptions.files import (
     DatabaseCorruptError,
+    DatabaseExistsError,
     DatabaseFileError,
     DatabaseFormatError,
     DatabaseLockedError,
@@ -52,6 +53,7 @@ from mixpanel_data.exceptions.tables import (
 
 __all__ = [
     "DatabaseCorruptError",
+    "DatabaseExistsError",
     "DatabaseFileError",
     "DatabaseFormatError",
     "DatabaseLockedError",

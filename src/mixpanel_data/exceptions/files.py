@@ -55,6 +55,15 @@ class DatabaseNotFoundError(DatabaseFileError, FileNotFoundError):
         super().__init__(path, "no such file. StorageEngine(path) creates a database.")
 
 
+class DatabaseExistsError(DatabaseFileError, FileExistsError):
+    """There is a file where a copy was to be written."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            path, "there already. Nothing was written. Choose another path, or use overwrite=True."
+        )
+
+
 class DatabaseLockedError(DatabaseFileError):
     """Another process has the file open, and had it for the whole ``lock_timeout``.
 
