@@ -99,7 +99,9 @@ class Lease:
         self._database = database
         self._read_only = read_only
         self._file: _OpenFile | None = None
-        if (key := _key_of(database)) is not None:
+        key = _key_of(database)
+        self._require_not_inherited(key)
+        if key is not None:
             self._enter(key)
 
     def confirm(self) -> None:
@@ -139,10 +141,17 @@ class Lease:
         if self._file is not None and (pid := _inherited.get(self._file.key)) is not None:
             raise StorageForkedError(pid)
 
+    def _require_not_inherited(self, key: Key | None) -> None:
+        """Make sure that DuckDB does not give us what it has open for a parent, by path or inode."""
+        if not _inherited:
+            return
+        path = os.path.realpath(self._database)
+        pids = [_inherited.get(known) for known in (key, path) if known is not None]
+        if (pid := next(filter(None, pids), None)) is not None:
+            raise StorageForkedError(pid, None if isinstance(key, str) else Path(path))
+
     def _enter(self, key: Key) -> None:
         path = key if isinstance(key, str) else os.path.realpath(self._database)
-        if (pid := _inherited.get(key, _inherited.get(path))) is not None:
-            raise StorageForkedError(pid, Path(path) if isinstance(key, tuple) else None)
         with ctrl_c_waits(), _lock:
             file = _files.setdefault(key, _OpenFile(key))
             if file.users and file.path != path:
@@ -264,15 +273,16 @@ def _after_fork() -> None:
     _lock = threading.RLock()
     parent, _pid = _pid, os.getpid()
     for file in _files.values():
-        _inherited.update({file.key: parent, file.path: parent} if file.users else {})
+        if file.users:
+            _inherited.update({file.key: parent, file.path: parent})
         if file.descriptor is not None:
             os.close(file.descriptor)
     _files.clear()
     for fd, key in _descriptors():  # what was opened with DuckDB alone
         if _is_database(fd):
-            _inherited[key] = parent
+            _inherited.setdefault(key, parent)
             with suppress(OSError):
-                _inherited[_path_of(fd)] = parent
+                _inherited.setdefault(_path_of(fd), parent)
 
 
 if hasattr(os, "register_at_fork"):
