@@ -12,7 +12,6 @@ import errno
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
@@ -40,10 +39,8 @@ _CHUNK = 8 * 2**20
 #: How often a copy is begun again because a checkpoint came in between, which cannot happen.
 _ATTEMPTS = 5
 
-#: The folder in which a copy is made is called so, and is one that a killed process left behind
-#: when nobody has locked it for so many seconds.
+#: How the folder is called in which a copy is made. Who makes it keeps it locked.
 _UNFINISHED = ".{name}.part-"
-_STALE_SECONDS = 60
 
 _FROM_MEMORY = "COPY FROM DATABASE {source} TO {target}"
 
@@ -107,28 +104,31 @@ def name_beside(path: Path) -> Path:
 
 
 def _require_free(target: Path, overwrite: bool) -> None:
-    if exists(target) and not overwrite:
-        raise DatabaseExistsError(target)
     if open_files.is_open(target):
         raise DatabaseFileError(
             target, "open in this process. Nothing was written. Close it, or choose another path."
         )
-    log = target.with_name(f"{target.name}.wal")
-    if log.exists() or log.is_symlink():
-        raise DatabaseLogError(target, log, "nothing yet; it would be taken for that of the copy.")
+    if exists(target) and not overwrite:
+        raise DatabaseExistsError(target)
 
 
 @contextmanager
 def _kept_from_writers(target: Path, overwrite: bool) -> Iterator[None]:
     """Make sure that nobody of this library writes to a file while it is replaced."""
-    with ExitStack() as stack:
-        _require_free(target, overwrite)
-        try:
-            stack.callback(open_files.Lease(str(target), read_only=True).release)
-        except FileLockedError as error:
-            problem = "being written by another process. Nothing was changed. Close it there."
-            raise DatabaseFileError(target, problem, {"pid": error.pid}) from None
+    _require_free(target, overwrite)
+    try:
+        lease = open_files.Lease(str(target), read_only=True)
+    except FileLockedError as error:
+        problem = "being written by another process. Nothing was changed. Close it there."
+        raise DatabaseFileError(target, problem, {"pid": error.pid}) from None
+    try:
+        log = Path(f"{target}.wal")
+        if log.exists() or log.is_symlink():
+            problem = "nothing yet; the log would be taken for that of the copy."
+            raise DatabaseLogError(target, log, problem)
         yield
+    finally:
+        lease.release()
 
 
 @contextmanager
@@ -138,39 +138,45 @@ def _private_folder(target: Path) -> Iterator[Path]:
     for left in target.parent.iterdir():
         if left.name.startswith(prefix):
             _remove_stale(left)
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
+    folder, descriptor = _locked_folder(prefix, target.parent)
     try:
-        with _directory(folder) as descriptor:
-            file_locks.lock(descriptor, shared=False)
-            yield folder
+        yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _locked_folder(prefix: str, parent: Path) -> tuple[Path, int]:
+    """Make a folder; whoever takes it for a stale one has to lock it first."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+        with suppress(FileNotFoundError, FileLockedError), ExitStack() as undo:
+            descriptor = _open_folder(folder)
+            undo.callback(os.close, descriptor)
+            file_locks.lock(descriptor, shared=False)
+            if os.path.samestat(os.fstat(descriptor), folder.stat()):
+                undo.pop_all()
+                return folder, descriptor
 
 
 def _remove_stale(folder: Path) -> None:
-    with suppress(OSError, FileLockedError):
-        if folder.lstat().st_mtime > time.time() - _STALE_SECONDS:
-            return
-        with _directory(folder) as descriptor:
-            if file_locks.lock(descriptor, shared=False):
-                shutil.rmtree(folder)
+    with suppress(OSError, FileLockedError), ExitStack() as stack:
+        descriptor = _open_folder(folder)
+        stack.callback(os.close, descriptor)
+        if file_locks.lock(descriptor, shared=False):
+            shutil.rmtree(folder)
 
 
-@contextmanager
-def _directory(path: Path) -> Iterator[int]:
-    """Lend a descriptor of a folder."""
-    flags = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
-    descriptor = os.open(path, flags)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+def _open_folder(path: Path) -> int:
+    return os.open(path, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0))
 
 
 def _copy_file(connection: Connection, source: Path, copy: Path, *, read_only: bool) -> None:
     original = open_files.descriptor_of(source)
-    log = source.resolve().with_name(f"{source.resolve().name}.wal")
+    log = Path(f"{source.resolve()}.wal")
+    copied_log = Path(f"{copy}.wal")
     for _ in range(_ATTEMPTS):
+        copied_log.unlink(missing_ok=True)
         with connection.begin() as transaction:
             if not read_only:
                 _keep_checkpoints_off(connection)
@@ -178,7 +184,7 @@ def _copy_file(connection: Connection, source: Path, copy: Path, *, read_only: b
             # What the log tells of is in the file before, and a log that breaks off is read up to
             # its last whole commit.
             if log.exists():
-                shutil.copyfile(log, copy.with_name(f"{copy.name}.wal"))
+                shutil.copyfile(log, copied_log)
             _copy_bytes(original, copy)
             unchanged = os.pread(original, _HEADERS, 0) == headers
             transaction.rollback()
@@ -215,7 +221,7 @@ def _copy_tables(connection: Connection, copy: Path) -> None:
 def _take_in_log(copy: Path, key: Secret | None) -> None:
     """Bring what the log of a copy holds into the copy."""
     copy.chmod(0o600)
-    log = copy.with_name(f"{copy.name}.wal")
+    log = Path(f"{copy}.wal")
     if log.exists() and log.stat().st_size:
         opening.open_database(copy, read_only=False, config={}, key=key).close()
     log.unlink(missing_ok=True)

@@ -142,7 +142,7 @@ class Lease:
             raise StorageForkedError(pid)
 
     def _require_not_inherited(self, key: Key | None) -> None:
-        """Make sure that DuckDB does not give us what it has open for a parent, by path or inode."""
+        """Make sure that DuckDB does not give us what it has open for a parent."""
         if not _inherited:
             return
         path = os.path.realpath(self._database)

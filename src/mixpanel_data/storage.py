@@ -219,7 +219,7 @@ class StorageEngine(Loading, Querying):
             SandboxError: The engine has a sandbox and its database is in memory only.
 
         Example:
-            >>> with StorageEngine("events.db") as storage:
+            >>> with StorageEngine.ephemeral() as storage:
             ...     copy = storage.backup("for_readers.db")
             >>> StorageEngine(copy, read_only=True).list_tables()
             []

@@ -81,7 +81,7 @@ def kill(process: PythonProcess, seed: int, seconds: float) -> list[str]:
 #: Tells its id when it starts to copy the file.
 BACKING_UP = f"""
 def work(path, _):
-    sys.addaudithook(lambda event, _: event == "shutil.copyfile" and tell(os.getpid()))
+    sys.addaudithook(lambda event, _: event == "tempfile.mkdtemp" and tell(os.getpid()))
     migrate.downgrade(path, "0001", backup=True)
     tell("done")
     signal.pause()

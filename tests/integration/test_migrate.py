@@ -29,7 +29,7 @@ from mixpanel_data import (
 from mixpanel_data.schema import HEAD, REVISIONS
 from tests.conftest import EVENTS, PROFILES, make_events, make_profiles
 from tests.databases import facts, make_database
-from tests.processes import PythonProcess
+from tests.processes import PythonProcess, run_python
 
 
 @contextmanager
@@ -262,28 +262,55 @@ sys.stdin.read()
     assert ("late", None, None) in facts(copy)["users"][1]
 
 
-def test_what_is_open_cannot_be_copied(path: Path) -> None:
-    with StorageEngine(path) as storage:
-        for target in (storage, storage.engine):
-            with pytest.raises(ValueError, match="give its path"):
-                migrate.upgrade(target, backup=True)
+@pytest.mark.parametrize("target", ["storage", "its engine", "engine"])
+def test_what_is_open_is_copied_while_it_is_open(target: str, path: Path) -> None:
+    make_database("0001", path)
+    before = facts(path)
+    plain = create_engine(f"duckdb+mixpanel:///{path}")
+    if target == "engine":
+        copy = migrate.upgrade(plain, backup=True).backup
+    else:
+        with StorageEngine(path, migrate=True) as storage:
+            migrate.downgrade(storage, "0001")
+            given = storage if target == "storage" else storage.engine
+            copy = migrate.upgrade(given, backup=True).backup
+    plain.dispose()
+    assert copy is not None
+    assert facts(copy).keys() == before.keys()
+    assert migrate.status(copy).revision == "0001"
+    assert migrate.status(path).state == "current"
 
 
-def test_a_file_that_changed_after_it_was_copied_is_not_migrated(
+def test_what_is_in_memory_has_no_file_to_copy() -> None:
+    with StorageEngine.memory() as storage, pytest.raises(ValueError, match="no file to copy"):
+        migrate.upgrade(storage, backup=True)
+
+
+def test_nobody_can_change_the_file_between_its_copy_and_its_migration(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_database("0001", path)
-    real = os.fsync
+    before = facts(path)
+    real, came = os.fsync, []
 
     def interfere(number: int) -> None:
-        with duckdb.connect(str(path)) as connection:
-            connection.execute("INSERT INTO users VALUES ('late', NULL, NULL)")
+        came.append(run_python(INTERFERE, path))
         real(number)
 
     monkeypatch.setattr(os, "fsync", interfere)
-    with pytest.raises(DatabaseFileError, match="another process changed it"):
-        migrate.upgrade(path, backup=True)
-    assert migrate.status(path).revision == "0001"
+    copy = migrate.upgrade(path, backup=True).backup
+    assert {*map(tuple, came)} == {("locked",)}
+    assert copy is not None
+    assert facts(copy) == before
+
+
+INTERFERE = """
+import duckdb
+try:
+    duckdb.connect(sys.argv[1])
+except duckdb.IOException as error:
+    say("locked" if "Could not set lock" in str(error) else error)
+"""
 
 
 def test_where_no_copy_can_be_made_nothing_is_migrated(tmp_path: Path) -> None:

@@ -40,11 +40,11 @@ def test_a_backup_is_private_whatever_the_file_is(path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o664
 
 
-def test_what_a_backup_that_was_cut_off_has_left_is_replaced(path: Path) -> None:
+def test_what_a_backup_that_was_cut_off_has_left_is_removed(path: Path) -> None:
     StorageEngine(path).close()
-    left = path.with_name("events.db.backup.part")
-    left.write_bytes(b"half")
-    left.chmod(0o644)
+    left = path.with_name(".events.db.backup.part-abc")
+    left.mkdir(mode=0o700)
+    (left / "copy.db").write_bytes(b"half")
     backup = migrate.downgrade(path, "0001", backup=True).backup
     assert backup is not None
     assert stat.S_IMODE(backup.stat().st_mode) == 0o600

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from dataclasses import FrozenInstanceError
 from datetime import date, datetime, timedelta, timezone
@@ -79,10 +80,13 @@ ERRORS: list[MixpanelDataError] = [
     exceptions.QueryError("Binder Error", "SELECT nope"),
     exceptions.StorageClosedError(),
     exceptions.StorageForkedError(17),
+    exceptions.StorageForkedError(17, Path("a.db")),
     exceptions.DatabaseFileError(Path("a.db"), "disk full"),
     exceptions.DatabaseNotFoundError(Path("a.db")),
     exceptions.DatabaseLockedError(Path("a.db"), 17),
     exceptions.DatabaseLockedError(Path("a.db"), None),
+    exceptions.DatabaseLockedError(Path("a.db"), os.getpid()),
+    exceptions.DatabaseExistsError(Path("a.db")),
     exceptions.DatabaseCorruptError(Path("a.db"), "damaged"),
     exceptions.NotADatabaseError(Path("a.db"), "not a valid database file"),
     exceptions.DatabaseLogError(Path("a.db"), Path("a.db.wal"), "checksum"),

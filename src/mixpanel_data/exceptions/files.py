@@ -166,7 +166,8 @@ class DatabaseLogError(DatabaseCorruptError):
             path,
             problem,
             f"cannot be opened with the log beside it, {log}. Nothing was changed. Bring back the "
-            "log, or the database file, that belongs to the other. Or move the log aside: what was "
+            "log, or the database file, that belongs to the other. With read_only=True, open it "
+            "once without: some logs can only be read by writing. Or move the log aside: what was "
             "committed after the last checkpoint, and is in the log only, is then lost.",
             {"log": str(log)},
         )
