@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from sqlalchemy import JSON, Column, DateTime, Table
 
 from mixpanel_data import values
+from mixpanel_data.dialect.builtin import builtin
 from mixpanel_data.documents import bad_number_at
 from mixpanel_data.exceptions import RecordError
 from mixpanel_data.records import arrow_schema, to_arrow
@@ -23,11 +24,11 @@ from mixpanel_data.values import EARLIEST, LATEST
 
 # NULL for what is no JSON object. `json_extract` writes the document anew, so that whatever DuckDB
 # is lenient about in reading does not get into the table.
-_TEXT_TO_JSON = """
+_TEXT_TO_JSON = builtin("""
     CASE WHEN starts_with({0}, '{{') OR starts_with(ltrim({0}, E' \\t\\n\\r'), '{{')
     THEN TRY(json_extract({0}, '$')) END
-"""
-_NESTED_TO_JSON = "to_json({0})"
+""")
+_NESTED_TO_JSON = builtin("to_json({0})")
 
 #: The most rows of a batch, where the caller does not say. Arrow needs no small ones.
 DEFAULT_BATCH_SIZE = 65_536

@@ -91,7 +91,7 @@ def refuse_missing_documents(
         RecordError: A document is malformed, or no JSON object.
     """
     (column,) = (column for column in landing.columns if isinstance(column.type, JSON))
-    position = connection.scalar(select(func.min(_ROWID)).where(column.is_(None)))
+    position = connection.scalar(select(func.system.main.min(_ROWID)).where(column.is_(None)))
     if position is not None:
-        start = connection.scalar(select(func.min(_ROWID)).select_from(landing))
+        start = connection.scalar(select(func.system.main.min(_ROWID)).select_from(landing))
         raise RecordError(index_of(position - (start or 0)), column.name, "is no JSON object.")

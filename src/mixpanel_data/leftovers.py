@@ -37,8 +37,8 @@ def remove_dead_spill(cursor: duckdb.DuckDBPyConnection, path: Path) -> None:
     if folder.is_symlink() or not folder.is_dir():
         return
     found = [file for file in folder.glob("duckdb_temp_*") if file.is_file()]
-    in_use = cursor.execute("SELECT count(*) FROM duckdb_temporary_files()").fetchone()
-    if found and in_use == (0,):
+    in_use = cursor.execute("SELECT 1 FROM system.main.duckdb_temporary_files()").fetchone()
+    if found and in_use is None:
         with suppress(OSError):
             for file in found:
                 if not file.name.startswith(f"duckdb_temp_{os.getpid()}_"):

@@ -14,7 +14,8 @@ from mixpanel_data.exceptions import OutOfMemoryError
 WITHOUT_LOG = {"auto_checkpoint_skip_wal_threshold": "0", "wal_autocheckpoint": "0KB"}
 
 RESOURCES = """
-    SELECT current_setting('threads'), parse_formatted_bytes(current_setting('memory_limit'))
+    SELECT system.main.current_setting('threads'),
+        system.main.parse_formatted_bytes(system.main.current_setting('memory_limit'))
 """
 
 
@@ -90,5 +91,5 @@ class TemporarySettings:
             self._ask(f"RESET GLOBAL {name}", [])
 
     def _value_of(self, name: str) -> str:
-        ((value,),) = self._ask("SELECT current_setting(?)", [name])
+        ((value,),) = self._ask("SELECT system.main.current_setting(?)", [name])
         return str(value)
