@@ -16,6 +16,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from mixpanel_data import values
 from mixpanel_data.exceptions import ExportLineError
 from mixpanel_data.values import EPOCH_UTC
@@ -105,7 +107,9 @@ class _LineError(ValueError):
         self.field = field
 
 
-def _parsed(line: bytes) -> Record:
+def _parsed(line: bytes, properties: str) -> Record:
+    if values.exceeds_depth(line, values.MAX_DEPTH + 1):  # the line is a level, too
+        raise _LineError(properties, values.TOO_DEEP)
     try:
         parsed = values.parse_json(line.strip())
     except ValueError as error:
@@ -121,7 +125,7 @@ def event_of(line: bytes) -> Record:
     Raises:
         ValueError: The line is no event.
     """
-    parsed = _parsed(line)
+    parsed = _parsed(line, "properties")
     name = parsed.get("event")
     if not isinstance(name, str):
         raise _LineError("event", "is missing or no string.")
@@ -147,7 +151,7 @@ def profile_of(line: bytes) -> Record:
     Raises:
         ValueError: The line is no profile.
     """
-    parsed = _parsed(line)
+    parsed = _parsed(line, "$properties")
     if parsed.get("$distinct_id") is None:
         raise _LineError("$distinct_id", "is missing.")
     properties = _properties(parsed, "$properties")
@@ -170,6 +174,8 @@ def insert_id_of(record: Record) -> str:
         True
     """
     said = {name: value for name, value in record.items() if name != "insert_id"}
+    # As deep as a document may be, and a level more.
+    said["properties"] = orjson.Fragment(values.document(said["properties"], sort_keys=True))
     return hashlib.sha256(values.document(said, sort_keys=True)).hexdigest()[:32]
 
 
