@@ -111,6 +111,7 @@ def _open(
 
     is_new = path is not None and not exists(path)
     if path is not None:
+        leftovers.refuse_links(path)
         leftovers.refuse_log_alone(path)
     try:
         with driver_errors():
