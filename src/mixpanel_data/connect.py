@@ -117,8 +117,8 @@ def database_url(target: str | os.PathLike[str] | URL) -> URL:
     if isinstance(target, str) and "://" in target:
         try:
             target = make_url(target)
-        except ArgumentError as error:
-            raise ValueError(f"{target!r} is no URL. Use duckdb+mixpanel:///PATH.") from error
+        except (ArgumentError, ValueError):  # which may show a part of a password in it
+            raise ValueError("The target is no URL. Use duckdb+mixpanel:///PATH.") from None
     if not isinstance(target, URL):
         return URL.create("duckdb+mixpanel", database=str(path_of(target).absolute()))
     if target.get_backend_name() != "duckdb":
