@@ -88,6 +88,9 @@ class TemporarySettings:
 
     def _reset(self, name: str) -> None:
         if self._value_of(name) == self._ours.pop(name, None):
+            # Where it is only reset, DuckDB 1.5 goes on with the old limit of memory. Where it is
+            # only set, it is a rounded one.
+            self._ask(f"SET GLOBAL {name} = ?", [self._usual[name]])
             self._ask(f"RESET GLOBAL {name}", [])
 
     def _value_of(self, name: str) -> str:
