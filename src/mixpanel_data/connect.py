@@ -63,7 +63,7 @@ _FULL = re.compile(
     r"|not enough space on the disk)"
 )
 _DENIED = re.compile(r"Permission denied|Read-only file system|Access is denied")
-_STOPPED = re.compile(r"database has been invalidated")
+_STOPPED = re.compile(r'[Dd]atabase (?:"[^"]*" )?has been invalidated')
 _LOG = re.compile(r'replaying WAL file "(.+?)"')
 _NO_MEMORY = re.compile(r"failed to (?:pin|allocate|offload)|Out of Memory Error")
 _NO_DATABASE = re.compile(r"not a valid DuckDB database file")

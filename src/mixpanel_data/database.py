@@ -179,9 +179,11 @@ class Database:
         self.require_open()
         try:
             return self._autocommit.connect()
-        except DBAPIError:
+        except DBAPIError as error:
             self.require_open()  # closed by another thread meanwhile
-            raise
+            if not isinstance(error.orig, duckdb.Error):
+                raise
+            raise connect.translated(error.orig, self.path, "") from error.orig
 
     def looking(self) -> Connection:
         """Return a connection, to be closed, for reading the catalog and our own tables.
