@@ -58,6 +58,9 @@ DISCONNECTED = (ConnectionException, duckdb.FatalException)
 #: What comes of a statement of ours while another thread closes the database.
 _BEING_CLOSED = (ConnectionException, duckdb.InterruptException)
 
+#: What comes of a rollback when there is nothing left to roll back: the pool would log it.
+_GONE = (*DISCONNECTED, duckdb.InterruptException)
+
 #: Whether ``executemany()`` tells the number of rows that changed; DuckDB 1.5 cannot.
 COUNTS_MANY = int(duckdb.__version__.split(".", 1)[0]) >= 2
 
@@ -186,10 +189,10 @@ class Connection:
         if self.closed:
             return
         if began:
-            with driver_errors():
+            with suppress(*_GONE), driver_errors():
                 self.driver.rollback()
-            while self._registered:
-                self.driver.unregister(self._registered.pop())
+                while self._registered:
+                    self.driver.unregister(self._registered.pop())
         elif self.autocommit:
             with suppress(*_BEING_CLOSED, TransactionException):  # there is none
                 self.driver.rollback()
