@@ -39,10 +39,12 @@ def refuse_links(path: Path) -> None:
     file = path.resolve()
     for ending in (*_LOGS, _TEMPORARY):
         beside = Path(f"{file}{ending}")
-        with suppress(FileNotFoundError):
+        try:
             found = beside.lstat()
-            if kind := _kind_of(found, is_log=ending in _LOGS):
-                raise DatabaseLinkError(beside, kind)
+        except OSError:  # there is none, nor can there be where the name would be too long
+            continue
+        if kind := _kind_of(found, is_log=ending in _LOGS):
+            raise DatabaseLinkError(beside, kind)
 
 
 def _kind_of(found: os.stat_result, *, is_log: bool) -> str | None:
