@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
@@ -58,7 +59,7 @@ def read_events_export(path: str | Path) -> Iterator[Record]:
         >>> event["event_name"], event["distinct_id"], event["event_time"].isoformat()
         ('Sign Up', '7', '2025-01-01T00:00:00+00:00')
     """
-    return _records(Path(path), event_of)
+    return _records(_path_of(path), event_of)
 
 
 def read_profiles_export(path: str | Path) -> Iterator[Record]:
@@ -75,7 +76,15 @@ def read_profiles_export(path: str | Path) -> Iterator[Record]:
         ExportLineError: A line is no profile. It is a ``RecordError`` with ``path`` and ``line``.
         OSError: The file cannot be read.
     """
-    return _records(Path(path), profile_of)
+    return _records(_path_of(path), profile_of)
+
+
+def _path_of(path: str | Path) -> Path:
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{str(path)!r} can be no path: it is not valid UTF-8.") from error
+    return Path(path)
 
 
 def is_compressed(path: Path) -> bool:

@@ -266,6 +266,7 @@ class Connection:
         if self.statement_guard is not None:
             self._require_open()
             with driver_errors():
+                sql.encode()
                 self.statement_guard.starting(sql)
 
     def _working(self) -> AbstractContextManager[None]:
