@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 from sqlalchemy import JSON, Column, DateTime, Table
 
 from mixpanel_data import values
-from mixpanel_data.documents import bad_number_at
+from mixpanel_data.dialect.builtin import builtin
+from mixpanel_data.documents import bad_number_at, levels_of, too_deep_at
 from mixpanel_data.exceptions import RecordError
 from mixpanel_data.records import arrow_schema, to_arrow
 from mixpanel_data.tables import OPTIONAL
@@ -23,11 +24,11 @@ from mixpanel_data.values import EARLIEST, LATEST
 
 # NULL for what is no JSON object. `json_extract` writes the document anew, so that whatever DuckDB
 # is lenient about in reading does not get into the table.
-_TEXT_TO_JSON = """
+_TEXT_TO_JSON = builtin("""
     CASE WHEN starts_with({0}, '{{') OR starts_with(ltrim({0}, E' \\t\\n\\r'), '{{')
     THEN TRY(json_extract({0}, '$')) END
-"""
-_NESTED_TO_JSON = "to_json({0})"
+""")
+_NESTED_TO_JSON = builtin("to_json({0})")
 
 #: The most rows of a batch, where the caller does not say. Arrow needs no small ones.
 DEFAULT_BATCH_SIZE = 65_536
@@ -93,6 +94,8 @@ class ArrowBatches:
                 nested = _is_nested(kind := given.field(column.name).type)
                 if nested and not _has_json(kind):
                     self._refuse(0, column, f"cannot become JSON: it is {kind}.")
+                if nested and levels_of(kind) > values.MAX_DEPTH:
+                    self._refuse(0, column, values.TOO_DEEP)
                 if nested:
                     self.schema = self.schema.set(position, given.field(column.name))
                 expression = _NESTED_TO_JSON if nested else _TEXT_TO_JSON
@@ -112,10 +115,16 @@ class ArrowBatches:
             self._refuse_first_of(given)
             raise
         for column, cells in zip(self._columns, arrays, strict=True):
-            if isinstance(column.type, JSON) and (row := bad_number_at(cells)) is not None:
-                self._refuse(self._done + row, column, "is no JSON: it holds NaN or Infinity.")
+            if isinstance(column.type, JSON):
+                self._check_documents(column, cells)
         self._done += batch.num_rows
         return pa.record_batch(arrays, schema=self.schema)
+
+    def _check_documents(self, column: Column[Any], cells: pa.Array) -> None:
+        if not _is_nested(cells.type) and (row := too_deep_at(cells)) is not None:
+            self._refuse(self._done + row, column, values.TOO_DEEP)
+        if (row := bad_number_at(cells)) is not None:
+            self._refuse(self._done + row, column, "is no JSON: it holds NaN or Infinity.")
 
     def _cells_of(self, batch: pa.RecordBatch, column: Column[Any]) -> pa.Array:
         if column.name not in batch.schema.names:

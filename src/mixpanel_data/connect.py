@@ -63,7 +63,7 @@ _FULL = re.compile(
     r"|not enough space on the disk)"
 )
 _DENIED = re.compile(r"Permission denied|Read-only file system|Access is denied")
-_STOPPED = re.compile(r"database has been invalidated")
+_STOPPED = re.compile(r'[Dd]atabase (?:"[^"]*" )?has been invalidated')
 _LOG = re.compile(r'replaying WAL file "(.+?)"')
 _NO_MEMORY = re.compile(r"failed to (?:pin|allocate|offload)|Out of Memory Error")
 _NO_DATABASE = re.compile(r"not a valid DuckDB database file")
@@ -117,8 +117,8 @@ def database_url(target: str | os.PathLike[str] | URL) -> URL:
     if isinstance(target, str) and "://" in target:
         try:
             target = make_url(target)
-        except ArgumentError as error:
-            raise ValueError(f"{target!r} is no URL. Use duckdb+mixpanel:///PATH.") from error
+        except (ArgumentError, ValueError):  # which may show a part of a password in it
+            raise ValueError("The target is no URL. Use duckdb+mixpanel:///PATH.") from None
     if not isinstance(target, URL):
         return URL.create("duckdb+mixpanel", database=str(path_of(target).absolute()))
     if target.get_backend_name() != "duckdb":

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from mixpanel_data import backup, connect, opening, private, schema
@@ -60,6 +60,7 @@ class Database:
         read_only: As given.
         connection: A DuckDB connection for the user's own purposes; it knows no sandbox.
         engine: The SQLAlchemy engine.
+        trusted: The same without a sandbox, for what the caller asks the library to do.
         rules: What the SQL of others may contain, None for everything.
 
     Raises:
@@ -110,10 +111,12 @@ class Database:
             self.rules = None if sandbox is None else Rules(self._root, sandbox)
             self.engine = connect.make_engine(path, self._connect_guarded)
             self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-            trusted = self.engine if sandbox is None else connect.make_engine(path, self.connect)
-            self._own = connect.with_own_errors(trusted, path)
+            self.trusted = self.engine
+            if sandbox is not None:
+                self.trusted = connect.make_engine(path, self.connect)
+            self._own = connect.with_own_errors(self.trusted, path)
             if migrate and not is_new and path is not None:
-                self._migrate(path, trusted)
+                self._migrate(path)
             self._lacks_schema = False
             with self._own.begin() as connection:
                 if is_new:
@@ -124,14 +127,14 @@ class Database:
             self.close()
             raise
 
-    def _migrate(self, path: Path, trusted: Engine) -> None:
+    def _migrate(self, path: Path) -> None:
         with self._own.begin() as connection:
             if schema.version_of(connection).state not in ("older", "unversioned"):
                 return
             from mixpanel_data import revisions
 
             revisions.upgrade(connection, path)
-        connect.checkpoint(trusted)
+        connect.checkpoint(self.trusted)
 
     def close(self) -> None:
         """Close every connection and let go of the file; closing twice is fine.
@@ -181,9 +184,11 @@ class Database:
         self.require_open()
         try:
             return self._autocommit.connect()
-        except DBAPIError:
+        except DBAPIError as error:
             self.require_open()  # closed by another thread meanwhile
-            raise
+            if not isinstance(error.orig, duckdb.Error):
+                raise
+            raise connect.translated(error.orig, self.path, "") from error.orig
 
     def looking(self) -> Connection:
         """Return a connection, to be closed, for reading the catalog and our own tables.

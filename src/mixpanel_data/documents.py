@@ -45,6 +45,40 @@ def bad_number_at(documents: pa.Array) -> int | None:
     return None
 
 
+def too_deep_at(documents: pa.Array) -> int | None:
+    """Return the position of the first document that is nested too deep, None without one.
+
+    Args:
+        documents: Arrow array of JSON texts.
+
+    Example:
+        >>> too_deep_at(pa.array(["{}", '{"a":' + 254 * "[" + 254 * "]" + "}"]))
+        1
+    """
+    data, starts = bytes_of(documents)
+    if np.diff(starts).max(initial=0) <= 2 * values.MAX_DEPTH:
+        return None
+    found = [np.zeros(0, np.intp)]
+    for start in range(0, len(data), _BLOCK):
+        # "[" and "{" differ in this bit only
+        opened = (data[start : start + _BLOCK] | np.uint8(0x20)) == ord("{")
+        found.append(start + np.flatnonzero(opened))
+    opened_before = np.searchsorted(np.concatenate(found), starts)
+    for position in np.flatnonzero(np.diff(opened_before) > values.MAX_DEPTH):
+        if values.exceeds_depth(bytes(data[starts[position] : starts[position + 1]])):
+            return int(position)
+    return None
+
+
+def levels_of(kind: pa.DataType) -> int:
+    """Return how deep the documents of an Arrow type are nested."""
+    if pa.types.is_map(kind):
+        return 1 + levels_of(kind.item_type)
+    if pa.types.is_struct(kind):
+        return 1 + max((levels_of(field.type) for field in kind), default=0)
+    return 1 + levels_of(kind.value_type) if pa.types.is_nested(kind) else 0
+
+
 def _suspects(documents: pa.StringArray) -> list[int]:
     """Return the positions of the documents with ``nan`` or ``inf`` in them, in any case."""
     data, starts = bytes_of(documents)
@@ -91,7 +125,7 @@ def refuse_missing_documents(
         RecordError: A document is malformed, or no JSON object.
     """
     (column,) = (column for column in landing.columns if isinstance(column.type, JSON))
-    position = connection.scalar(select(func.min(_ROWID)).where(column.is_(None)))
+    position = connection.scalar(select(func.system.main.min(_ROWID)).where(column.is_(None)))
     if position is not None:
-        start = connection.scalar(select(func.min(_ROWID)).select_from(landing))
+        start = connection.scalar(select(func.system.main.min(_ROWID)).select_from(landing))
         raise RecordError(index_of(position - (start or 0)), column.name, "is no JSON object.")

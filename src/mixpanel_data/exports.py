@@ -9,12 +9,15 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from mixpanel_data import values
 from mixpanel_data.exceptions import ExportLineError
@@ -57,7 +60,7 @@ def read_events_export(path: str | Path) -> Iterator[Record]:
         >>> event["event_name"], event["distinct_id"], event["event_time"].isoformat()
         ('Sign Up', '7', '2025-01-01T00:00:00+00:00')
     """
-    return _records(Path(path), event_of)
+    return _records(_path_of(path), event_of)
 
 
 def read_profiles_export(path: str | Path) -> Iterator[Record]:
@@ -74,7 +77,15 @@ def read_profiles_export(path: str | Path) -> Iterator[Record]:
         ExportLineError: A line is no profile. It is a ``RecordError`` with ``path`` and ``line``.
         OSError: The file cannot be read.
     """
-    return _records(Path(path), profile_of)
+    return _records(_path_of(path), profile_of)
+
+
+def _path_of(path: str | Path) -> Path:
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{str(path)!r} can be no path: it is not valid UTF-8.") from error
+    return Path(path)
 
 
 def is_compressed(path: Path) -> bool:
@@ -107,7 +118,9 @@ class _LineError(ValueError):
         self.field = field
 
 
-def _parsed(line: bytes) -> Record:
+def _parsed(line: bytes, properties: str) -> Record:
+    if values.exceeds_depth(line, values.MAX_DEPTH + 1):  # the line is a level, too
+        raise _LineError(properties, values.TOO_DEEP)
     try:
         parsed = values.parse_json(line.strip())
     except ValueError as error:
@@ -123,7 +136,7 @@ def event_of(line: bytes) -> Record:
     Raises:
         ValueError: The line is no event.
     """
-    parsed = _parsed(line)
+    parsed = _parsed(line, "properties")
     name = parsed.get("event")
     if not isinstance(name, str):
         raise _LineError("event", "is missing or no string.")
@@ -149,7 +162,7 @@ def profile_of(line: bytes) -> Record:
     Raises:
         ValueError: The line is no profile.
     """
-    parsed = _parsed(line)
+    parsed = _parsed(line, "$properties")
     if parsed.get("$distinct_id") is None:
         raise _LineError("$distinct_id", "is missing.")
     properties = _properties(parsed, "$properties")
@@ -172,6 +185,8 @@ def insert_id_of(record: Record) -> str:
         True
     """
     said = {name: value for name, value in record.items() if name != "insert_id"}
+    # As deep as a document may be, and a level more.
+    said["properties"] = orjson.Fragment(values.document(said["properties"], sort_keys=True))
     return hashlib.sha256(values.document(said, sort_keys=True)).hexdigest()[:32]
 
 

@@ -21,16 +21,18 @@ from typing import TYPE_CHECKING
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import Table
+from sqlalchemy import JSON, Table
 
 from mixpanel_data import exports
 from mixpanel_data.dialect.errors import driver_errors
+from mixpanel_data.documents import too_deep_at
 from mixpanel_data.exports import Record
 from mixpanel_data.interrupts import ctrl_c_waits
 from mixpanel_data.open_files import require_no_database
 from mixpanel_data.records import RecordBatches, arrow_schema
 from mixpanel_data.settings import Resources
 from mixpanel_data.types import TableType
+from mixpanel_data.values import MAX_DEPTH
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -51,6 +53,9 @@ _THREAD_MEMORY = 128 * 2**20
 _SHORTEST = 30
 
 _CHUNK = 1024 * 1024
+
+#: Shorter lines are not nested so deep that DuckDB 1.5 would crash over them.
+_LONG_LINE = 50_000
 
 # A comma before a closing bracket is no JSON, but DuckDB's parser lets it pass.
 _TRAILING_COMMA = r",\s*[}\]]"
@@ -189,6 +194,7 @@ class FileBatches:
         self.expressions: dict[str, str] = {}
         self._files = files
         self._table = table
+        (self._json,) = (column.name for column in table.c if isinstance(column.type, JSON))
         self._convert = _SHORT_CUTS[files.kind].convert
         threads = min(resources.threads, MOST_THREADS)
         memory = min(resources.memory, _BASE_MEMORY + threads * _THREAD_MEMORY)
@@ -223,6 +229,8 @@ class FileBatches:
             sources.append(_FILES.format(variable=f"paths_{number}", compression=compression))
         query = _QUERY.format(
             files=" UNION ALL ".join(sources),
+            long=_LONG_LINE,
+            max_depth=MAX_DEPTH,
             members=", ".join(f"'{path}'" for path in short_cut.members),
             condition=short_cut.condition,
             trailing_comma=_TRAILING_COMMA,
@@ -235,6 +243,8 @@ class FileBatches:
 
     def _completed(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Put the lines that SQL did not take into their rows."""
+        if too_deep_at(batch.column(batch.schema.get_field_index(self._json))) is not None:
+            raise NotForDuckDBError
         lines = batch.column("line")
         if lines.null_count < len(lines):
             records = map(self._convert, map(str.encode, lines.drop_null().to_pylist()))
@@ -313,9 +323,15 @@ _FILES = (
 
 _QUERY = """
     WITH lines AS ({files}),
+    safe AS (
+        SELECT json::VARCHAR AS line, if(strlen(line) > {long}
+            AND strlen(line) - strlen(replace(replace(line, '[', ''), '{{', '')) > {max_depth},
+            NULL, json) AS json
+        FROM lines
+    ),
     taken_apart AS (
-        SELECT json::VARCHAR AS line, json_extract(json, [{members}]) AS m,
-            json_merge_patch(m[-2], '{moved}')::VARCHAR AS rest FROM lines
+        SELECT line, json_extract(json, [{members}]) AS m,
+            json_merge_patch(m[-2], '{moved}')::VARCHAR AS rest FROM safe
     ),
     made AS (
         SELECT CASE

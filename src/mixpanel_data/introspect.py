@@ -29,8 +29,9 @@ from mixpanel_data.types import (
 )
 
 _STORAGE_VERSION = text(
-    "SELECT tags['storage_version'] FROM duckdb_databases() "
-    "WHERE database_name = current_database()"
+    "SELECT system.main.map_extract_value(tags, 'storage_version') "
+    "FROM system.main.duckdb_databases() "
+    "WHERE database_name = system.main.current_database()"
 )
 
 
@@ -100,7 +101,9 @@ def _count_rows(connection: Connection, names: list[str]) -> dict[str, int]:
     if not names:
         return {}
     counts = [
-        select(literal(name).label("name"), func.count().label("rows")).select_from(table(name))
+        select(
+            literal(name).label("name"), func.system.main.count_star().label("rows")
+        ).select_from(table(name))
         for name in names
     ]
     return {row.name: row.rows for row in connection.execute(union_all(*counts))}

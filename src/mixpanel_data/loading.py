@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 from sqlalchemy import Table
 
 from mixpanel_data.database import Database
-from mixpanel_data.exceptions import MetadataError
+from mixpanel_data.exceptions import MetadataError, OutOfMemoryError
 from mixpanel_data.names import check_table_name
 from mixpanel_data.tables import managed_table
 from mixpanel_data.types import OnConflict, TableMetadata, TableType
@@ -313,7 +313,11 @@ class Loading:
     def _create(self, load: Load, primary_key: bool) -> int:
         from mixpanel_data import write
 
-        with ExitStack() as after_commit, self._database.creating(load.table.name) as connection:
+        with (
+            _advising(),
+            ExitStack() as after_commit,
+            self._database.creating(load.table.name) as connection,
+        ):
             rows = write.create(connection, load, primary_key=primary_key)
             if primary_key and rows >= LARGE_KEY:
                 after_commit.enter_context(self._database.without_log())
@@ -322,8 +326,17 @@ class Loading:
     def _append(self, load: Load) -> int:
         from mixpanel_data import write
 
-        with self._database.writing(load.table.name) as connection:
+        with _advising(), self._database.writing(load.table.name) as connection:
             return write.append(connection, load)
+
+
+@contextmanager
+def _advising() -> Iterator[None]:
+    """Say of a load that lacks memory what a load may be given more of."""
+    try:
+        yield
+    except OutOfMemoryError as error:
+        raise error.while_loading() from error.__cause__
 
 
 def _checked(kind: TableType, name: str, metadata: TableMetadata, on_conflict: OnConflict) -> Table:

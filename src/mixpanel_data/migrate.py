@@ -253,7 +253,9 @@ def _open_already(target: Engine | StorageEngine, read_only: bool) -> tuple[Engi
         path = target.path or Path(MEMORY)
         if target.read_only and not read_only:
             raise DatabaseReadOnlyError(path)
-        return target.engine, path
+        database = target._database
+        database.require_open()
+        return database.trusted, path
     from mixpanel_data.dialect import MixpanelDialect
 
     if not isinstance(target.dialect, MixpanelDialect):

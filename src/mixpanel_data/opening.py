@@ -27,6 +27,8 @@ _REPLACEMENTS = "python_enable_replacements"
 #: What nothing can be attached with, in the order in which it has to be set.
 _LOCKS = ("enable_external_access", "lock_configuration")
 
+_NAME = "SELECT database_name FROM system.main.duckdb_databases() WHERE path = ?"
+
 #: Seconds between two attempts to open a locked file: the first, and the most.
 _FIRST_WAIT, _LONGEST_WAIT = 0.02, 1.0
 
@@ -36,7 +38,7 @@ class Root:
 
     Args:
         driver: The connection that opened it.
-        catalog: The name of the database in DuckDB's catalog, None when it is the default.
+        file: The database in DuckDB's catalog, None when it is the default.
 
     Attributes:
         belongings: What has to be kept private beside the file, None for nothing.
@@ -46,16 +48,28 @@ class Root:
     belongings: Belongings | None = None
     lease: Lease | None = None
 
-    def __init__(self, driver: duckdb.DuckDBPyConnection, catalog: str | None = None) -> None:
+    def __init__(self, driver: duckdb.DuckDBPyConnection, file: str | None = None) -> None:
         self._driver = driver
-        self._use = None if catalog is None else "USE " + _quoted(catalog, '"')
+        self._file = file
+        self._use = self._found()
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """Return a new connection to the database."""
         cursor = self._driver.cursor()
         if self._use is not None:
-            cursor.execute(self._use)
+            try:
+                cursor.execute(self._use)
+            except duckdb.CatalogException:  # SQL of the user has renamed it
+                self._use = self._found()
+                cursor.execute(self._use or "")
         return cursor
+
+    def _found(self) -> str | None:
+        if self._file is None:
+            return None
+        with self._driver.cursor() as cursor:
+            found = cursor.execute(_NAME, [self._file]).fetchone()
+        return None if found is None else "USE " + _quoted(found[0], '"')
 
     def connect(self) -> Connection:
         """Return a new connection of the dialect, for SQLAlchemy."""
@@ -116,6 +130,7 @@ def _open(
     if path is None:
         return _opened_by_duckdb(None, read_only, config, key)
     is_new = not exists(path)
+    leftovers.refuse_links(path)
     leftovers.refuse_log_alone(path)
     with ExitStack() as undo:
         try:
@@ -190,10 +205,7 @@ def _attach(path: Path, read_only: bool, config: Mapping[str, Any], key: Secret)
         driver.execute(
             f"ATTACH {_quoted(file)}{name} (ENCRYPTION_KEY $key{mode})", {"key": key.escaped()}
         )
-        ((catalog,),) = driver.execute(
-            "SELECT database_name FROM duckdb_databases() WHERE path IS NOT NULL"
-        ).fetchall()
-        root = Root(driver, catalog)
+        root = Root(driver, file)
         with root.cursor() as cursor:
             cursor.execute("DETACH memory")
             for name, value in locks.items():

@@ -18,6 +18,7 @@ import pyarrow as pa
 from sqlalchemy import JSON, Column, DateTime, String, Table
 
 from mixpanel_data import values
+from mixpanel_data.documents import too_deep_at
 from mixpanel_data.exceptions import RecordError
 from mixpanel_data.tables import OPTIONAL
 from mixpanel_data.values import EARLIEST, EPOCH, EPOCH_UTC, LATEST
@@ -156,6 +157,8 @@ class RecordBatches:
         except ValueError:
             self._check_cells()
             raise
+        if (row := too_deep_at(arrays[self._json.name])) is not None:
+            raise RecordError(self._done + row, self._json.name, values.TOO_DEEP)
         self._done += rows
         self._cells.clear()
         self._documents, self._ends = bytearray(), [0]

@@ -14,7 +14,8 @@ from mixpanel_data.exceptions import OutOfMemoryError
 WITHOUT_LOG = {"auto_checkpoint_skip_wal_threshold": "0", "wal_autocheckpoint": "0KB"}
 
 RESOURCES = """
-    SELECT current_setting('threads'), parse_formatted_bytes(current_setting('memory_limit'))
+    SELECT system.main.current_setting('threads'),
+        system.main.parse_formatted_bytes(system.main.current_setting('memory_limit'))
 """
 
 
@@ -87,8 +88,11 @@ class TemporarySettings:
 
     def _reset(self, name: str) -> None:
         if self._value_of(name) == self._ours.pop(name, None):
+            # Where it is only reset, DuckDB 1.5 goes on with the old limit of memory. Where it is
+            # only set, it is a rounded one.
+            self._ask(f"SET GLOBAL {name} = ?", [self._usual[name]])
             self._ask(f"RESET GLOBAL {name}", [])
 
     def _value_of(self, name: str) -> str:
-        ((value,),) = self._ask("SELECT current_setting(?)", [name])
+        ((value,),) = self._ask("SELECT system.main.current_setting(?)", [name])
         return str(value)

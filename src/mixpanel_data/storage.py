@@ -343,8 +343,8 @@ def _database_path(path: str | os.PathLike[str] | None, project_id: str | int | 
             "StorageEngine.ephemeral() for a temporary database."
         )
     found = Path.home() / DEFAULT_FOLDER / f"{check_project_id(project_id)}.db"
-    for name in (found.name, f"{found.name}.wal", f"{found.name}.tmp"):
-        _refuse_foreign(found.with_name(name))
+    connect.exists(found)  # raises where there can be no such file
+    _refuse_foreign(found)
     return found
 
 

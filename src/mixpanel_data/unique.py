@@ -38,6 +38,9 @@ from mixpanel_data.types import OnConflict
 
 logger = logging.getLogger("mixpanel_data")
 
+#: DuckDB's own functions, which a macro of the same name does not hide.
+_OWN = func.system.main
+
 _ROWID = literal_column("rowid", BigInteger)
 
 #: Landed rows whose key another row has: where the two are, and the key. To find them takes nearly
@@ -105,14 +108,14 @@ def drop_repeated(
         DuplicateRecordError: A key occurs twice and ``on_conflict`` is ``"error"``.
     """
     key = landing.c[key_of(table).name]
-    keys, rows = connection.execute(select(func.count(distinct(key)), func.count())).one()
+    keys, rows = connection.execute(select(_OWN.count(distinct(key)), _OWN.count_star())).one()
     if rows == keys:
         return Dropped()
     kept_first = _ROWID.desc() if on_conflict == "replace" else _ROWID.asc()
-    kept = func.first_value(_ROWID).over(partition_by=key, order_by=kept_first)
+    kept = _OWN.first_value(_ROWID).over(partition_by=key, order_by=kept_first)
     ranked = (
         select(_ROWID.label("position"), kept.label("other"), key.label("key"))
-        .where(key.in_(select(key).group_by(key).having(func.count() > 1)))
+        .where(key.in_(select(key).group_by(key).having(_OWN.count_star() > 1)))
         .subquery()
     )
     surplus = select(ranked).where(ranked.c.position != ranked.c.other)
@@ -166,11 +169,11 @@ def _settle(
     connection.execute(CreateTable(_CONFLICTS))
     connection.execute(insert(_CONFLICTS).from_select(found.keys(), conflicts))
     dropped = Dropped()
-    if count := connection.scalar(select(func.count(distinct(found.position)))):
+    if count := connection.scalar(select(_OWN.count(distinct(found.position)))):
         if on_conflict == "error":
             first = select(found.position, found.key).order_by(found.position).limit(1)
             position, value = connection.execute(first).one()
-            start = connection.scalar(select(func.min(_ROWID)).select_from(landing))
+            start = connection.scalar(select(_OWN.min(_ROWID)).select_from(landing))
             raise DuplicateRecordError(position - start, key, value)
         dropped = Dropped(count, *_colliding(connection, landing, kept))
         connection.execute(losing)
@@ -183,7 +186,7 @@ def _colliding(connection: Connection, landing: Table, kept: Table) -> tuple[int
     landed, other, found = landing.alias("landed"), kept.alias("other"), _CONFLICTS.c
     differs = [landed.c[name].is_distinct_from(other.c[name]) for name in _identity(landing)]
     pairs = (
-        select(func.count(distinct(found.position)), func.min(found.key))
+        select(_OWN.count(distinct(found.position)), _OWN.min(found.key))
         .join_from(_CONFLICTS, landed, _rowid_of("landed") == found.position)
         .join(other, _rowid_of("other") == found.other)
         .where(or_(false(), *differs))

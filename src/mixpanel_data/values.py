@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal, InvalidOperation
 from numbers import Integral, Real
@@ -31,6 +31,15 @@ _ISO = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:?\d\d(?::?\d\d)?)(?:[.,](\d+))?\s*(Z|[+-]\d\d(?::?\d\d)?)?)?",
     re.ASCII,
 )
+
+#: The most levels of objects and arrays in a document, itself included: what ``orjson`` writes.
+#: Python's ``json`` reads and writes some hundreds more, and DuckDB 1.5 crashes from 100,000 on.
+MAX_DEPTH = 254
+TOO_DEEP = f"is nested deeper than {MAX_DEPTH} levels."
+
+_JSON_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_OPENING, _BRACKETS = b"[{", b"[]{}"
+_NO_BRACKETS = bytes({*range(256)} - {*_BRACKETS})
 
 # `orjson` reads integers beyond 64 bits as floats.
 _LONG_INTEGER = re.compile(rb"[:\[,]\s*-?\d{19}")
@@ -128,7 +137,37 @@ def document(value: object, *, sort_keys: bool = False) -> bytes:
     try:
         return orjson.dumps(_jsonable(value), option=orjson.OPT_SORT_KEYS if sort_keys else None)
     except (TypeError, OverflowError, RecursionError) as error:
-        raise ValueError(f"cannot become JSON: {error}.") from error
+        too_deep = isinstance(error, RecursionError) or _levels(value) > MAX_DEPTH
+        problem = TOO_DEEP if too_deep else f"cannot become JSON: {error}."
+        raise ValueError(problem) from error
+
+
+def _levels(value: object) -> int:
+    members = value.values() if isinstance(value, Mapping) else value
+    if isinstance(members, Iterable) and not isinstance(members, str | bytes):
+        return 1 + max(map(_levels, members), default=0)
+    return 0
+
+
+def exceeds_depth(text: bytes, limit: int = MAX_DEPTH) -> bool:
+    """Tell whether objects and arrays of a JSON text are nested deeper than a limit.
+
+    Nearly every text is too short for that, or has too few brackets.
+
+    Example:
+        >>> exceeds_depth(b'{"a": ["}"]}', limit=1)
+        True
+        >>> exceeds_depth(b'{"a": "[[["}', limit=1)
+        False
+    """
+    if len(text) <= 2 * limit or sum(map(text.count, (b"[", b"{"))) <= limit:
+        return False
+    depth = 0
+    for bracket in _JSON_STRING.sub(b"", text).translate(None, _NO_BRACKETS):
+        depth += 1 if bracket in _OPENING else -1
+        if depth > limit:
+            return True
+    return False
 
 
 def parse_json(text: bytes) -> Any:
@@ -145,16 +184,16 @@ def parse_json(text: bytes) -> Any:
             return orjson.loads(text)
         except ValueError:
             pass  # a number too large for it, or a real mistake
+    parsed = json.loads(
+        text.decode("utf-8-sig"),
+        parse_constant=_refuse_constant,
+        parse_float=_number,
+        parse_int=_integer,
+    )
     try:
-        parsed = json.loads(
-            text.decode("utf-8-sig"),
-            parse_constant=_refuse_constant,
-            parse_float=_number,
-            parse_int=_integer,
-        )
-    except RecursionError as error:
-        raise ValueError("is nested too deep") from error
-    document({"": parsed})  # finds lone surrogates
+        json.dumps(parsed, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("a text is not valid UTF-8: surrogates not allowed") from error
     return parsed
 
 

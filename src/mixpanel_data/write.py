@@ -137,7 +137,7 @@ def append(connection: Connection, load: Load) -> int:
     source = Sieve(load.batches, None)
     dropped = _merge(connection, load, source, load.progress)
     report(table, dropped)
-    total = select(func.count()).select_from(table).scalar_subquery()
+    total = select(func.system.main.count_star()).select_from(table).scalar_subquery()
     connection.execute(update(METADATA_TABLE).where(own_row).values(row_count=total))
     return source.rows - dropped.rows
 

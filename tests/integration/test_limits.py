@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from mixpanel_data import (
@@ -14,7 +16,7 @@ from mixpanel_data import (
     QueryError,
     StorageEngine,
 )
-from tests.conftest import EVENTS, make_events
+from tests.conftest import EVENTS, make_event, make_events
 from tests.processes import PythonProcess
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="limits of processes are POSIX")
@@ -115,3 +117,19 @@ def test_a_lack_of_memory_names_the_settings_that_help() -> None:
             assert isinstance(caught.value, QueryError)
             assert "preserve_insertion_order" in str(caught.value)
         assert storage.execute_scalar("SELECT 42") == 42
+
+
+def test_a_load_that_lacks_memory_names_the_limit_of_loads(path: Path) -> None:
+    events = [make_event(n, properties={"a": os.urandom(50_000).hex()}) for n in range(300)]
+    with StorageEngine(path, load_memory_limit="1MB") as storage:
+        with pytest.raises(OutOfMemoryError, match="raise load_memory_limit") as caught:
+            storage.create_events_table("t", events, EVENTS)
+        assert "in Sandbox" in str(caught.value)
+        assert isinstance(caught.value.__cause__, duckdb.Error)
+        assert storage.list_tables() == []
+
+
+def test_after_a_load_queries_have_all_the_memory_again(path: Path) -> None:
+    with StorageEngine(path, load_memory_limit="10MB") as storage:
+        storage.create_events_table("t", make_events(3), EVENTS)
+        assert storage.execute_scalar(SORTED) is not None

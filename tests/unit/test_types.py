@@ -91,6 +91,7 @@ ERRORS: list[MixpanelDataError] = [
     exceptions.NotADatabaseError(Path("a.db"), "not a valid database file"),
     exceptions.DatabaseLogError(Path("a.db"), Path("a.db.wal"), "checksum"),
     exceptions.DatabaseMovedError(Path("a.db")),
+    exceptions.DatabaseLinkError(Path("a.db.wal"), "a symbolic link"),
     exceptions.DatabaseStoppedError(Path("a.db"), "FATAL Error"),
     exceptions.DatabaseReadOnlyError(Path("a.db")),
     exceptions.DatabasePermissionError(Path("folder/a.db"), "Permission denied"),

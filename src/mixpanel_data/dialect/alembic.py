@@ -18,6 +18,7 @@ from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.types import TypeEngine
 
 from mixpanel_data.dialect import MixpanelDialect, datatypes, sql_text
+from mixpanel_data.dialect.builtin import BUILTIN
 from mixpanel_data.dialect.ddl import next_value, own_sequence, sequence_of
 
 
@@ -66,7 +67,7 @@ class DuckDBImpl(DefaultImpl):
         compiler = self.dialect.type_compiler_instance
         types = [compiler.process(column.type) for column in (inspector_column, metadata_column)]
         return types[0] != types[1] and not self._holds(
-            f"typeof(CAST(NULL AS {types[0]})) = typeof(CAST(NULL AS {types[1]}))"
+            " = ".join(f"{BUILTIN}typeof(CAST(NULL AS {kind}))" for kind in types)
         )
 
     def compare_server_default(

@@ -17,6 +17,7 @@ from uuid import uuid4
 from duckdb import DuckDBPyConnection
 
 from mixpanel_data.dialect.arrays import Part, encode
+from mixpanel_data.dialect.builtin import builtin
 from mixpanel_data.dialect.bulk_sql import Cell, Insert, Update, name_of, parse, table_name
 from mixpanel_data.dialect.catalog import fold
 
@@ -26,11 +27,14 @@ if TYPE_CHECKING:
 #: Fewer rows are not worth the fixed costs of a batch.
 LEAST_ROWS = 8
 
-_CONSTRAINTS = """
+_CONSTRAINTS = builtin("""
 SELECT constraint_column_names, referenced_table FROM duckdb_constraints()
 WHERE lower(table_name) = lower($1) AND constraint_type IN ('PRIMARY KEY', 'UNIQUE', 'FOREIGN KEY')
-"""
-_INDEXES = "SELECT count(*) FROM duckdb_indexes() WHERE is_unique AND lower(table_name) = lower($1)"
+""")
+_INDEXES = builtin("""
+SELECT count(*) FROM duckdb_indexes() WHERE is_unique AND lower(table_name) = lower($1)
+""")
+_COUNT = builtin("count(")
 
 
 class Bulk(NamedTuple):
@@ -111,7 +115,9 @@ def _insert(driver: DuckDBPyConnection, insert: Insert, columns: list[list[Part]
     if not by_name.keys() >= {*insert.keys}:
         return None
     distinct = ", ".join(by_name[key] for key in insert.keys)
-    condition = f"SELECT count(*) = {batch.num_rows} FROM (SELECT DISTINCT {distinct} FROM {name})"  # noqa: S608 (names are ours)
+    condition = (
+        f"SELECT {_COUNT}*) = {batch.num_rows} FROM (SELECT DISTINCT {distinct} FROM {name})"  # noqa: S608 (names are ours)
+    )
     return Bulk(statement, name, pa.Table.from_batches([batch]), condition)
 
 
@@ -136,7 +142,7 @@ def _update(driver: DuckDBPyConnection, update: Update, columns: list[list[Part]
         f"UPDATE {update.table} SET {assigned} FROM {name} WHERE {matching}",  # noqa: S608
         name,
         pa.Table.from_batches([batch]),
-        f"SELECT count(*) = count(DISTINCT rowid) FROM {update.table}, {name} WHERE {matching}",  # noqa: S608
+        f"SELECT {_COUNT}*) = {_COUNT}DISTINCT rowid) FROM {update.table}, {name} WHERE {matching}",  # noqa: S608
     )
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, TextClause, text
 from sqlalchemy.engine.interfaces import TableKey
 from sqlalchemy.engine.reflection import ObjectKind, ObjectScope
 
+from mixpanel_data.dialect.builtin import builtin
 from mixpanel_data.dialect.sql_text import split_schema
 
 # DuckDB ignores the case of ASCII letters in names, and of no others: "Ä" and "ä" are two tables.
@@ -72,7 +73,7 @@ SELECT
     any_value(object.is_view) AS is_view,
     any_value(object.comment) AS comment,
     any_value(object.sql) AS sql,
-    list(detail ORDER BY detail.position) FILTER (detail.position IS NOT NULL) AS details
+    list(found ORDER BY position) FILTER (position IS NOT NULL) AS details
 FROM object
 LEFT JOIN detail USING (database_name, schema_oid, table_name)
 GROUP BY object.table_name
@@ -81,23 +82,25 @@ ORDER BY object.table_name
 
 
 def _details(query: str) -> TextClause:
-    return text(_PLACE + _OBJECT + _DETAIL + query + _RESULT)
+    return text(builtin(_PLACE + _OBJECT + _DETAIL + query + _RESULT))
 
 
 #: The tables and views alone. This is asked most often, and needs no join.
 OBJECTS = text(
-    _PLACE
-    + _OBJECT
-    + """
+    builtin(
+        _PLACE
+        + _OBJECT
+        + """
 SELECT table_name AS name, is_view, comment, sql, NULL AS details
 FROM object
 ORDER BY table_name
 """
+    )
 )
 
 COLUMNS = _details("""
     SELECT database_name, schema_oid, table_name, column_index AS position,
-        column_name, data_type, is_nullable, column_default, comment
+        struct_pack(column_name, data_type, is_nullable, column_default, comment) AS found
     FROM duckdb_columns()
 """)
 
@@ -105,9 +108,11 @@ COLUMNS = _details("""
 # the tables' columns come along.
 _CONSTRAINTS = """
     SELECT database_name, schema_oid, table_name, constraint_index AS position,
-        expression, constraint_column_names, own.columns,
-        referred.table_name AS referred_table, referenced_column_names,
-        referred.columns AS referred_columns
+        struct_pack(
+            expression, constraint_column_names, own.columns,
+            referred_table := referred.table_name, referenced_column_names,
+            referred_columns := referred.columns
+        ) AS found
     FROM duckdb_constraints() AS defined
     JOIN column_names AS own USING (database_name, schema_oid, table_name)
     LEFT JOIN column_names AS referred
@@ -125,22 +130,26 @@ CHECK_CONSTRAINTS = _details(_CONSTRAINTS).bindparams(constraint_type="CHECK")
 
 INDEXES = _details("""
     SELECT database_name, schema_oid, table_name, index_name AS position,
-        index_name, is_unique, CAST(expressions AS VARCHAR[]) AS expressions, columns
+        struct_pack(
+            index_name, is_unique, expressions := CAST(expressions AS VARCHAR[]), columns
+        ) AS found
     FROM duckdb_indexes()
     JOIN column_names USING (database_name, schema_oid, table_name)
 """)
 
-_SCHEMAS = text("""
+_SCHEMAS = text(
+    builtin("""
     SELECT database_name = current_database() AS is_current, database_name, schema_name
     FROM (FROM duckdb_schemas() UNION ALL BY NAME SELECT NULL AS parent_schema WHERE FALSE)
     JOIN duckdb_databases() AS databases USING (database_name)
     WHERE parent_schema IS NULL AND NOT databases.internal
     ORDER BY is_current DESC, database_name, schema_name
 """)
+)
 
 
 def _placed(query: str) -> TextClause:
-    return text(_PLACE + query)
+    return text(builtin(_PLACE + query))
 
 
 _PLACED_SCHEMAS = _placed("SELECT 1 FROM place WHERE NOT temporary")

@@ -70,6 +70,9 @@ _LOCKED = (
     "or in this one under another name of the file."
 )
 
+#: What comes of a rollback when there is nothing left to roll back: the pool would log it.
+_GONE = (*DISCONNECTED, duckdb.InterruptException)
+
 #: Whether ``executemany()`` tells the number of rows that changed; DuckDB 1.5 cannot.
 COUNTS_MANY = int(duckdb.__version__.split(".", 1)[0]) >= 2
 
@@ -222,10 +225,10 @@ class Connection:
         if self.closed:
             return
         if began:
-            with driver_errors():
+            with suppress(*_GONE), driver_errors():
                 self.driver.rollback()
-            while self._registered:
-                self.driver.unregister(self._registered.pop())
+                while self._registered:
+                    self.driver.unregister(self._registered.pop())
         elif self.autocommit:
             with suppress(*_BEING_CLOSED, TransactionException):  # there is none
                 self.driver.rollback()
@@ -301,6 +304,7 @@ class Connection:
         if self.statement_guard is not None:
             self._require_open()
             with driver_errors():
+                sql.encode()
                 self.statement_guard.starting(sql)
 
     def _working(self) -> AbstractContextManager[None]:

@@ -13,6 +13,8 @@ from typing import Any
 from sqlalchemy import types
 from sqlalchemy.engine import Dialect
 
+from mixpanel_data.dialect.builtin import BUILTIN
+
 Step = str | int
 
 #: Names that cannot stand in a path: DuckDB takes ``"*"`` for all members, even in quotes, and
@@ -65,8 +67,10 @@ def _as_path(value: Any) -> str:
 
 def _as_literal(text: str) -> str:
     # DuckDB's parser stops at a NUL.
-    parts = ("'{}'".format(part.replace("'", "''")) for part in text.split("\0"))
-    return " || chr(0) || ".join(parts)
+    parts = ["'{}'".format(part.replace("'", "''")) for part in text.split("\0")]
+    if len(parts) == 1:
+        return parts[0]
+    return f"{BUILTIN}concat_ws({BUILTIN}chr(0), {', '.join(parts)})"
 
 
 class Document(types.JSON[Any]):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -10,6 +12,9 @@ import orjson
 # `orjson` reads integers beyond 64 bits as floats. A search with `re` would take longer than it.
 _DIGITS_TO_ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
 _LONG_INTEGER = b"0" * 19
+
+#: The most levels of objects and arrays: what `orjson` writes.
+_MAX_DEPTH = 254
 
 # What Python's `json` refuses or writes in its own way is left to it.
 _OPTIONS = (
@@ -23,16 +28,28 @@ def dumps(value: object) -> str:
     """Return a value as JSON text without spaces, the way our own loads write it.
 
     Raises:
-        ValueError: It holds NaN or an infinity, for which JSON has no form.
+        ValueError: It holds NaN or an infinity, for which JSON has no form, or is nested too deep.
         TypeError: It holds something else that JSON has no form for.
     """
     try:
         text = orjson.dumps(value, option=_OPTIONS)
-    except TypeError:
+    except TypeError as error:
         text = b"null"
+        if _levels(value) > _MAX_DEPTH:
+            raise ValueError(f"A document is nested deeper than {_MAX_DEPTH} levels.") from error
     if b"null" in text:  # None, or the end of a NaN
         return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.decode()
+
+
+def _levels(value: object) -> float:
+    members = value.values() if isinstance(value, dict) else value
+    if not isinstance(members, Iterable) or isinstance(members, str):
+        return 0
+    try:
+        return 1 + max(map(_levels, members), default=0)
+    except RecursionError:
+        return math.inf
 
 
 def loads(text: str) -> Any:
@@ -43,4 +60,7 @@ def loads(text: str) -> Any:
             return orjson.loads(encoded)
     except ValueError:
         pass  # DuckDB takes more for JSON than `orjson`, such as NaN
-    return json.loads(text)
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("A document is nested too deep. Ask for parts of it.") from error

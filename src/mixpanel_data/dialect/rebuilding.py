@@ -19,8 +19,11 @@ from sqlalchemy.engine.interfaces import ReflectedIndex
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.types import TypeEngine
 
+from mixpanel_data.dialect.builtin import builtin
 from mixpanel_data.dialect.catalog import fold
 from mixpanel_data.dialect.changes import Changes
+
+_IN_ORDER = builtin("SELECT current_setting('preserve_insertion_order')")
 
 
 def rebuild(
@@ -47,7 +50,7 @@ def rebuild(
     quote = connection.dialect.identifier_preparer.quote
     old, new = quote(table.name), quote(made.name)
     values = _values(connection, table, changes)
-    in_order = connection.exec_driver_sql("SELECT current_setting('preserve_insertion_order')")
+    in_order = connection.exec_driver_sql(_IN_ORDER)
     rows = f"SELECT {', '.join(values.values())} FROM {old}"  # noqa: S608 (SQL of a version script)
     if not in_order.scalar():
         rows += " ORDER BY rowid"

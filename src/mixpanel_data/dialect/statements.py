@@ -22,6 +22,7 @@ from sqlalchemy.types import (
     to_instance,
 )
 
+from mixpanel_data.dialect.builtin import BUILTIN, builtin
 from mixpanel_data.dialect.ddl import own_sequence
 
 #: PostgreSQL's operators on JSON. DuckDB has them too, but they bind weaker than ``=`` there.
@@ -39,6 +40,8 @@ _COMPARISONS = {
     operators.is_distinct_from,
     operators.is_not_distinct_from,
 }
+
+_REPLACE = f"{BUILTIN}replace("
 
 #: Types whose values are strings where SQLAlchemy writes them.
 _WRITTEN_AS_TEXT = {Date, DateTime, Time, Uuid}
@@ -121,8 +124,9 @@ class StatementCompiler(PGCompiler):
             path.type = to_instance(path.type)
         text = self.process(path, **kw)
         if not is_parameter and path.type._type_affinity is String:  # a name from the database
-            text = f"'/' || replace(replace({text}, '~', '~0'), '/', '~1')"
-        return f"{name}({self.process(binary.left, **kw)}, {text})"
+            escaped = f"{_REPLACE}{_REPLACE}{text}, '~', '~0'), '/', '~1')"
+            text = f"{BUILTIN}\"||\"('/', {escaped})"
+        return f"{BUILTIN}{name}({self.process(binary.left, **kw)}, {text})"
 
     def visit_regexp_match_op_binary(
         self, binary: BinaryExpression[Any], operator: Any, **kw: Any
@@ -133,7 +137,7 @@ class StatementCompiler(PGCompiler):
             # SQLAlchemy 2.0.0 has a parameter there, later ones a string.
             flags = flags if isinstance(flags, BindParameter) else literal(flags, String)
             parts.append(self.process(flags.render_literal_execute(), **kw))
-        return f"regexp_matches({', '.join(parts)})"
+        return f"{BUILTIN}regexp_matches({', '.join(parts)})"
 
     def visit_not_regexp_match_op_binary(
         self, binary: BinaryExpression[Any], operator: Any, **kw: Any
@@ -145,7 +149,8 @@ class StatementCompiler(PGCompiler):
         self, binary: BinaryExpression[Any], operator: Any, **kw: Any
     ) -> str:
         """Write the exclusive or, which is a function in DuckDB."""
-        return f"xor({self.process(binary.left, **kw)}, {self.process(binary.right, **kw)})"
+        left, right = self.process(binary.left, **kw), self.process(binary.right, **kw)
+        return f"{BUILTIN}xor({left}, {right})"
 
     def returning_clause(self, *args: Any, **kw: Any) -> str:
         """Write RETURNING, in which DuckDB takes no parameters: "Unexpected prepared parameter"."""
@@ -155,7 +160,8 @@ class StatementCompiler(PGCompiler):
         """Write a value as SQL that has the type of the value."""
         if isinstance(value, timedelta):
             rest = (value - timedelta(days=value.days)) // timedelta(microseconds=1)
-            return f"(to_days({value.days}) + to_microseconds({rest}))"
+            days, microseconds = f"to_days({value.days})", f"to_microseconds({rest})"
+            return builtin(f"add({days}, {microseconds})")
         if isinstance(value, bytes):
             return "'{}'::BLOB".format("".join(f"\\x{byte:02X}" for byte in value))
         text: str = super().render_literal_value(value, type_)

@@ -122,6 +122,21 @@ class DatabaseMovedError(DatabaseFileError):
         )
 
 
+class DatabaseLinkError(DatabaseFileError):
+    """Something beside the file leads elsewhere, where DuckDB would write.
+
+    Attributes:
+        path: What leads elsewhere: in place of the database's log or of its temporary files.
+    """
+
+    def __init__(self, path: Path, kind: str) -> None:
+        super().__init__(
+            path,
+            f"{kind}, where DuckDB would write the log or temporary files of a database. Nothing "
+            "was opened. Look where it leads, and remove it.",
+        )
+
+
 class DatabaseStoppedError(DatabaseFileError):
     """DuckDB works on the open database no longer, after an error that it could not undo."""
 

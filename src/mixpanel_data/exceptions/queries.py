@@ -33,15 +33,26 @@ class QueryTimeoutError(QueryError):
 
 
 class OutOfMemoryError(QueryError):
-    """DuckDB needs more memory, or more room in its temporary folder, than it may use."""
+    """DuckDB needs more memory, or more room in its temporary folder, than it may use.
 
-    def __init__(self, message: str, query: str) -> None:
+    Attributes:
+        reason: What DuckDB says.
+    """
+
+    def __init__(self, message: str, query: str, *, loading: bool = False) -> None:
+        load = "raise load_memory_limit; or, " if loading else ""
         super().__init__(
-            "DuckDB may not use the memory or the temporary disk space that this needs. In config, "
-            "raise memory_limit or max_temp_directory_size, lower threads, or set "
+            "DuckDB may not use the memory or the temporary disk space that this needs. To go on, "
+            f"{load}in config (with a sandbox: in Sandbox), raise memory_limit or "
+            "max_temp_directory_size (in Sandbox: max_temp_size), lower threads, or set "
             f"preserve_insertion_order to False. DuckDB says: {message}",
             query,
         )
+        self.reason = message
+
+    def while_loading(self) -> OutOfMemoryError:
+        """Return the same error with advice for a load."""
+        return OutOfMemoryError(self.reason, self.details["query"], loading=True)
 
 
 class SandboxError(QueryError):

@@ -1,0 +1,90 @@
+"""An engine that is closed while others work with it logs nothing about that."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import duckdb
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
+
+from mixpanel_data import MixpanelDataError, StorageEngine
+from tests.conftest import EVENTS, make_events
+
+COUNT = "SELECT count(*) FROM jan a, jan b WHERE a.event_time < b.event_time"
+
+
+def pool_records(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [
+        record.getMessage()
+        for record in caplog.records
+        if record.name.startswith("sqlalchemy") and record.levelno > logging.DEBUG
+    ]
+
+
+def users_of(storage: StorageEngine) -> list[Callable[[], object]]:
+    model = storage.model("jan")
+
+    def by_session() -> None:
+        with storage.session() as session:
+            session.scalars(select(model).limit(200)).all()
+
+    def by_writing_session() -> None:
+        with storage.session() as session, suppress(duckdb.Error):
+            session.execute(text("UPDATE jan SET distinct_id = 'a' WHERE distinct_id = 'user-1'"))
+            session.commit()
+
+    def by_engine() -> None:
+        with storage.engine.begin() as connection:
+            connection.execute(text(COUNT)).all()
+
+    def by_load() -> None:
+        storage.append_events_table("jan", make_events(3_000, start=5_000), EVENTS)
+
+    return [
+        by_session,
+        by_writing_session,
+        by_engine,
+        by_load,
+        lambda: storage.execute_rows(COUNT),
+        lambda: storage.execute_df("FROM jan"),
+        storage.list_tables,
+    ]
+
+
+def use_until_closed(use: Callable[[], object]) -> None:
+    with suppress(MixpanelDataError, DBAPIError):
+        while True:
+            use()
+
+
+@pytest.mark.parametrize("round_", range(8))
+def test_closing_while_threads_query_and_load_logs_nothing(
+    round_: int, storage: StorageEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    storage.create_events_table("jan", make_events(5_000), EVENTS)
+    threads = [threading.Thread(target=use_until_closed, args=(use,)) for use in users_of(storage)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.01 * round_)
+    storage.close()
+    for thread in threads:
+        thread.join()
+    assert pool_records(caplog) == []
+
+
+def test_a_transaction_whose_connection_was_closed_below_it_ends_quietly(
+    storage: StorageEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    connection = storage.engine.connect()
+    connection.execute(text("SELECT 1"))
+    wrapped = connection.connection.dbapi_connection
+    assert wrapped is not None
+    wrapped.driver.close()  # as closing the database does, at first
+    connection.close()
+    assert pool_records(caplog) == []
