@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import stat
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,7 @@ ASKING: dict[str, Callable[[StorageEngine], object]] = {
     "session": lambda s: s.session(),
     "model": lambda s: s.model("jan"),
     "schema_revision": lambda s: s.schema_revision,
+    "backup": lambda s: s.backup(Path(tempfile.mkdtemp()) / "copy.db"),
 }
 CONSTRUCTORS = {"ephemeral", "memory", "open_existing"}
 ALWAYS_USABLE = {"close", "cleanup", "path", "read_only"}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
-from sqlalchemy import CheckConstraint, Engine, ForeignKey, insert, select, text
+from sqlalchemy import CheckConstraint, Engine, ForeignKey, create_engine, insert, select, text
 from sqlalchemy.exc import (
     DataError,
     DBAPIError,
@@ -176,3 +177,23 @@ def test_what_duckdb_1_5_wraps_while_a_result_streams_has_its_own_class(
     with pytest.raises(kind, match="what happened") as caught, driver_errors():
         raise duckdb.InvalidInputException(f"{wrapped} Error: what happened")
     assert type(caught.value) is kind
+
+
+def test_a_value_that_python_cannot_hold_is_an_error_of_the_database(engine: Engine) -> None:
+    with engine.connect() as connection, pytest.raises(DataError, match="cannot hold a value"):
+        connection.execute(text("SELECT '-178956970 years'::INTERVAL")).all()
+
+
+def test_a_message_that_duckdb_cuts_within_a_character_is_still_an_error(engine: Engine) -> None:
+    with engine.connect() as connection, pytest.raises(DBAPIError, match="bit"):
+        connection.execute(text("SELECT 'é𝒳'::BIT")).all()
+
+
+def test_a_macro_named_like_what_sqlalchemy_asks_first_does_no_harm(path: Path) -> None:
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE MACRO current_schema() AS error('asked')")
+    engine = create_engine(f"duckdb+mixpanel:///{path}")
+    with engine.connect() as connected:
+        assert connected.scalar(text("SELECT 42")) == 42
+    assert engine.dialect.default_schema_name == "main"
+    engine.dispose()

@@ -155,6 +155,13 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
         """Let a database in memory live until ``engine.dispose()``, whatever its pool closes."""
         event.listen(engine, "engine_disposed", _let_memory_go)
 
+    def _get_default_schema_name(self, connection: Any) -> Any:
+        """Ask without SQLAlchemy: macros of the file, and the guards of a sandbox, do not count."""
+        driver = connection.connection.driver_connection
+        with driver_errors():
+            ((name,),) = driver.execute("SELECT system.main.current_schema()").fetchall()
+        return name
+
     def is_disconnect(self, e: Any, connection: Any, cursor: Any) -> bool:
         """Tell whether an error means that the connection is of no use any more.
 

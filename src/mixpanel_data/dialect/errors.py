@@ -7,7 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import duckdb
-from duckdb import ConstraintException, InvalidInputException, TransactionException
+from duckdb import (
+    ConstraintException,
+    InvalidInputException,
+    OutOfRangeException,
+    TransactionException,
+)
 
 # The client has no class for a key that two transactions inserted at the same time.
 _DUPLICATE_AT_COMMIT = "Failed to commit: PRIMARY KEY or UNIQUE constraint violation"
@@ -32,7 +37,9 @@ def driver_errors() -> Iterator[None]:
         KeyboardInterrupt: Ctrl-C, of which DuckDB 1.5 makes a ``RuntimeError``.
         ConstraintException: A commit found a key that another transaction has committed, which
             DuckDB calls an error of the transaction.
-        InvalidInputException: A text has lone surrogates, for which the client has no error.
+        InvalidInputException: A text has lone surrogates, for which the client has no error; or
+            its own message cannot be decoded, because DuckDB has cut a character in two.
+        OutOfRangeException: Python has no value for one of DuckDB's, such as a long interval.
         Error: Something went wrong in a stream, which DuckDB 1.5 always calls invalid input.
     """
     try:
@@ -52,5 +59,10 @@ def driver_errors() -> Iterator[None]:
         if _NO_TEXT.match(str(error)):
             raise InvalidInputException("A text holds what UTF-8 cannot express.") from error
         raise
+    except OverflowError as error:
+        raise OutOfRangeException(f"Python cannot hold a value of the result: {error}") from error
+    except UnicodeDecodeError as error:
+        message = bytes(error.object).decode(errors="replace")
+        raise InvalidInputException(message) from error
     except UnicodeEncodeError as error:
         raise InvalidInputException(f"A text holds what UTF-8 cannot express: {error}") from error
