@@ -17,9 +17,9 @@ def test_the_plan_of_a_query_is_a_text(sandbox: bool, path: Path) -> None:
     with StorageEngine(path, sandbox=sandbox) as storage:
         storage.create_events_table("events", make_events(3), EVENTS)
         for query, params in (
-            ("SELECT * FROM events WHERE event_name = ?", ["a"]),
-            ("FROM events WHERE event_name = $name", {"name": "a"}),
-            (select(events).where(events.c.event_name == "a"), None),
+            ("SELECT * FROM events WHERE event_name <> ?", ["a"]),
+            ("FROM events WHERE event_name <> $name", {"name": "a"}),
+            (select(events).where(events.c.event_name != "a"), None),
             (select(func.count()).select_from(events), None),
         ):
             assert "events" in storage.explain(query, params)
@@ -43,7 +43,7 @@ def test_in_a_sandbox_it_judges_what_it_explains(analyze: bool, path: Path) -> N
             with pytest.raises(QueryError):
                 storage.explain(sql, analyze=analyze)
         with pytest.raises(SandboxError):
-            storage.explain("(FORMAT json) SELECT 1; SELECT 2", analyze=analyze)
+            storage.explain("FROM duckdb_settings()", analyze=analyze)
 
 
 def test_what_runs_to_be_explained_may_not_take_longer() -> None:

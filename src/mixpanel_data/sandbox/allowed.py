@@ -130,7 +130,7 @@ _TEXT = """
     rtrim sha1 sha256 split split_part starts_with str_split str_split_regex string_split
     string_split_regex string_to_array strip_accents strlen strpos substr substring
     substring_grapheme suffix to_base64 to_binary to_hex translate trim ucase unbin unhex unicode
-    upper url_decode url_encode icu_sort_key collate_noaccent
+    upper url_decode url_encode icu_sort_key collate_noaccent icu_collate_noaccent
 """
 
 _TIMES = """
