@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import time
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from mixpanel_data.ephemeral import EphemeralFolder
+from mixpanel_data.forks import in_forked_children, keep_from_destruction
 from mixpanel_data.opening import Root
 from mixpanel_data.weak_registry import WeakRegistry
 
@@ -78,21 +78,17 @@ class Connections:
 
     def abandon(self) -> None:
         """Let nothing of the database be destroyed in this process; the dialect does the rest."""
-        for driver in (self._root, *self._raw):
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(driver))
+        for item in (self._root, *self._raw):
+            keep_from_destruction(item)
 
 
 _open_here: WeakRegistry[Connections] = WeakRegistry()
 
 
 def _abandon_after_fork() -> None:
-    """Keep what the parent has open from ever being destroyed in a forked child.
-
-    DuckDB's destructors would wait for threads that did not survive the fork, or write the file.
-    """
+    """Keep what the parent has open from ever being destroyed in a forked child."""
     for connections in _open_here:
         connections.abandon()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_abandon_after_fork)
+in_forked_children(_abandon_after_fork)

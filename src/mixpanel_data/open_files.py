@@ -26,6 +26,7 @@ from pathlib import Path
 from mixpanel_data import file_locks
 from mixpanel_data.exceptions import DatabaseFileError, StorageForkedError
 from mixpanel_data.file_locks import FileLockedError
+from mixpanel_data.forks import in_forked_children
 from mixpanel_data.interrupts import ctrl_c_waits
 
 #: A file is known by device and inode, a database in memory by its name.
@@ -285,5 +286,4 @@ def _after_fork() -> None:
                 _inherited.setdefault(_path_of(fd), parent)
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+in_forked_children(_after_fork)

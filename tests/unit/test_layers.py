@@ -27,6 +27,7 @@ LAYERS = [
         "settings",
         "interrupts",
         "weak_registry",
+        "forks",
     },
     {"file_locks"},
     {"open_files"},
@@ -77,7 +78,7 @@ def test_lower_modules_never_import_higher_ones() -> None:
 
 def test_the_dialect_stands_on_its_own() -> None:
     for file in (PACKAGE / "dialect").glob("*.py"):
-        allowed = {"dialect", "open_files", "file_locks", "weak_registry"}
+        allowed = {"dialect", "open_files", "file_locks", "weak_registry", "forks"}
         assert imports_of(file) <= allowed, file
 
 

@@ -7,8 +7,6 @@ result: when a newer statement starts, the rest of the older result is fetched f
 
 from __future__ import annotations
 
-import ctypes
-import os
 import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -32,9 +30,10 @@ from duckdb import (
     Warning,  # noqa: A004 (the name is PEP 249's)
 )
 
-from mixpanel_data.dialect.cursor import Cursor
+from mixpanel_data.dialect.cursor import Cursor, Parameters, Result
 from mixpanel_data.dialect.errors import driver_errors
 from mixpanel_data.file_locks import FileLockedError
+from mixpanel_data.forks import in_forked_children, keep_from_destruction
 from mixpanel_data.open_files import Lease
 from mixpanel_data.weak_registry import WeakRegistry
 
@@ -113,8 +112,12 @@ def connect(database: str = ":memory:", **options: Any) -> Connection:
 class Guard(Protocol):
     """Watches over the statements of a connection."""
 
-    def starting(self, sql: str) -> None:
-        """Raise when a statement must not run."""
+    def starting(self, sql: str) -> str:
+        """Return the statement that is to run, or raise when it must not."""
+        ...
+
+    def execute(self, sql: str, parameters: Parameters) -> Result | None:
+        """Run a statement and return its result, which may be limited; or None to leave it be."""
         ...
 
     def working(self) -> AbstractContextManager[None]:
@@ -299,13 +302,14 @@ class Connection:
         self._current = weakref.ref(cursor)
         return result
 
-    def starting(self, sql: str) -> None:
-        """Ask the guard of the statements, if there is one, whether a statement may run."""
-        if self.statement_guard is not None:
-            self._require_open()
-            with driver_errors():
-                sql.encode()
-                self.statement_guard.starting(sql)
+    def starting(self, sql: str) -> str:
+        """Ask the guard of the statements, if there is one, what is to run for a statement."""
+        if self.statement_guard is None:
+            return sql
+        self._require_open()
+        with driver_errors():
+            sql.encode()
+            return self.statement_guard.starting(sql)
 
     def _working(self) -> AbstractContextManager[None]:
         return nullcontext() if self.statement_guard is None else self.statement_guard.working()
@@ -326,14 +330,6 @@ class Connection:
 _open_here: WeakRegistry[Connection] = WeakRegistry()
 
 
-def keep_from_destruction(driver: DuckDBPyConnection) -> None:
-    """Let a connection of DuckDB never be destroyed in this process, a forked child.
-
-    Its destructor would wait for threads that did not survive the fork, or write the file.
-    """
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(driver))
-
-
 def _abandon_after_fork() -> None:
     """Keep the connections of the parent from being used or destroyed in a forked child."""
     for connection in _open_here:
@@ -341,5 +337,4 @@ def _abandon_after_fork() -> None:
         keep_from_destruction(connection.driver)
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_abandon_after_fork)
+in_forked_children(_abandon_after_fork)

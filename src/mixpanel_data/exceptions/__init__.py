@@ -31,6 +31,7 @@ from mixpanel_data.exceptions.queries import (
     OutOfMemoryError,
     QueryError,
     QueryTimeoutError,
+    ResultTooLargeError,
     SandboxError,
 )
 from mixpanel_data.exceptions.records import DuplicateRecordError, ExportLineError, RecordError
@@ -79,6 +80,7 @@ __all__ = [
     "QueryError",
     "QueryTimeoutError",
     "RecordError",
+    "ResultTooLargeError",
     "RevisionError",
     "SandboxError",
     "SchemaDriftError",
