@@ -32,6 +32,7 @@ from mixpanel_data.exceptions import (
     QueryError,
     QueryTimeoutError,
     RecordError,
+    ResultTooLargeError,
     RevisionError,
     SandboxError,
     SchemaDriftError,
@@ -45,6 +46,7 @@ from mixpanel_data.exceptions import (
     TableExistsError,
     TableNameError,
     TableNotFoundError,
+    WorkerCrashedError,
     WriteConflictError,
 )
 from mixpanel_data.exports import read_events_export, read_profiles_export
@@ -91,6 +93,7 @@ __all__ = [
     "QueryError",
     "QueryTimeoutError",
     "RecordError",
+    "ResultTooLargeError",
     "RevisionError",
     "Sandbox",
     "SandboxError",
@@ -113,6 +116,7 @@ __all__ = [
     "TableNotFoundError",
     "TableSchema",
     "UtcDateTime",
+    "WorkerCrashedError",
     "WriteConflictError",
     "migrate",
     "read_events_export",

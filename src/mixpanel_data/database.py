@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import duckdb
 from sqlalchemy import Connection, Engine
@@ -29,7 +29,9 @@ from mixpanel_data.exceptions import (
 from mixpanel_data.interrupts import ctrl_c_waits
 from mixpanel_data.sandbox.guard import Guard
 from mixpanel_data.sandbox.limits import Sandbox
+from mixpanel_data.sandbox.remote import RemoteDriver
 from mixpanel_data.sandbox.rules import Rules
+from mixpanel_data.sandbox.workers import Workers, check_options
 from mixpanel_data.settings import RESOURCES, WITHOUT_LOG, Resources, TemporarySettings
 from mixpanel_data.types import Secret
 
@@ -60,6 +62,7 @@ class Database:
         connection: A DuckDB connection for the user's own purposes; it knows no sandbox.
         engine: The SQLAlchemy engine.
         rules: What the SQL of others may contain, None for everything.
+        workers: The processes that run the SQL of others, None when this one does.
 
     Raises:
         ValueError: ``config`` has a setting that is the sandbox's, or ``lock_timeout`` is negative.
@@ -80,6 +83,7 @@ class Database:
         folder: EphemeralFolder | None = None,
     ) -> None:
         config = _with_sandbox(config or {}, sandbox)
+        check_options(sandbox, path, read_only=read_only)
         if not lock_timeout >= 0:
             raise ValueError(f"lock_timeout is {lock_timeout}. Use seconds, or 0 not to wait.")
         is_new = path is None or not connect.exists(path)
@@ -96,7 +100,11 @@ class Database:
             )
         self._connections = Connections(self._root)
         self._closing = weakref.finalize(self, self._connections.close, folder)
+        self.workers: Workers | None = None
         try:
+            if path is not None and sandbox is not None and sandbox.worker:
+                self.workers = Workers(path, config, key, sandbox)
+                weakref.finalize(self, self.workers.close)
             if path is not None:
                 self._file = path.resolve()
                 self._opened_file = self._file.stat()
@@ -138,6 +146,8 @@ class Database:
         """
         try:
             with ctrl_c_waits():  # it is closed as a whole, its folder included
+                if self.workers is not None:
+                    self.workers.close()
                 self._closing()
         except duckdb.Error as error:
             raise connect.translated(error, self.path, "") from error
@@ -170,7 +180,7 @@ class Database:
 
     def _connect_guarded(self) -> dialect.Connection:
         connection = self.connect()
-        if self.rules is not None:
+        if self.rules is not None and self.workers is None:
             connection.statement_guard = Guard(self.rules, connection.driver)
         return connection
 
@@ -178,10 +188,14 @@ class Database:
         """Return a connection, to be closed, on which every statement commits by itself."""
         self.require_open()
         try:
-            return self._autocommit.connect()
+            connection = self._autocommit.connect()
         except DBAPIError:
             self.require_open()  # closed by another thread meanwhile
             raise
+        if self.workers is not None:
+            ours = cast("dialect.Connection", connection.connection.dbapi_connection)
+            ours.driver = cast(Any, RemoteDriver(self.workers.run, ours.driver))
+        return connection
 
     def looking(self) -> Connection:
         """Return a connection, to be closed, for reading the catalog and our own tables.

@@ -29,7 +29,9 @@ from mixpanel_data.exceptions.queries import (
     OutOfMemoryError,
     QueryError,
     QueryTimeoutError,
+    ResultTooLargeError,
     SandboxError,
+    WorkerCrashedError,
 )
 from mixpanel_data.exceptions.records import DuplicateRecordError, ExportLineError, RecordError
 from mixpanel_data.exceptions.schema import (
@@ -75,6 +77,7 @@ __all__ = [
     "QueryError",
     "QueryTimeoutError",
     "RecordError",
+    "ResultTooLargeError",
     "RevisionError",
     "SandboxError",
     "SchemaDriftError",
@@ -88,5 +91,6 @@ __all__ = [
     "TableExistsError",
     "TableNameError",
     "TableNotFoundError",
+    "WorkerCrashedError",
     "WriteConflictError",
 ]

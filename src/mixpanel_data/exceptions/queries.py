@@ -59,3 +59,40 @@ class SandboxError(QueryError):
         )
         self.refused = refused
         self.details["refused"] = refused
+
+
+class ResultTooLargeError(QueryError):
+    """A result has more rows, or more bytes, than it may have.
+
+    Attributes:
+        limit: How many it may have.
+    """
+
+    def __init__(self, limit: int, name: str, query: str) -> None:
+        unit = name.removeprefix("max_")
+        super().__init__(
+            f"The result has more than {limit:,} {unit}. "
+            f"Ask for less at a time, or open the engine with Sandbox({name}=...).",
+            query,
+        )
+        self.limit = limit
+        self.details["limit"] = limit
+
+
+class WorkerCrashedError(QueryError):
+    """The process that ran a statement has died. The next statement gets a new one.
+
+    Attributes:
+        reason: How it died, such as ``"killed by SIGSEGV"``.
+    """
+
+    def __init__(self, reason: str, query: str) -> None:
+        super().__init__(
+            f"The worker that ran this is gone: {reason}. Nothing else is lost, and the next "
+            "statement gets a new worker. Ask for less at a time, or open the engine with "
+            "Sandbox(memory_limit=...); where that does not help, the statement hits an error in "
+            "DuckDB.",
+            query,
+        )
+        self.reason = reason
+        self.details["reason"] = reason

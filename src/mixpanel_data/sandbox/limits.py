@@ -17,6 +17,12 @@ class Sandbox:
         timeout: Seconds for which DuckDB may work on a statement, None for no limit. The engine's
             own loads may take longer.
         select_only: Let SQL only read. The engine's own methods still write.
+        max_rows: How many rows a result may have.
+        max_bytes: How many bytes a result may have, as Arrow holds it.
+        worker: Run SQL in another process, with the limits of the operating system: for files
+            that are opened with ``read_only=True``, on Linux. See ``docs/security.md``.
+        max_workers: How many statements may run in workers at once; others wait. Each may take
+            the whole memory.
 
     Example:
         >>> from mixpanel_data import QueryTimeoutError, StorageEngine
@@ -35,6 +41,10 @@ class Sandbox:
     max_temp_size: str = "1GB"
     timeout: float | None = 30.0
     select_only: bool = False
+    max_rows: int = 1_000_000
+    max_bytes: int = 256 * 2**20
+    worker: bool = False
+    max_workers: int = 2
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -1,0 +1,177 @@
+"""What runs in a worker: a process that opens a database and answers the queries of one engine.
+
+Everything that a statement can use up is used up here: the statement is judged, planned and run
+under the limits of this process, see :mod:`~mixpanel_data.sandbox.confinement`. What the two
+processes say to each other is in :mod:`~mixpanel_data.sandbox.protocol`.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from typing import Any
+
+import duckdb
+import orjson
+import pyarrow as pa
+
+from mixpanel_data.dialect.errors import driver_errors
+from mixpanel_data.exceptions import MixpanelDataError, SandboxError
+from mixpanel_data.opening import Root, open_database
+from mixpanel_data.sandbox import protocol
+from mixpanel_data.sandbox.confinement import confine, dying_with
+from mixpanel_data.sandbox.limits import Sandbox
+from mixpanel_data.sandbox.rules import Rules
+from mixpanel_data.sandbox.sizes import size_of
+from mixpanel_data.types import Secret
+
+#: How many rows are sent at a time.
+_ROWS = 8192
+
+#: How much of a message is sent; DuckDB repeats a value that it could not convert.
+_MESSAGE = 10_000
+
+_LIMITS = """
+    SELECT parse_formatted_bytes(current_setting('memory_limit')),
+        TRY(parse_formatted_bytes(current_setting('max_temp_directory_size')))
+"""
+
+#: Where rows come as they are made: in DuckDB 2.0 from relations, in 1.5 from cursors. The other one
+#: has all of them in memory first.
+_RELATIONS_STREAM = int(duckdb.__version__.split(".", 1)[0]) >= 2
+
+Check = Callable[[str], None]
+
+
+class TooLargeError(Exception):
+    """A result has more rows or bytes than it may have."""
+
+
+def main() -> None:
+    """Serve over standard input and output until the engine has gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the engine to decide
+    with suppress(EOFError, BrokenPipeError):
+        serve(*_pipes(), confine=confine)
+
+
+def serve(
+    requests: int,
+    answers: int,
+    *,
+    confine: Callable[[int, int | None], None],
+    rules: Callable[[Root, Sandbox], Any] = Rules,
+) -> None:
+    """Open a database and answer queries.
+
+    Args:
+        requests: The pipe to read from.
+        answers: The pipe to write to.
+        confine: Called with the memory and the size of files that a query may take.
+        rules: Makes what has the method ``check(sql)``.
+
+    Raises:
+        EOFError: The engine has gone.
+    """
+    _, body = protocol.receive(requests, protocol.SMALL)
+    with dying_with(requests):
+        opening: protocol.Opening = pickle.loads(body)  # noqa: S301 (from the engine)
+        try:
+            root = _open(opening)
+        except MixpanelDataError as error:
+            protocol.send(answers, protocol.FAILED, _json({"opening": error.message}))
+            return
+        check, sandbox = rules(root, opening.sandbox).check, opening.sandbox
+        del opening, body
+        _warm_up(root, sandbox, check)
+        with closing(root.cursor()) as cursor:
+            ((memory, file_size),) = cursor.execute(_LIMITS).fetchall()
+        confine(memory, file_size)
+    last: tuple[bytes, bytes | memoryview] = (protocol.READY, b"")
+    with closing(root):
+        while True:
+            # What the engine sends after the last frame must not arrive while we die with it.
+            protocol.send(answers, *last)
+            _, body = protocol.receive(requests, protocol.UNLIMITED)
+            with dying_with(requests):
+                for last in _answer(root, sandbox, check, body):
+                    if last[0] == protocol.ROWS:
+                        protocol.send(answers, *last)
+
+
+def _open(opening: protocol.Opening) -> Root:
+    key = None if opening.key is None else Secret(opening.key)
+    return open_database(opening.path, read_only=True, config=opening.config, key=key)
+
+
+def _pipes() -> tuple[int, int]:
+    """Return where requests come from and answers go to, out of reach of what prints."""
+    pipes = os.dup(0), os.dup(1)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1):
+        os.dup2(nowhere, number)
+    os.close(nowhere)
+    return pipes
+
+
+def _warm_up(root: Root, sandbox: Sandbox, check: Check) -> None:
+    """Have everything loaded that a query needs, which is not to count as its memory."""
+    body = pickle.dumps(("SELECT count(*) FROM range(1000000) WHERE ? = 1", (1,)))
+    for _ in _answer(root, sandbox, check, body):
+        pass
+
+
+def _answer(
+    root: Root, sandbox: Sandbox, check: Check, body: bytearray | bytes
+) -> Iterator[tuple[bytes, bytes | memoryview]]:
+    """Yield the frames that answer a query."""
+    try:
+        sql, parameters = pickle.loads(body)  # noqa: S301 (from the engine)
+        with driver_errors():
+            check(sql)
+            with closing(root.cursor()) as cursor:
+                yield from _rows(_run(cursor, sql, parameters), sandbox)
+        yield protocol.END, b""
+    except SandboxError as error:
+        yield protocol.FAILED, _json({"refused": error.refused})
+    except TooLargeError as error:
+        yield protocol.FAILED, _json({"too_large": str(error)})
+    except duckdb.Error as error:
+        name = type(error).__name__
+        yield protocol.FAILED, _json({"driver": name, "message": str(error)[:_MESSAGE]})
+    except (MemoryError, pa.ArrowMemoryError) as error:
+        said = f"{type(error).__name__}: {error}"[:_MESSAGE]
+        yield protocol.FAILED, _json({"driver": "OutOfMemoryException", "message": said})
+
+
+def _run(cursor: Any, sql: str, parameters: Any) -> pa.RecordBatchReader:
+    """Run a statement and return its rows as they come."""
+    if _RELATIONS_STREAM:
+        return cursor.sql(sql, params=parameters or None).to_arrow_reader(_ROWS)
+    return cursor.execute(sql, parameters).fetch_record_batch(_ROWS)
+
+
+def _rows(reader: pa.RecordBatchReader, sandbox: Sandbox) -> Iterator[tuple[bytes, memoryview]]:
+    rows = size = 0
+    yield protocol.ROWS, _stream(pa.RecordBatch.from_pylist([], reader.schema))
+    for batch in reader:
+        rows += batch.num_rows
+        size += size_of(batch)
+        if rows > sandbox.max_rows:
+            raise TooLargeError("max_rows")
+        if size > sandbox.max_bytes:
+            raise TooLargeError("max_bytes")
+        yield protocol.ROWS, _stream(batch)
+
+
+def _stream(batch: pa.RecordBatch) -> memoryview:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    return memoryview(sink.getvalue())
+
+
+def _json(facts: dict[str, Any]) -> bytes:
+    return orjson.dumps(facts)
