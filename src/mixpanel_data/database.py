@@ -23,6 +23,7 @@ from mixpanel_data.exceptions import (
     DatabaseNotFoundError,
     DatabaseReadOnlyError,
     MixpanelDataError,
+    SandboxError,
     StorageClosedError,
     StorageForkedError,
 )
@@ -102,9 +103,6 @@ class Database:
         self._closing = weakref.finalize(self, self._connections.close, folder)
         self.workers: Workers | None = None
         try:
-            if path is not None and sandbox is not None and sandbox.worker:
-                self.workers = Workers(path, config, key, sandbox)
-                weakref.finalize(self, self.workers.close)
             if path is not None:
                 self._file = path.resolve()
                 self._opened_file = self._file.stat()
@@ -114,6 +112,9 @@ class Database:
             names = {"memory_limit", *WITHOUT_LOG} - config.keys()
             self._settings = TemporarySettings(self._ask, () if is_fixed else names, self._is_ours)
             self.rules = None if sandbox is None else Rules(self._root, sandbox)
+            if path is not None and sandbox is not None and sandbox.worker:
+                self.workers = Workers(path, config, key, sandbox, self.resources().memory)
+                weakref.finalize(self, self.workers.close)
             self.engine = connect.make_engine(path, self._connect_guarded)
             self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
             trusted = self.engine if sandbox is None else connect.make_engine(path, self.connect)
@@ -168,6 +169,16 @@ class Database:
             raise StorageClosedError
         if os.getpid() != self._connections.pid:
             raise StorageForkedError(self._connections.pid)
+
+    def require_no_worker(self, what: str) -> None:
+        """Raise where workers run the SQL of others, for what cannot come from one.
+
+        Raises:
+            SandboxError: They do.
+        """
+        self.require_open()
+        if self.workers is not None:
+            raise SandboxError(f"{what}, which no worker can give", "")
 
     def _starting(self) -> None:
         self.require_open()

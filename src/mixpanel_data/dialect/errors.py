@@ -15,6 +15,9 @@ _DUPLICATE_AT_COMMIT = "Failed to commit: PRIMARY KEY or UNIQUE constraint viola
 # DuckDB 1.5 wraps what goes wrong while a result streams.
 _WRAPPED = re.compile(r"unsuccessful or closed pending query result\nError: ([\w ]+) Error: ")
 
+# Arrow has one class for what goes wrong while a stream is read.
+_STREAMED = re.compile(r"([\w ]+) Error: ")
+
 # What the client makes of lone surrogates in SQL, settings and, in 1.5, parameters.
 _NO_TEXT = re.compile(r"std::bad_cast|Unable to cast Python instance of type <class 'str'>")
 
@@ -33,7 +36,8 @@ def driver_errors() -> Iterator[None]:
         ConstraintException: A commit found a key that another transaction has committed, which
             DuckDB calls an error of the transaction.
         InvalidInputException: A text has lone surrogates, for which the client has no error.
-        Error: Something went wrong in a stream, which DuckDB 1.5 always calls invalid input.
+        Error: Something went wrong in a stream, which DuckDB 1.5 always calls invalid input, and
+            Arrow, reading one, an ``OSError``.
     """
     try:
         yield
@@ -43,8 +47,11 @@ def driver_errors() -> Iterator[None]:
         raise
     except InvalidInputException as error:
         if (wrapped := _WRAPPED.search(str(error))) is not None:
-            name = wrapped[1].replace(" ", "") + "Exception"
-            raise _KINDS.get(name.lower(), type(error))(str(error)) from error
+            raise _of_kind(wrapped[1], error) from error
+        raise
+    except OSError as error:
+        if type(error) is OSError and (streamed := _STREAMED.match(str(error))) is not None:
+            raise _of_kind(streamed[1], error) from error
         raise
     except RuntimeError as error:
         if type(error) is RuntimeError and str(error) == "Query interrupted":
@@ -54,3 +61,9 @@ def driver_errors() -> Iterator[None]:
         raise
     except UnicodeEncodeError as error:
         raise InvalidInputException(f"A text holds what UTF-8 cannot express: {error}") from error
+
+
+def _of_kind(name: str, error: Exception) -> Exception:
+    """Return the error again, as the class that DuckDB's name for its kind stands for."""
+    kind = _KINDS.get(f"{name.replace(' ', '')}exception".lower(), duckdb.InvalidInputException)
+    return kind(str(error))

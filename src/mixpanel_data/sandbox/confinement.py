@@ -11,10 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-#: What a worker's address space may grow by, in parts of the memory that was asked for. DuckDB's
-#: own limit is the memory itself; the rest is for what it does not count.
-_GROWTH = 1.1
-
 #: What a worker may have open at a time: the database, its temporary files, a library.
 _OPEN_FILES = 256
 
@@ -24,14 +20,15 @@ def confine(memory: int, file_size: int | None) -> None:
 
     Args:
         memory: How many bytes it may take on top of what it has now.
-        file_size: How many bytes a file may get, None for no limit.
+        file_size: How many bytes its temporary files may take, None for no limit. DuckDB counts
+            them; the limit of the system, on each file, is for what gets around DuckDB.
     """
     pages = int(Path("/proc/self/statm").read_text().split()[0])
-    _limit(resource.RLIMIT_AS, pages * resource.getpagesize() + int(memory * _GROWTH))
+    _limit(resource.RLIMIT_AS, pages * resource.getpagesize() + memory)
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_NOFILE, _OPEN_FILES)
     if file_size is not None:
-        _limit(resource.RLIMIT_FSIZE, file_size)
+        _limit(resource.RLIMIT_FSIZE, 2 * file_size)
     # When the machine itself runs out of memory, a worker goes first.
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")

@@ -16,8 +16,8 @@ _PLAIN = {type(None), bool, int, float, str, bytes, date, timedelta, Decimal, UU
 
 #: What is made of the other ones, subclasses included, from the first line that fits.
 _MADE: tuple[tuple[tuple[type, ...], Callable[[Any], Any]], ...] = (
-    ((datetime,), lambda value: _in_utc(value)),
-    ((time,), lambda value: _with_offset(value)),
+    ((datetime,), lambda value: _at_offset(value)),
+    ((time,), lambda value: _with_offset(value, value.utcoffset())),
     ((Mapping,), lambda value: {plain(key): plain(item) for key, item in value.items()}),
     ((tuple,), lambda value: tuple(map(plain, value))),
     ((list,), lambda value: list(map(plain, value))),
@@ -59,12 +59,10 @@ def plain(value: Any) -> Any:
     raise duckdb.NotImplementedException(f"Unable to bind a parameter of the type {kind.__name__}.")
 
 
-def _in_utc(value: datetime) -> datetime:
-    moment = value if value.tzinfo is None else value.astimezone(timezone.utc)
-    return datetime(*moment.timetuple()[:6], moment.microsecond, moment.tzinfo)
+def _at_offset(value: datetime) -> datetime:
+    return datetime.combine(value.date(), _with_offset(value.timetz(), value.utcoffset()))
 
 
-def _with_offset(value: time) -> time:
-    offset = value.utcoffset()
+def _with_offset(value: time, offset: timedelta | None) -> time:
     zone = None if offset is None else timezone(offset)
     return time(value.hour, value.minute, value.second, value.microsecond, zone)

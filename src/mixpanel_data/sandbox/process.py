@@ -19,10 +19,10 @@ import orjson
 from mixpanel_data.sandbox import protocol
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from mixpanel_data.sandbox.results import Result
 
 #: Finds what this process would find, whatever its path is made of.
-_CODE = """
+BOOTSTRAP = """
 import sys
 sys.path[:] = sys.argv[1:]
 from mixpanel_data.sandbox.worker import main
@@ -75,7 +75,7 @@ class Process:
         self._requests, self._answers = (pipe.fileno() for pipe in pipes if pipe is not None)
         os.set_blocking(self._requests, False)
 
-    def ask(self, request: bytes) -> pa.Table | Failure:
+    def ask(self, request: bytes) -> Result | Failure:
         """Have a statement run and return its rows, or what went wrong.
 
         Args:
@@ -134,21 +134,26 @@ class Process:
 
     def _send(self, kind: bytes, body: bytes, deadline: float | None) -> None:
         try:
-            protocol.send(self._requests, kind, body, _waiting(self._requests, select.POLLOUT, deadline))
+            protocol.send(
+                self._requests, kind, body, _waiting(self._requests, select.POLLOUT, deadline)
+            )
         except BrokenPipeError as error:
             raise EOFError from error
 
     def _receive(self, limit: int, deadline: float | None) -> tuple[bytes, bytearray]:
-        return protocol.receive(self._answers, limit, _waiting(self._answers, select.POLLIN, deadline))
+        return protocol.receive(
+            self._answers, limit, _waiting(self._answers, select.POLLIN, deadline)
+        )
 
-    def _read_answer(self, deadline: float | None) -> pa.Table | Failure:
+    def _read_answer(self, deadline: float | None) -> Result | Failure:
         from mixpanel_data.sandbox.results import Rows
 
         rows, most = Rows(), self._sandbox.max_bytes + _OVERHEAD
         while True:
             kind, body = self._receive(most, deadline)
             if kind == protocol.END:
-                return rows.table()
+                types = _facts(body).items()
+                return rows.result({number: str(name) for number, name in types})
             if kind != protocol.ROWS:
                 return _failure(kind, body)
             rows.add(body)
@@ -159,7 +164,7 @@ class Process:
 def _start() -> subprocess.Popen[bytes]:
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     return subprocess.Popen(  # noqa: S603 (our own code)
-        [sys.executable, "-c", _CODE, *map(os.path.abspath, sys.path)],
+        [sys.executable, "-c", BOOTSTRAP, *map(os.path.abspath, sys.path)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -170,13 +175,22 @@ def _start() -> subprocess.Popen[bytes]:
 
 
 def _failure(kind: bytes, body: bytearray) -> Failure:
-    try:
-        failure = orjson.loads(body) if kind == protocol.FAILED else None
-    except ValueError as error:
-        raise protocol.ProtocolError("A failure that cannot be read.") from error
-    if not isinstance(failure, dict):
+    if kind != protocol.FAILED:
         raise protocol.ProtocolError(f"{kind!r} where an answer was expected.")
+    failure = _facts(body)
+    if "crashed" in failure:
+        raise protocol.ProtocolError(str(failure["crashed"]))
     return failure
+
+
+def _facts(body: bytearray) -> dict[str, Any]:
+    try:
+        facts = orjson.loads(body)
+    except ValueError as error:
+        raise protocol.ProtocolError("JSON that cannot be read.") from error
+    if not isinstance(facts, dict):
+        raise protocol.ProtocolError("JSON that is no object.")
+    return facts
 
 
 def _waiting(pipe: int, event: int, deadline: float | None) -> Callable[[], None]:

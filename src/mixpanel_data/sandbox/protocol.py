@@ -1,11 +1,11 @@
 """What an engine and its worker say to each other, over two pipes.
 
-Either side sends frames: one byte for the kind, eight for the length, then as many bytes. The engine
-begins with ``OPEN``, and the worker answers ``READY`` once it has the file. From then on the engine
-sends one ``QUERY`` at a time and reads until the answer ends:
+Either side sends frames: one byte for the kind, eight for the length, then as many bytes. The
+engine begins with ``OPEN``, and the worker answers ``READY`` once it has the file. From then on the
+engine sends one ``QUERY`` at a time and reads until the answer ends:
 
 - ``ROWS``: an Arrow IPC stream with some of the rows. The first one always comes, for the columns.
-- ``END``: the last row was sent.
+- ``END``: the last row was sent. JSON, with the types of columns that Arrow has no word for.
 - ``FAILED``: JSON, what went wrong. It is an answer to ``OPEN``, too.
 
 What the engine sends is pickled. What a worker sends never is: SQL of a stranger may have taken it
@@ -33,6 +33,8 @@ UNLIMITED = 1 << 62
 
 _HEADER = struct.Struct("!cQ")
 
+Frame = tuple[bytes, "bytes | memoryview"]
+
 #: Called before every read and write; may raise when there is no time left.
 Wait = Callable[[], object]
 
@@ -45,12 +47,14 @@ class Opening:
         path: The database file.
         config: DuckDB's settings, those of the sandbox included.
         key: The key of a file that is encrypted.
-        sandbox: The limits.
+        memory: How many bytes a statement may take.
+        sandbox: The other limits.
     """
 
     path: Path
     config: dict[str, Any]
     key: str | None = field(repr=False)
+    memory: int
     sandbox: Sandbox
 
 

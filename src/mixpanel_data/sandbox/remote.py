@@ -12,7 +12,8 @@ from mixpanel_data.exceptions import SandboxError
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
+
+    from mixpanel_data.sandbox.results import Result
 
 Row = tuple[Any, ...]
 
@@ -31,16 +32,16 @@ class RemoteDriver:
         driver: A connection of DuckDB here, which makes Python objects of them.
     """
 
-    def __init__(self, run: Callable[[str, Any], pa.Table], driver: DuckDBPyConnection) -> None:
+    def __init__(self, run: Callable[[str, Any], Result], driver: DuckDBPyConnection) -> None:
         self._run = run
         self._driver = driver
-        self._table: pa.Table | None = None
+        self._result: Result | None = None
         self._read = 0
 
     def execute(self, sql: str, parameters: Any = ()) -> RemoteDriver:
         """Run a statement."""
-        self._table = None
-        self._table, self._read = self._run(sql, parameters), 0
+        self._result = None
+        self._result, self._read = self._run(sql, parameters), 0
         return self
 
     @property
@@ -48,39 +49,38 @@ class RemoteDriver:
         """What PEP 249 says of the columns."""
         from mixpanel_data.sandbox import results
 
-        return None if self._table is None else results.description_of(self._driver, self._table)
+        return None if self._result is None else results.description_of(self._driver, self._result)
 
     def fetchmany(self, size: int) -> list[Row]:
         """Return the next rows."""
         from mixpanel_data.sandbox import results
 
-        if self._table is None:
-            return []
-        part = self._table.slice(self._read, size)
-        self._read += part.num_rows
+        part = self._rows().part(self._read, size)
+        self._read += part.table.num_rows
         return results.rows_of(self._driver, part)
 
     def fetchall(self) -> list[Row]:
         """Return all rows that are left."""
-        return [] if self._table is None else self.fetchmany(self._table.num_rows)
+        return self.fetchmany(self._rows().table.num_rows)
 
     def df(self) -> pd.DataFrame:
         """Return all rows as a DataFrame."""
         from mixpanel_data.sandbox import results
 
-        return results.data_frame_of(self._driver, self._table)
+        return results.data_frame_of(self._driver, self._rows())
 
     def extract_statements(self, sql: str) -> list[Reading]:
         """Return one statement, unparsed: the worker has judged it."""
         return [Reading()]
 
+    def _rows(self) -> Result:
+        if self._result is None:
+            raise duckdb.InvalidInputException("There is no result to read.")
+        return self._result
+
     def rollback(self) -> None:
         """Drop the rows. There is no transaction."""
-        self._table = None
-
-    def sql(self, sql: str, params: Any = None) -> NoReturn:
-        """Refuse to make a lazy relation."""
-        raise SandboxError("lazy relations where a worker runs SQL", sql)
+        self._result = None
 
     def register(self, name: str, data: object) -> NoReturn:
         """Refuse to hand data over."""
@@ -92,5 +92,5 @@ class RemoteDriver:
 
     def close(self) -> None:
         """Close the connection."""
-        self._table = None
+        self._result = None
         self._driver.close()

@@ -2,48 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-#: What any value counts as, if it is smaller: a reference to an object takes that.
-_LEAST = 8
+#: What a value counts as, if it is smaller: a reference takes that, and within lists and the like,
+#: where every value is an object, an object.
+_IN_COLUMN, _NESTED = 8, 64
+
+#: What nested arrays are made of, by the kind of their type.
+_PARTS: list[tuple[Callable[[Any], bool], Callable[[Any], list[Any]]]] = [
+    (pa.types.is_struct, lambda array: list(map(array.field, range(array.type.num_fields)))),
+    (pa.types.is_union, lambda array: list(map(array.field, range(array.type.num_fields)))),
+    (pa.types.is_map, lambda array: [array.keys, array.items]),
+    (pa.types.is_list, lambda array: [array.values]),
+    (pa.types.is_fixed_size_list, lambda array: [array.values]),
+]
 
 
 def size_of(batch: pa.RecordBatch) -> int:
-    """Return the bytes of a batch, with at least eight for every value, nested ones included.
+    """Return the bytes of a batch, where the smallest values count for more than Arrow takes.
 
-    Arrow can say "a billion times NULL" or "this label again" in no space at all, Python cannot.
+    Arrow can say "a billion times NULL", or the same label again, in no space at all.
 
     Raises:
         TypeError: It has data of a type that DuckDB does not make.
     """
-    return sum(_size_of(column) for column in batch.columns)
+    return sum(_size_of(column, _IN_COLUMN) for column in batch.columns)
 
 
-def _size_of(array: Any) -> int:
-    kind = array.type
+def _size_of(array: Any, least: int) -> int:
     if isinstance(array, pa.ExtensionArray):
-        return _size_of(array.storage)
-    if pa.types.is_dictionary(kind):
-        return len(array) * max(_LEAST, _longest(array.dictionary))
-    if pa.types.is_struct(kind) or pa.types.is_union(kind):
-        parts = sum(_size_of(array.field(number)) for number in range(kind.num_fields))
-        return len(array) * _LEAST + parts
-    if pa.types.is_map(kind):
-        return len(array) * _LEAST + _size_of(array.keys) + _size_of(array.items)
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
-        return len(array) * _LEAST + _size_of(array.values)
-    if kind.num_fields or _shares_its_bytes(kind):
-        raise TypeError(f"Arrow data of the type {kind}")
-    return max(array.nbytes, len(array) * _LEAST)
+        return _size_of(array.storage, least)
+    if pa.types.is_dictionary(array.type):
+        return len(array) * max(least, _longest(array.dictionary))
+    for is_kind, parts in _PARTS:
+        if is_kind(array.type):
+            return len(array) * least + sum(_size_of(part, _NESTED) for part in parts(array))
+    if array.type.num_fields or str(array.type).endswith("_view"):
+        raise TypeError(f"Arrow data of the type {array.type}")
+    return max(int(array.nbytes), len(array) * least)
 
 
 def _longest(labels: Any) -> int:
-    return pc.max(pc.binary_length(labels)).as_py() or 0
-
-
-def _shares_its_bytes(kind: pa.DataType) -> bool:
-    is_view = {getattr(pa, name)() for name in ("string_view", "binary_view") if hasattr(pa, name)}
-    return kind in is_view
+    longest: int | None = pc.max(pc.binary_length(labels)).as_py()
+    return longest or 0

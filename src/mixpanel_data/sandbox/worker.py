@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
-from typing import Any
+from typing import Any, Protocol
 
 import duckdb
 import orjson
@@ -34,35 +35,40 @@ _ROWS = 8192
 #: How much of a message is sent; DuckDB repeats a value that it could not convert.
 _MESSAGE = 10_000
 
-_LIMITS = """
-    SELECT parse_formatted_bytes(current_setting('memory_limit')),
-        TRY(parse_formatted_bytes(current_setting('max_temp_directory_size')))
-"""
+_FILE_SIZE = "SELECT TRY(parse_formatted_bytes(current_setting('max_temp_directory_size')))"
 
-#: Where rows come as they are made: in DuckDB 2.0 from relations, in 1.5 from cursors. The other one
+#: Where rows come as they are made: in DuckDB 2.0 from relations, in 1.5 from cursors. The other
 #: has all of them in memory first.
 _RELATIONS_STREAM = int(duckdb.__version__.split(".", 1)[0]) >= 2
 
-Check = Callable[[str], None]
+#: Types that are others, or have lost their labels, after they were Arrow.
+_UNTOLD = re.compile(r"\b(?:ENUM|TUPLE)\(")
+
+
+class Judge(Protocol):
+    """Decides what may run."""
+
+    def check(self, sql: str) -> None:
+        """Raise unless a statement may run."""
+        ...
 
 
 class TooLargeError(Exception):
     """A result has more rows or bytes than it may have."""
 
 
-def main() -> None:
+def main(rules: Callable[[Root, Sandbox], Judge] = Rules) -> None:
     """Serve over standard input and output until the engine has gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the engine to decide
     with suppress(EOFError, BrokenPipeError):
-        serve(*_pipes(), confine=confine)
+        serve(*_pipes(), confine, rules)
 
 
 def serve(
     requests: int,
     answers: int,
-    *,
     confine: Callable[[int, int | None], None],
-    rules: Callable[[Root, Sandbox], Any] = Rules,
+    rules: Callable[[Root, Sandbox], Judge] = Rules,
 ) -> None:
     """Open a database and answer queries.
 
@@ -70,7 +76,7 @@ def serve(
         requests: The pipe to read from.
         answers: The pipe to write to.
         confine: Called with the memory and the size of files that a query may take.
-        rules: Makes what has the method ``check(sql)``.
+        rules: Makes what judges the statements.
 
     Raises:
         EOFError: The engine has gone.
@@ -83,20 +89,21 @@ def serve(
         except MixpanelDataError as error:
             protocol.send(answers, protocol.FAILED, _json({"opening": error.message}))
             return
-        check, sandbox = rules(root, opening.sandbox).check, opening.sandbox
-        del opening, body
-        _warm_up(root, sandbox, check)
+        memory, sandbox = opening.memory, opening.sandbox
+        del opening, body  # which had the key
+        judge = rules(root, sandbox)
+        _warm_up(root, sandbox, judge)
         with closing(root.cursor()) as cursor:
-            ((memory, file_size),) = cursor.execute(_LIMITS).fetchall()
+            ((file_size,),) = cursor.execute(_FILE_SIZE).fetchall()
         confine(memory, file_size)
-    last: tuple[bytes, bytes | memoryview] = (protocol.READY, b"")
+    last: protocol.Frame = (protocol.READY, b"")
     with closing(root):
         while True:
             # What the engine sends after the last frame must not arrive while we die with it.
             protocol.send(answers, *last)
             _, body = protocol.receive(requests, protocol.UNLIMITED)
             with dying_with(requests):
-                for last in _answer(root, sandbox, check, body):
+                for last in _answer(root, sandbox, judge, body):
                     if last[0] == protocol.ROWS:
                         protocol.send(answers, *last)
 
@@ -116,24 +123,23 @@ def _pipes() -> tuple[int, int]:
     return pipes
 
 
-def _warm_up(root: Root, sandbox: Sandbox, check: Check) -> None:
+def _warm_up(root: Root, sandbox: Sandbox, judge: Judge) -> None:
     """Have everything loaded that a query needs, which is not to count as its memory."""
     body = pickle.dumps(("SELECT count(*) FROM range(1000000) WHERE ? = 1", (1,)))
-    for _ in _answer(root, sandbox, check, body):
+    for _ in _answer(root, sandbox, judge, body):
         pass
 
 
 def _answer(
-    root: Root, sandbox: Sandbox, check: Check, body: bytearray | bytes
-) -> Iterator[tuple[bytes, bytes | memoryview]]:
+    root: Root, sandbox: Sandbox, judge: Judge, body: bytearray | bytes
+) -> Iterator[protocol.Frame]:
     """Yield the frames that answer a query."""
     try:
         sql, parameters = pickle.loads(body)  # noqa: S301 (from the engine)
         with driver_errors():
-            check(sql)
+            judge.check(sql)
             with closing(root.cursor()) as cursor:
-                yield from _rows(_run(cursor, sql, parameters), sandbox)
-        yield protocol.END, b""
+                yield from _run(cursor, sql, parameters, sandbox)
     except SandboxError as error:
         yield protocol.FAILED, _json({"refused": error.refused})
     except TooLargeError as error:
@@ -144,18 +150,21 @@ def _answer(
     except (MemoryError, pa.ArrowMemoryError) as error:
         said = f"{type(error).__name__}: {error}"[:_MESSAGE]
         yield protocol.FAILED, _json({"driver": "OutOfMemoryException", "message": said})
+    except Exception as error:  # whatever else a statement does to the libraries
+        said = f"{type(error).__name__}: {error}"[:_MESSAGE]
+        yield protocol.FAILED, _json({"crashed": said})
 
 
-def _run(cursor: Any, sql: str, parameters: Any) -> pa.RecordBatchReader:
-    """Run a statement and return its rows as they come."""
+def _run(cursor: Any, sql: str, parameters: Any, sandbox: Sandbox) -> Iterator[protocol.Frame]:
     if _RELATIONS_STREAM:
-        return cursor.sql(sql, params=parameters or None).to_arrow_reader(_ROWS)
-    return cursor.execute(sql, parameters).fetch_record_batch(_ROWS)
-
-
-def _rows(reader: pa.RecordBatchReader, sandbox: Sandbox) -> Iterator[tuple[bytes, memoryview]]:
+        described = cursor.sql(sql, params=parameters or None)
+        reader = described.to_arrow_reader(_ROWS)
+    else:
+        described = cursor.execute(sql, parameters)
+        reader = described.fetch_record_batch(_ROWS)
+    types = _types(described.description)
+    yield protocol.ROWS, _stream(reader.schema)
     rows = size = 0
-    yield protocol.ROWS, _stream(pa.RecordBatch.from_pylist([], reader.schema))
     for batch in reader:
         rows += batch.num_rows
         size += size_of(batch)
@@ -163,13 +172,21 @@ def _rows(reader: pa.RecordBatchReader, sandbox: Sandbox) -> Iterator[tuple[byte
             raise TooLargeError("max_rows")
         if size > sandbox.max_bytes:
             raise TooLargeError("max_bytes")
-        yield protocol.ROWS, _stream(batch)
+        yield protocol.ROWS, _stream(reader.schema, batch)
+    yield protocol.END, _json(types)
 
 
-def _stream(batch: pa.RecordBatch) -> memoryview:
+def _types(description: list[tuple[Any, ...]]) -> dict[str, str]:
+    """Return the types that Arrow cannot tell, by the number of the column."""
+    types = {str(number): str(column[1]) for number, column in enumerate(description)}
+    return {number: name for number, name in types.items() if _UNTOLD.search(name)}
+
+
+def _stream(schema: pa.Schema, *batches: pa.RecordBatch) -> memoryview:
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, batch.schema) as writer:
-        writer.write_batch(batch)
+    with pa.ipc.new_stream(sink, schema) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
     return memoryview(sink.getvalue())
 
 

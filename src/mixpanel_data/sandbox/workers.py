@@ -30,9 +30,21 @@ from mixpanel_data.sandbox.protocol import Opening, ProtocolError
 from mixpanel_data.types import Secret
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from mixpanel_data.sandbox.results import Result
+
+#: The part of a statement's memory that DuckDB manages, by writing to disk what is too much. The
+#: rest is for what DuckDB does not count.
+_SHARE = 0.7
+
+#: What DuckDB's client raises, by name.
+_DRIVER_ERRORS = {
+    name: kind
+    for name, kind in vars(duckdb).items()
+    if isinstance(kind, type) and issubclass(kind, duckdb.Error)
+}
+
 #: With it, DuckDB writes Arrow that tells all its types apart.
-LOSSLESS = {"arrow_lossless_conversion": True}
+_LOSSLESS = {"arrow_lossless_conversion": True}
 
 
 def check_options(sandbox: Sandbox | None, path: Path | None, *, read_only: bool) -> None:
@@ -68,14 +80,23 @@ class Workers:
         config: DuckDB's settings, those of the sandbox included.
         key: The key of a file that is encrypted. It is kept, because new workers need it.
         sandbox: The limits.
+        memory: The limit of memory, in bytes.
     """
 
     def __init__(
-        self, path: Path, config: dict[str, Any], key: Secret | None, sandbox: Sandbox
+        self,
+        path: Path,
+        config: dict[str, Any],
+        key: Secret | None,
+        sandbox: Sandbox,
+        memory: int,
     ) -> None:
         self._pid = os.getpid()
         self._path = path.absolute()
-        self._config = config
+        # What comes first is ours, because the others forbid further ones.
+        self._config = {**_LOSSLESS, "temp_directory": ""} | config
+        self._config["memory_limit"] = f"{int(memory * _SHARE) // 1000}KB"
+        self._memory = memory
         self._key = key
         self._sandbox = sandbox
         self._turn = threading.Condition()
@@ -87,7 +108,7 @@ class Workers:
         with making():
             self._folder = EphemeralFolder()
 
-    def run(self, sql: str, parameters: Any) -> pa.Table:
+    def run(self, sql: str, parameters: Any) -> Result:
         """Run a statement in a worker and return its rows.
 
         Raises:
@@ -152,9 +173,8 @@ class Workers:
     def _new(self) -> Process:
         folder = self._folder.path / str(next(self._numbers))
         key = None if self._key is None else _text_of(self._key)
-        # Ours come first, because the others forbid further ones.
-        config = {**LOSSLESS, "temp_directory": str(folder)} | self._config
-        return Process(Opening(self._path, config, key, self._sandbox), folder)
+        config = self._config | {"temp_directory": str(folder)}
+        return Process(Opening(self._path, config, key, self._memory, self._sandbox), folder)
 
     def _require_open(self) -> None:
         if self._closed:
@@ -169,9 +189,8 @@ class Workers:
             return ResultTooLargeError(getattr(self._sandbox, name), name, sql)
         if "opening" in said:
             return DatabaseFileError(self._path, f"a worker cannot open it. {said['opening']}")
-        kind = getattr(duckdb, said.get("driver", ""), None)
-        is_error = isinstance(kind, type) and issubclass(kind, duckdb.Error)
-        return (kind if is_error else duckdb.Error)(said.get("message", ""))
+        kind = _DRIVER_ERRORS.get(said.get("driver", ""), duckdb.Error)
+        return kind(said.get("message", ""))
 
 
 def _text_of(key: Secret) -> str:
