@@ -30,7 +30,7 @@ with duckdb.connect() as _connection:
     ]
 
 QUERIES = [
-    "SELECT 1 AS a, 2 AS a, 3 AS \"A\"",
+    'SELECT 1 AS a, 2 AS a, 3 AS "A"',
     "SELECT 1 AS a, 2 AS a, 3 AS a_1",
     "SELECT 1 AS a_1, 2 AS a, 3 AS a",
     "SELECT 'a' AS \"Count\"",

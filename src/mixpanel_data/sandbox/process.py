@@ -36,7 +36,7 @@ _INHERITED = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONHOME", "TZ")
 _ALLOCATORS = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "2"}
 
 #: Seconds that a worker may take to open the file.
-_START_SECONDS = 60.0
+START_SECONDS = 60.0
 
 #: What Arrow may add to the bytes of a result: names, types, padding.
 _OVERHEAD = 64 * 2**20
@@ -75,6 +75,11 @@ class Process:
         self._requests, self._answers = (pipe.fileno() for pipe in pipes if pipe is not None)
         os.set_blocking(self._requests, False)
 
+    @property
+    def is_alive(self) -> bool:
+        """False once the process has ended, for whatever reason."""
+        return self._process.poll() is None
+
     def ask(self, request: bytes) -> Result | Failure:
         """Have a statement run and return its rows, or what went wrong.
 
@@ -97,12 +102,12 @@ class Process:
         return answer
 
     def _open(self, opening: protocol.Opening) -> Failure | None:
-        deadline = time.monotonic() + _START_SECONDS
+        deadline = time.monotonic() + START_SECONDS
         try:
             self._send(protocol.OPEN, pickle.dumps(opening), deadline)
             kind, body = self._receive(protocol.SMALL, deadline)
         except TimeoutError as error:
-            raise EOFError(f"it was not ready after {_START_SECONDS:g} seconds") from error
+            raise EOFError(f"it was not ready after {START_SECONDS:g} seconds") from error
         if kind != protocol.READY:
             return _failure(kind, body)
         self._opening = None

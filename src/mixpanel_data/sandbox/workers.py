@@ -155,7 +155,7 @@ class Workers:
         with self._turn:
             self._turn.wait_for(lambda: self._closed or len(self._busy) < self._most)
             self._require_open()
-            process = self._idle.pop() if self._idle else self._new()
+            process = self._living() or self._new()
             self._busy.add(process)
         try:
             yield process
@@ -167,8 +167,16 @@ class Workers:
                     self._idle.append(process)
                 self._turn.notify()
             if not is_kept:
-                process.close()
-                shutil.rmtree(process.folder, ignore_errors=True)
+                _end(process)
+
+    def _living(self) -> Process | None:
+        """Return a worker that is idle, unless somebody has killed all of them."""
+        while self._idle:
+            process = self._idle.pop()
+            if process.is_alive:
+                return process
+            _end(process)
+        return None
 
     def _new(self) -> Process:
         folder = self._folder.path / str(next(self._numbers))
@@ -191,6 +199,11 @@ class Workers:
             return DatabaseFileError(self._path, f"a worker cannot open it. {said['opening']}")
         kind = _DRIVER_ERRORS.get(said.get("driver", ""), duckdb.Error)
         return kind(said.get("message", ""))
+
+
+def _end(process: Process) -> None:
+    process.close()
+    shutil.rmtree(process.folder, ignore_errors=True)
 
 
 def _text_of(key: Secret) -> str:
