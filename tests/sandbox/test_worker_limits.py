@@ -11,7 +11,7 @@ import resource
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -40,7 +40,8 @@ HOSTILE = {
     "chained expressions": f"WITH c0 AS NOT MATERIALIZED (SELECT 1 a), {CTES} SELECT * FROM c30",
     "20,000 unions": "SELECT 1" + " UNION ALL SELECT 1" * 20_000,
     "a number of ten million digits": "SELECT repeat('9', 10000000)::BIGNUM",
-    "distance of long texts": "SELECT damerau_levenshtein(repeat('ab', 200000), repeat('b', 400000))",
+    "distance of long texts": "SELECT "
+    "damerau_levenshtein(repeat('ab', 200000), repeat('ba', 200000))",
     "another distance": "SELECT levenshtein(repeat('ab', 200000), repeat('ba', 200000))",
     "a long text": "SELECT repeat('a', 2000000000)",
     "length of a long text": "SELECT length(repeat('a', 2000000000))",
@@ -68,9 +69,12 @@ HOSTILE = {
     "JOIN (SELECT repeat(s, 20) y FROM numbers, range(20)) ON x = y",
     "sorting": "SELECT * FROM (SELECT repeat(s, 50) x FROM numbers, range(20) ORDER BY x) "
     "OFFSET 5000000",
-    "many groups": "SELECT count(*) FROM (SELECT range % 50000000 k FROM range(100000000) GROUP BY k)",
-    "recursion": "WITH RECURSIVE r AS (SELECT 1 a UNION ALL SELECT a + 1 FROM r) SELECT max(a) FROM r",
-    "growth": "WITH RECURSIVE r AS (SELECT 'a' a UNION ALL SELECT a || a FROM r) SELECT max(a) FROM r",
+    "many groups": "SELECT count(*) FROM "
+    "(SELECT range % 50000000 k FROM range(100000000) GROUP BY k)",
+    "recursion": "WITH RECURSIVE r AS (SELECT 1 a UNION ALL SELECT a + 1 FROM r) "
+    "SELECT max(a) FROM r",
+    "growth": "WITH RECURSIVE r AS (SELECT 'a' a UNION ALL SELECT a || a FROM r) "
+    "SELECT max(a) FROM r",
     "brackets of expressions": "SELECT " + "(" * 50_000 + "1" + ")" * 50_000,
     "20,000 columns": "SELECT " + ",".join(f"{n} c{n}" for n in range(20_000)) + " FROM numbers",
     "wide rows": "SELECT repeat('x', 100000) FROM range(100000)",
@@ -116,11 +120,8 @@ def test_a_hostile_statement_ends_within_its_limits(opened: Opener, name: str) -
     ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     peaks = [idle]
     started = time.monotonic()
-    with watched(pid, peaks):
-        try:
-            storage.execute_rows(HOSTILE[name])
-        except QueryError:
-            pass
+    with watched(pid, peaks), suppress(QueryError):
+        storage.execute_rows(HOSTILE[name])
     assert time.monotonic() - started < 2 * SECONDS
     assert max(peaks) - idle < 1.2 * MEMORY
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - ours < 64 * 1024

@@ -212,7 +212,7 @@ def test_a_worker_that_never_gets_ready_is_given_up(
 ) -> None:
     monkeypatch.setattr(process, "BOOTSTRAP", "import time; time.sleep(60)")
     monkeypatch.setattr(process, "START_SECONDS", 0.2)
-    with pytest.raises(WorkerCrashedError, match="not ready after 0.2 seconds"):
+    with pytest.raises(WorkerCrashedError, match="not ready after 0"):
         opened().execute_scalar("SELECT 1")
     assert workers_of() == []
 

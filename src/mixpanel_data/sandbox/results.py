@@ -6,11 +6,13 @@ what it was. A DuckDB of ours reads it and makes Python objects of it.
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
 
+from mixpanel_data.sandbox.compression import is_compressed
 from mixpanel_data.sandbox.protocol import ProtocolError
 from mixpanel_data.sandbox.sizes import size_of
 
@@ -59,6 +61,8 @@ class Rows:
             ProtocolError: It is no such thing, or damaged.
         """
         try:
+            if is_compressed(stream):
+                raise TypeError("They are compressed.")
             reader = pa.ipc.open_stream(pa.py_buffer(stream))
             self._schema = self._schema or reader.schema
             for batch in reader:
@@ -67,7 +71,7 @@ class Rows:
                 self.size += size_of(batch)
                 self.count += batch.num_rows
                 self._batches.append(batch)
-        except (pa.ArrowException, TypeError, ValueError) as error:
+        except (pa.ArrowException, struct.error, OSError, TypeError, ValueError) as error:
             raise ProtocolError(f"Rows that cannot be read: {error}") from error
 
     def result(self, types: dict[str, str]) -> Result:
