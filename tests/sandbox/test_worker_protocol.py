@@ -34,7 +34,7 @@ def stream(*columns: Any, options: Any = None) -> bytes:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, batch.schema, options=options) as writer:
         writer.write_batch(batch)
-    return sink.getvalue().to_pybytes()
+    return bytes(sink.getvalue())
 
 
 def damaged() -> bytes:
@@ -196,10 +196,11 @@ class Served:
         self._thread.start()
         protocol.send(self.requests, protocol.OPEN, pickle.dumps(opening))
 
-    def receive(self) -> tuple[bytes, bytearray]:
-        return protocol.receive(self.answers, 1 << 30)
+    def receive(self) -> tuple[bytes, bytes]:
+        kind, body = protocol.receive(self.answers, 1 << 30)
+        return kind, bytes(body)
 
-    def ask(self, sql: Any, parameters: Any = ()) -> list[tuple[bytes, bytearray]]:
+    def ask(self, sql: Any, parameters: Any = ()) -> list[tuple[bytes, bytes]]:
         protocol.send(self.requests, protocol.QUERY, pickle.dumps((sql, parameters)))
         frames = [self.receive()]
         while frames[-1][0] == protocol.ROWS:
@@ -238,9 +239,9 @@ def test_an_answer_is_the_columns_then_the_rows_then_the_end(served: Served) -> 
     served.receive()
     columns, rows, end = served.ask("SELECT ? AS a, 'x'::ENUM('x') AS b", (42,))
     read = results.Rows()
-    read.add(columns[1])
+    read.add(bytearray(columns[1]))
     assert read.count == 0
-    read.add(rows[1])
+    read.add(bytearray(rows[1]))
     assert read.result({}).table.to_pylist() == [{"a": 42, "b": "x"}]
     assert end == (protocol.END, orjson.dumps({"1": "ENUM('x')"}))
 

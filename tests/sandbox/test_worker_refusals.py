@@ -10,7 +10,6 @@ import pytest
 from sqlalchemy import text
 
 from mixpanel_data import QueryError, Sandbox, SandboxError, StorageEngine
-from mixpanel_data.sandbox import workers
 from tests.sandbox.conftest import Opener, workers_of
 
 WORKER = Sandbox(worker=True)
@@ -33,7 +32,7 @@ def test_a_worker_needs_a_file_that_is_only_read(
 
 
 def test_a_worker_needs_linux(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers.sys, "platform", "darwin")
+    monkeypatch.setattr("mixpanel_data.sandbox.workers.sys.platform", "darwin")
     with pytest.raises(ValueError, match="Linux"):
         StorageEngine(file, read_only=True, sandbox=WORKER)
 
