@@ -32,8 +32,12 @@ main()
 #: What a worker may know of this process's environment.
 _INHERITED = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONHOME", "TZ")
 
-#: Allocators that reserve no more than they use: what is reserved counts as memory.
-_ALLOCATORS = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "2"}
+#: Has allocators reserve and keep little that they do not use, because it counts as memory.
+_ALLOCATORS = {
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_MMAP_THRESHOLD_": "131072",
+}
 
 #: Seconds that a worker may take to open the file.
 START_SECONDS = 60.0
