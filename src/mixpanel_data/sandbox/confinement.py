@@ -14,6 +14,9 @@ from pathlib import Path
 #: What a worker may have open at a time: the database, its temporary files, a library.
 _OPEN_FILES = 256
 
+#: Where a process tells the kernel how dispensable it is.
+OOM_SCORE = "/proc/self/oom_score_adj"
+
 
 def confine(memory: int, file_size: int | None) -> None:
     """Set limits to this process, which nobody can raise again.
@@ -31,7 +34,7 @@ def confine(memory: int, file_size: int | None) -> None:
         _limit(resource.RLIMIT_FSIZE, 2 * file_size)
     # When the machine itself runs out of memory, a worker goes first.
     with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")
+        Path(OOM_SCORE).write_text("1000")
 
 
 def _limit(kind: int, value: int) -> None:

@@ -158,11 +158,10 @@ def _answer(
 def _run(cursor: Any, sql: str, parameters: Any, sandbox: Sandbox) -> Iterator[protocol.Frame]:
     if _RELATIONS_STREAM:
         described = cursor.sql(sql, params=parameters or None)
-        reader = described.to_arrow_reader(_ROWS)
     else:
         described = cursor.execute(sql, parameters)
-        reader = described.fetch_record_batch(_ROWS)
     types = _types(described.description)
+    reader = described.to_arrow_reader(_ROWS)
     yield protocol.ROWS, _stream(reader.schema)
     rows = size = 0
     for batch in reader:
