@@ -22,7 +22,7 @@ def test_the_system_limits_a_worker_for_good(opened: Opener) -> None:
     now = int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * resource.getpagesize()
     assert now < limits["RLIMIT_AS"][0] <= now + 300_000_000
     assert limits["RLIMIT_CORE"] == (0, 0)
-    assert limits["RLIMIT_FSIZE"][0] == pytest.approx(200_000_000, rel=0.01)
+    assert limits["RLIMIT_FSIZE"][0] == pytest.approx(267_000_000, rel=0.01)
 
 
 @pytest.mark.parametrize("file_size", [None, 1000])

@@ -14,6 +14,9 @@ from pathlib import Path
 #: What a worker may have open at a time: the database, its temporary files, a library.
 _OPEN_FILES = 256
 
+#: By how much DuckDB may make a file grow before it counts.
+_FILE_STEP = 64 * 2**20
+
 #: Where a process tells the kernel how dispensable it is.
 OOM_SCORE = "/proc/self/oom_score_adj"
 
@@ -31,7 +34,7 @@ def confine(memory: int, file_size: int | None) -> None:
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_NOFILE, _OPEN_FILES)
     if file_size is not None:
-        _limit(resource.RLIMIT_FSIZE, 2 * file_size)
+        _limit(resource.RLIMIT_FSIZE, 2 * file_size + _FILE_STEP)
     # When the machine itself runs out of memory, a worker goes first.
     with suppress(OSError):
         Path(OOM_SCORE).write_text("1000")

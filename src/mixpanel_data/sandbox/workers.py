@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 #: The part of a statement's memory that DuckDB manages, by writing to disk what is too much. The
 #: rest is for what DuckDB does not count.
-_SHARE = 0.6
+_SHARE = 0.5
 
 #: What DuckDB's client raises, by name.
 _DRIVER_ERRORS = {
