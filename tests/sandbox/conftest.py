@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -72,13 +73,11 @@ def permissive(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def workers_of(pid: int | str = "self") -> list[int]:
     """Return the processes that a process has started, dead ones that nobody waited for too."""
-    tasks = Path(f"/proc/{pid}/task")
-    return [
-        int(child)
-        for task in tasks.iterdir()
-        for child in (task / "children").read_text().split()
-        if is_there(int(child))
-    ]
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that has just ended
+            found += map(int, (task / "children").read_text().split())
+    return list(filter(is_there, found))
 
 
 def is_there(pid: int) -> bool:
