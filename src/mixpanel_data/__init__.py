@@ -48,6 +48,7 @@ from mixpanel_data.exceptions import (
     TableExistsError,
     TableNameError,
     TableNotFoundError,
+    WorkerCrashedError,
     WriteConflictError,
 )
 from mixpanel_data.exports import read_events_export, read_profiles_export
@@ -119,6 +120,7 @@ __all__ = [
     "TableNotFoundError",
     "TableSchema",
     "UtcDateTime",
+    "WorkerCrashedError",
     "WriteConflictError",
     "migrate",
     "read_events_export",

@@ -30,7 +30,9 @@ from mixpanel_data.exceptions import (
 from mixpanel_data.interrupts import ctrl_c_waits
 from mixpanel_data.sandbox.guard import Guard, Within
 from mixpanel_data.sandbox.limits import Sandbox
+from mixpanel_data.sandbox.remote import WorkerGuard
 from mixpanel_data.sandbox.rules import Rules
+from mixpanel_data.sandbox.workers import Workers, check_options
 from mixpanel_data.settings import RESOURCES, WITHOUT_LOG, Resources, TemporarySettings
 from mixpanel_data.types import Secret
 
@@ -62,6 +64,7 @@ class Database:
         engine: The SQLAlchemy engine.
         trusted: The same without a sandbox, for what the caller asks the library to do.
         rules: What the SQL of others may contain, None for everything.
+        workers: The processes that run the SQL of others, None when this one does.
 
     Raises:
         ValueError: ``config`` has a setting that is the sandbox's, or ``lock_timeout`` is negative.
@@ -82,6 +85,7 @@ class Database:
         folder: EphemeralFolder | None = None,
     ) -> None:
         config = _with_sandbox(config or {}, sandbox)
+        check_options(sandbox, path, read_only=read_only)
         if not lock_timeout >= 0:
             raise ValueError(f"lock_timeout is {lock_timeout}. Use seconds, or 0 not to wait.")
         is_new = path is None or not connect.exists(path)
@@ -99,6 +103,7 @@ class Database:
             )
         self._connections = Connections(self._root)
         self._closing = weakref.finalize(self, self._connections.close, folder)
+        self.workers: Workers | None = None
         try:
             if path is not None:
                 self._file = path.resolve()
@@ -109,6 +114,9 @@ class Database:
             names = {"memory_limit", *WITHOUT_LOG} - config.keys()
             self._settings = TemporarySettings(self._ask, () if is_fixed else names, self._is_ours)
             self.rules = None if sandbox is None else Rules(self._root, sandbox)
+            if path is not None and sandbox is not None and sandbox.worker:
+                self.workers = Workers(path, config, key, sandbox, self.resources().memory)
+                weakref.finalize(self, self.workers.close)
             self.engine = connect.make_engine(path, self._connect_guarded)
             self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
             self.trusted = self.engine
@@ -143,6 +151,8 @@ class Database:
         """
         try:
             with ctrl_c_waits():  # it is closed as a whole, its folder included
+                if self.workers is not None:
+                    self.workers.close()
                 self._closing()
         except duckdb.Error as error:
             raise connect.translated(error, self.path, "") from error
@@ -164,6 +174,16 @@ class Database:
         if os.getpid() != self._connections.pid:
             raise StorageForkedError(self._connections.pid)
 
+    def require_no_worker(self, what: str) -> None:
+        """Raise where workers run the SQL of others, for what cannot come from one.
+
+        Raises:
+            SandboxError: They do.
+        """
+        self.require_open()
+        if self.workers is not None:
+            raise SandboxError(f"{what}, which no worker can give", "")
+
     def _starting(self) -> None:
         self.require_open()
         self._root.keep_private()
@@ -175,7 +195,9 @@ class Database:
 
     def _connect_guarded(self) -> dialect.Connection:
         connection = self.connect()
-        if self.rules is not None:
+        if self.workers is not None:
+            connection.statement_guard = WorkerGuard(self.workers)
+        elif self.rules is not None:
             connection.statement_guard = Guard(self.rules, connection.driver)
         return connection
 
@@ -186,7 +208,10 @@ class Database:
         In a sandbox the statement is judged, and watched over like those of others.
         """
         lent: Any = connection.connection.dbapi_connection
-        lent.statement_guard = Within(words, self.rules, lent.driver)
+        if self.workers is not None:
+            lent.statement_guard = WorkerGuard(self.workers, words)
+        else:
+            lent.statement_guard = Within(words, self.rules, lent.driver)
         try:
             yield
         finally:

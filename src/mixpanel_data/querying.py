@@ -33,6 +33,7 @@ class Querying:
 
         Raises:
             QueryError: The database refuses the query.
+            SandboxError: The SQL of others runs in a worker.
 
         Example:
             >>> with StorageEngine.memory() as storage:
@@ -40,6 +41,7 @@ class Querying:
             ...     numbers.filter("n > 6").order("n").fetchall()
             [(7,), (8,), (9,)]
         """
+        self._database.require_no_worker("a lazy relation")
         return read.relation(self._database.querying(), sql, params)
 
     def execute_df(self, sql: Query, params: Params | None = None) -> pd.DataFrame:

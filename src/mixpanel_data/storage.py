@@ -58,7 +58,8 @@ class StorageEngine(Loading, Querying):
     Raises:
         ValueError: Neither path nor project id, or an id that cannot be a file's name; or
             ``migrate`` with ``read_only``; or ``config`` with a setting of the sandbox;
-            or a negative ``lock_timeout``; or an empty key.
+            or a negative ``lock_timeout``; or an empty key; or ``Sandbox(worker=True)`` without
+            ``read_only`` or elsewhere than on Linux.
         DatabaseNotFoundError: ``read_only``, and there is no file.
         DatabaseLockedError: Another process has the file open, still after ``lock_timeout``.
         EncryptionKeyError: The file is encrypted and the key is missing or wrong, or it is not
@@ -279,12 +280,19 @@ class StorageEngine(Loading, Querying):
 
     @property
     def engine(self) -> Engine:
-        """The SQLAlchemy engine. Its connections see what this object has committed."""
-        self._database.require_open()
+        """The SQLAlchemy engine. Its connections see what this object has committed.
+
+        Raises:
+            SandboxError: The SQL of others runs in a worker.
+        """
+        self._database.require_no_worker("a SQLAlchemy engine")
         return self._database.engine
 
     def session(self) -> Session:
         """Return a new SQLAlchemy session; the caller commits and closes it.
+
+        Raises:
+            SandboxError: The SQL of others runs in a worker.
 
         Example:
             >>> from sqlalchemy import text
@@ -306,6 +314,7 @@ class StorageEngine(Loading, Querying):
 
         Raises:
             TableNotFoundError: There is no such table of ours.
+            SandboxError: The SQL of others runs in a worker.
 
         Example:
             >>> from datetime import datetime
@@ -321,6 +330,7 @@ class StorageEngine(Loading, Querying):
         """
         from mixpanel_data import models
 
+        self._database.require_no_worker("mapped classes")
         with self._database.looking() as connection:
             found = introspect.find_metadata(connection, name)
         return models.model(found.type, found.table_name)

@@ -104,6 +104,8 @@ ERRORS: list[MixpanelDataError] = [
     exceptions.QueryTimeoutError(1.5, "SELECT 1"),
     exceptions.ResultTooLargeError(10, "rows", "FROM a"),
     exceptions.SandboxError("COPY statements", "COPY a TO 'b'"),
+    exceptions.ResultTooLargeError(1000, "max_rows", "SELECT 1"),
+    exceptions.WorkerCrashedError("it was killed by SIGSEGV", "SELECT 1"),
     exceptions.SchemaOlderError(Path("a.db"), "1", "2"),
     exceptions.SchemaUnversionedError(Path("a.db"), None, "2"),
     exceptions.SchemaNewerError(Path("a.db"), "9", "2"),

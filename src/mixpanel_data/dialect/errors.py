@@ -54,13 +54,11 @@ def driver_errors() -> Iterator[None]:
         raise
     except InvalidInputException as error:
         if (wrapped := _WRAPPED.search(str(error))) is not None:
-            name = wrapped[1].replace(" ", "") + "Exception"
-            raise _KINDS.get(name.lower(), type(error))(str(error)) from error
+            raise _of_kind(wrapped[1], error) from error
         raise
     except OSError as error:
-        if (streamed := _STREAMED.match(str(error))) is not None:
-            name = streamed[1].replace(" ", "") + "Exception"
-            raise _KINDS.get(name.lower(), duckdb.Error)(str(error)) from error
+        if type(error) is OSError and (streamed := _STREAMED.match(str(error))) is not None:
+            raise _of_kind(streamed[1], error) from error
         raise
     except RuntimeError as error:
         if type(error) is RuntimeError and str(error) == "Query interrupted":
@@ -75,3 +73,9 @@ def driver_errors() -> Iterator[None]:
         raise InvalidInputException(message) from error
     except UnicodeEncodeError as error:
         raise InvalidInputException(f"A text holds what UTF-8 cannot express: {error}") from error
+
+
+def _of_kind(name: str, error: Exception) -> Exception:
+    """Return the error again, as the class that DuckDB's name for its kind stands for."""
+    kind = _KINDS.get(f"{name.replace(' ', '')}exception".lower(), InvalidInputException)
+    return kind(str(error))

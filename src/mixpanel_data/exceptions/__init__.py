@@ -33,6 +33,7 @@ from mixpanel_data.exceptions.queries import (
     QueryTimeoutError,
     ResultTooLargeError,
     SandboxError,
+    WorkerCrashedError,
 )
 from mixpanel_data.exceptions.records import DuplicateRecordError, ExportLineError, RecordError
 from mixpanel_data.exceptions.schema import (
@@ -94,5 +95,6 @@ __all__ = [
     "TableExistsError",
     "TableNameError",
     "TableNotFoundError",
+    "WorkerCrashedError",
     "WriteConflictError",
 ]

@@ -89,3 +89,22 @@ class SandboxError(QueryError):
         )
         self.refused = refused
         self.details["refused"] = refused
+
+
+class WorkerCrashedError(QueryError):
+    """The process that ran a statement has died. The next statement gets a new one.
+
+    Attributes:
+        reason: How it died, such as ``"killed by SIGSEGV"``.
+    """
+
+    def __init__(self, reason: str, query: str) -> None:
+        super().__init__(
+            f"The worker that ran this is gone: {reason}. Nothing else is lost, and the next "
+            "statement gets a new worker. Ask for less at a time, or open the engine with "
+            "Sandbox(memory_limit=...); where that does not help, the statement hits an error in "
+            "DuckDB.",
+            query,
+        )
+        self.reason = reason
+        self.details["reason"] = reason

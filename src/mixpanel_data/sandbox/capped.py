@@ -1,91 +1,56 @@
-"""The result of a statement of strangers, fetched batch by batch up to what it may have."""
+"""Batches of a result, up to what it may have."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
+
+import duckdb
 
 from mixpanel_data.exceptions import ResultTooLargeError
 from mixpanel_data.sandbox.limits import Sandbox
-from mixpanel_data.sandbox.results import data_frame_of, relation_of, rows_of
 
 if TYPE_CHECKING:
-    import duckdb
-    import pandas as pd
     import pyarrow as pa
 
-#: Rows that DuckDB makes at a time.
-BATCH = 2048
+#: Where a statement that has run gives Arrow only from a copy of its rows, a relation streams them.
+_RELATIONS_STREAM = int(duckdb.__version__.split(".", 1)[0]) >= 2
 
 
-class CappedResult:
-    """The result of a statement; it is never held as a whole beyond the limits.
+def stream(
+    driver: duckdb.DuckDBPyConnection,
+    sql: str,
+    parameters: Sequence[Any] | dict[str, Any],
+    batch_size: int,
+) -> tuple[list[tuple[Any, ...]], pa.RecordBatchReader]:
+    """Run a query; return PEP 249's description of its columns, and its rows as they are made."""
+    if _RELATIONS_STREAM:
+        ran: Any = driver.sql(sql, params=parameters or None)
+    else:
+        ran = driver.execute(sql, parameters)
+    description = ran.description  # the reader takes the result away
+    return description, ran.to_arrow_reader(batch_size)
+
+
+def capped(reader: pa.RecordBatchReader, sandbox: Sandbox, sql: str) -> Iterator[pa.RecordBatch]:
+    """Yield the batches of a result, which is never held as a whole beyond the limits.
 
     Args:
         reader: Gives the batches.
-        description: PEP 249's description of the columns.
         sandbox: The limits.
         sql: The statement, for the error.
+
+    Raises:
+        ResultTooLargeError: The result has more than it may have.
     """
+    from mixpanel_data.sandbox.sizes import size_of
 
-    def __init__(
-        self,
-        reader: pa.RecordBatchReader,
-        description: list[tuple[Any, ...]],
-        sandbox: Sandbox,
-        sql: str,
-    ) -> None:
-        self.description = description
-        self._reader = reader
-        self._sandbox = sandbox
-        self._sql = sql
-        self._rows: list[tuple[Any, ...]] = []
-        self._fetched = self._bytes = 0
-
-    def fetchmany(self, size: int) -> list[tuple[Any, ...]]:
-        """Return the next rows, fewer at the end."""
-        import pyarrow as pa
-
-        while len(self._rows) < size and (batch := self._next()) is not None:
-            self._rows += rows_of(pa.Table.from_batches([batch]))
-        found, self._rows = self._rows[:size], self._rows[size:]
-        return found
-
-    def fetchall(self) -> list[tuple[Any, ...]]:
-        """Return all rows that are left."""
-        found, self._rows = self._rows, []
-        return found + rows_of(self._rest())
-
-    def df(self) -> pd.DataFrame:
-        """Return the rows as a DataFrame."""
-        return data_frame_of(self._rest())
-
-    def relation(self) -> duckdb.DuckDBPyRelation:
-        """Return the rows as a relation."""
-        return relation_of(self._rest())
-
-    def close(self) -> None:
-        """Let go of what is left, and of DuckDB's result."""
-        self._reader.close()
-
-    def _rest(self) -> pa.Table:
-        import pyarrow as pa
-
-        return pa.Table.from_batches(list(iter(self._next, None)), self._reader.schema)
-
-    def _next(self) -> pa.RecordBatch | None:
-        """Return the next batch, None when there is none.
-
-        Raises:
-            ResultTooLargeError: The result has more than it may have.
-        """
-        try:
-            batch = self._reader.read_next_batch()
-        except StopIteration:
-            return None
-        self._fetched += batch.num_rows
-        self._bytes += batch.nbytes
-        if self._fetched > self._sandbox.max_rows:
-            raise ResultTooLargeError(self._sandbox.max_rows, "rows", self._sql)
-        if self._bytes > self._sandbox.max_bytes:
-            raise ResultTooLargeError(self._sandbox.max_bytes, "bytes", self._sql)
-        return batch
+    rows = size = 0
+    for batch in reader:
+        rows += batch.num_rows
+        size += size_of(batch)
+        if rows > sandbox.max_rows:
+            raise ResultTooLargeError(sandbox.max_rows, "rows", sql)
+        if size > sandbox.max_bytes:
+            raise ResultTooLargeError(sandbox.max_bytes, "bytes", sql)
+        yield batch

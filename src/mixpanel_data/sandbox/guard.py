@@ -11,14 +11,15 @@ from typing import Any
 import duckdb
 
 from mixpanel_data.exceptions import QueryTimeoutError
-from mixpanel_data.sandbox.capped import BATCH, CappedResult
+from mixpanel_data.sandbox.capped import capped, stream
+from mixpanel_data.sandbox.results import ArrowResult, untold_types
 from mixpanel_data.sandbox.rules import Rules
 
 #: How long to wait before DuckDB is told again to stop: it may not have listened yet.
 _INSIST_SECONDS = 0.05
 
-#: Where a statement that has run gives Arrow only from a copy of its rows, a relation streams them.
-_RELATIONS_STREAM = int(duckdb.__version__.split(".", 1)[0]) >= 2
+#: Rows that DuckDB makes at a time.
+_BATCH = 2048
 
 
 class Watch:
@@ -41,7 +42,7 @@ class Watch:
         self._left = self._timeout or 0.0
         return sql
 
-    def execute(self, sql: str, parameters: Sequence[Any] | dict[str, Any]) -> CappedResult | None:
+    def execute(self, sql: str, parameters: Sequence[Any] | dict[str, Any]) -> ArrowResult | None:
         """Return the result of a statement, None where it is to run as ever."""
         return None
 
@@ -100,15 +101,12 @@ class Guard(Watch):
         self._rules.check(sql)
         return super().starting(sql)
 
-    def execute(self, sql: str, parameters: Sequence[Any] | dict[str, Any]) -> CappedResult:
+    def execute(self, sql: str, parameters: Sequence[Any] | dict[str, Any]) -> ArrowResult:
         """Run a statement that was checked, and return its result."""
-        if _RELATIONS_STREAM:
-            ran: Any = self._driver.sql(sql, params=parameters or None)
-        else:
-            ran = self._driver.execute(sql, parameters)
-        description = ran.description  # the reader takes the result away
-        reader = ran.to_arrow_reader(BATCH)
-        return CappedResult(reader, description, self._rules.sandbox, sql)
+        description, reader = stream(self._driver, sql, parameters, _BATCH)
+        batches = capped(reader, self._rules.sandbox, sql)
+        types = untold_types(description)
+        return ArrowResult(batches, reader.schema, description, types, reader.close)
 
 
 class Within(Watch):
@@ -133,8 +131,18 @@ class Within(Watch):
         """
         if self._rules is not None:
             self._rules.check(sql)
-        text = f"{self._words}\n{sql}"
-        if len(self._driver.extract_statements(text)) != 1:
-            raise duckdb.ParserException("Only one statement at a time can be explained or kept.")
+        text = joined(self._driver, self._words, sql)
         super().starting(sql)
         return text
+
+
+def joined(driver: duckdb.DuckDBPyConnection, words: str, sql: str) -> str:
+    """Return a statement with words before it.
+
+    Raises:
+        ParserException: The text has several statements, or is none that the words can have.
+    """
+    text = f"{words}\n{sql}"
+    if len(driver.extract_statements(text)) != 1:
+        raise duckdb.ParserException("Only one statement at a time can be explained or kept.")
+    return text

@@ -22,9 +22,13 @@ class Sandbox:
         max_sql_bytes: How long the text of a statement may be.
         functions: Names of functions that SQL may call besides those of DuckDB that are known to
             be harmless: macros of the database, or functions that you have judged yourself.
+        worker: Run SQL in another process, with the limits of the operating system: for files
+            that are opened with ``read_only=True``, on Linux. See ``docs/security.md``.
+        max_workers: How many statements may run in workers at once; others wait. Each may take
+            the whole memory.
 
     Raises:
-        ValueError: A limit for results or texts is below 1.
+        ValueError: A limit for results, texts or workers is below 1.
 
     Example:
         >>> from mixpanel_data import QueryTimeoutError, StorageEngine
@@ -46,9 +50,11 @@ class Sandbox:
     max_bytes: int = 256 * 1024**2
     max_sql_bytes: int = 100_000
     functions: Collection[str] = ()
+    worker: bool = False
+    max_workers: int = 2
 
     def __post_init__(self) -> None:
-        for name in ("max_rows", "max_bytes", "max_sql_bytes"):
+        for name in ("max_rows", "max_bytes", "max_sql_bytes", "max_workers"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}. Use 1 or more.")
         if isinstance(self.functions, str):

@@ -6,9 +6,10 @@ our own, so that no value is made by another way than without a sandbox.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import duckdb
 
@@ -18,50 +19,149 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+Row = tuple[Any, ...]
 
-def rows_of(table: pa.Table) -> list[tuple[Any, ...]]:
-    """Return the rows of a table."""
+#: Types that are others, or have lost their labels, after they were Arrow.
+_UNTOLD = re.compile(r"\b(?:ENUM|TUPLE)\(")
+
+#: How many brackets the name of a type may have.
+_DEEPEST = 1000
+
+
+class Result(NamedTuple):
+    """Rows of a statement.
+
+    Attributes:
+        table: The rows.
+        types: DuckDB's names for the types that Arrow cannot tell, by the number of the column.
+    """
+
+    table: pa.Table
+    types: dict[int, str]
+
+
+def untold_types(description: list[Row]) -> dict[int, str]:
+    """Return the types that Arrow cannot tell, of PEP 249's description of the columns."""
+    types = {number: str(column[1]) for number, column in enumerate(description)}
+    return {number: name for number, name in types.items() if _UNTOLD.search(name)}
+
+
+class ArrowResult:
+    """The result of a statement, made of Arrow batches as they are wanted.
+
+    Args:
+        batches: The rows. What goes wrong while they come is raised by what wants them.
+        schema: Their schema.
+        description: PEP 249's description of the columns.
+        types: As in :class:`Result`.
+        close: Called when no more rows are wanted.
+
+    Attributes:
+        description: As given.
+    """
+
+    def __init__(
+        self,
+        batches: Iterator[pa.RecordBatch],
+        schema: pa.Schema,
+        description: list[Row],
+        types: dict[int, str],
+        close: Callable[[], object] = lambda: None,
+    ) -> None:
+        self.description = description
+        self._batches = batches
+        self._schema = schema
+        self._types = types
+        self._close = close
+        self._rows: list[Row] = []
+
+    def fetchmany(self, size: int) -> list[Row]:
+        """Return the next rows, fewer at the end."""
+        while len(self._rows) < size and (batch := next(self._batches, None)) is not None:
+            self._rows += rows_of(self._result([batch]))
+        found, self._rows = self._rows[:size], self._rows[size:]
+        return found
+
+    def fetchall(self) -> list[Row]:
+        """Return all rows that are left."""
+        found, self._rows = self._rows, []
+        return found + rows_of(self._rest())
+
+    def df(self) -> pd.DataFrame:
+        """Return the rows as a DataFrame."""
+        return data_frame_of(self._rest())
+
+    def relation(self) -> duckdb.DuckDBPyRelation:
+        """Return the rows as a relation."""
+        return relation_of(self._rest())
+
+    def close(self) -> None:
+        """Let go of what is left."""
+        self._close()
+
+    def _rest(self) -> Result:
+        return self._result(list(self._batches))
+
+    def _result(self, batches: list[pa.RecordBatch]) -> Result:
+        import pyarrow as pa
+
+        return Result(pa.Table.from_batches(batches, self._schema), self._types)
+
+
+def rows_of(result: Result) -> list[Row]:
+    """Return the rows."""
     with closing(scratch()) as connection:
-        return list(_relation(connection, table).fetchall())
+        return list(_relation(connection, result).fetchall())
 
 
-def data_frame_of(table: pa.Table) -> pd.DataFrame:
-    """Return a table as a DataFrame, with the names that DuckDB gives to columns of one name."""
-    import pyarrow as pa
-
+def data_frame_of(result: Result) -> pd.DataFrame:
+    """Return a DataFrame, with the names that DuckDB gives to columns of one name."""
     with closing(scratch()) as connection:
-        frame: pd.DataFrame = _named(_relation(connection, table), table).df()
-    for number, field in enumerate(table.schema):
-        # DuckDB 1.5 takes an ENUM from Arrow for plain text.
-        if pa.types.is_dictionary(field.type) and frame.dtypes.iloc[number] != "category":
-            frame.isetitem(number, _categories(table.column(number)))
+        frame: pd.DataFrame = _named(_relation(connection, result), result).df()
     return frame
 
 
-def relation_of(table: pa.Table) -> duckdb.DuckDBPyRelation:
-    """Return a table as a relation of a connection of its own."""
-    return _named(_relation(scratch(), table), table)
+def relation_of(result: Result) -> duckdb.DuckDBPyRelation:
+    """Return a relation of a connection of its own."""
+    return _named(_relation(scratch(), result), result)
 
 
-def _categories(column: pa.ChunkedArray) -> pd.Categorical:
-    import pandas as pd
-    import pyarrow as pa
-
-    values = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
-    codes = values.indices.cast(pa.int64()).fill_null(-1).to_numpy()
-    return pd.Categorical.from_codes(codes, values.dictionary.to_pylist(), ordered=True)
-
-
-def _relation(connection: duckdb.DuckDBPyConnection, table: pa.Table) -> duckdb.DuckDBPyRelation:
-    """Return a table as a relation; its columns have numbers, because names may be there twice."""
-    for zone in _zones(table.schema):
-        connection.execute(f"SET TimeZone = {_quoted(zone, chr(39))}")
-    return connection.from_arrow(table.rename_columns([f"c{i}" for i in range(table.num_columns)]))
+def description_of(result: Result) -> list[Row]:
+    """Return PEP 249's description of the columns."""
+    with closing(scratch()) as connection:
+        described = _relation(
+            connection, result._replace(table=result.table.slice(0, 0))
+        ).description
+    names = result.table.column_names
+    return [(name, *rest) for name, (_, *rest) in zip(names, described, strict=True)]
 
 
-def _named(relation: duckdb.DuckDBPyRelation, table: pa.Table) -> duckdb.DuckDBPyRelation:
-    names = enumerate(table.column_names)
+def _relation(connection: duckdb.DuckDBPyConnection, result: Result) -> duckdb.DuckDBPyRelation:
+    """Return a relation whose columns have numbers, because names may be there twice."""
+    table = result.table
+    for zone in set(_zones(table.schema)):
+        connection.execute("SET TimeZone = " + _quoted(zone, "'"))
+    names = [f"c{number}" for number in range(table.num_columns)]
+    relation = connection.from_arrow(table.rename_columns(names))
+    casts = {f"c{n}": name for n, name in result.types.items() if _is_type(connection, name)}
+    if not casts:
+        return relation
+    return relation.project(
+        ", ".join(f"CAST({n} AS {casts[n]}) AS {n}" if n in casts else n for n in names)
+    )
+
+
+def _named(relation: duckdb.DuckDBPyRelation, result: Result) -> duckdb.DuckDBPyRelation:
+    names = enumerate(result.table.column_names)
     return relation.project(", ".join(f"c{i} AS {_quoted(name, chr(34))}" for i, name in names))
+
+
+def _is_type(connection: duckdb.DuckDBPyConnection, text: str) -> bool:
+    """Tell whether a text, a worker's perhaps, is a type as DuckDB writes it, and no more."""
+    try:
+        return text.count("(") < _DEEPEST and str(connection.type(text)) == text
+    except duckdb.Error:
+        return False
 
 
 def _zones(fields: Any) -> Iterator[str]:

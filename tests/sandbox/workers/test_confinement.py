@@ -1,0 +1,58 @@
+"""The limits that a worker sets to itself, seen from outside and from inside."""
+
+from __future__ import annotations
+
+import os
+import resource
+from pathlib import Path
+
+import pytest
+
+from mixpanel_data.sandbox import confinement
+from tests.sandbox.workers.conftest import Opener, workers_of
+
+KINDS = ("RLIMIT_AS", "RLIMIT_CORE", "RLIMIT_NOFILE", "RLIMIT_FSIZE")
+
+
+def test_the_system_limits_a_worker_for_good(opened: Opener) -> None:
+    opened(memory_limit="300MB", max_temp_size="100MB").execute_scalar("SELECT 1")
+    (pid,) = workers_of()
+    limits = {kind: resource.prlimit(pid, getattr(resource, kind)) for kind in KINDS}
+    assert all(soft == hard for soft, hard in limits.values())
+    now = int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * resource.getpagesize()
+    assert now < limits["RLIMIT_AS"][0] <= now + 300_000_000
+    assert limits["RLIMIT_CORE"] == (0, 0)
+    assert limits["RLIMIT_FSIZE"][0] == pytest.approx(267_000_000, rel=0.01)
+
+
+@pytest.mark.parametrize("file_size", [None, 1000])
+def test_limits_are_set_once_and_never_above_those_there_are(
+    monkeypatch: pytest.MonkeyPatch, file_size: int | None
+) -> None:
+    found: dict[int, tuple[int, int]] = {}
+    monkeypatch.setattr(resource, "setrlimit", found.__setitem__)
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (500, 500))
+    monkeypatch.setattr(confinement, "OOM_SCORE", os.devnull)
+    confinement.confine(10**9, file_size)
+    assert found[resource.RLIMIT_AS] == (500, 500)
+    assert found[resource.RLIMIT_CORE] == (0, 0)
+    assert (resource.RLIMIT_FSIZE in found) == (file_size is not None)
+
+
+def test_who_dies_with_a_pipe_lives_while_it_is_open() -> None:
+    here, there = os.pipe()
+    with confinement.dying_with(here):
+        pass
+    os.close(there)
+    assert os.read(here, 1) == b""
+    os.close(here)
+
+
+def test_who_finds_the_pipe_closed_dies_at_once() -> None:
+    child = os.fork()
+    if child == 0:
+        here, there = os.pipe()
+        os.close(there)
+        with confinement.dying_with(here):
+            os._exit(0)
+    assert os.waitpid(child, 0)[1] == 9
