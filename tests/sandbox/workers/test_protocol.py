@@ -160,8 +160,15 @@ def test_nothing_that_a_worker_sends_is_unpickled(
 def test_a_type_that_is_more_than_a_type_is_left_out(
     answering: Callable[[bytes], Any], text: str
 ) -> None:
-    types = frame(protocol.END, orjson.dumps({"0": text, "x": "DATE"}))
+    types = frame(protocol.END, orjson.dumps({"0": text, "9": "DATE"}))
     assert answering(frame(protocol.ROWS, ROWS) + types) == [(1,)]
+
+
+def test_a_type_without_the_number_of_a_column_is_refused(
+    answering: Callable[[bytes], Any],
+) -> None:
+    with pytest.raises(WorkerCrashedError, match="without a number"):
+        answering(frame(protocol.ROWS, ROWS) + frame(protocol.END, orjson.dumps({"x": "DATE"})))
 
 
 def test_an_error_of_an_unknown_class_is_an_error_of_duckdb(
@@ -207,7 +214,7 @@ class Served:
         return kind, bytes(body)
 
     def ask(self, sql: Any, parameters: Any = ()) -> list[tuple[bytes, bytes]]:
-        protocol.send(self.requests, protocol.QUERY, pickle.dumps((sql, parameters)))
+        protocol.send(self.requests, protocol.QUERY, pickle.dumps(protocol.Request("", sql, parameters)))
         frames = [self.receive()]
         while frames[-1][0] == protocol.ROWS:
             frames.append(self.receive())
@@ -257,8 +264,8 @@ def test_an_answer_is_the_columns_then_the_rows_then_the_end(served: Served) -> 
     [
         ("COPY numbers TO 'x'", {"refused": "COPY statements"}),
         ("SELECT nothing", {"driver": "BinderException"}),
-        ("SELECT * FROM range(2000)", {"too_large": "max_rows"}),
-        ("SELECT repeat('x', 200000)", {"too_large": "max_bytes"}),
+        ("SELECT * FROM range(2000)", {"too_large": "rows"}),
+        ("SELECT repeat('x', 200000)", {"too_large": "bytes"}),
         (42, {"crashed": "TypeError"}),
     ],
 )
