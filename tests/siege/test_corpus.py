@@ -1,0 +1,78 @@
+"""Every statement of the corpus ends as it must, and leaves no trace."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.siege import campaign
+from tests.siege.arena import FILES, MODES
+from tests.siege.besieger import Shot
+from tests.siege.verdicts import Case, corpus
+from tests.siege.vocabulary import kinds
+
+Told = dict[tuple[str, str], dict[str, Any]]
+
+#: Too long to be written down, and refused before DuckDB does anything with them.
+MADE = {
+    "a long text": "SELECT '" + "a" * 200_000 + "'",
+    "many terms": "SELECT 1" + " + 1" * 900,
+    "many brackets": "SELECT " + "(" * 3000 + "1" + ")" * 3000,
+    "many sets": "SELECT 1" + " UNION ALL SELECT 1" * 20_000,
+    "many nested queries": "SELECT * FROM (" * 300 + "SELECT 1" + ")" * 300,
+    "a deep document": "SELECT json_transform('1', '"
+    + '{"a":' * 50_000
+    + "1"
+    + "}" * 50_000
+    + "')",
+    "a deep list": "SELECT '" + "[" * 100_000 + "'::JSON::VARIANT",
+    "a deep list literal": "SELECT " + "[" * 1000 + "]" * 1000,
+    "many columns": "SELECT " + ", ".join(["1"] * 30_000),
+    "many arguments": "SELECT greatest(" + ", ".join(["1"] * 30_000) + ")",
+    "many ors": "SELECT 1 WHERE 1 = 1" + " OR 1 = 2" * 5000,
+    "many casts": "SELECT 1" + "::INTEGER" * 5000,
+    "many nots": "SELECT " + "NOT " * 5000 + "true",
+}
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
+    """What became of the corpus, by mode and statement."""
+    found: Told = {}
+    for mode in MODES:
+        for file in FILES:
+            folder = tmp_path_factory.mktemp("corpus")
+            statements = [case.statement for case in corpus() if case.file == file]
+            if file == "honest":
+                statements += MADE.values()
+            result = campaign.run(folder, campaign.listed(list(map(Shot, statements)), file, mode))
+            found |= {(mode, line["shot"]["statement"]): line for line in result.told}
+    return found
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("case", corpus(), ids=str)
+def test_a_statement_ends_as_it_must_and_leaves_no_trace(case: Case, mode: str, told: Told) -> None:
+    line = told[mode, case.statement]
+    assert line["traces"] == []
+    verdict = case.verdict if kinds(case.statement) is not None else "error"
+    allowed = {"error", "refused"} if verdict == "error" else {verdict}
+    assert line["verdict"] in allowed, line["message"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", MADE)
+def test_a_statement_too_big_to_be_judged_is_refused_at_once(
+    name: str, mode: str, told: Told
+) -> None:
+    line = told[mode, MADE[name]]
+    assert line["traces"] == []
+    assert line["verdict"] == "refused", line["message"]
+    assert line["seconds"] < 5
+
+
+def test_each_file_of_the_corpus_is_read() -> None:
+    assert len({case.kind for case in corpus()}) > 15
+    assert {case.verdict for case in corpus()} == {"answers", "refused", "error"}
+    assert len(corpus()) > 300
