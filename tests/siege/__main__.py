@@ -27,10 +27,16 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0, help="the first one")
+    parser.add_argument("--calls", action="store_true", help="call every function instead")
     options = parser.parse_args()
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="siege-") as folder:
-        plans = campaign.seeded(options.seed, seconds=options.seconds, jobs=options.jobs)
+        plans = campaign.numbered(
+            options.seed,
+            source="calls" if options.calls else "seeds",
+            seconds=options.seconds,
+            jobs=options.jobs,
+        )
         result = campaign.run(Path(folder), plans)
     took = time.monotonic() - started
     alike: Counter[str] = Counter()

@@ -23,6 +23,7 @@ from sqlalchemy.exc import DBAPIError
 
 from mixpanel_data import MixpanelDataError, QueryTimeoutError, SandboxError, StorageEngine
 from tests.siege.arena import FILES, LIMITS, MODES, Arena
+from tests.siege.calls import calls
 from tests.siege.fuzzer import Fuzzer
 from tests.siege.oracle import Oracle, reveals
 from tests.siege.senses import Listener, Output, Witness
@@ -218,14 +219,28 @@ def _run(storage: StorageEngine, entry: str, sql: str, values: list[str]) -> tup
         return "raw", error
 
 
-def blocks(start: int, index: int, jobs: int) -> Iterator[tuple[list[Shot], str, str]]:
-    """Yield batches of shots, each with the kind of file and the mode: all made by the seeds."""
+def _seeded(numbers: Iterable[int]) -> list[Shot]:
+    return [Shot(*Fuzzer(number).shot(), number) for number in numbers]
+
+
+def _called(numbers: Iterable[int]) -> list[Shot]:
+    known = calls()
+    return [Shot(known[number], seed=number) for number in numbers if number < len(known)]
+
+
+#: What makes shots of numbers.
+SOURCES: dict[str, Callable[[Iterable[int]], list[Shot]]] = {"seeds": _seeded, "calls": _called}
+
+
+def blocks(plan: dict[str, Any]) -> Iterator[tuple[list[Shot], str, str]]:
+    """Yield batches of shots, each with the kind of file and the mode: all made by the numbers."""
+    start = plan["seed"]
     for block in range(start // BATCH, sys.maxsize):
-        if block % jobs == index:
-            first = max(start, block * BATCH)
-            seeds = range(first, (block + 1) * BATCH)
+        if block % plan["jobs"] == plan["index"]:
+            numbers = range(max(start, block * BATCH), (block + 1) * BATCH)
+            if not (shots := SOURCES[plan["source"]](numbers)):
+                return
             place = (block ^ block >> 1) % 4  # each job sees all of them
-            shots = [Shot(*Fuzzer(seed).shot(), seed) for seed in seeds]
             yield shots, FILES[place // 2], MODES[place % 2]
 
 
@@ -242,7 +257,7 @@ def main() -> None:
             besieger.fire_all(shots, plan["file"], plan["mode"], tell_all=True)
             return
         deadline, left = time.monotonic() + plan["seconds"], plan["statements"]
-        for shots, file, mode in blocks(plan["seed"], plan["index"], plan["jobs"]):
+        for shots, file, mode in blocks(plan):
             besieger.fire_all(shots[:left], file, mode, tell_all=False)
             left -= len(shots[:left])
             if left == 0 or time.monotonic() > deadline:

@@ -174,12 +174,18 @@ def run(folder: Path, plans: Sequence[dict[str, Any]]) -> Result:
     return result
 
 
-def seeded(
-    seed: int, *, seconds: float, statements: int = sys.maxsize, jobs: int = 1, sandbox: bool = True
+def numbered(
+    seed: int,
+    *,
+    source: str = "seeds",
+    seconds: float,
+    statements: int = sys.maxsize,
+    jobs: int = 1,
+    sandbox: bool = True,
 ) -> list[dict[str, Any]]:
-    """Return plans to fire what the seeds from one on make, so long, or so many each."""
-    plan = {"seed": seed, "seconds": seconds, "statements": statements, "sandbox": sandbox}
-    return [{**plan, "jobs": jobs, "index": index} for index in range(jobs)]
+    """Return plans to fire what numbers from one on make, so long, or so many statements each."""
+    plan = {"seed": seed, "source": source, "seconds": seconds, "statements": statements}
+    return [{**plan, "sandbox": sandbox, "jobs": jobs, "index": index} for index in range(jobs)]
 
 
 def listed(

@@ -69,18 +69,18 @@ def words() -> dict[str, list[Way]]:
         for function in known.functions[kind]:
             by_name.setdefault(function.name, []).append(function)
         found[symbol] = [
-            _call(function)
+            _way(called(function.name, ", ".join(f"<{one}>" for one in function.arguments)))
             for overloads in by_name.values()
             for function in overloads[:: len(overloads) // _OVERLOADS + 1]
         ]
     return found
 
 
-def _call(function: Function) -> Way:
-    name = function.name
+def called(name: str, arguments: str) -> str:
+    """Return the call of a function, its name in quotes where it must be."""
     if not _NAME.fullmatch(name):
         name = '"' + name.replace('"', '""') + '"'
-    return _way(f"{name}({', '.join(f'<{symbol}>' for symbol in function.arguments)})")
+    return f"{name}({arguments})"
 
 
 class Writer:

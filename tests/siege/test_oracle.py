@@ -87,7 +87,7 @@ def test_a_siege_of_an_engine_without_sandbox_has_hits_at_once(tmp_path: Path) -
 
 def test_a_hit_of_a_seed_is_one_again(tmp_path: Path) -> None:
     def first_hit(seed: int) -> dict[str, Any]:
-        plan = campaign.seeded(seed, seconds=60, statements=40, sandbox=False)
+        plan = campaign.numbered(seed, seconds=60, statements=40, sandbox=False)
         return campaign.run(tmp_path / f"from {seed}", plan).hits[0]
 
     hit = first_hit(0)

@@ -88,14 +88,23 @@ def vocabulary() -> Vocabulary:
             | {
                 kind: tuple(
                     dict.fromkeys(
-                        Function(name, tuple(map(_symbol, parameters)))
+                        function
                         for its_kind, name, parameters in found
                         if its_kind == kind
+                        for function in _ways_to_call(kind, name, parameters)
                     )
                 )
                 for kind in kinds
             },
         )
+
+
+def _ways_to_call(kind: str, name: str, parameters: list[str | None]) -> list[Function]:
+    symbols = tuple(map(_symbol, parameters))
+    if kind != "table":
+        return [Function(name, symbols)]
+    # Which of them must be named is not told.
+    return [Function(name, symbols[:count]) for count in range(min(len(symbols), 3) + 1)]
 
 
 def _symbol(parameter: str | None) -> str:
