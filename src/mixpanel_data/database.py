@@ -27,7 +27,7 @@ from mixpanel_data.exceptions import (
     StorageForkedError,
 )
 from mixpanel_data.interrupts import ctrl_c_waits
-from mixpanel_data.sandbox.guard import Guard
+from mixpanel_data.sandbox.guard import Guard, Within
 from mixpanel_data.sandbox.limits import Sandbox
 from mixpanel_data.sandbox.rules import Rules
 from mixpanel_data.settings import RESOURCES, WITHOUT_LOG, Resources, TemporarySettings
@@ -173,6 +173,19 @@ class Database:
         if self.rules is not None:
             connection.statement_guard = Guard(self.rules, connection.driver)
         return connection
+
+    @contextmanager
+    def within(self, connection: Connection, words: str) -> Iterator[None]:
+        """Put words of ours before every statement of a connection, in the block.
+
+        In a sandbox the statement is judged, and watched over like those of others.
+        """
+        lent: Any = connection.connection.dbapi_connection
+        lent.statement_guard = Within(words, self.rules, lent.driver)
+        try:
+            yield
+        finally:
+            lent.statement_guard = None
 
     def querying(self) -> Connection:
         """Return a connection, to be closed, on which every statement commits by itself."""

@@ -16,6 +16,7 @@ from mixpanel_data.types import OnConflict, TableMetadata, TableType
 
 if TYPE_CHECKING:
     from mixpanel_data.files import ExportPaths
+    from mixpanel_data.read import Params, Query
     from mixpanel_data.stream import Batches
     from mixpanel_data.write import Load, Progress
 
@@ -258,6 +259,39 @@ class Loading:
         return self._load_files(
             "profiles", name, path, metadata, progress_callback, append, primary_key, on_conflict
         )
+
+    def create_table_as(self, name: str, select: Query, params: Params | None = None) -> int:
+        """Keep the result of a query as a table of its own; all of it, or no table at all.
+
+        The table is not one of events or profiles: :meth:`list_tables` does not name it. In a
+        sandbox the query is judged like any other, and takes no longer.
+
+        Args:
+            name: Letters, digits and underscores, not starting with an underscore.
+            select: SQL text, or a SQLAlchemy statement.
+            params: As for :meth:`execute_df`.
+
+        Returns:
+            The number of rows in the table.
+
+        Raises:
+            TableNameError: No table can have that name. It is a ``ValueError``.
+            TableExistsError: A table or view of that name exists. It is left as it is.
+            QueryError: The database refuses the query.
+            DatabaseReadOnlyError: The engine was opened read-only.
+
+        Example:
+            >>> with StorageEngine.memory() as storage:
+            ...     storage.create_table_as("squares", "SELECT n * n AS square FROM range(4) t(n)")
+            4
+        """
+        from mixpanel_data import read, write
+
+        check_table_name(name)
+        with self._database.writing(name) as connection:
+            quoted = write.make_way(connection, name)
+            with self._database.within(connection, f"CREATE TABLE {quoted} AS"):
+                return read.count(connection, select, params)
 
     def drop_table(self, name: str) -> None:
         """Drop a table with its rows and metadata, for good.

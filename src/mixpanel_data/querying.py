@@ -97,6 +97,28 @@ class Querying:
         with self._database.querying() as connection:
             return read.scalar(connection, sql, params)
 
+    def explain(self, sql: Query, params: Params | None = None, *, analyze: bool = False) -> str:
+        """Return DuckDB's plan of a query, for people to read.
+
+        Args:
+            sql: SQL text, or a SQLAlchemy statement.
+            params: As for :meth:`execute_df`.
+            analyze: Run the query, and tell how long each step took. What it writes to tables is
+                undone.
+
+        Raises:
+            QueryError: The database refuses the query.
+
+        Example:
+            >>> with StorageEngine.memory() as storage:
+            ...     "RANGE" in storage.explain("SELECT * FROM range(10)")
+            True
+        """
+        words = "EXPLAIN ANALYZE" if analyze else "EXPLAIN"
+        looking = self._database.looking()
+        with looking as connection, self._database.within(connection, words):
+            return read.plan(connection, sql, params)
+
     def list_tables(self) -> list[TableInfo]:
         """Return the events and profiles tables, by name, with their number of rows now."""
         with self._database.looking() as connection:

@@ -49,6 +49,19 @@ def scalar(connection: Connection, query: Query, params: Params | None) -> Any:
     return None if row is None else row[0]
 
 
+def plan(connection: Connection, query: Query, params: Params | None) -> str:
+    """Return DuckDB's plan of a query, on a connection that explains every statement."""
+    with query_errors(query, connection.engine):
+        plans = _run(connection, query, params).fetchall()
+    return "\n".join(text for _, text in plans)
+
+
+def count(connection: Connection, query: Query, params: Params | None) -> int:
+    """Return the number of rows that a statement has written."""
+    with query_errors(query, connection.engine):
+        return _run(connection, query, params).rowcount
+
+
 def _run(connection: Connection, query: Query, params: Params | None, **options: Any) -> Cursor:
     """Run a query and return the driver's cursor, for its results in any form."""
     if isinstance(query, str):

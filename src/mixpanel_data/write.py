@@ -14,7 +14,9 @@ from typing import Any
 
 import duckdb
 from sqlalchemy import (
+    Column,
     Connection,
+    Integer,
     MetaData,
     Row,
     Table,
@@ -140,6 +142,25 @@ def append(connection: Connection, load: Load) -> int:
     total = select(func.count()).select_from(table).scalar_subquery()
     connection.execute(update(METADATA_TABLE).where(own_row).values(row_count=total))
     return source.rows - dropped.rows
+
+
+def make_way(connection: Connection, name: str) -> str:
+    """Make sure that a table can be made that is not managed; the caller commits.
+
+    Returns:
+        The name for SQL.
+
+    Raises:
+        TableExistsError: A table or view of that name exists.
+        WriteConflictError: Another connection is at the same table.
+    """
+    table = Table(name, MetaData(), Column("_", Integer))
+    with _deciding(name):
+        _create_or_refuse(connection, table)  # that the name is free, the database decides
+        connection.execute(DropTable(table))
+    if inspect(connection).has_table(METADATA_TABLE.name):
+        _forget(connection, name)
+    return str(connection.dialect.identifier_preparer.quote(name))
 
 
 def drop(connection: Connection, name: str) -> None:

@@ -22,7 +22,7 @@ MODES = ("writable", "read-only")
 FILES = ("honest", "hostile")
 
 #: What no statement of a siege may take long for.
-LIMITS = Sandbox(timeout=0.2, memory_limit="200MB", select_only=True)
+LIMITS = Sandbox(timeout=0.2, memory_limit="200MB")
 
 
 class Arena:

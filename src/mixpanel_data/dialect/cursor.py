@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import duckdb
 from duckdb import DuckDBPyConnection, DuckDBPyRelation, ProgrammingError
@@ -22,6 +22,36 @@ _T = TypeVar("_T")
 
 #: Rows that are fetched at a time to be kept: what came before an error is not lost with it.
 _CHUNK = 2048
+
+
+class Source(Protocol):
+    """Where the rows of a statement come from: DuckDB's connection, or a guard's result."""
+
+    def fetchmany(self, size: int) -> list[Row]:
+        """Return the next rows, fewer at the end."""
+        ...
+
+    def fetchall(self) -> list[Row]:
+        """Return all remaining rows."""
+        ...
+
+    def df(self) -> pd.DataFrame:
+        """Return all rows as a DataFrame."""
+        ...
+
+
+class Result(Source, Protocol):
+    """The result of a statement that a guard has run."""
+
+    description: list[tuple[Any, ...]]
+
+    def relation(self) -> DuckDBPyRelation:
+        """Return all rows as a relation."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is unread."""
+        ...
 
 
 class Cursor:
@@ -47,12 +77,14 @@ class Cursor:
         self._ahead: deque[Row] = deque()
         self._more = False
         self._error: BaseException | None = None
+        self._source: Source = connection.driver
+        self._result: Result | None = None
         self._step = 1
 
     def execute(self, statement: str, parameters: Parameters = ()) -> None:
         """Run a statement, with a sequence for ``?`` or ``$1`` or a dict for ``$name``."""
-        self._begin(statement)
-        self.connection.run(self, lambda: self._execute(statement, parameters))
+        sql = self._begin(statement)
+        self.connection.run(self, lambda: self._execute(sql, parameters))
 
     def executemany(self, statement: str, parameters: Sequence[Parameters]) -> None:
         """Run a statement once for every set of parameters.
@@ -61,8 +93,8 @@ class Cursor:
         the very same values from it, see :mod:`~mixpanel_data.dialect.bulk`. The rows of RETURNING
         come in the order of the parameters.
         """
-        self._begin(statement)
-        self.connection.run(self, lambda: self._execute_many(statement, list(parameters)))
+        sql = self._begin(statement)
+        self.connection.run(self, lambda: self._execute_many(sql, list(parameters)))
 
     def relate(self, statement: str, parameters: Parameters = ()) -> None:
         """Make a lazy relation of a query instead of running it.
@@ -70,13 +102,16 @@ class Cursor:
         Where a guard watches over the statements, the query runs and the relation has its rows:
         nobody could watch over it later.
         """
-        self._begin(statement)
+        if self.connection.statement_guard is not None:
+            self.execute(statement, parameters)
+            if (result := self._result) is not None:
+                self._more = False
+                self.relation = self._read(result.relation)
+            return
+        sql = self._begin(statement)
         driver = self.connection.driver
         bound = parameters or None
-        relation = self.connection.run(self, lambda: driver.sql(statement, params=bound))
-        if relation is not None and self.connection.statement_guard is not None:
-            rows = self.connection.run(self, relation.to_arrow_table)
-            relation = driver.from_arrow(rows)
+        relation = self.connection.run(self, lambda: driver.sql(sql, params=bound))
         if relation is None:  # DuckDB 1.5 has none for a statement without rows
             relation = driver.sql('SELECT 0 AS "Count" LIMIT 0')
         self.relation = relation
@@ -97,7 +132,7 @@ class Cursor:
         count = self.arraysize if size is None else size
         rows = [self._ahead.popleft() for _ in range(min(count, len(self._ahead)))]
         if self._more and len(rows) < count:
-            rows += self._read(lambda: self.connection.driver.fetchmany(count - len(rows)))
+            rows += self._read(lambda: self._source.fetchmany(count - len(rows)))
             self._more = len(rows) == count
         elif not rows:
             self._raise_kept_error()
@@ -106,7 +141,7 @@ class Cursor:
     def fetchall(self) -> list[Row]:
         """Return all remaining rows."""
         self._raise_kept_error()
-        rows = self._read(self.connection.driver.fetchall) if self._more else []
+        rows = self._read(self._source.fetchall) if self._more else []
         self._more = False
         if self._ahead:
             rows[:0] = self._ahead
@@ -117,7 +152,7 @@ class Cursor:
         """Return all remaining rows as a DataFrame, built by DuckDB column by column."""
         if self._more and not self._ahead:
             self._more = False
-            return self._read(self.connection.driver.df)
+            return self._read(self._source.df)
         import pandas as pd
 
         return pd.DataFrame(self.fetchall(), columns=[name for name, *_ in self.description or ()])
@@ -131,17 +166,18 @@ class Cursor:
         while self._more:
             self._more = False
             try:
-                rows = self.connection.driver.fetchmany(_CHUNK)
+                rows = self._source.fetchmany(_CHUNK)
                 self._more = len(rows) == _CHUNK
                 self._ahead.extend(rows)
             except BaseException as error:
                 self._error = error
-                if not isinstance(error, duckdb.Error):
+                if not isinstance(error, Exception):
                     raise
         return self._error is None
 
     def lose(self) -> None:
         """Note that the transaction has gone, and with it what is unread."""
+        self._let_go()
         if self._more:
             self._more = False
             self._error = ProgrammingError(
@@ -150,6 +186,7 @@ class Cursor:
 
     def close(self) -> None:
         """Let go of the result."""
+        self._let_go()
         if self._more:
             self.connection.free()
         self._ahead.clear()
@@ -163,14 +200,21 @@ class Cursor:
     def setoutputsize(self, *sizes: Any) -> None:
         """Do nothing: DuckDB needs no buffer sizes."""
 
-    def _begin(self, statement: str) -> None:
-        self.connection.starting(statement)
+    def _begin(self, statement: str) -> str:
+        sql = self.connection.starting(statement)
         self.close()
         self.rowcount = -1
         self._step = 1
+        return sql
 
     def _execute(self, statement: str, parameters: Parameters = ()) -> None:
         driver = self.connection.driver
+        guard = self.connection.statement_guard
+        if guard is not None and (result := guard.execute(statement, parameters)) is not None:
+            self._source = self._result = result
+            self.description = result.description
+            self._more = True
+            return
         driver.execute(statement, parameters)
         if _has_rows(driver, statement):
             self.description = driver.description
@@ -207,14 +251,20 @@ class Cursor:
         self._execute(statement, parameters)
         if self._more:
             self._more = False
-            self._ahead.extend(self.connection.driver.fetchall())
+            self._ahead.extend(self._source.fetchall())
 
     def _read(self, fetch: Callable[[], _T]) -> _T:
         try:
             return self.connection.run(self, fetch)
         except BaseException as error:  # DuckDB has dropped the result
             self._more, self._error = False, error
+            self._let_go()
             raise
+
+    def _let_go(self) -> None:
+        if self._result is not None:
+            self._result.close()
+            self._result = None
 
     def _raise_kept_error(self) -> None:
         if self._error is not None:

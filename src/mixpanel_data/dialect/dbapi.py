@@ -29,7 +29,7 @@ from duckdb import (
     Warning,  # noqa: A004 (the name is PEP 249's)
 )
 
-from mixpanel_data.dialect.cursor import Cursor
+from mixpanel_data.dialect.cursor import Cursor, Parameters, Result
 from mixpanel_data.dialect.errors import driver_errors
 
 __all__ = [
@@ -80,8 +80,12 @@ def connect(database: str = ":memory:", **options: Any) -> Connection:
 class Guard(Protocol):
     """Watches over the statements of a connection."""
 
-    def starting(self, sql: str) -> None:
-        """Raise when a statement must not run."""
+    def starting(self, sql: str) -> str:
+        """Return the statement that is to run, or raise when it must not."""
+        ...
+
+    def execute(self, sql: str, parameters: Parameters) -> Result | None:
+        """Run a statement and return its result, which may be limited; or None to leave it be."""
         ...
 
     def working(self) -> AbstractContextManager[None]:
@@ -258,12 +262,13 @@ class Connection:
         self._current = weakref.ref(cursor)
         return result
 
-    def starting(self, sql: str) -> None:
-        """Ask the guard of the statements, if there is one, whether a statement may run."""
-        if self.statement_guard is not None:
-            self._require_open()
-            with driver_errors():
-                self.statement_guard.starting(sql)
+    def starting(self, sql: str) -> str:
+        """Ask the guard of the statements, if there is one, what is to run for a statement."""
+        if self.statement_guard is None:
+            return sql
+        self._require_open()
+        with driver_errors():
+            return self.statement_guard.starting(sql)
 
     def _working(self) -> AbstractContextManager[None]:
         return nullcontext() if self.statement_guard is None else self.statement_guard.working()

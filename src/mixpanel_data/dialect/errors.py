@@ -15,6 +15,9 @@ _DUPLICATE_AT_COMMIT = "Failed to commit: PRIMARY KEY or UNIQUE constraint viola
 # DuckDB 1.5 wraps what goes wrong while a result streams.
 _WRAPPED = re.compile(r"unsuccessful or closed pending query result\nError: ([\w ]+) Error: ")
 
+# What pyarrow makes of what goes wrong while DuckDB streams batches.
+_STREAMED = re.compile(r"([\w ]+) Error: ")
+
 # What the client makes of lone surrogates in SQL, settings and, in 1.5, parameters.
 _NO_TEXT = re.compile(r"std::bad_cast|Unable to cast Python instance of type <class 'str'>")
 
@@ -33,7 +36,8 @@ def driver_errors() -> Iterator[None]:
         ConstraintException: A commit found a key that another transaction has committed, which
             DuckDB calls an error of the transaction.
         InvalidInputException: A text has lone surrogates, for which the client has no error.
-        Error: Something went wrong in a stream, which DuckDB 1.5 always calls invalid input.
+        Error: Something went wrong in a stream, which DuckDB 1.5 always calls invalid input, and
+            pyarrow an ``OSError``.
     """
     try:
         yield
@@ -45,6 +49,11 @@ def driver_errors() -> Iterator[None]:
         if (wrapped := _WRAPPED.search(str(error))) is not None:
             name = wrapped[1].replace(" ", "") + "Exception"
             raise _KINDS.get(name.lower(), type(error))(str(error)) from error
+        raise
+    except OSError as error:
+        if (streamed := _STREAMED.match(str(error))) is not None:
+            name = streamed[1].replace(" ", "") + "Exception"
+            raise _KINDS.get(name.lower(), duckdb.Error)(str(error)) from error
         raise
     except RuntimeError as error:
         if type(error) is RuntimeError and str(error) == "Query interrupted":

@@ -29,6 +29,7 @@ from mixpanel_data.exceptions.queries import (
     OutOfMemoryError,
     QueryError,
     QueryTimeoutError,
+    ResultTooLargeError,
     SandboxError,
 )
 from mixpanel_data.exceptions.records import DuplicateRecordError, ExportLineError, RecordError
@@ -75,6 +76,7 @@ __all__ = [
     "QueryError",
     "QueryTimeoutError",
     "RecordError",
+    "ResultTooLargeError",
     "RevisionError",
     "SandboxError",
     "SchemaDriftError",

@@ -44,6 +44,25 @@ class OutOfMemoryError(QueryError):
         )
 
 
+class ResultTooLargeError(QueryError):
+    """A result has more rows or bytes than it may have. It was not built.
+
+    Attributes:
+        limit: What it may have.
+        unit: ``"rows"`` or ``"bytes"``.
+    """
+
+    def __init__(self, limit: int, unit: str, query: str) -> None:
+        super().__init__(
+            f"The result has more than {limit:,} {unit}. Aggregate, add a LIMIT, or open the "
+            f"engine with Sandbox(max_{unit}=...).",
+            query,
+        )
+        self.limit = limit
+        self.unit = unit
+        self.details.update(limit=limit, unit=unit)
+
+
 class SandboxError(QueryError):
     """The sandbox does not allow a statement. It was not run.
 

@@ -4,37 +4,46 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import duckdb
 
 from mixpanel_data.exceptions import QueryTimeoutError
+from mixpanel_data.sandbox.capped import BATCH, CappedResult
 from mixpanel_data.sandbox.rules import Rules
 
 #: How long to wait before DuckDB is told again to stop: it may not have listened yet.
 _INSIST_SECONDS = 0.05
 
+#: Where a statement that has run gives Arrow only from a copy of its rows, a relation streams them.
+_RELATIONS_STREAM = int(duckdb.__version__.split(".", 1)[0]) >= 2
 
-class Guard:
-    """Watches over the statements of one connection.
+
+class Watch:
+    """Watches over how long the statements of one connection take.
 
     Args:
-        rules: What they may contain and how long they may take.
+        timeout: Seconds for which DuckDB may work on one, None for no limit.
         driver: The connection, to be interrupted.
     """
 
-    def __init__(self, rules: Rules, driver: duckdb.DuckDBPyConnection) -> None:
-        self._rules = rules
+    def __init__(self, timeout: float | None, driver: duckdb.DuckDBPyConnection) -> None:
+        self._timeout = timeout
         self._driver = driver
         self._sql = ""
-        self._left = rules.timeout or 0.0
+        self._left = timeout or 0.0
 
-    def starting(self, sql: str) -> None:
-        """Check a statement before it starts."""
-        self._rules.check(sql)
+    def starting(self, sql: str) -> str:
+        """Let a statement have its time, and return what is to run."""
         self._sql = sql
-        self._left = self._rules.timeout or 0.0
+        self._left = self._timeout or 0.0
+        return sql
+
+    def execute(self, sql: str, parameters: Sequence[Any] | dict[str, Any]) -> CappedResult | None:
+        """Return the result of a statement, None where it is to run as ever."""
+        return None
 
     @contextmanager
     def working(self) -> Iterator[None]:
@@ -45,7 +54,7 @@ class Guard:
         Raises:
             QueryTimeoutError: It took too long.
         """
-        timeout = self._rules.timeout
+        timeout = self._timeout
         if timeout is None:
             yield
             return
@@ -72,3 +81,60 @@ class Guard:
             while not done.is_set():
                 self._driver.interrupt()
                 done.wait(_INSIST_SECONDS)
+
+
+class Guard(Watch):
+    """Watches over the statements of strangers: what they contain, how much they give.
+
+    Args:
+        rules: What they may contain and how long they may take.
+        driver: The connection, to be interrupted.
+    """
+
+    def __init__(self, rules: Rules, driver: duckdb.DuckDBPyConnection) -> None:
+        super().__init__(rules.timeout, driver)
+        self._rules = rules
+
+    def starting(self, sql: str) -> str:
+        """Check a statement before it starts."""
+        self._rules.check(sql)
+        return super().starting(sql)
+
+    def execute(self, sql: str, parameters: Sequence[Any] | dict[str, Any]) -> CappedResult:
+        """Run a statement that was checked, and return its result."""
+        if _RELATIONS_STREAM:
+            ran: Any = self._driver.sql(sql, params=parameters or None)
+        else:
+            ran = self._driver.execute(sql, parameters)
+        description = ran.description  # the reader takes the result away
+        reader = ran.to_arrow_reader(BATCH)
+        return CappedResult(reader, description, self._rules.sandbox, sql)
+
+
+class Within(Watch):
+    """Makes one statement of the words of a method and a statement that may be a stranger's.
+
+    Args:
+        words: What comes before the statement.
+        rules: What that may contain and how long it may take, None for everything.
+        driver: The connection, to be interrupted.
+    """
+
+    def __init__(self, words: str, rules: Rules | None, driver: duckdb.DuckDBPyConnection) -> None:
+        super().__init__(None if rules is None else rules.timeout, driver)
+        self._words = words
+        self._rules = rules
+
+    def starting(self, sql: str) -> str:
+        """Check a statement, and return it with the words before it.
+
+        Raises:
+            ParserException: The text has several statements, or is none that the words can have.
+        """
+        if self._rules is not None:
+            self._rules.check(sql)
+        text = f"{self._words}\n{sql}"
+        if len(self._driver.extract_statements(text)) != 1:
+            raise duckdb.ParserException("Only one statement at a time can be explained or kept.")
+        super().starting(sql)
+        return text

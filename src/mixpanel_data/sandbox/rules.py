@@ -1,58 +1,25 @@
-"""Running SQL that nobody has read: what it may contain, and for how long it may run.
+"""What SQL that nobody has read may contain: one SELECT, of what is known to be harmless.
 
 DuckDB's own locks come first: no access to the outside, settings frozen. They leave gaps. The files
-of the database itself stay writable for ``COPY``, DuckDB 1.5 lets a query switch on logging, and
-some functions take addresses in memory. So every statement is looked at as well, and what is not
-known to be harmless is refused.
+of the database itself stay open to ``COPY`` and ``read_blob``, and some functions take addresses in
+memory. So every statement is judged before it runs, on DuckDB's own syntax tree, by the lists in
+:mod:`~mixpanel_data.sandbox.allowed`. Views and DuckDB's macros show only their names there, so
+what is behind these is judged as well.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
 from contextlib import closing
-from itertools import pairwise
-
-import duckdb
+from functools import lru_cache
 
 from mixpanel_data.exceptions import SandboxError
 from mixpanel_data.opening import Root
+from mixpanel_data.sandbox import allowed
+from mixpanel_data.sandbox.catalog import Catalog, Relation, macros, select_of
 from mixpanel_data.sandbox.limits import Sandbox
-
-_READING = {"SELECT"}
-_WRITING = {"INSERT", "UPDATE", "DELETE", "MERGE_INTO", "CREATE", "DROP", "ALTER"}
-
-#: What DuckDB 2.0 may run within a SELECT: ``WITH a AS (COPY ...)``. Refused within parentheses.
-_NESTED = """
-    copy insert update delete merge truncate attach detach export import call install load pragma
-    prepare execute create drop alter vacuum checkpoint explain
-"""
-
-#: What may be created; secrets, triggers and whatever comes later may not.
-_CREATED = {"table", "view", "macro", "function", "index", "schema", "sequence", "type"}
-_BEFORE_CREATED = {"create", "or", "replace", "temp", "temporary", "unique", "recursive"}
-
-#: Functions that make rows out of nothing or out of the catalog. Every other one of DuckDB that
-#: gives a table or has an effect is refused.
-_HARMLESS = """
-    range generate_series unnest repeat repeat_row json_each json_tree summary test_all_types error
-    random uuid uuidv4 uuidv7 gen_random_uuid nextval currval setseed stats version platform
-    current_query current_query_id current_connection_id current_transaction_id vector_type
-    collations icu_calendar_names pg_timezone_names show show_tables show_databases table_info
-    pragma_collations pragma_platform pragma_show pragma_table_info pragma_version
-    duckdb_columns duckdb_constraints duckdb_databases duckdb_dependencies duckdb_functions
-    duckdb_indexes duckdb_keywords duckdb_schemas duckdb_sequences duckdb_tables duckdb_types
-    duckdb_views
-"""
-_REFUSED = {"getenv", "which_secret"}
-
-_FUNCTIONS = """
-    SELECT DISTINCT lower(function_name) FROM duckdb_functions()
-    WHERE internal AND (function_type IN ('table', 'pragma') OR has_side_effects)
-"""
-
-# DuckDB reads them as spaces, its tokenizer as letters.
-_SPACES = re.compile("[\u00a0\u2000-\u200d\u202f\u205f\u2060\u3000\ufeff]")
-_WORD = re.compile(r'"(?:[^"]|"")*"|[A-Za-z0-9_$]+|.', re.DOTALL)
+from mixpanel_data.sandbox.scratch import scratch
+from mixpanel_data.sandbox.tree import Found, Node, RefusedError, TableName, Walk, fold, parse
 
 
 class Rules:
@@ -64,77 +31,124 @@ class Rules:
     """
 
     def __init__(self, root: Root, sandbox: Sandbox) -> None:
-        self._root = root
+        self.sandbox = sandbox
         self.timeout = sandbox.timeout
-        self._kinds = _READING if sandbox.select_only else _READING | _WRITING
-        with closing(root.cursor()) as cursor:
-            found = {name for (name,) in cursor.execute(_FUNCTIONS).fetchall()}
-        self._refused = found - set(_HARMLESS.split()) | _REFUSED
+        self._catalog = Catalog(root)
+        self._functions = frozenset(map(fold, sandbox.functions))
 
     def check(self, sql: str) -> None:
-        """Raise unless the text is one statement that is known to be harmless.
+        """Raise unless the text is one SELECT that is known to be harmless.
 
         Raises:
             SandboxError: It is not; the message says what is refused.
             Error: DuckDB cannot parse it.
         """
-        for text in dict.fromkeys([sql, _SPACES.sub(" ", sql)]):
-            kind, words = self._kind_of(text), _words_of(text)
-            if kind == "EXPLAIN":
-                self.check(_explained(text, words))
-            elif kind not in self._kinds:
-                raise SandboxError(f"{kind} statements", sql)
-            elif kind == "CREATE" and _created(words) not in _CREATED:
-                raise SandboxError(f"CREATE {_created(words).upper()}", sql)
-            if nested := _nested(words):
-                raise SandboxError(f"{nested.upper()} within another statement", sql)
-            for (_, word), (_, following) in pairwise(words):
-                if following == "(" and word in self._refused:
-                    raise SandboxError(f"the function {word}()", sql)
+        try:
+            _check_text(sql, self.sandbox.max_sql_bytes)
+            self._judge(_tree_of(sql))
+        except RefusedError as error:
+            text = sql.encode(errors="replace").decode()
+            raise SandboxError(error.what, text) from error
 
-    def _kind_of(self, sql: str) -> str:
-        with closing(self._root.cursor()) as parser:
-            try:
-                kinds = [statement.type.name for statement in parser.extract_statements(sql)]
-            except ValueError as error:  # the client has no name for some statements
-                raise SandboxError("this kind of statement", sql) from error
-        if len(kinds) != 1:
-            raise SandboxError("anything but one statement at a time", sql)
-        return str(kinds[0])
+    def _judge(self, tree: Node) -> None:
+        """Judge a statement and whatever is behind the names in it."""
+        walk, found = Walk(self._functions), Found()
+        waiting = [(tree, "main")]
+        while waiting:
+            tree, schema = waiting.pop()
+            new = walk.through(tree)
+            functions = new.functions - found.functions - self._functions
+            waiting += [(each, "main") for each in _bodies(functions)]
+            waiting += self._behind(new.tables - found.tables, schema)
+            found.add(new)
+        self._check_taken(found)
+
+    def _behind(self, tables: set[TableName], schema: str) -> Iterator[tuple[Node, str]]:
+        """Yield what is behind tables and views, each with the schema it is in."""
+        if not tables:
+            return
+        for name, relations in self._catalog.relations(tables, schema).items():
+            if not relations:
+                raise RefusedError(f"{name}, which is no table of the database")
+            for relation in relations:
+                for sql in self._queries_of(relation):
+                    yield _tree_within(sql, relation), relation.schema
+
+    def _queries_of(self, relation: Relation) -> list[str]:
+        if relation.is_view:
+            return [select_of(relation.sql)]
+        if relation.has_generated_columns:
+            return [f"SELECT {sql}" for sql in self._catalog.defaults(relation)]
+        return []
+
+    def _check_taken(self, found: Found) -> None:
+        """Refuse functions that the file has made anew, and types that are not DuckDB's."""
+        if not found.functions and not found.types:
+            return
+        own = self._catalog.names()
+        if taken := found.functions & own.functions - self._functions:
+            raise RefusedError(f"the function {min(taken)}(), which is a macro of the database")
+        for name in found.types:
+            if own.types.get(name, name) not in allowed.TYPES:
+                raise RefusedError(f"the type {name.upper()}")
 
 
-def _words_of(sql: str) -> list[tuple[int, str]]:
-    """Return the words of a statement, comments left out, each with its position in UTF-8."""
-    text = sql.encode()
-    words = []
-    for position, kind in duckdb.tokenize(sql):
-        if kind.name != "comment" and (found := _WORD.match(text[position:].decode())):
-            word = found[0].lower()
-            words.append((position, word[1:-1].replace('""', '"') if word[0] == '"' else word))
-    return words
+def _check_text(sql: str, max_bytes: int) -> None:
+    if len(sql) > max_bytes:
+        raise RefusedError(f"a text of more than {max_bytes:,} bytes")
+    try:
+        size = len(sql.encode())
+    except UnicodeEncodeError as error:
+        raise RefusedError("a text that UTF-8 cannot express") from error
+    if size > max_bytes:
+        raise RefusedError(f"a text of more than {max_bytes:,} bytes")
+    if "\0" in sql:
+        raise RefusedError("a text with the character NUL")
 
 
-def _created(words: list[tuple[int, str]]) -> str:
-    return next((word for _, word in words if word not in _BEFORE_CREATED), "")
+def _tree_of(sql: str) -> Node:
+    """Return the tree of a statement of the user."""
+    trees = parse(sql)
+    if isinstance(trees, str):
+        raise RefusedError(f"{_kind_of(sql)} statements")
+    if len(trees) != 1:
+        raise RefusedError("anything but one statement at a time")
+    return trees[0]
 
 
-def _nested(words: list[tuple[int, str]]) -> str | None:
-    """Return the word of a statement that is within another one, unless it is of ON DELETE."""
-    depth, before = 0, ""
-    for _, word in words:
-        depth += (word == "(") - (word == ")")
-        if depth > 0 and word in _NESTED.split() and before != "on":
-            return word
-        before = word
-    return None
+def _kind_of(sql: str) -> str:
+    """Return the kind of a statement that is no SELECT.
+
+    Raises:
+        Error: DuckDB cannot parse it.
+    """
+    with closing(scratch()) as connection:
+        try:
+            kinds = [statement.type.name for statement in connection.extract_statements(sql)]
+        except ValueError:  # the client has no name for some statements
+            kinds = ["such"]
+    if len(kinds) != 1:
+        raise RefusedError("anything but one statement at a time")
+    return "such" if kinds[0] == "SELECT" else kinds[0]
 
 
-def _explained(sql: str, words: list[tuple[int, str]]) -> str:
-    """Return the statement within an EXPLAIN: with ANALYZE it runs."""
-    rest = words[1:]
-    if rest and rest[0][1] == "analyze":
-        rest = rest[1:]
-    if rest and rest[0][1] == "(":
-        closed = next((i for i, (_, word) in enumerate(rest) if word == ")"), len(rest))
-        rest = rest[closed + 1 :]
-    return sql.encode()[rest[0][0] :].decode() if rest else ""
+def _tree_within(sql: str, relation: Relation) -> Node:
+    """Return the tree of what is behind the name of a table or view."""
+    trees = _parse_again(sql)
+    if isinstance(trees, str) or len(trees) != 1:
+        raise RefusedError(f"{relation.name}, whose query cannot be judged")
+    return trees[0]
+
+
+def _bodies(functions: set[str]) -> Iterator[Node]:
+    """Yield the trees of those functions that are macros of DuckDB."""
+    for name in functions:
+        for definition in macros().get(name, ()):
+            trees = _parse_again(f"SELECT {definition}")
+            if isinstance(trees, str):
+                raise RefusedError(f"the function {name}()")
+            yield from trees
+
+
+#: The trees of views and macros; nobody changes a tree.
+_parse_again = lru_cache(maxsize=256)(parse)

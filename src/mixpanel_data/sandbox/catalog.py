@@ -1,0 +1,200 @@
+"""What the catalog of an open database says about the names in a statement.
+
+The file may hold macros with the names of DuckDB's functions, so that every function in the SQL
+here is qualified, and there are no operators but comparisons of what has no macro.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from contextlib import closing
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
+
+from mixpanel_data.opening import Root
+from mixpanel_data.sandbox.scratch import scratch
+from mixpanel_data.sandbox.tree import TableName, fold
+
+#: Schemas in which DuckDB looks for a table whose schema is not said.
+_SEARCHED = {"main", "pg_catalog"}
+
+_RELATIONS = """
+    SELECT database_name, schema_name, view_name, sql, true FROM system.main.duckdb_views()
+    UNION ALL
+    SELECT database_name, schema_name, table_name, sql, false FROM system.main.duckdb_tables()
+"""
+_DEFAULTS = """
+    SELECT database_name, schema_name, table_name, column_default
+    FROM system.main.duckdb_columns() WHERE column_default IS NOT NULL
+"""
+_FUNCTIONS = "SELECT function_name FROM system.main.duckdb_functions() WHERE NOT internal"
+_TYPES = "SELECT type_name, logical_type FROM system.main.duckdb_types() WHERE NOT internal"
+_MACROS = """
+    SELECT function_name, macro_definition FROM duckdb_functions()
+    WHERE internal AND function_type = 'macro' AND macro_definition IS NOT NULL
+"""
+
+_WHERE = """
+    SELECT database_name, path FROM system.main.duckdb_databases()
+    WHERE database_name = system.main.current_database()
+"""
+
+#: What is known of a file without opening it: it changes with everything that is committed.
+State = tuple[tuple[int, int, int] | None, ...]
+
+
+class Relation(NamedTuple):
+    """A table or view.
+
+    Attributes:
+        catalog: The database it is in.
+        schema: The schema it is in.
+        name: Its name, in small letters like the others.
+        sql: The statement that makes it.
+        is_view: False for a table.
+    """
+
+    catalog: str
+    schema: str
+    name: str
+    sql: str
+    is_view: bool
+
+    @property
+    def has_generated_columns(self) -> bool:
+        """Whether a column of the table may be computed when it is read."""
+        return not self.is_view and "GENERATED ALWAYS AS" in self.sql
+
+
+class Names(NamedTuple):
+    """What the file has made its own, besides tables and views, in small letters.
+
+    Attributes:
+        functions: Its macros.
+        types: Its types, with the types that they are made of.
+    """
+
+    functions: frozenset[str]
+    types: dict[str, str]
+
+
+class Catalog:
+    """The catalog of an open database.
+
+    Args:
+        root: The database.
+    """
+
+    def __init__(self, root: Root) -> None:
+        self._root = root
+        with closing(root.cursor()) as cursor:
+            ((own, path),) = cursor.execute(_WHERE).fetchall()
+        self._databases = {fold(own), "system", "temp"}
+        self._files = () if path is None else (Path(path), Path(f"{path}.wal"))
+        self._read: tuple[State, Names] | None = None
+
+    def relations(self, names: Iterable[TableName], schema: str) -> dict[TableName, list[Relation]]:
+        """Return the tables and views that each of some names may mean, none for no such table.
+
+        Args:
+            names: The names.
+            schema: The schema of the view in which they are, whose tables come first there.
+        """
+        with closing(self._root.cursor()) as cursor:
+            rows = cursor.execute(_RELATIONS).fetchall()
+        known: defaultdict[str, list[Relation]] = defaultdict(list)
+        for catalog, within, name, sql, is_view in rows:
+            relation = Relation(fold(catalog), fold(within), fold(name), sql or "", is_view)
+            if relation.catalog in self._databases:
+                known[relation.name].append(relation)
+        return {name: _meant(name, known[name.name], schema) for name in names}
+
+    def defaults(self, table: Relation) -> list[str]:
+        """Return the expressions of the columns of a table."""
+        with closing(self._root.cursor()) as cursor:
+            rows = cursor.execute(_DEFAULTS).fetchall()
+        return [sql for *path, sql in rows if [*map(fold, path)] == [*table[:3]]]
+
+    def names(self) -> Names:
+        """Return what the file has made its own, read again when something was committed since.
+
+        DuckDB takes more time to list functions than for all else here. In memory, where no file
+        tells of commits, they are read each time.
+        """
+        state = tuple(map(_state_of, self._files))
+        read = self._read
+        if not state or read is None or read[0] != state:
+            self._read = read = state, self._read_names()
+        return read[1]
+
+    def _read_names(self) -> Names:
+        with closing(self._root.cursor()) as cursor:
+            functions = cursor.execute(_FUNCTIONS).fetchall()
+            types = cursor.execute(_TYPES).fetchall()
+        return Names(
+            frozenset(fold(name) for (name,) in functions),
+            {fold(name): fold(logical) for name, logical in types},
+        )
+
+
+def _meant(name: TableName, relations: list[Relation], schema: str) -> list[Relation]:
+    """Return the relations that a name may mean; where DuckDB finds none, there is none.
+
+    A table of another schema is among them only when one is found: which is meant depends on where
+    the name stands, and all of them get judged.
+    """
+    if name.schema:
+        databases = {name.catalog} if name.catalog else None
+        return [
+            relation
+            for relation in relations
+            if (databases is None or relation.catalog in databases)
+            and (
+                relation.schema == name.schema
+                or (databases is None and relation.catalog == name.schema)
+            )
+        ]
+    searched = _SEARCHED | {schema}
+    return relations if any(relation.schema in searched for relation in relations) else []
+
+
+def _state_of(file: Path) -> tuple[int, int, int] | None:
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _is_as(text: bytes) -> bool:
+    return text[:2].upper() == b"AS" and not text[2:3].isalpha()
+
+
+@lru_cache(maxsize=1)
+def macros() -> dict[str, list[str]]:
+    """Return the definitions of DuckDB's own macros."""
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    with closing(scratch()) as connection:
+        for name, definition in connection.execute(_MACROS).fetchall():
+            found[fold(name)].append(definition)
+    return dict(found)
+
+
+def select_of(view: str) -> str:
+    """Return the query in a statement that makes a view: what is behind its AS.
+
+    Names and texts may hold that word, too, and brackets: DuckDB's own tokenizer knows.
+    """
+    text = view.encode()  # the tokenizer counts bytes
+    depth = 0
+    for position, kind in duckdb.tokenize(view):
+        if kind == duckdb.token_type.operator:
+            character = text[position : position + 1]
+            depth += (character == b"(") - (character == b")")
+        elif depth == 0 and kind == duckdb.token_type.keyword and _is_as(text[position:]):
+            return text[position + 2 :].decode()
+    return view

@@ -1,0 +1,82 @@
+"""How much of the machine SQL of strangers may take."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from mixpanel_data import QueryError, QueryTimeoutError, Sandbox, StorageEngine
+from tests.conftest import EVENTS, make_events
+
+
+@pytest.mark.parametrize("name", ["execute_rows", "execute_df", "execute_scalar", "execute"])
+def test_a_statement_that_takes_too_long_is_interrupted(name: str) -> None:
+    sql = "SELECT sum(a.i * b.i) FROM range(10000000) AS a(i), range(10000000) AS b(i)"
+    with StorageEngine.memory(sandbox=Sandbox(timeout=1.5)) as storage:
+        with pytest.raises(QueryTimeoutError, match=r"after 1.5 seconds") as caught:
+            getattr(storage, name)(sql)
+        assert caught.value.details == {"query": sql, "seconds": 1.5}
+        assert storage.execute_scalar("SELECT 42") == 42
+        assert not [t for t in threading.enumerate() if t.name == "mixpanel_data-timeout"]
+
+
+def test_a_statement_in_a_session_is_interrupted_too() -> None:
+    sql = "SELECT a.i FROM range(10000000) AS a(i), range(10000000) AS b(i) WHERE hash(b.i) = 0"
+    with (
+        StorageEngine.memory(sandbox=Sandbox(timeout=0.05)) as storage,
+        storage.session() as session,
+        pytest.raises(QueryTimeoutError),
+    ):
+        session.execute(text(sql)).all()
+
+
+def test_a_load_may_take_longer_than_a_statement() -> None:
+    waited = threading.Event()
+
+    def slowly() -> Iterator[dict[str, Any]]:
+        for event in make_events(5000):
+            waited.wait(0.0001)
+            yield event
+
+    with StorageEngine.memory(sandbox=Sandbox(timeout=0.001)) as storage:
+        assert storage.create_events_table("events", slowly(), EVENTS) == 5000
+
+
+def test_without_a_timeout_no_statement_is_watched() -> None:
+    with StorageEngine.memory(sandbox=Sandbox(timeout=None)) as storage:
+        assert storage.execute_scalar("SELECT count(*) FROM range(100000)") == 100_000
+
+
+def test_memory_threads_and_temporary_files_are_limited(path: Path) -> None:
+    limits = Sandbox(memory_limit="50MiB", threads=1, max_temp_size="1MiB")
+    with StorageEngine(path, sandbox=limits) as storage:
+        settings = "SELECT current_setting('memory_limit'), current_setting('threads')"
+        assert storage.execute_rows(settings) == [("50.0 MiB", 1)]
+        with pytest.raises(QueryError, match=r"(?i)memory|max_temp_directory_size"):
+            storage.execute_rows("SELECT list(hash(i)::VARCHAR) FROM range(20000000) AS t(i)")
+        assert storage.execute_scalar("SELECT 42") == 42
+
+
+def test_settings_that_are_the_sandbox_s_are_refused(path: Path) -> None:
+    config = {"enable_external_access": True, "threads": 8, "preserve_insertion_order": False}
+    with pytest.raises(ValueError, match="sandbox sets enable_external_access, threads"):
+        StorageEngine(path, config=config, sandbox=True)
+    assert list(path.parent.iterdir()) == []
+    with StorageEngine(path, config={"preserve_insertion_order": False}, sandbox=True) as storage:
+        assert storage.execute_scalar("SELECT current_setting('preserve_insertion_order')") is False
+
+
+@pytest.mark.parametrize("name", ["max_rows", "max_bytes", "max_sql_bytes"])
+def test_a_limit_has_to_allow_something(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} is 0"):
+        Sandbox(**{name: 0})
+
+
+def test_names_of_functions_are_a_list() -> None:
+    with pytest.raises(ValueError, match="list of names"):
+        Sandbox(functions="lower")
