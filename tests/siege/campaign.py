@@ -74,11 +74,12 @@ class Besiegers:
         self._place.mkdir(parents=True)
         (self._place / "plan.json").write_text(json.dumps(self._plan))
         self._seen, self._since = b"", time.monotonic()
+        python_path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
         with (self._place / "errors").open("wb") as errors:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.siege.besieger", str(self._place)],
                 cwd=ROOT,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                env={**os.environ, "PYTHONPATH": python_path},
                 stdin=subprocess.DEVNULL,
                 stdout=errors,
                 stderr=errors,

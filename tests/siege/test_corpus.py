@@ -12,9 +12,9 @@ from tests.siege.besieger import Shot
 from tests.siege.verdicts import Case, corpus
 from tests.siege.vocabulary import kinds
 
-Told = dict[tuple[str, str], dict[str, Any]]
+Told = dict[tuple[str, str, str], dict[str, Any]]
 
-#: Too long to be written down, and refused before DuckDB does anything with them.
+#: Too long to be written down. To judge them must not take long, whatever the verdict.
 MADE = {
     "a long text": "SELECT '" + "a" * 200_000 + "'",
     "many terms": "SELECT 1" + " + 1" * 900,
@@ -38,7 +38,7 @@ MADE = {
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
-    """What became of the corpus, by mode and statement."""
+    """What became of the corpus, by kind of file, mode and statement."""
     found: Told = {}
     for mode in MODES:
         for file in FILES:
@@ -47,14 +47,14 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
             if file == "honest":
                 statements += MADE.values()
             result = campaign.run(folder, campaign.listed(list(map(Shot, statements)), file, mode))
-            found |= {(mode, line["shot"]["statement"]): line for line in result.told}
+            found |= {(file, mode, line["shot"]["statement"]): line for line in result.told}
     return found
 
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("case", corpus(), ids=str)
 def test_a_statement_ends_as_it_must_and_leaves_no_trace(case: Case, mode: str, told: Told) -> None:
-    line = told[mode, case.statement]
+    line = told[case.file, mode, case.statement]
     assert line["traces"] == []
     verdict = case.verdict if kinds(case.statement) is not None else "error"
     allowed = {"error", "refused"} if verdict == "error" else {verdict}
@@ -63,13 +63,12 @@ def test_a_statement_ends_as_it_must_and_leaves_no_trace(case: Case, mode: str, 
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", MADE)
-def test_a_statement_too_big_to_be_judged_is_refused_at_once(
-    name: str, mode: str, told: Told
-) -> None:
-    line = told[mode, MADE[name]]
+def test_a_huge_statement_is_over_at_once(name: str, mode: str, told: Told) -> None:
+    line = told["honest", mode, MADE[name]]
     assert line["traces"] == []
-    assert line["verdict"] == "refused", line["message"]
     assert line["seconds"] < 5
+    if len(MADE[name]) > 100_000:
+        assert line["verdict"] == "refused", line["message"]
 
 
 def test_each_file_of_the_corpus_is_read() -> None:

@@ -29,8 +29,8 @@ refused: CREATE MACRO spy(file) AS TABLE FROM read_csv(file)
 refused: CREATE TABLE spy AS FROM read_csv('@secret@')
 refused: INSERT INTO plain FROM read_csv('@secret@')
 refused: EXPORT DATABASE '@new@'
-refused: IMPORT DATABASE '@new@'
-refused: PRAGMA import_database('@new@')
+error: IMPORT DATABASE '@new@'
+error: PRAGMA import_database('@new@')
 refused: FROM '@secret@'
 refused: FROM '@db@'
 refused: FROM "@db@"
@@ -40,7 +40,7 @@ refused: SELECT count(*) FROM '@folder@/*.csv'
 refused: FROM '@folder@/secret.json'
 refused: FROM '@folder@/secret.parquet'
 refused: FROM '@folder@/other.db'
-refused: FROM 'secret.csv'
+refused: FROM './secret.csv'
 refused: FROM "secret.parquet"
 refused: FROM '~/secret.csv'
 refused: FROM 'file:@secret@'

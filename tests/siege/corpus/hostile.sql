@@ -1,6 +1,5 @@
 -- About a file with traps in it.
 answers: SELECT a, b FROM plain
-answers: SELECT count(*) FROM harmless_twice
 answers: SELECT * FROM events
 answers: WITH spy_text AS (SELECT 1 AS a) FROM spy_text
 answers: SELECT a FROM ") AS ("
