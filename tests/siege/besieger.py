@@ -77,6 +77,9 @@ ENTRIES: dict[str, Callable[[StorageEngine, str, list[str]], Any]] = {
     "scalar": lambda storage, sql, values: storage.execute_scalar(sql, values),
     "relation": lambda storage, sql, values: storage.execute(sql, values).fetchall(),
     "driver": _with_driver,
+    "explain": lambda storage, sql, values: storage.explain(sql, values),
+    "analyze": lambda storage, sql, values: storage.explain(sql, values, analyze=True),
+    "keep": lambda storage, sql, values: storage.create_table_as("kept", sql, values),
 }
 
 

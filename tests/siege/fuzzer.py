@@ -11,7 +11,12 @@ from tests.siege.verdicts import corpus
 from tests.siege.vocabulary import vocabulary
 
 #: The ways in for a statement, those that cost less more often.
-_ENTRIES = ["rows"] * 12 + ["driver"] * 3 + ["scalar"] * 2 + ["relation"] * 2 + ["df"]
+_ENTRIES = [
+    *["rows"] * 12,
+    *["driver"] * 3,
+    *["scalar", "relation", "explain", "analyze"] * 2,
+    "df",
+]
 _MUTATED = 0.4
 
 

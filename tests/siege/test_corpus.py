@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,18 +39,20 @@ MADE = {
 }
 
 
+def fire(folder: Path, file: str, mode: str, shots: Iterable[Shot]) -> list[dict[str, Any]]:
+    return campaign.run(folder, campaign.listed(list(shots), file, mode)).told
+
+
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     """What became of the corpus, by kind of file, mode and statement."""
     found: Told = {}
-    for mode in MODES:
-        for file in FILES:
-            folder = tmp_path_factory.mktemp("corpus")
-            statements = [case.statement for case in corpus() if case.file == file]
-            if file == "honest":
-                statements += MADE.values()
-            result = campaign.run(folder, campaign.listed(list(map(Shot, statements)), file, mode))
-            found |= {(file, mode, line["shot"]["statement"]): line for line in result.told}
+    for mode, file in product(MODES, FILES):
+        statements = [case.statement for case in corpus() if case.file == file]
+        if file == "honest":
+            statements += MADE.values()
+        for line in fire(tmp_path_factory.mktemp("corpus"), file, mode, map(Shot, statements)):
+            found[file, mode, line["shot"]["statement"]] = line
     return found
 
 
@@ -69,6 +74,28 @@ def test_a_huge_statement_is_over_at_once(name: str, mode: str, told: Told) -> N
     assert line["seconds"] < 5
     if len(MADE[name]) > 100_000:
         assert line["verdict"] == "refused", line["message"]
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("entry", ["driver", "explain", "analyze", "keep"])
+def test_what_is_refused_is_refused_by_every_way_in(entry: str, file: str, tmp_path: Path) -> None:
+    refused = [
+        case.statement
+        for case in corpus()
+        if case.file == file and case.verdict == "refused" and kinds(case.statement)
+    ]
+    shots = (Shot(statement, entry) for statement in refused)
+    for line in fire(tmp_path, file, "writable", shots):
+        assert (line["verdict"], line["traces"]) == ("refused", []), line["shot"]
+
+
+def test_the_harmless_can_be_explained(tmp_path: Path) -> None:
+    harmless = [case.statement for case in corpus() if case.kind == "harmless"]
+    for entry in ("explain", "analyze"):
+        shots = (Shot(statement, entry) for statement in harmless)
+        lines = fire(tmp_path / entry, "honest", "read-only", shots)
+        assert [line["traces"] for line in lines] == [[]] * len(harmless)
+        assert sum(line["verdict"] == "answers" for line in lines) > len(harmless) / 2
 
 
 def test_each_file_of_the_corpus_is_read() -> None:
