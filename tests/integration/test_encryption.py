@@ -292,23 +292,21 @@ def test_what_a_killed_process_has_committed_is_there(encrypted: Path) -> None:
         assert storage.execute_scalar("SELECT count(*) FROM jan") == 10
 
 
-@pytest.mark.parametrize("select_only", [False, True])
-def test_the_sandbox_works(select_only: bool, encrypted: Path, tmp_path: Path) -> None:
-    sandbox = Sandbox(select_only=select_only)
-    with open_encrypted(encrypted, sandbox=sandbox) as storage:
+def test_the_sandbox_works(encrypted: Path, tmp_path: Path) -> None:
+    with open_encrypted(encrypted, sandbox=Sandbox()) as storage:
         storage.append_events_table("jan", make_events(10), EVENTS)
         storage.create_events_table("feb", make_events(10), EVENTS)
         assert storage.execute_scalar("SELECT count(*) FROM jan") == 10
         for refused in (f"COPY jan TO '{tmp_path}/jan.csv'", f"ATTACH '{tmp_path}/other.db'"):
             with pytest.raises(SandboxError):
                 storage.execute_rows(refused)
-        with pytest.raises(QueryError, match="file system operations are disabled"):
+        with pytest.raises(SandboxError, match="no table of the database"):
             storage.execute_rows(f"FROM '{tmp_path}/jan.csv'")
         settings = storage.execute_rows(
             "SELECT current_setting('enable_external_access'), "
             "current_setting('lock_configuration'), current_setting('threads')"
         )
-    assert settings == [(False, True, sandbox.threads)]
+    assert settings == [(False, True, Sandbox().threads)]
 
 
 def test_migrations_take_the_key(encrypted: Path) -> None:

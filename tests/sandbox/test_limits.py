@@ -26,7 +26,7 @@ def test_a_statement_that_takes_too_long_is_interrupted(name: str) -> None:
 
 
 def test_a_statement_in_a_session_is_interrupted_too() -> None:
-    sql = "SELECT a.i FROM range(10000000) AS a(i), range(10000000) AS b(i) WHERE hash(b.i) = 0"
+    sql = "SELECT sum(a.i * b.i) FROM range(10000000) AS a(i), range(10000000) AS b(i)"
     with (
         StorageEngine.memory(sandbox=Sandbox(timeout=0.05)) as storage,
         storage.session() as session,
@@ -73,8 +73,9 @@ def test_settings_that_are_the_sandbox_s_are_refused(path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["max_rows", "max_bytes", "max_sql_bytes"])
 def test_a_limit_has_to_allow_something(name: str) -> None:
+    limit: dict[str, Any] = {name: 0}
     with pytest.raises(ValueError, match=f"{name} is 0"):
-        Sandbox(**{name: 0})
+        Sandbox(**limit)
 
 
 def test_names_of_functions_are_a_list() -> None:

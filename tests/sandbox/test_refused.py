@@ -396,6 +396,10 @@ def test_a_bypass_is_refused_and_changes_nothing(attempt: str, attacked: Attacke
         ("SELECT " + "1" * 100_000, "a text of more than 100,000 bytes"),
         ("SELECT '" + "é" * 50_001 + "'", "a text of more than 100,000 bytes"),
         ("SELECT " + "+".join(["1"] * 900), "more than 200 levels in a statement"),
+        ("SELECT " + "(" * 49_000, "brackets of more than 200 levels"),
+        ("SELECT 1 " + "/*" * 45_000, "more than 200 comments"),
+        ("FROM " + "(" * 49_000, "brackets of more than 200 levels"),
+        ("SELECT " + "[" * 300 + "]" * 300, "brackets of more than 200 levels"),
         ("SELECT a" + ".a" * 1000, "more than 200 levels in a statement"),
         ("SELECT " + ",".join(["1"] * 20_001), "more than 20,000 nodes in a statement"),
     ],
@@ -410,7 +414,7 @@ def test_a_refusal_says_what_is_refused(sql: str, refused: str, storage: Storage
 
 
 def test_what_cannot_be_parsed_is_an_error_of_the_query(storage: StorageEngine) -> None:
-    for sql in ("SELECT 1 FROM (", "SELEC 1", "SELECT 'a", "SELECT " + "(" * 49_000):
+    for sql in ("SELECT 1 FROM (", "SELEC 1", "SELECT 'a", "SELECT ))))"):
         with pytest.raises(QueryError) as caught:
             storage.execute_rows(sql)
         assert not isinstance(caught.value, SandboxError)

@@ -97,6 +97,7 @@ ERRORS: list[MixpanelDataError] = [
     exceptions.DiskFullError(Path("a.db"), None, "No space left on device"),
     exceptions.OutOfMemoryError("failed to allocate", "SELECT 1"),
     exceptions.QueryTimeoutError(1.5, "SELECT 1"),
+    exceptions.ResultTooLargeError(10, "rows", "FROM a"),
     exceptions.SandboxError("COPY statements", "COPY a TO 'b'"),
     exceptions.SchemaOlderError(Path("a.db"), "1", "2"),
     exceptions.SchemaUnversionedError(Path("a.db"), None, "2"),

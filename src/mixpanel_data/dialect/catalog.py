@@ -133,8 +133,7 @@ INDEXES = _details("""
 _SCHEMAS = text("""
     SELECT database_name = current_database() AS is_current, database_name, schema_name
     FROM (FROM duckdb_schemas() UNION ALL BY NAME SELECT NULL AS parent_schema WHERE FALSE)
-    JOIN duckdb_databases() AS databases USING (database_name)
-    WHERE parent_schema IS NULL AND NOT databases.internal
+    WHERE parent_schema IS NULL AND database_name NOT IN ('system', 'temp')
     ORDER BY is_current DESC, database_name, schema_name
 """)
 

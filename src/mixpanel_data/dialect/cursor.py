@@ -171,6 +171,7 @@ class Cursor:
                 self._ahead.extend(rows)
             except BaseException as error:
                 self._error = error
+                self._let_go()
                 if not isinstance(error, Exception):
                     raise
         return self._error is None

@@ -91,6 +91,9 @@ TYPES = _names(
     """
 ) | {"time with time zone", "timestamp with time zone", "timestamp with time zone_ns"}
 
+#: What a type of the file may be made of. What is within a nested one, the catalog does not tell.
+PLAIN_TYPES = TYPES - _names("array list map row struct tuple union unknown unbound")
+
 #: Types that were looked at.
 REFUSED_TYPES = {
     "a text of many brackets cast to it ends the process": "variant geometry",
@@ -127,7 +130,7 @@ _TEXT = """
     rtrim sha1 sha256 split split_part starts_with str_split str_split_regex string_split
     string_split_regex string_to_array strip_accents strlen strpos substr substring
     substring_grapheme suffix to_base64 to_binary to_hex translate trim ucase unbin unhex unicode
-    upper url_decode url_encode icu_sort_key collate_noaccent
+    upper url_decode url_encode icu_sort_key collate_noaccent icu_collate_noaccent
 """
 
 _TIMES = """
@@ -235,7 +238,8 @@ TABLE_FUNCTIONS = _names(
 #: Settings that ``current_setting()`` may tell: they hold no path, address or secret.
 SETTINGS = _names(
     """
-    calendar default_collation default_null_order default_order integer_division
+    calendar default_collation default_null_order default_order enable_external_access
+    integer_division lock_configuration
     max_expression_depth max_memory max_temp_directory_size memory_limit
     preserve_identifier_case preserve_insertion_order schema search_path threads timezone
     worker_threads

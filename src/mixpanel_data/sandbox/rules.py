@@ -13,13 +13,24 @@ from collections.abc import Iterator
 from contextlib import closing
 from functools import lru_cache
 
+import duckdb
+
 from mixpanel_data.exceptions import SandboxError
 from mixpanel_data.opening import Root
 from mixpanel_data.sandbox import allowed
 from mixpanel_data.sandbox.catalog import Catalog, Relation, macros, select_of
 from mixpanel_data.sandbox.limits import Sandbox
 from mixpanel_data.sandbox.scratch import scratch
-from mixpanel_data.sandbox.tree import Found, Node, RefusedError, TableName, Walk, fold, parse
+from mixpanel_data.sandbox.tree import (
+    MAX_LEVELS,
+    Found,
+    Node,
+    RefusedError,
+    TableName,
+    Walk,
+    fold,
+    parse,
+)
 
 
 class Rules:
@@ -89,7 +100,8 @@ class Rules:
         if taken := found.functions & own.functions - self._functions:
             raise RefusedError(f"the function {min(taken)}(), which is a macro of the database")
         for name in found.types:
-            if own.types.get(name, name) not in allowed.TYPES:
+            made_of = own.types.get(name)
+            if made_of not in allowed.PLAIN_TYPES if made_of else name not in allowed.TYPES:
                 raise RefusedError(f"the type {name.upper()}")
 
 
@@ -104,6 +116,27 @@ def _check_text(sql: str, max_bytes: int) -> None:
         raise RefusedError(f"a text of more than {max_bytes:,} bytes")
     if "\0" in sql:
         raise RefusedError("a text with the character NUL")
+    if sql.count("/*") > MAX_LEVELS:  # nested ones take DuckDB 1.5 a time that grows likewise
+        raise RefusedError(f"more than {MAX_LEVELS} comments")
+    if _deepest(sql) > MAX_LEVELS:
+        raise RefusedError(f"brackets of more than {MAX_LEVELS} levels")
+
+
+def _deepest(sql: str) -> int:
+    """Return how deep brackets stand in each other, closed or not.
+
+    For open ones without their end, DuckDB 2.0 takes a time that grows with their square.
+    """
+    if sum(map(sql.count, "([{")) <= MAX_LEVELS:
+        return 0
+    text = sql.encode()
+    depth = deepest = 0
+    for position, kind in duckdb.tokenize(sql):
+        if kind == duckdb.token_type.operator:
+            character = text[position : position + 1]
+            depth = max(0, depth + (character in b"([{") - (character in b")]}"))
+            deepest = max(deepest, depth)
+    return deepest
 
 
 def _tree_of(sql: str) -> Node:
