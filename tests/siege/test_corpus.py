@@ -11,7 +11,7 @@ import pytest
 
 from tests.siege import campaign
 from tests.siege.arena import FILES, MODES
-from tests.siege.besieger import Shot
+from tests.siege.besieger import ENTRIES, Shot
 from tests.siege.verdicts import Case, corpus
 from tests.siege.vocabulary import kinds
 
@@ -71,31 +71,31 @@ def test_a_statement_ends_as_it_must_and_leaves_no_trace(case: Case, mode: str, 
 def test_a_huge_statement_is_over_at_once(name: str, mode: str, told: Told) -> None:
     line = told["honest", mode, MADE[name]]
     assert line["traces"] == []
-    assert line["seconds"] < 5
+    assert line["seconds"] < 30
     if len(MADE[name]) > 100_000:
         assert line["verdict"] == "refused", line["message"]
 
 
 @pytest.mark.parametrize("file", FILES)
-@pytest.mark.parametrize("entry", ["driver", "explain", "analyze", "keep"])
-def test_what_is_refused_is_refused_by_every_way_in(entry: str, file: str, tmp_path: Path) -> None:
+def test_what_is_refused_is_refused_by_every_way_in(file: str, tmp_path: Path) -> None:
     refused = [
         case.statement
         for case in corpus()
         if case.file == file and case.verdict == "refused" and kinds(case.statement)
     ]
-    shots = (Shot(statement, entry) for statement in refused)
-    for line in fire(tmp_path, file, "writable", shots):
+    shots = [Shot(sql, entry) for entry in set(ENTRIES) - {"rows"} for sql in refused]
+    lines = fire(tmp_path, file, "writable", shots)
+    assert len(lines) == len(shots)
+    for line in lines:
         assert (line["verdict"], line["traces"]) == ("refused", []), line["shot"]
 
 
 def test_the_harmless_can_be_explained(tmp_path: Path) -> None:
     harmless = [case.statement for case in corpus() if case.kind == "harmless"]
-    for entry in ("explain", "analyze"):
-        shots = (Shot(statement, entry) for statement in harmless)
-        lines = fire(tmp_path / entry, "honest", "read-only", shots)
-        assert [line["traces"] for line in lines] == [[]] * len(harmless)
-        assert sum(line["verdict"] == "answers" for line in lines) > len(harmless) / 2
+    shots = [Shot(sql, entry) for entry in ("explain", "analyze") for sql in harmless]
+    lines = fire(tmp_path, "honest", "read-only", shots)
+    assert [line["traces"] for line in lines] == [[]] * len(shots)
+    assert sum(line["verdict"] == "answers" for line in lines) > len(shots) / 2
 
 
 def test_each_file_of_the_corpus_is_read() -> None:
