@@ -18,6 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
 from sqlalchemy.exc import DBAPIError
 
@@ -34,6 +35,8 @@ BATCH = 1000
 #: What of a statement the journal keeps.
 _PAGE = 1 << 16
 _MEMORY = 6 << 30
+#: Errors of DuckDB's own, after which it may refuse to work on.
+_BREAKING = (duckdb.InternalException, duckdb.FatalException)
 #: Seconds from which on a statement is worth to be named.
 _SLOW = 5.0
 
@@ -162,18 +165,20 @@ class Besieger:
     ) -> tuple[list[Outcome], list[str]]:
         """Fire until one leaves traces; return also what was found in the end."""
         oracle = Oracle(arena, self._listener, self._witness, self._output)
-        outcomes = []
+        outcomes: list[Outcome] = []
+        found: list[str] = []
         with arena.open(mode, self._sandbox) as storage:
             oracle.begin(storage)
             for shot in shots:
                 self._journal.note(f"{arena.kind}, {mode}", shot)
                 outcomes.append(outcome := fire(storage, shot, arena))
                 outcome.traces += oracle.after_statement()
-                if closely:
+                if closely and not outcome.traces:
                     outcome.traces += oracle.after_statements(storage)
                 if outcome.traces:
                     break
-            found = oracle.after_statements(storage)
+            if not any(trace.startswith("internal") for trace in outcomes[-1].traces):
+                found = oracle.after_statements(storage)
         found += oracle.after_closing()
         oracle.close()
         if found or outcomes[-1].traces:
@@ -204,9 +209,17 @@ def fire(storage: StorageEngine, shot: Shot, arena: Arena) -> Outcome:
     verdict, shown = _run(storage, shot.entry, sql, values)
     message = repr(shown)[:300] if isinstance(shown, BaseException) else ""
     traces = reveals(shown, getattr(shown, "__cause__", None))
+    if any(isinstance(error, _BREAKING) for error in _chain(shown)):
+        traces.append(f"internal: {shown}"[:300])
     if verdict == "raw":
         traces.append(f"raw {type(shown).__name__}: {shown}"[:300])
     return Outcome(shot, verdict, traces, time.monotonic() - started, message)
+
+
+def _chain(error: object) -> Iterator[BaseException]:
+    while isinstance(error, BaseException):
+        yield error
+        error = getattr(error, "orig", None) or error.__cause__
 
 
 def _run(storage: StorageEngine, entry: str, sql: str, values: list[str]) -> tuple[str, Any]:

@@ -102,7 +102,7 @@ def calls() -> list[str]:
 
 def _shape(function: Function) -> Function:
     """Return one of the functions that differ only in types for numbers, times and the like."""
-    alike = {"decimal": "number", "date": "timestamp", "time": "timestamp", "blob": "text"}
+    alike = {"date": "timestamp", "time": "timestamp", "blob": "text"}
     return Function(function.name, tuple(alike.get(name, name) for name in function.arguments))
 
 
