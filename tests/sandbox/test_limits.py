@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,3 +84,21 @@ def test_a_limit_has_to_allow_something(name: str) -> None:
 def test_names_of_functions_are_a_list() -> None:
     with pytest.raises(ValueError, match="list of names"):
         Sandbox(functions="lower")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_forked_child_has_a_sandbox_of_its_own(path: Path) -> None:
+    body = f"""
+import os, sys
+from mixpanel_data import StorageEngine
+with StorageEngine({str(path)!r}, sandbox=True) as storage:
+    assert storage.execute_rows("SELECT lower('A')") == [("a",)]
+    child = os.fork()
+    if child == 0:
+        with StorageEngine.memory(sandbox=True) as other:
+            assert other.execute_rows("SELECT lower('A')") == [("a",)]
+        os._exit(7)  # as multiprocessing does
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    assert storage.execute_rows("SELECT lower('A')") == [("a",)]
+"""
+    subprocess.run([sys.executable, "-c", body], check=True, timeout=60)

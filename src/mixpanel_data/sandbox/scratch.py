@@ -5,8 +5,9 @@ What is in a database cannot take part: it may hold macros with the names of Duc
 
 from __future__ import annotations
 
+import ctypes
 import os
-from functools import lru_cache
+from functools import cache
 
 import duckdb
 
@@ -20,12 +21,27 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
 }
 
 
+#: The one of this process, and those that parents had before a fork.
+_opened: list[duckdb.DuckDBPyConnection] = []
+
+
 def scratch() -> duckdb.DuckDBPyConnection:
     """Return a new connection to the DuckDB of our own, to be closed."""
-    return _opened(os.getpid()).cursor()
+    return _own(os.getpid()).cursor()
 
 
-@lru_cache(maxsize=1)
-def _opened(pid: int) -> duckdb.DuckDBPyConnection:
+@cache
+def _own(pid: int) -> duckdb.DuckDBPyConnection:
     """Open it once in a process; what a parent had opened before a fork is not touched."""
-    return duckdb.connect(":memory:", config=_CONFIG)
+    _opened.append(duckdb.connect(":memory:", config=_CONFIG))
+    return _opened[-1]
+
+
+def _abandon_after_fork() -> None:
+    """Keep what the parent has open from being destroyed in a forked child, even at its end."""
+    for driver in _opened:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(driver))
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_abandon_after_fork)
