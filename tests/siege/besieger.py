@@ -22,7 +22,13 @@ import duckdb
 import pandas as pd
 from sqlalchemy.exc import DBAPIError
 
-from mixpanel_data import MixpanelDataError, QueryTimeoutError, SandboxError, StorageEngine
+from mixpanel_data import (
+    DatabaseStoppedError,
+    MixpanelDataError,
+    QueryTimeoutError,
+    SandboxError,
+    StorageEngine,
+)
 from tests.siege.arena import FILES, LIMITS, MODES, Arena
 from tests.siege.calls import calls
 from tests.siege.fuzzer import Fuzzer
@@ -31,11 +37,11 @@ from tests.siege.senses import Listener, Output, Witness
 from tests.siege.vocabulary import kinds
 
 #: Statements between two looks at the whole database.
-BATCH = 1000
+BATCH = 500
 #: What of a statement the journal keeps.
 _PAGE = 1 << 16
 _MEMORY = 6 << 30
-#: Errors of DuckDB's own, after which it may refuse to work on.
+#: Errors of DuckDB's own, after some of which it refuses to work on.
 _BREAKING = (duckdb.InternalException, duckdb.FatalException)
 #: Seconds from which on a statement is worth to be named.
 _SLOW = 5.0
@@ -123,7 +129,8 @@ class Besieger:
         self._report = (folder / "report.jsonl").open("a", buffering=1)
         self._output = Output(folder / "output")
         self._listener, self._witness = Listener(), Witness()
-        self._arenas = {file: Arena(folder / file, self._listener.port, file) for file in FILES}
+        self._folder = folder
+        self._arenas: dict[str, Arena] = {}
 
     def __enter__(self) -> Besieger:
         self._output.__enter__()
@@ -144,6 +151,8 @@ class Besieger:
             mode: How it is opened.
             tell_all: Report every shot, not only those that left traces.
         """
+        if file not in self._arenas:
+            self._arenas[file] = Arena(self._folder / file, self._listener.port, file)
         waiting, arena = iter(shots), self._arenas[file]
         arena.enter()
         while batch := list(islice(waiting, BATCH)):
@@ -177,7 +186,7 @@ class Besieger:
                     outcome.traces += oracle.after_statements(storage)
                 if outcome.traces:
                     break
-            if not any(trace.startswith("internal") for trace in outcomes[-1].traces):
+            if not any(trace.startswith("stopped") for trace in outcomes[-1].traces):
                 found = oracle.after_statements(storage)
         found += oracle.after_closing()
         oracle.close()
@@ -209,11 +218,19 @@ def fire(storage: StorageEngine, shot: Shot, arena: Arena) -> Outcome:
     verdict, shown = _run(storage, shot.entry, sql, values)
     message = repr(shown)[:300] if isinstance(shown, BaseException) else ""
     traces = reveals(shown, getattr(shown, "__cause__", None))
-    if any(isinstance(error, _BREAKING) for error in _chain(shown)):
-        traces.append(f"internal: {shown}"[:300])
+    if any(isinstance(error, _BREAKING) for error in _chain(shown)) and _has_stopped(storage):
+        traces.append(f"stopped: {shown}"[:300])
     if verdict == "raw":
         traces.append(f"raw {type(shown).__name__}: {shown}"[:300])
     return Outcome(shot, verdict, traces, time.monotonic() - started, message)
+
+
+def _has_stopped(storage: StorageEngine) -> bool:
+    try:
+        storage.execute_rows("SELECT 1")
+    except DatabaseStoppedError:
+        return True
+    return False
 
 
 def _chain(error: object) -> Iterator[BaseException]:

@@ -78,7 +78,7 @@ def test_a_crash_is_charged_to_its_statement_and_the_siege_goes_on(tmp_path: Pat
 
 
 def test_a_siege_of_an_engine_without_sandbox_has_hits_at_once(tmp_path: Path) -> None:
-    shots = [Shot(*Fuzzer(seed).shot(), seed) for seed in range(120)]
+    shots = [Shot(*Fuzzer(seed).shot(), seed) for seed in range(70)]
     result = campaign.run(tmp_path, campaign.listed(shots, "honest", "writable", sandbox=False))
     kinds = {trace.split(":")[0] for hit in result.hits for trace in hit["traces"]}
     assert {"file written", "file created", "file opened"} <= kinds
@@ -87,7 +87,7 @@ def test_a_siege_of_an_engine_without_sandbox_has_hits_at_once(tmp_path: Path) -
 
 def test_a_hit_of_a_seed_is_one_again(tmp_path: Path) -> None:
     def first_hit(seed: int) -> dict[str, Any]:
-        plan = campaign.numbered(seed, seconds=60, statements=40, sandbox=False)
+        plan = campaign.numbered(seed, seconds=60, statements=25, sandbox=False)
         return campaign.run(tmp_path / f"from {seed}", plan).hits[0]
 
     hit = first_hit(0)
