@@ -39,6 +39,10 @@ fuzz: $(VENV)/ready ## Fuzz export files; EXAMPLES and SECONDS for longer
 		$(VENV)/bin/python -m tests.fuzz.harness -max_total_time=$(SECONDS) "$$(mktemp -d)" tests/fuzz/corpus; \
 	else echo "atheris is not installed: hypothesis only"; fi
 
+.PHONY: siege
+siege: $(VENV)/ready ## Attack the sandbox with SQL that nobody has read; SECONDS for longer
+	$(VENV)/bin/python -m tests.siege --seconds $(SECONDS)
+
 .PHONY: soak
 soak: $(VENV)/ready ## Mixed work on one file that must not grow; MINUTES for longer
 	$(VENV)/bin/python -m tests.soak --minutes $(MINUTES)

@@ -1,0 +1,5 @@
+refused: SELECT getenv('SECRET')
+refused: SELECT "getenv"('HOME')
+refused: FROM duckdb_settings()
+refused: FROM duckdb_logs()
+refused: FROM duckdb_temporary_files()

@@ -1,0 +1,5 @@
+refused: FROM arrow_scan(1::POINTER, 2::POINTER, 3::POINTER)
+refused: FROM arrow_scan_dumb(1::POINTER, 2::POINTER, 3::POINTER)
+refused: FROM pandas_scan(1::POINTER)
+refused: FROM python_map_function(1::POINTER)
+refused: FROM seq_scan(1)

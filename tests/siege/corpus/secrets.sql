@@ -1,0 +1,7 @@
+refused: CREATE SECRET s (TYPE http)
+refused: CREATE OR REPLACE SECRET s (TYPE s3, KEY_ID 'a', SECRET 'b')
+refused: CREATE PERSISTENT SECRET s (TYPE http)
+refused: CREATE TEMPORARY SECRET s (TYPE http)
+refused: FROM duckdb_secrets()
+refused: SELECT which_secret('s3://a', 's3')
+refused: FROM which_secret('s3://a', 's3')

@@ -1,0 +1,7 @@
+refused: WITH a AS (COPY plain TO '@db@' (USE_TMP_FILE false)) SELECT 1
+refused: WITH a AS (DELETE FROM plain RETURNING *) SELECT * FROM a
+refused: WITH a AS (WITH b AS (SELECT 1) DELETE FROM plain RETURNING *) SELECT * FROM a
+refused: WITH a AS MATERIALIZED (COPY (SELECT 1) TO '@db@.wal' (USE_TMP_FILE false)) SELECT 1
+refused: SELECT * FROM (WITH a AS (UPDATE plain SET a = '' RETURNING *) FROM a)
+refused: CREATE MACRO spy() AS TABLE WITH a AS (COPY plain TO '@db@') SELECT 1
+refused: EXPLAIN ANALYZE WITH a AS (DELETE FROM plain RETURNING *) FROM a
