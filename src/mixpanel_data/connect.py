@@ -71,6 +71,9 @@ _DAMAGED = re.compile(
     r"corrupt|checksum|Could not read enough bytes|Failed to deserialize", re.IGNORECASE
 )
 
+#: What follows an internal error: paths of this machine.
+_STACK_TRACE = re.compile(r"\s*Stack Trace:.*", re.DOTALL)
+
 #: What DuckDB says of the database without naming its file.
 _OWN_FAULT = re.compile(rf"{_STOPPED.pattern}|Corrupt database file")
 
@@ -224,7 +227,7 @@ def translated(error: duckdb.Error, path: Path | None, query: str) -> MixpanelDa
         path: The database file, None in memory, or where only a query can be to blame.
         query: The SQL that was running.
     """
-    message = str(error)
+    message = _STACK_TRACE.sub("", str(error))
     if path is not None and _STOPPED.search(message):
         return DatabaseStoppedError(path, message)
     if isinstance(error, duckdb.OutOfMemoryException):

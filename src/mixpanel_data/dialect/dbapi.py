@@ -60,16 +60,14 @@ paramstyle = "numeric_dollar"
 #: What is raised on a connection that has been closed or lost its database.
 DISCONNECTED = (ConnectionException, duckdb.FatalException)
 
-#: What comes of a statement of ours while another thread closes the database.
-_BEING_CLOSED = (ConnectionException, duckdb.InterruptException)
-
 #: As DuckDB says it of a file that is open elsewhere.
 _LOCKED = (
     'Could not set lock on file "{database}": Conflicting lock is held in process (PID {pid}), '
     "or in this one under another name of the file."
 )
 
-#: What comes of a rollback when there is nothing left to roll back: the pool would log it.
+#: What comes of a statement of ours, a rollback for instance, when the connection has gone, or
+#: another thread is closing the database. It must not hide what went wrong before.
 _GONE = (*DISCONNECTED, duckdb.InterruptException)
 
 #: Whether ``executemany()`` tells the number of rows that changed; DuckDB 1.5 cannot.
@@ -233,7 +231,7 @@ class Connection:
                 while self._registered:
                     self.driver.unregister(self._registered.pop())
         elif self.autocommit:
-            with suppress(*_BEING_CLOSED, TransactionException):  # there is none
+            with suppress(*_GONE, TransactionException):  # there is none
                 self.driver.rollback()
 
     def free(self) -> None:
@@ -241,7 +239,7 @@ class Connection:
         self._current = None
         if not self.closed:
             # DuckDB 2.0's abort() would fail the transaction after an INSERT … RETURNING.
-            with suppress(*_BEING_CLOSED, TransactionException), driver_errors():
+            with suppress(*_GONE, TransactionException), driver_errors():
                 self.driver.execute("SELECT 1").fetchall()
 
     def register(self, name: str, data: object) -> None:

@@ -214,7 +214,9 @@ class Served:
         return kind, bytes(body)
 
     def ask(self, sql: Any, parameters: Any = ()) -> list[tuple[bytes, bytes]]:
-        protocol.send(self.requests, protocol.QUERY, pickle.dumps(protocol.Request("", sql, parameters)))
+        protocol.send(
+            self.requests, protocol.QUERY, pickle.dumps(protocol.Request("", sql, parameters))
+        )
         frames = [self.receive()]
         while frames[-1][0] == protocol.ROWS:
             frames.append(self.receive())

@@ -7,3 +7,4 @@ refused: SELECT '[[1]]'::JSON::VARIANT
 refused: SELECT CAST(1 AS VARIANT)
 refused: SELECT TRY_CAST(a AS VARIANT) FROM plain
 refused: SELECT variant_extract(1::VARIANT, 'a')
+refused: SELECT reservoir_quantile(0.5, [])

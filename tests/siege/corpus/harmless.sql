@@ -84,3 +84,5 @@ error: SELECT '\u0000'
 error: \u0000
 error: (
 error: $
+error: SELECT 'é𝒳'::BIT
+error: SELECT '-178956970 years'::INTERVAL
