@@ -52,8 +52,9 @@ class StorageEngine(Loading, Querying):
         lock_timeout: Seconds to wait, asking again and again, while another process has the file
             open. By default that is an error at once.
         encryption_key: The key of a file that is encrypted. A new file gets encrypted with it,
-            everything that DuckDB writes beside it as well. It is not kept, and without it nobody
-            can read the file. Needs the extra ``encryption``; see ``docs/security.md``.
+            everything that DuckDB writes beside it as well. It is kept while the engine is open,
+            for backups and workers, and without it nobody can read the file. Needs the extra
+            ``encryption``; see ``docs/security.md``.
 
     Raises:
         ValueError: Neither path nor project id, or an id that cannot be a file's name; or
