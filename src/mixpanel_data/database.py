@@ -182,7 +182,8 @@ class Database:
         """
         self.require_open()
         if self.workers is not None:
-            raise SandboxError(f"{what}, which no worker can give", "")
+            advice = "execute_df(), execute_rows() and execute_scalar() ask a worker."
+            raise SandboxError(f"{what}, which no worker can give", "", advice)
 
     def _starting(self) -> None:
         self.require_open()

@@ -100,7 +100,7 @@ class Lease:
         self._database = database
         self._read_only = read_only
         self._file: _OpenFile | None = None
-        key = _key_of(database)
+        key = key_of(database)
         self._require_not_inherited(key)
         if key is not None:
             self._enter(key)
@@ -112,7 +112,7 @@ class Lease:
             FileLockedError: As above.
             StorageForkedError: As above.
         """
-        key = _key_of(self._database)
+        key = key_of(self._database)
         if key is None or (self._file is not None and self._file.key == key):
             return None
         self.release()
@@ -181,17 +181,17 @@ def descriptor_of(path: Path) -> int:
         path: A file that has a lease.
     """
     with _lock:
-        return _files[_key_of(str(path)) or ""].open()
+        return _files[key_of(str(path)) or ""].open()
 
 
 def is_open(path: Path) -> bool:
     """Tell whether a file is open here as a database, by whatever name, or is the log of one."""
-    key = _key_of(str(path))
+    key = key_of(str(path))
     if key is None:
         return False
     with _lock:
         ours = [file for file in _files.values() if file.users]
-    return any(key in (file.key, _key_of(f"{file.path}.wal")) for file in ours) or any(
+    return any(key in (file.key, key_of(f"{file.path}.wal")) for file in ours) or any(
         other == key and _is_database(fd) for fd, other in _descriptors()
     )
 
@@ -210,7 +210,7 @@ def require_no_database(path: Path) -> None:
         )
 
 
-def _key_of(database: str) -> Key | None:
+def key_of(database: str) -> Key | None:
     """Return what a database is known by, None when there is no such file yet."""
     if database.startswith(_MEMORY):
         return database

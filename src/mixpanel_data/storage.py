@@ -340,6 +340,8 @@ class StorageEngine(Loading, Querying):
 def _sandbox(wanted: bool | Sandbox) -> Sandbox | None:
     if isinstance(wanted, Sandbox):
         return wanted
+    if not isinstance(wanted, bool):
+        raise TypeError(f"sandbox is {wanted!r}. Use True, False or Sandbox(...).")
     return Sandbox() if wanted else None
 
 

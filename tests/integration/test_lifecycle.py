@@ -45,6 +45,7 @@ WRITING: dict[str, Callable[[StorageEngine, Any], object]] = {
     "load_profiles_export": lambda s, data: s.load_profiles_export(
         "new", EXAMPLES / "profiles.jsonl", PROFILES
     ),
+    "create_table_as": lambda s, data: s.create_table_as("new", "SELECT 1 AS a"),
     "drop_table": lambda s, data: s.drop_table("jan"),
 }
 ASKING: dict[str, Callable[[StorageEngine], object]] = {
@@ -61,6 +62,7 @@ ASKING: dict[str, Callable[[StorageEngine], object]] = {
     "session": lambda s: s.session(),
     "model": lambda s: s.model("jan"),
     "schema_revision": lambda s: s.schema_revision,
+    "explain": lambda s: s.explain("SELECT 1"),
     "backup": lambda s: s.backup(Path(tempfile.mkdtemp()) / "copy.db"),
 }
 CONSTRUCTORS = {"ephemeral", "memory", "open_existing"}

@@ -81,9 +81,56 @@ def test_a_limit_has_to_allow_something(name: str) -> None:
         Sandbox(**limit)
 
 
-def test_names_of_functions_are_a_list() -> None:
-    with pytest.raises(ValueError, match="list of names"):
-        Sandbox(functions="lower")
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"timeout": 0},
+        {"timeout": -1},
+        {"timeout": float("nan")},
+        {"threads": 0},
+        {"max_workers": 0},
+        {"memory_limit": "lots"},
+        {"memory_limit": "-1"},
+        {"max_temp_size": ""},
+    ],
+)
+def test_a_limit_that_is_none_is_refused_at_once(limits: dict[str, Any]) -> None:
+    ((name, _),) = limits.items()
+    with pytest.raises(ValueError, match=name):
+        Sandbox(**limits)
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"timeout": "10"},
+        {"timeout": True},
+        {"max_rows": "10"},
+        {"max_rows": 1.5},
+        {"threads": None},
+        {"memory_limit": 500},
+        {"worker": "yes"},
+        {"functions": "lower"},
+        {"functions": [1]},
+        {"functions": None},
+    ],
+)
+def test_a_limit_of_another_type_is_refused_at_once(limits: dict[str, Any]) -> None:
+    ((name, _),) = limits.items()
+    with pytest.raises(TypeError, match=name):
+        Sandbox(**limits)
+
+
+@pytest.mark.parametrize("wanted", [None, {}, {"timeout": 1}, "off", [True], 1, Sandbox])
+def test_what_is_no_sandbox_is_never_taken_for_none(wanted: Any, path: Path) -> None:
+    advice = r"Use True, False or Sandbox\(...\)"
+    with pytest.raises(TypeError, match=advice):
+        StorageEngine(path, sandbox=wanted)
+    with pytest.raises(TypeError, match=advice):
+        StorageEngine.memory(sandbox=wanted)
+    with pytest.raises(TypeError, match=advice):
+        StorageEngine.ephemeral(sandbox=wanted)
+    assert not path.exists()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")

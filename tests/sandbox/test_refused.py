@@ -477,3 +477,21 @@ def test_what_is_refused_is_refused_in_parameters_of_tables_too(storage: Storage
     for sql in ("FROM query($1)", "FROM query_table($1)", "FROM read_text($1)"):
         with pytest.raises(SandboxError):
             storage.execute_rows(sql, ["events"])
+
+
+@pytest.mark.parametrize(
+    ("sql", "advice"),
+    [
+        ("SELECT coutn(*) FROM events", "Did you mean count"),
+        ("FROM evnts", "Did you mean events?"),
+        ("EXPLAIN SELECT 1", r"has explain\(\)"),
+        ("SELECT json_structure(properties) FROM events", r"json_keys\(\)"),
+        ("SELECT from_json(properties, '{}') FROM events", "CAST"),
+        ("CREATE TABLE a AS SELECT 1", r"create_table_as\(\)"),
+        ("FROM pragma_table_info('events')", "DESCRIBE"),
+        ("SELECT nextval('numbers')", "what is in the tables"),
+    ],
+)
+def test_a_refusal_says_what_to_do_instead(sql: str, advice: str, storage: StorageEngine) -> None:
+    with pytest.raises(SandboxError, match=advice):
+        storage.execute_rows(sql)

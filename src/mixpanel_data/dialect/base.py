@@ -226,7 +226,8 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
 
         duckdb-engine's ``register(:name, :data)`` is no SQL, but makes data readable by a name.
         """
-        if _REGISTER.fullmatch(statement):
+        is_guarded = cursor.connection.statement_guard is not None
+        if _REGISTER.fullmatch(statement) and not is_guarded:
             cursor.connection.register(*parameters)
         elif context is not None and context.execution_options.get(RELATION_OPTION):
             cursor.relate(statement, parameters)

@@ -306,7 +306,6 @@ class Connection:
             return sql
         self._require_open()
         with driver_errors():
-            sql.encode()
             return self.statement_guard.starting(sql)
 
     def _working(self) -> AbstractContextManager[None]:

@@ -113,12 +113,18 @@ class DiskFullError(DatabaseFileError):
 class DatabaseMovedError(DatabaseFileError):
     """The file was removed, renamed or replaced while it was open."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, by_a_worker: bool = False) -> None:
+        if by_a_worker:
+            advice = "A new worker would read another one. Close this engine and open it again."
+        else:
+            advice = (
+                "Nothing was written, for it would be lost. Read through this engine what you "
+                "still need, then close it and open the right file."
+            )
         super().__init__(
             path,
             "no longer the file that was opened: somebody has removed, renamed or replaced it. "
-            "Nothing was written, for it would be lost. Read through this engine what you still "
-            "need, then close it and open the right file.",
+            + advice,
         )
 
 

@@ -79,16 +79,15 @@ class SandboxError(QueryError):
 
     Attributes:
         refused: What is not allowed.
+        advice: What to do instead.
     """
 
-    def __init__(self, refused: str, query: str) -> None:
-        super().__init__(
-            f"The sandbox refuses {refused}. Nothing was run. "
-            "Use an engine without sandbox for SQL that you trust.",
-            query,
-        )
+    def __init__(self, refused: str, query: str, advice: str = "") -> None:
+        advice = advice or "SQL here only asks for what is in the tables of the database."
+        super().__init__(f"The sandbox refuses {refused}. Nothing was run. {advice}", query)
         self.refused = refused
-        self.details["refused"] = refused
+        self.advice = advice
+        self.details.update(refused=refused, advice=advice)
 
 
 class WorkerCrashedError(QueryError):

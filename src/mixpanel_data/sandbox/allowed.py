@@ -329,6 +329,29 @@ REFUSED_TABLE_FUNCTIONS = {
     "is for tests of DuckDB": "test_all_types test_vector_types",
 }
 
+_STRUCT = "Use a cast: CAST(document AS STRUCT(name VARCHAR, size INT))."
+_KEYS = "Use json_keys() or json_each()."
+_PLAN = "The owner of the engine has explain() for that."
+_TABLES = "DESCRIBE a table, or SHOW TABLES."
+
+#: What to do instead of what is refused, by the name of a function or the kind of a statement.
+INSTEAD = {
+    **dict.fromkeys(("json_transform", "json_transform_strict"), _STRUCT),
+    **dict.fromkeys(("from_json", "from_json_strict"), _STRUCT),
+    **dict.fromkeys(("json_structure", "json_group_structure"), _KEYS),
+    **dict.fromkeys(("json_contains", "json_merge_patch"), _KEYS),
+    **dict.fromkeys(("histogram", "histogram_values"), "Use it as an aggregate: histogram(x)."),
+    **dict.fromkeys(("pragma_table_info", "pragma_show"), _TABLES),
+    **dict.fromkeys(("PRAGMA", "CALL"), _TABLES),
+    "EXPLAIN": _PLAN,
+    "MULTI": "PIVOT needs its values: ON event_name IN ('a', 'b').",
+    "CREATE": "The owner of the engine has create_table_as() to keep a result.",
+    "reservoir_quantile": "Use approx_quantile() or quantile_cont().",
+}
+
+#: The names of all functions that were looked at and are refused.
+REFUSED_NAMES = _names(*REFUSED_FUNCTIONS.values(), *REFUSED_TABLE_FUNCTIONS.values())
+
 #: Words that are columns in the tree, and functions where there is no such column.
 VALUE_FUNCTIONS = {
     "current_time": "get_current_time",

@@ -27,6 +27,10 @@ _RELATIONS = """
     UNION ALL
     SELECT database_name, schema_name, table_name, sql, false FROM system.main.duckdb_tables()
 """
+_OWN_TABLES = """
+    SELECT view_name FROM system.main.duckdb_views() WHERE NOT internal
+    UNION ALL SELECT table_name FROM system.main.duckdb_tables() WHERE NOT internal
+"""
 _DEFAULTS = """
     SELECT database_name, schema_name, table_name, column_default
     FROM system.main.duckdb_columns() WHERE column_default IS NOT NULL
@@ -112,6 +116,12 @@ class Catalog:
             if relation.catalog in self._databases:
                 known[relation.name].append(relation)
         return {name: _meant(name, known[name.name], schema) for name in names}
+
+    def own_tables(self) -> list[str]:
+        """Return the names of the tables and views that are not DuckDB's."""
+        with closing(self._root.cursor()) as cursor:
+            rows = cursor.execute(_OWN_TABLES).fetchall()
+        return [name for (name,) in rows]
 
     def defaults(self, table: Relation) -> list[str]:
         """Return the expressions of the columns of a table."""

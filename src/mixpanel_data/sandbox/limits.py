@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
+
+#: How DuckDB writes sizes.
+_SIZE = re.compile(r"\s*\d+(\.\d+)?\s*(%|([kmgt]i?)?b(ytes?)?)\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,8 @@ class Sandbox:
             the whole memory.
 
     Raises:
-        ValueError: A limit for results, texts or workers is below 1.
+        TypeError: A limit is of another type.
+        ValueError: A limit is not above 0.
 
     Example:
         >>> from mixpanel_data import QueryTimeoutError, StorageEngine
@@ -54,11 +59,18 @@ class Sandbox:
     max_workers: int = 2
 
     def __post_init__(self) -> None:
-        for name in ("max_rows", "max_bytes", "max_sql_bytes", "max_workers"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}. Use 1 or more.")
-        if isinstance(self.functions, str):
-            raise ValueError("functions is one text. Use a list of names.")
+        for name in ("threads", "max_rows", "max_bytes", "max_sql_bytes", "max_workers"):
+            _require(name, getattr(self, name), int, "a whole number above 0", lambda n: n >= 1)
+        for name in ("memory_limit", "max_temp_size"):
+            _require(name, getattr(self, name), str, "a size such as '500MB'", _SIZE.fullmatch)
+        if self.timeout is not None:
+            seconds = "seconds above 0, or None for no limit"
+            _require("timeout", self.timeout, (int, float), seconds, lambda n: n > 0)
+        if not isinstance(self.worker, bool):
+            raise TypeError(f"worker is {self.worker!r}. Use True or False.")
+        is_list = isinstance(self.functions, Collection) and not isinstance(self.functions, str)
+        if not is_list or not all(isinstance(name, str) for name in self.functions):
+            raise TypeError(f"functions is {self.functions!r}. Use a list of names.")
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -77,3 +89,16 @@ class Sandbox:
             "arrow_lossless_conversion": True,
             "lock_configuration": True,
         }
+
+
+def _require(
+    name: str,
+    value: object,
+    kind: type | tuple[type, ...],
+    wanted: str,
+    is_fit: Callable[[Any], object],
+) -> None:
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise TypeError(f"{name} is {value!r}. Use {wanted}.")
+    if not is_fit(value):
+        raise ValueError(f"{name} is {value!r}. Use {wanted}.")

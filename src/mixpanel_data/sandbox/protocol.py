@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mixpanel_data.open_files import Key
 from mixpanel_data.sandbox.limits import Sandbox
 
 OPEN, READY, QUERY, ROWS, END, FAILED = b"O", b"y", b"Q", b"R", b"E", b"F"
@@ -45,6 +46,7 @@ class Opening:
 
     Attributes:
         path: The database file.
+        file: What it is known by, as the engine has it open.
         config: DuckDB's settings, those of the sandbox included.
         key: The key of a file that is encrypted.
         memory: How many bytes a statement may take.
@@ -52,6 +54,7 @@ class Opening:
     """
 
     path: Path
+    file: Key | None
     config: dict[str, Any]
     key: str | None = field(repr=False)
     memory: int

@@ -28,6 +28,7 @@ from mixpanel_data.sandbox.tree import (
     RefusedError,
     TableName,
     Walk,
+    did_you_mean,
     fold,
     parse,
 )
@@ -59,7 +60,7 @@ class Rules:
             self._judge(_tree_of(sql))
         except RefusedError as error:
             text = sql.encode(errors="replace").decode()
-            raise SandboxError(error.what, text) from error
+            raise SandboxError(error.what, text, error.advice) from error
 
     def _judge(self, tree: Node) -> None:
         """Judge a statement and whatever is behind the names in it."""
@@ -80,7 +81,8 @@ class Rules:
             return
         for name, relations in self._catalog.relations(tables, schema).items():
             if not relations:
-                raise RefusedError(f"{name}, which is no table of the database")
+                advice = did_you_mean(name.name, self._catalog.own_tables())
+                raise RefusedError(f"{name}, which is no table of the database", advice)
             for relation in relations:
                 for sql in self._queries_of(relation):
                     yield _tree_within(sql, relation), relation.schema
@@ -143,7 +145,8 @@ def _tree_of(sql: str) -> Node:
     """Return the tree of a statement of the user."""
     trees = parse(sql)
     if isinstance(trees, str):
-        raise RefusedError(f"{_kind_of(sql)} statements")
+        kind = _kind_of(sql)
+        raise RefusedError(f"{kind} statements", allowed.INSTEAD.get(kind, ""))
     if len(trees) != 1:
         raise RefusedError("anything but one statement at a time")
     return trees[0]
@@ -160,7 +163,9 @@ def _kind_of(sql: str) -> str:
             kinds = [statement.type.name for statement in connection.extract_statements(sql)]
         except ValueError:  # the client has no name for some statements
             kinds = ["such"]
-    if len(kinds) != 1:
+    if not kinds:
+        raise RefusedError("a text without a statement")
+    if len(kinds) > 1:
         raise RefusedError("anything but one statement at a time")
     return "such" if kinds[0] == "SELECT" else kinds[0]
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 import orjson
@@ -24,11 +25,13 @@ class RefusedError(Exception):
 
     Attributes:
         what: What it is.
+        advice: What to do instead, ``""`` where nothing comes to mind.
     """
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, advice: str = "") -> None:
         super().__init__(what)
         self.what = what
+        self.advice = advice
 
 
 class TableName(NamedTuple):
@@ -169,15 +172,30 @@ class Walk:
             raise RefusedError(f"SHOW {name.name}")
 
     def _note_function(self, node: Node, listed: frozenset[str], found: Found) -> None:
+        if "function_name" not in node:  # in DuckDB 1.5 a cast: FROM date(1)
+            raise RefusedError(f"{_kind(node) or 'an expression'} as a table")
         name = fold(node["function_name"])
         if name not in listed and name not in self._own:
-            raise RefusedError(f"the function {name}()")
+            raise RefusedError(f"the function {name}()", _advice(name, listed))
         if name in allowed.NAMED and name not in self._own:
             position, names = allowed.NAMED[name]
             argument = _text_argument(node, position)
             if argument is None or fold(argument) not in names:
                 raise RefusedError(f"the function {name}() of {argument or 'an expression'}")
         found.functions.add(name)
+
+
+def _advice(function: str, listed: frozenset[str]) -> str:
+    """Return what to call instead of a function that is on no list."""
+    if function in allowed.REFUSED_NAMES:
+        return allowed.INSTEAD.get(function, "")
+    return did_you_mean(function, listed)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return advice for a name that may be a slip of the pen, ``""`` where it is like no other."""
+    alike = get_close_matches(name, known, n=3)
+    return f"Did you mean {' or '.join(alike)}?" if alike else ""
 
 
 def _kind(node: Node) -> str | None:

@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from mixpanel_data.dialect.errors import driver_errors
 from mixpanel_data.exceptions import MixpanelDataError, ResultTooLargeError, SandboxError
+from mixpanel_data.open_files import key_of
 from mixpanel_data.opening import Root, open_database
 from mixpanel_data.sandbox import protocol
 from mixpanel_data.sandbox.capped import capped, stream
@@ -79,6 +80,10 @@ def serve(
         except MixpanelDataError as error:
             protocol.send(answers, protocol.FAILED, _json({"opening": error.message}))
             return
+        if key_of(str(opening.path)) != opening.file:
+            root.close()
+            protocol.send(answers, protocol.FAILED, _json({"opening": "It is another file."}))
+            return
         memory, sandbox = opening.memory, opening.sandbox
         del opening, body  # which had the key
         judge = rules(root, sandbox)
@@ -132,7 +137,7 @@ def _answer(
             with closing(root.cursor()) as cursor:
                 yield from _run(cursor, request, sandbox)
     except SandboxError as error:
-        yield protocol.FAILED, _json({"refused": error.refused})
+        yield protocol.FAILED, _json({"refused": error.refused, "advice": error.advice})
     except ResultTooLargeError as error:
         yield protocol.FAILED, _json({"too_large": error.unit})
     except duckdb.Error as error:

@@ -17,12 +17,14 @@ import duckdb
 from mixpanel_data.ephemeral import EphemeralFolder, making
 from mixpanel_data.exceptions import (
     DatabaseFileError,
+    DatabaseMovedError,
     QueryTimeoutError,
     ResultTooLargeError,
     SandboxError,
     StorageClosedError,
     WorkerCrashedError,
 )
+from mixpanel_data.open_files import key_of
 from mixpanel_data.sandbox.limits import Sandbox
 from mixpanel_data.sandbox.parameters import pickled
 from mixpanel_data.sandbox.process import Failure, Process
@@ -71,7 +73,7 @@ class Workers:
     work, statements wait for their turn.
 
     Args:
-        path: The database file.
+        path: The database file, which is open.
         config: DuckDB's settings, those of the sandbox included.
         key: The key of a file that is encrypted. It is kept, because new workers need it.
         sandbox: The limits.
@@ -88,6 +90,7 @@ class Workers:
     ) -> None:
         self._pid = os.getpid()
         self._path = path.absolute()
+        self._file = key_of(str(path))
         # What comes first is ours, because the others forbid further ones.
         self._config = {"temp_directory": ""} | config
         self._config["memory_limit"] = f"{int(memory * _SHARE) // 1000}KB"
@@ -112,6 +115,7 @@ class Workers:
             QueryTimeoutError: The time was up, and the worker was killed.
             ResultTooLargeError: There are more rows, or bytes, than a result may have.
             WorkerCrashedError: The worker died.
+            DatabaseMovedError: A new worker would open another file.
             DatabaseFileError: A new worker cannot open the file.
             StorageClosedError: The engine was closed, before or meanwhile.
         """
@@ -177,7 +181,9 @@ class Workers:
         folder = self._folder.path / str(next(self._numbers))
         key = None if self._key is None else _text_of(self._key)
         config = self._config | {"temp_directory": str(folder)}
-        return Process(Opening(self._path, config, key, self._memory, self._sandbox), folder)
+        return Process(
+            Opening(self._path, self._file, config, key, self._memory, self._sandbox), folder
+        )
 
     def _require_open(self) -> None:
         if self._closed:
@@ -187,10 +193,12 @@ class Workers:
         """Return the error for what a worker says, of a class that we know."""
         said = {name: str(value) for name, value in failure.items()}
         if "refused" in said:
-            return SandboxError(said["refused"], sql)
+            return SandboxError(said["refused"], sql, said.get("advice", ""))
         if (unit := said.get("too_large")) in ("rows", "bytes"):
             return ResultTooLargeError(getattr(self._sandbox, f"max_{unit}"), unit, sql)
         if "opening" in said:
+            if key_of(str(self._path)) != self._file:
+                return DatabaseMovedError(self._path, by_a_worker=True)
             return DatabaseFileError(self._path, f"a worker cannot open it. {said['opening']}")
         kind = _DRIVER_ERRORS.get(said.get("driver", ""), duckdb.Error)
         return kind(said.get("message", ""))

@@ -199,7 +199,7 @@ def test_a_worker_that_cannot_open_the_file_says_why(opened: Opener, tmp_path: P
     StorageEngine(path).close()
     storage = opened(path)
     path.rename(tmp_path / "elsewhere.db")
-    with pytest.raises(DatabaseFileError, match="a worker cannot open it") as caught:
+    with pytest.raises(DatabaseFileError, match="A new worker would read another") as caught:
         storage.execute_scalar("SELECT 1")
     assert caught.value.path == path
     assert workers_of() == []

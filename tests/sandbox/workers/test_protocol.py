@@ -17,6 +17,7 @@ import pyarrow as pa
 import pytest
 
 from mixpanel_data import Sandbox, WorkerCrashedError
+from mixpanel_data.open_files import key_of
 from mixpanel_data.sandbox import process, protocol, received, worker
 from mixpanel_data.sandbox.rules import Rules
 from tests.sandbox.workers.conftest import Opener
@@ -233,7 +234,7 @@ class Served:
 def opening(path: Path, **limits: Any) -> protocol.Opening:
     sandbox = Sandbox(worker=True, **limits)
     config = {"arrow_lossless_conversion": True, **sandbox.settings}
-    return protocol.Opening(path, config, None, 1_000_000_000, sandbox)
+    return protocol.Opening(path, key_of(str(path)), config, None, 1_000_000_000, sandbox)
 
 
 @pytest.fixture
