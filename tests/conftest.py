@@ -21,6 +21,14 @@ EVENTS = TableMetadata("events", FETCHED_AT, from_date="2025-01-01", to_date="20
 PROFILES = TableMetadata("profiles", FETCHED_AT)
 
 
+def pytest_configure() -> None:
+    """Let hypothesis measure no time: machines are shared."""
+    from hypothesis import settings  # not for the processes that import this module
+
+    settings.register_profile("without deadlines", deadline=None)
+    settings.load_profile("without deadlines")
+
+
 def make_event(number: int = 0, **fields: Any) -> Record:
     """Return a valid event; the same number gives the same event."""
     return {
