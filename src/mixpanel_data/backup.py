@@ -110,6 +110,8 @@ def _require_free(target: Path, overwrite: bool) -> None:
         )
     if exists(target) and not overwrite:
         raise DatabaseExistsError(target)
+    if exists(target) and not target.is_file():
+        raise DatabaseFileError(target, "no file. Nothing was written. Choose another path.")
 
 
 @contextmanager

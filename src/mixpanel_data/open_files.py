@@ -16,6 +16,7 @@ as long as the database. It keeps other processes of this library out, and nobod
 from __future__ import annotations
 
 import os
+import re
 import stat
 import threading
 import time
@@ -36,6 +37,9 @@ _MEMORY = ":memory:"
 
 #: What DuckDB writes into a database file, an encrypted one too, and where.
 _MAGIC, _MAGIC_AT = b"DUCK", 8
+
+#: What DuckDB allows before the path of a file.
+_PREFIX = re.compile(r"duckdb:|file:(//localhost(?=/)|//(?=/))?", re.IGNORECASE)
 
 #: The descriptors of this process, on Linux.
 _DESCRIPTORS = Path("/proc/self/fd")
@@ -221,6 +225,16 @@ def key_of(database: str) -> Key | None:
     return (about.st_dev, about.st_ino) if stat.S_ISREG(about.st_mode) else None
 
 
+def plain_path(database: str) -> str:
+    """Return a database's name without what DuckDB allows before a path: ``duckdb:``, ``file:``.
+
+    DuckDB would take the same file by such a name for another database, and open it twice.
+    """
+    while (found := _PREFIX.match(database)) is not None:
+        database = database[found.end() :]
+    return database
+
+
 def _sweep() -> None:
     """Forget the files without leases, but for those whose lock would fall with our descriptor."""
     for file in [file for file in _files.values() if not file.users]:
@@ -273,17 +287,28 @@ def _after_fork() -> None:
     global _lock, _pid
     _lock = threading.RLock()
     parent, _pid = _pid, os.getpid()
+    ours: set[Key | None] = set()
     for file in _files.values():
         if file.users:
+            ours.update({file.key, key_of(f"{file.path}.wal")})
             _inherited.update({file.key: parent, file.path: parent})
         if file.descriptor is not None:
             os.close(file.descriptor)
     _files.clear()
-    for fd, key in _descriptors():  # what was opened with DuckDB alone
-        if _is_database(fd):
+    for fd, key in list(_descriptors()):
+        if _is_database(fd):  # also what was opened with DuckDB alone
             _inherited.setdefault(key, parent)
             with suppress(OSError):
                 _inherited.setdefault(_path_of(fd), parent)
+        if key in ours:
+            _shut(fd)
+
+
+def _shut(fd: int) -> None:
+    """Let a descriptor lead nowhere: a connection of DuckDB that was kept could write with it."""
+    nowhere = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nowhere, fd, inheritable=False)
+    os.close(nowhere)
 
 
 in_forked_children(_after_fork)

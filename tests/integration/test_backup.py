@@ -232,6 +232,16 @@ def test_a_copy_that_is_there_is_kept_unless_told_otherwise(
     assert len(content_of(copy)) == 3
 
 
+def test_what_is_no_file_is_never_overwritten(file: StorageEngine, copy: Path) -> None:
+    os.mkfifo(copy)
+    folder = copy.with_name("folder")
+    folder.mkdir()
+    for target in (copy, folder):
+        with pytest.raises(DatabaseFileError, match="no file"):
+            file.backup(target, overwrite=True)
+    assert stat.S_ISFIFO(copy.stat().st_mode)
+
+
 def test_an_open_database_is_never_overwritten(file: StorageEngine, path: Path, copy: Path) -> None:
     link = path.with_name("link.db")
     link.hardlink_to(path)

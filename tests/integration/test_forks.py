@@ -63,12 +63,14 @@ with StorageEngine(path) as storage:
         lambda: migrate.status(path),
         lambda: migrate.upgrade(path, backup=True),
         lambda: create_engine(f"duckdb+mixpanel:///{path}").connect(),
+        lambda: create_engine(f"duckdb+mixpanel:///file:{path}").connect(),
+        lambda: create_engine(f"duckdb+mixpanel:///duckdb:{path}").connect(),
         lambda: storage.backup(folder / "copy.db"),
         lambda: storage.execute_rows("SELECT 1"),
     )
     say(storage.append_events_table("events", make_events(1, start=3), EVENTS))
 """
-    refused = ["StorageForkedError PARENT"] * 11
+    refused = ["StorageForkedError PARENT"] * 13
     assert run("from sqlalchemy import create_engine\n" + script, path) == [*refused, "1"]
     with StorageEngine(path) as storage:
         assert storage.execute_scalar("SELECT count(*) FROM events") == 4
@@ -112,6 +114,28 @@ with StorageEngine(folder / "other.db"):
     )
 """
     assert run(script, path) == ["3", "[]", "[]", "[]"]
+
+
+def test_a_connection_of_duckdb_that_a_child_has_kept_cannot_write(path: Path) -> None:
+    script = """
+with StorageEngine(path) as storage:
+    kept = storage.connection
+
+    def write():
+        kept.execute("CREATE TABLE planted AS SELECT range AS a FROM range(100000)")
+        kept.execute("CHECKPOINT")
+        return "written"
+
+    in_child(write)
+    say(storage.table_exists("planted"))
+    say(storage.append_events_table("events", make_events(1, start=3), EVENTS))
+"""
+    first, *others = run(script, path)
+    assert first.split()[0] != "written"
+    assert others == ["False", "1"]
+    with StorageEngine(path) as storage:
+        assert storage.execute_scalar("SELECT count(*) FROM events") == 4
+        assert not storage.table_exists("planted")
 
 
 def test_a_new_file_in_the_place_of_the_old_one_is_refused(path: Path) -> None:

@@ -128,6 +128,13 @@ CALLS: dict[str, Callable[[StorageEngine, Any], Any]] = {
     "StorageEngine(migrate)": lambda storage, name: StorageEngine(name, migrate=True),
     "open_existing": lambda storage, name: StorageEngine.open_existing(name),
     "create_engine": lambda storage, name: create_engine(url_of(name)),
+    "create_engine(file:)": lambda storage, name: create_engine(f"duckdb+mixpanel:///file:{name}"),
+    "create_engine(file:///)": lambda storage, name: create_engine(
+        f"duckdb+mixpanel:///file://{Path(name).absolute()}"
+    ),
+    "create_engine(duckdb:)": lambda storage, name: create_engine(
+        f"duckdb+mixpanel:///duckdb:{name}"
+    ),
     "create_engine(NullPool)": lambda storage, name: create_engine(
         url_of(name), poolclass=NullPool
     ),
@@ -256,6 +263,19 @@ def test_a_hard_link_of_what_duckdb_alone_has_open_is_refused(path: Path) -> Non
         with pytest.raises(DatabaseLockedError, match="by another name"):
             StorageEngine(link)
     StorageEngine(link).close()
+
+
+@pytest.mark.parametrize("prefix", ["file:", "file://", "FILE:", "duckdb:", "duckdb:file:"])
+def test_a_prefix_of_duckdb_does_not_make_it_another_file(
+    prefix: str, storage: StorageEngine, path: Path, linked: Path
+) -> None:
+    engine = create_engine(f"duckdb+mixpanel:///{prefix}{path}")
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE beside AS SELECT 1 AS a"))
+    engine.dispose()
+    assert storage.execute_scalar("SELECT a FROM beside") == 1
+    with pytest.raises(OperationalError, match="Could not set lock"):
+        create_engine(f"duckdb+mixpanel:///{prefix}{linked}").connect()
 
 
 def test_a_renamed_file_is_still_the_one_that_is_open(storage: StorageEngine, path: Path) -> None:

@@ -197,3 +197,18 @@ def test_a_macro_named_like_what_sqlalchemy_asks_first_does_no_harm(path: Path) 
         assert connected.scalar(text("SELECT 42")) == 42
     assert engine.dialect.default_schema_name == "main"
     engine.dispose()
+
+
+@pytest.mark.parametrize("kind", ["list", "dict", "deep"])
+def test_a_parameter_without_a_bottom_is_an_error(kind: str, engine: Engine) -> None:
+    endless: list[Any] = []
+    endless.append(endless)
+    looped: dict[str, Any] = {}
+    looped["a"] = looped
+    deep: list[Any] = [1]
+    for _ in range(5000):
+        deep = [deep]
+    value = {"list": endless, "dict": looped, "deep": deep}[kind]
+    with engine.connect() as connection, pytest.raises(DBAPIError) as caught:
+        connection.exec_driver_sql("SELECT ?", (value,))
+    assert "60 levels" in str(caught.value.orig)  # SQLAlchemy's own text would have the value

@@ -20,6 +20,9 @@ Row = tuple[Any, ...]
 Parameters = Sequence[Any] | dict[str, Any]
 _T = TypeVar("_T")
 
+#: How deep lists and dicts of a parameter may be nested.
+_DEEPEST = 60
+
 #: Rows that are fetched at a time to be kept: what came before an error is not lost with it.
 _CHUNK = 2048
 
@@ -84,6 +87,7 @@ class Cursor:
     def execute(self, statement: str, parameters: Parameters = ()) -> None:
         """Run a statement, with a sequence for ``?`` or ``$1`` or a dict for ``$name``."""
         sql = self._begin(statement)
+        _require_shallow(parameters)
         self.connection.run(self, lambda: self._execute(sql, parameters))
 
     def executemany(self, statement: str, parameters: Sequence[Parameters]) -> None:
@@ -109,6 +113,7 @@ class Cursor:
                 self.relation = self._read(result.relation)
             return
         sql = self._begin(statement)
+        _require_shallow(parameters)
         driver = self.connection.driver
         bound = parameters or None
         relation = self.connection.run(self, lambda: driver.sql(sql, params=bound))
@@ -270,6 +275,25 @@ class Cursor:
     def _raise_kept_error(self) -> None:
         if self._error is not None:
             raise self._error
+
+
+def _require_shallow(parameters: Parameters) -> None:
+    """Refuse values nested so deep, or within themselves, that DuckDB's client would crash.
+
+    Raises:
+        InvalidInputException: One of them is.
+    """
+    level = list(parameters.values() if isinstance(parameters, dict) else parameters)
+    for _ in range(_DEEPEST):
+        nested = {id(value): value for value in level if isinstance(value, (list, tuple, dict))}
+        if not nested:
+            return
+        level = [
+            item
+            for value in nested.values()
+            for item in (value.values() if isinstance(value, dict) else value)
+        ]
+    raise duckdb.InvalidInputException(f"A parameter is nested more than {_DEEPEST} levels deep.")
 
 
 def _has_rows(driver: DuckDBPyConnection, statement: str) -> bool:

@@ -34,7 +34,7 @@ from mixpanel_data.dialect.cursor import Cursor, Parameters, Result
 from mixpanel_data.dialect.errors import driver_errors
 from mixpanel_data.file_locks import FileLockedError
 from mixpanel_data.forks import in_forked_children, keep_from_destruction
-from mixpanel_data.open_files import Lease
+from mixpanel_data.open_files import Lease, plain_path
 from mixpanel_data.weak_registry import WeakRegistry
 
 __all__ = [
@@ -91,10 +91,12 @@ def connect(database: str = ":memory:", **options: Any) -> Connection:
         IOException: Another process has the file open, or this one by another name.
         StorageForkedError: The parent of this process had it open.
     """
+    database = plain_path(str(database))
     try:
-        lease = Lease(str(database), read_only=bool(options.get("read_only")))
+        lease = Lease(database, read_only=bool(options.get("read_only")))
         try:
-            driver = duckdb.connect(database, **options)
+            with driver_errors():
+                driver = duckdb.connect(database, **options)
             lease.confirm()
         except BaseException:
             lease.release()

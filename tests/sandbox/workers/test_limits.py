@@ -214,7 +214,7 @@ def test_a_result_has_no_more_rows_than_allowed(opened: Opener) -> None:
         with pytest.raises(ResultTooLargeError, match="more than 10,000 rows") as caught:
             storage.execute_rows(sql)
         assert caught.value.limit == 10_000
-        assert caught.value.details == {"query": sql, "limit": 10_000}
+        assert caught.value.details == {"query": sql, "limit": 10_000, "unit": "rows"}
 
 
 def test_a_result_has_no_more_bytes_than_allowed(opened: Opener) -> None:
