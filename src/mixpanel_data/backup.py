@@ -213,7 +213,7 @@ def _copy_tables(connection: Connection, copy: Path) -> None:
     connection = connection.execution_options(isolation_level="AUTOCOMMIT")
     source = connection.scalar(text("SELECT current_database()"))
     name = f"backup_{uuid4().hex}"
-    connection.exec_driver_sql(f"ATTACH '{str(copy).replace(chr(39), 2 * chr(39))}' AS {name}")
+    connection.exec_driver_sql(f"ATTACH {opening.quoted(str(copy))} AS {name}")
     try:
         connection.exec_driver_sql(_FROM_MEMORY.format(source=quote(source), target=name))
     finally:

@@ -69,7 +69,7 @@ class Root:
             return None
         with self._driver.cursor() as cursor:
             found = cursor.execute(_NAME, [self._file]).fetchone()
-        return None if found is None else "USE " + _quoted(found[0], '"')
+        return None if found is None else "USE " + quoted(found[0], '"')
 
     def connect(self) -> Connection:
         """Return a new connection of the dialect, for SQLAlchemy."""
@@ -208,13 +208,13 @@ def _attach(path: Path, read_only: bool, config: Mapping[str, Any], key: Secret)
         name = " AS memory_db" if path.name.lower().split(".")[0] == "memory" else ""
         mode = ", READ_ONLY" if read_only else ""
         driver.execute(
-            f"ATTACH {_quoted(file)}{name} (ENCRYPTION_KEY $key{mode})", {"key": key.escaped()}
+            f"ATTACH {quoted(file)}{name} (ENCRYPTION_KEY $key{mode})", {"key": key.escaped()}
         )
         root = Root(driver, file)
         with root.cursor() as cursor:
             cursor.execute("DETACH memory")
             for name, value in locks.items():
-                cursor.execute(f"SET GLOBAL {name} = {_quoted(str(value))}")
+                cursor.execute(f"SET GLOBAL {name} = {quoted(str(value))}")
         return root
     except BaseException:
         driver.close()
@@ -231,5 +231,6 @@ def _cipher() -> str:
     return "httpfs"
 
 
-def _quoted(text: str, quote: str = "'") -> str:
+def quoted(text: str, quote: str = "'") -> str:
+    """Return a text, or with other quotes a name, as SQL has it."""
     return quote + text.replace(quote, 2 * quote) + quote

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import duckdb
 
+from mixpanel_data.opening import quoted
 from mixpanel_data.sandbox.scratch import scratch
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def _relation(connection: duckdb.DuckDBPyConnection, result: Result) -> duckdb.D
     """Return a relation whose columns have numbers, because names may be there twice."""
     table = result.table
     for zone in set(_zones(table.schema)):
-        connection.execute("SET TimeZone = " + _quoted(zone, "'"))
+        connection.execute("SET TimeZone = " + quoted(zone))
     names = [f"c{number}" for number in range(table.num_columns)]
     relation = connection.from_arrow(table.rename_columns(names))
     casts = {f"c{n}": name for n, name in result.types.items() if _is_type(connection, name)}
@@ -153,7 +154,7 @@ def _relation(connection: duckdb.DuckDBPyConnection, result: Result) -> duckdb.D
 
 def _named(relation: duckdb.DuckDBPyRelation, result: Result) -> duckdb.DuckDBPyRelation:
     names = enumerate(result.table.column_names)
-    return relation.project(", ".join(f"c{i} AS {_quoted(name, chr(34))}" for i, name in names))
+    return relation.project(", ".join(f"c{i} AS {quoted(name, chr(34))}" for i, name in names))
 
 
 def _is_type(connection: duckdb.DuckDBPyConnection, text: str) -> bool:
@@ -171,7 +172,3 @@ def _zones(fields: Any) -> Iterator[str]:
         if getattr(kind, "tz", None):
             yield kind.tz
         yield from _zones(kind.field(i) for i in range(kind.num_fields))
-
-
-def _quoted(text: str, quote: str) -> str:
-    return quote + text.replace(quote, 2 * quote) + quote
