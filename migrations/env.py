@@ -20,9 +20,10 @@ from alembic import context
 from alembic.util import CommandError
 from sqlalchemy import URL, Connection
 
-from mixpanel_data import connect, opening, operations, revisions  # noqa: F401 (op.managed_tables)
-from mixpanel_data.dialect.alembic import register_duckdb
+from mixpanel_data.database import engines, error_translation, opener, paths
+from mixpanel_data.dialect.alembic.impl import register_duckdb
 from mixpanel_data.exceptions import MixpanelDataError
+from mixpanel_data.schema import alembic_operations, alembic_runner  # noqa: F401 (op.managed_tables)
 from mixpanel_data.types import Secret
 
 config = context.config
@@ -32,14 +33,14 @@ def database_url() -> URL:
     """Return the URL of the database to migrate."""
     arguments = context.get_x_argument(as_dictionary=True)
     if path := arguments.get("db"):
-        return connect.database_url(Path(path))
+        return engines.database_url(Path(path))
     url = os.environ.get("MIXPANEL_DATA_URL") or config.get_main_option("sqlalchemy.url")
     if "db" in arguments or not url:
         raise CommandError(
             "Which database? Say -x db=PATH, or set MIXPANEL_DATA_URL or sqlalchemy.url."
         )
     try:
-        return connect.database_url(url)
+        return engines.database_url(url)
     except ValueError as error:
         raise CommandError(str(error)) from error
 
@@ -56,7 +57,7 @@ def only_looks() -> bool:
 def run(connection: Connection | None, *, looking: bool = False, **options: object) -> None:
     """Run the migrations in one transaction; looking makes not even the version table."""
     context.configure(
-        connection=connection, dont_mutate=looking, **revisions.options(connection), **options
+        connection=connection, dont_mutate=looking, **alembic_runner.options(connection), **options
     )
     with context.begin_transaction():
         context.run_migrations()
@@ -64,16 +65,16 @@ def run(connection: Connection | None, *, looking: bool = False, **options: obje
 
 def run_on_file(url: URL, *, looking: bool) -> None:
     """Run the migrations on a database of our own opening, and empty its write-ahead log."""
-    path = None if url.database in (None, connect.MEMORY) else Path(str(url.database))
+    path = None if url.database in (None, paths.MEMORY) else Path(str(url.database))
     key = Secret.of(os.environ.get("MIXPANEL_DATA_ENCRYPTION_KEY") or None)
     try:
-        root = opening.open_database(path, read_only=looking, config=url.query, key=key)
-        with closing(root), connect.file_errors(path or Path(connect.MEMORY)):
-            engine = connect.make_engine(path, root.connect)
+        root = opener.open_database(path, read_only=looking, config=url.query, key=key)
+        with closing(root), error_translation.file_errors(path or Path(paths.MEMORY)):
+            engine = engines.make_engine(path, root.connect)
             with engine.begin() as connection:
                 run(connection, looking=looking)
             if not looking:
-                connect.checkpoint(engine)
+                engines.checkpoint(engine)
     except MixpanelDataError as error:
         raise CommandError(error.message) from error
 

@@ -10,7 +10,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Engine
 
-from mixpanel_data.schema import HEAD
+from mixpanel_data.schema.versions import HEAD
 
 ROOT = Path(__file__).parents[1]
 

@@ -112,8 +112,8 @@ def by_revision(run: Run, kind: str, times: int) -> None:
     from alembic import command
     from sqlalchemy import create_engine
 
-    from mixpanel_data import connect
-    from mixpanel_data.dialect.alembic import register_duckdb
+    from mixpanel_data.database import engines
+    from mixpanel_data.dialect.alembic.impl import register_duckdb
 
     _take(run, times)
     config = _configuration(run.folder / "versions", kind)
@@ -124,7 +124,7 @@ def by_revision(run: Run, kind: str, times: int) -> None:
         with engine.begin() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
-        connect.checkpoint(engine)
+        engines.checkpoint(engine)
         engine.dispose()
     _expect_done(run, kind)
 
@@ -132,7 +132,7 @@ def by_revision(run: Run, kind: str, times: int) -> None:
 def _configuration(folder: Path, kind: str) -> Any:
     from alembic.config import Config
 
-    from mixpanel_data.schema import HEAD
+    from mixpanel_data.schema.versions import HEAD
 
     folder.mkdir()
     script = SCRIPT.format(head=HEAD, upgrade=UPGRADES[kind].strip("\n"))

@@ -177,7 +177,7 @@ def client_rows(run: Run, columns: str, parse: bool) -> None:
 def _time_core(run: Run, dialect: str, columns: str, parse: bool, *, iterate: bool) -> None:
     from sqlalchemy import String, create_engine, select, type_coerce
 
-    from mixpanel_data.tables import managed_table
+    from mixpanel_data.schema.tables import managed_table
 
     table = managed_table("events", "events")
     chosen: list[Any] = [table.c[name] for name in columns.split(", ")]

@@ -13,6 +13,7 @@ from mixpanel_data.exceptions import (
     DatabaseExistsError,
     DatabaseFileError,
     DatabaseFormatError,
+    DatabaseInvalidatedError,
     DatabaseLinkError,
     DatabaseLockedError,
     DatabaseLogError,
@@ -20,7 +21,6 @@ from mixpanel_data.exceptions import (
     DatabaseNotFoundError,
     DatabasePermissionError,
     DatabaseReadOnlyError,
-    DatabaseStoppedError,
     DiskFullError,
     DuplicateRecordError,
     EncryptionKeyError,
@@ -51,9 +51,10 @@ from mixpanel_data.exceptions import (
     WorkerCrashedError,
     WriteConflictError,
 )
-from mixpanel_data.exports import read_events_export, read_profiles_export
-from mixpanel_data.models import EventMixin, ProfileMixin
+from mixpanel_data.ingest.export_reader import read_events_export, read_profiles_export
 from mixpanel_data.sandbox.limits import Sandbox
+from mixpanel_data.schema.column_types import UtcDateTime
+from mixpanel_data.schema.models import EventMixin, ProfileMixin
 from mixpanel_data.storage import StorageEngine
 from mixpanel_data.types import (
     ColumnInfo,
@@ -65,7 +66,6 @@ from mixpanel_data.types import (
     TableMetadata,
     TableSchema,
 )
-from mixpanel_data.utc import UtcDateTime
 
 __all__ = [
     "ColumnInfo",
@@ -73,6 +73,7 @@ __all__ = [
     "DatabaseExistsError",
     "DatabaseFileError",
     "DatabaseFormatError",
+    "DatabaseInvalidatedError",
     "DatabaseLinkError",
     "DatabaseLockedError",
     "DatabaseLogError",
@@ -80,7 +81,6 @@ __all__ = [
     "DatabaseNotFoundError",
     "DatabasePermissionError",
     "DatabaseReadOnlyError",
-    "DatabaseStoppedError",
     "DiskFullError",
     "DuplicateRecordError",
     "EncryptionKeyError",

@@ -20,14 +20,15 @@ from pathlib import Path
 
 from sqlalchemy import URL, Engine
 
-from mixpanel_data import connect, introspect, opening, schema
-from mixpanel_data.backup import copy_database, name_beside
-from mixpanel_data.connect import MEMORY
+from mixpanel_data.database import engines, error_translation, opener, paths
+from mixpanel_data.database.backup import copy_database, name_beside
+from mixpanel_data.database.paths import MEMORY
 from mixpanel_data.exceptions import (
     DatabaseNotFoundError,
     DatabaseReadOnlyError,
     SchemaDriftError,
 )
+from mixpanel_data.schema import catalog, versions
 from mixpanel_data.storage import StorageEngine
 from mixpanel_data.types import MigrationResult, SchemaRevision, SchemaStatus, Secret
 
@@ -54,13 +55,13 @@ def status(target: Target, *, encryption_key: str | Secret | None = None) -> Sch
     """
     encryption_key = Secret.of(encryption_key)
     with _opened(target, True, encryption_key) as (engine, _), engine.connect() as connection:
-        version = schema.version_of(connection)
+        version = versions.version_of(connection)
         return SchemaStatus(
             state=version.state,
             revision=version.revision,
-            head=schema.HEAD,
-            tables=list(introspect.managed_tables(connection)),
-            unrecorded=introspect.unrecorded_tables(connection),
+            head=versions.HEAD,
+            tables=list(catalog.managed_tables(connection)),
+            unrecorded=catalog.unrecorded_tables(connection),
         )
 
 
@@ -156,14 +157,14 @@ def check(target: Target, *, encryption_key: str | Secret | None = None) -> None
         >>> with StorageEngine.memory() as storage:
         ...     migrate.check(storage)
     """
-    from mixpanel_data import revisions
+    from mixpanel_data.schema import alembic_runner
 
     encryption_key = Secret.of(encryption_key)
     with _opened(target, True, encryption_key) as (engine, path), engine.connect() as connection:
-        version = schema.version_of(connection)
-        schema.refuse(version, path)
-        if version.revision is not None and (found := revisions.differences(connection)):
-            raise SchemaDriftError(path, version.revision, schema.HEAD, found)
+        version = versions.version_of(connection)
+        versions.refuse(version, path)
+        if version.revision is not None and (found := alembic_runner.differences(connection)):
+            raise SchemaDriftError(path, version.revision, versions.HEAD, found)
 
 
 def history(
@@ -183,10 +184,10 @@ def history(
         >>> migrate.history()[0].revision
         '0001'
     """
-    from mixpanel_data import revisions
+    from mixpanel_data.schema import alembic_runner
 
     encryption_key = Secret.of(encryption_key)
-    steps = revisions.history()
+    steps = alembic_runner.history()
     known = [revision for revision, _, _ in steps]
     has: list[str] | None = None
     if target is not None:
@@ -205,20 +206,20 @@ def _place(known: list[str], revision: str | None) -> int:
 def _migrate(
     target: Target, revision: str, *, down: bool, backup: bool, key: Secret | None
 ) -> MigrationResult:
-    from mixpanel_data import revisions
+    from mixpanel_data.schema import alembic_runner
 
     with _opened(target, False, key) as (engine, path):
         copy = _copied(target, engine, path, key) if backup else None
         with engine.connect() as connection, connection.begin():
-            before = schema.version_of(connection)
+            before = versions.version_of(connection)
             if before.state in ("newer", "foreign") or (down and before.state == "unversioned"):
-                schema.refuse(before, path)
-            run = revisions.downgrade if down else revisions.upgrade
+                versions.refuse(before, path)
+            run = alembic_runner.downgrade if down else alembic_runner.upgrade
             run(connection, path, revision)
-            after = schema.version_of(connection)
-            unrecorded = introspect.unrecorded_tables(connection)
+            after = versions.version_of(connection)
+            unrecorded = catalog.unrecorded_tables(connection)
         if after != before:
-            connect.checkpoint(engine)
+            engines.checkpoint(engine)
     return MigrationResult(before.revision, after.revision, unrecorded, copy)
 
 
@@ -238,14 +239,14 @@ def _opened(target: Target, read_only: bool, key: Secret | None) -> Iterator[tup
         if key is not None:
             raise ValueError(f"{target!r} is open already. Leave out encryption_key.")
         engine, path = _open_already(target, read_only)
-        with connect.file_errors(path):
+        with error_translation.file_errors(path):
             yield engine, path
         return
-    url = connect.database_url(target)
+    url = engines.database_url(target)
     path = _existing(url)
-    root = opening.open_database(path, read_only=read_only, config=url.query, key=key)
-    with closing(root), connect.file_errors(path):
-        yield connect.make_engine(path, root.connect), path
+    root = opener.open_database(path, read_only=read_only, config=url.query, key=key)
+    with closing(root), error_translation.file_errors(path):
+        yield engines.make_engine(path, root.connect), path
 
 
 def _open_already(target: Engine | StorageEngine, read_only: bool) -> tuple[Engine, Path]:
@@ -256,7 +257,7 @@ def _open_already(target: Engine | StorageEngine, read_only: bool) -> tuple[Engi
         database = target._database
         database.require_open()
         return database.trusted, path
-    from mixpanel_data.dialect import MixpanelDialect
+    from mixpanel_data.dialect.base import MixpanelDialect
 
     if not isinstance(target.dialect, MixpanelDialect):
         raise ValueError(f"{target!r} has another dialect. Use one for duckdb+mixpanel:///PATH.")
@@ -265,6 +266,6 @@ def _open_already(target: Engine | StorageEngine, read_only: bool) -> tuple[Engi
 
 def _existing(url: URL) -> Path:
     path = Path(url.database or MEMORY)
-    if not connect.exists(path):
+    if not paths.exists(path):
         raise DatabaseNotFoundError(path)
     return path

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 from sqlalchemy import Engine
 
-from mixpanel_data import connect, introspect, schema
-from mixpanel_data.database import DEFAULT_LOAD_MEMORY_LIMIT, Database
-from mixpanel_data.ephemeral import EphemeralFolder, making
+from mixpanel_data.common.names import check_project_id
+from mixpanel_data.database import paths
+from mixpanel_data.database.ephemeral import EphemeralFolder, creation_guard
+from mixpanel_data.database.handle import DEFAULT_LOAD_MEMORY_LIMIT, Database
 from mixpanel_data.exceptions import DatabaseFileError, DatabaseNotFoundError, SandboxError
-from mixpanel_data.loading import Loading
-from mixpanel_data.names import check_project_id
-from mixpanel_data.querying import Querying
+from mixpanel_data.ingest.methods import Loading
+from mixpanel_data.query.methods import Querying
 from mixpanel_data.sandbox.limits import Sandbox
+from mixpanel_data.schema import catalog, versions
 from mixpanel_data.types import Secret
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ class StorageEngine(Loading, Querying):
             42
         """
         rules = _sandbox(sandbox)
-        with making():  # until the database has its folder, nobody would remove it
+        with creation_guard():  # until the database has its folder, nobody would remove it
             folder = EphemeralFolder()
             try:
                 return cls._over(
@@ -169,7 +170,7 @@ class StorageEngine(Loading, Querying):
         """
         encryption_key = Secret.of(encryption_key)
         found = _database_path(path, None)
-        if not connect.exists(found):
+        if not paths.exists(found):
             raise DatabaseNotFoundError(found)
         return cls(
             found,
@@ -226,7 +227,7 @@ class StorageEngine(Loading, Querying):
             >>> StorageEngine(copy, read_only=True).list_tables()
             []
         """
-        return self._database.backup(connect.path_of(path), overwrite=overwrite)
+        return self._database.backup(paths.path_of(path), overwrite=overwrite)
 
     def __enter__(self) -> Self:
         """Return the engine."""
@@ -262,8 +263,8 @@ class StorageEngine(Loading, Querying):
     @property
     def schema_revision(self) -> str | None:
         """The revision of the schema; None in a database without any table of ours."""
-        with self._database.looking() as connection:
-            return schema.version_of(connection).revision
+        with self._database.catalog_connection() as connection:
+            return versions.version_of(connection).revision
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
@@ -329,11 +330,11 @@ class StorageEngine(Loading, Querying):
             ...         session.get(User, "user-1").properties["$city"]
             'Zürich'
         """
-        from mixpanel_data import models
+        from mixpanel_data.schema import models
 
         self._database.require_no_worker("mapped classes")
-        with self._database.looking() as connection:
-            found = introspect.find_metadata(connection, name)
+        with self._database.catalog_connection() as connection:
+            found = catalog.find_metadata(connection, name)
         return models.model(found.type, found.table_name)
 
 
@@ -349,14 +350,14 @@ def _database_path(path: str | os.PathLike[str] | None, project_id: str | int | 
     if path is not None:
         if str(path) == ":memory:":
             raise ValueError("':memory:' is no path. Use StorageEngine.memory().")
-        return connect.path_of(path)
+        return paths.path_of(path)
     if project_id is None:
         raise ValueError(
             "StorageEngine needs to know where. Give a path or a project_id, or use "
             "StorageEngine.ephemeral() for a temporary database."
         )
     found = Path.home() / DEFAULT_FOLDER / f"{check_project_id(project_id)}.db"
-    connect.exists(found)  # raises where there can be no such file
+    paths.exists(found)  # raises where there can be no such file
     _refuse_foreign(found)
     return found
 

@@ -8,8 +8,8 @@ from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import Literal, NoReturn, get_args
 
+from mixpanel_data.common.values import text
 from mixpanel_data.exceptions import MetadataError
-from mixpanel_data.values import text
 
 TableType = Literal["events", "profiles"]
 OnConflict = Literal["ignore", "replace", "error"]

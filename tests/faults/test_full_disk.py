@@ -96,7 +96,7 @@ def test_a_checkpoint_that_does_not_fit_loses_nothing(room: int, path: Path) -> 
     failed, read, after = fill_up(path, room, "storage.execute_rows('CHECKPOINT')")
     assert failed.startswith(f"DiskFullError {path.parent}")
     for stopped in (read, after):
-        assert stopped.startswith("DatabaseStoppedError")
+        assert stopped.startswith("DatabaseInvalidatedError")
         assert "Close the engine and open a new one" in stopped
     assert sizes(path) == BEFORE
 

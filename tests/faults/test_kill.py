@@ -22,7 +22,9 @@ from tests.processes import PythonProcess
 FORKING = """
 from pathlib import Path
 import pandas, pyarrow
-from mixpanel_data import dialect, files, migrate, write
+from mixpanel_data import migrate
+import mixpanel_data.dialect
+from mixpanel_data.ingest import export_scan, load
 from tests.faults.steps import run, tell
 path = Path(sys.argv[1])
 for line in sys.stdin:

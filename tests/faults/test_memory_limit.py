@@ -43,7 +43,7 @@ with StorageEngine(sys.argv[1], config=config) as storage:
         say("raise memory_limit" in str(error))
     try:
         say(storage.execute_scalar("SELECT 42"))
-    except DatabaseStoppedError:  # DuckDB could not undo it, and says so
+    except DatabaseInvalidatedError:  # DuckDB could not undo it, and says so
         say(42)
 """
     with PythonProcess(script, filled, "6MiB") as process:

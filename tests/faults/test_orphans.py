@@ -46,7 +46,7 @@ def strike():
 """
 TERMINATED = KILLED.replace("SIGKILL", "SIGTERM")
 MAKING_ONE = "StorageEngine.ephemeral().close()"
-SWEEPING = "from mixpanel_data.ephemeral import remove_orphans; remove_orphans()"
+SWEEPING = "from mixpanel_data.database.ephemeral import remove_orphans; remove_orphans()"
 
 #: Makes one while another process sweeps, at that moment, with the script and what follows it.
 SWEPT = f"""
@@ -77,7 +77,7 @@ REMOVING = [
 #: Many that make folders as fast as they can, and look whether theirs is there; many that sweep.
 CROWD = """
 import time, traceback
-from mixpanel_data.ephemeral import EphemeralFolder, remove_orphans
+from mixpanel_data.database.ephemeral import EphemeralFolder, remove_orphans
 end = time.monotonic() + float(sys.argv[1])
 folders = []
 sys.addaudithook(lambda event, _: folders.append(event) if event == "os.mkdir" else None)

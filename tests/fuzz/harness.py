@@ -19,11 +19,11 @@ from typing import Any
 from mixpanel_data import (
     RecordError,
     StorageEngine,
-    exports,
     read_events_export,
     read_profiles_export,
-    values,
 )
+from mixpanel_data.common import values
+from mixpanel_data.ingest import export_reader
 from tests.conftest import EVENTS, PROFILES
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -77,7 +77,7 @@ def main() -> None:
     """Fuzz until told to stop."""
     atheris = import_module("atheris")
     with tempfile.TemporaryDirectory() as folder:
-        for function in [*vars(exports).values(), *vars(values).values()]:
+        for function in [*vars(export_reader).values(), *vars(values).values()]:
             if isinstance(function, FunctionType):
                 atheris.instrument_func(function)
         atheris.Setup(sys.argv, lambda content: agree(content, Path(folder)))

@@ -30,8 +30,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError, InvalidRequestError, NoSuchColumnError
 
-from mixpanel_data.dialect.altering import alter_tables
-from mixpanel_data.dialect.changes import Changes
+from mixpanel_data.dialect.alembic.altering import alter_tables
+from mixpanel_data.dialect.alembic.changes import Changes
 
 ROWS = 2500
 

@@ -48,7 +48,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import InvalidRequestError
 
 from mixpanel_data import UtcDateTime
-from mixpanel_data.dialect.alembic import register_duckdb
+from mixpanel_data.dialect.alembic.impl import register_duckdb
 from mixpanel_data.dialect.datatypes import Map, Struct
 
 

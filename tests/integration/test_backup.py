@@ -24,9 +24,9 @@ from mixpanel_data import (
     StorageClosedError,
     StorageEngine,
     TableMetadata,
-    backup,
     migrate,
 )
+from mixpanel_data.database import backup
 from tests.conftest import EVENTS, FETCHED_AT, make_events
 from tests.processes import PythonProcess, run_python
 
@@ -307,7 +307,7 @@ def test_what_a_killed_process_left_goes_with_the_next_copy(
     file: StorageEngine, path: Path, copy: Path
 ) -> None:
     script = """
-from mixpanel_data import backup
+from mixpanel_data.database import backup
 backup._sync = lambda path: os._exit(9)
 StorageEngine.memory().backup(sys.argv[1])
 """
@@ -324,7 +324,7 @@ StorageEngine.memory().backup(sys.argv[1])
 
 def test_a_copy_that_is_being_made_is_left_alone(file: StorageEngine, copy: Path) -> None:
     script = """
-from mixpanel_data import backup
+from mixpanel_data.database import backup
 def wait(path):
     if path.name != "copies":
         say("copying")

@@ -406,7 +406,7 @@ def test_processes_that_make_and_remove_folders_at_once_do_not_disturb_each_othe
     temporary: Path,
 ) -> None:
     script = """
-from mixpanel_data.ephemeral import EphemeralFolder
+from mixpanel_data.database.ephemeral import EphemeralFolder
 say("ready")
 sys.stdin.readline()
 for _ in range(100):

@@ -24,7 +24,7 @@ from mixpanel_data import (
     read_events_export,
     read_profiles_export,
 )
-from mixpanel_data.files import ExportFiles
+from mixpanel_data.ingest.export_scan import ExportFiles
 from tests.conftest import EVENTS, PROFILES
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

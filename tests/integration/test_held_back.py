@@ -11,8 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mixpanel_data import RecordError, StorageEngine, sieve
-from mixpanel_data.sieve import BloomFilter, hashes_of
+from mixpanel_data import RecordError, StorageEngine
+from mixpanel_data.ingest import key_filter
+from mixpanel_data.ingest.key_filter import BloomFilter, hashes_of
 from tests.conftest import EVENTS, Record, make_event, make_events
 
 Recorder = Callable[[StorageEngine], list[str]]
@@ -22,13 +23,13 @@ OnConflict = Literal["ignore", "replace"]
 @pytest.fixture
 def doubtful(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the filter so small that it suspects most keys."""
-    monkeypatch.setattr(sieve, "FILTER_WORDS", 2)
+    monkeypatch.setattr(key_filter, "FILTER_WORDS", 2)
 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hold back hardly anything."""
-    monkeypatch.setattr(sieve, "MAX_HELD_BYTES", 200)
+    monkeypatch.setattr(key_filter, "MAX_HELD_BYTES", 200)
 
 
 def keys_of(storage: StorageEngine, name: str) -> list[str]:
@@ -109,8 +110,8 @@ def test_of_every_key_the_first_or_the_last_row_stays(
     ordered = places if on_conflict == "replace" else reversed(places)
     expected = {number: place for place, number in ordered}
     with pytest.MonkeyPatch.context() as patch, StorageEngine.memory() as storage:
-        patch.setattr(sieve, "FILTER_WORDS", words)
-        patch.setattr(sieve, "MAX_HELD_BYTES", most)
+        patch.setattr(key_filter, "FILTER_WORDS", words)
+        patch.setattr(key_filter, "MAX_HELD_BYTES", most)
         rows = storage.create_events_table(
             "t", records, EVENTS, batch_size=batch_size, on_conflict=on_conflict
         )
@@ -141,7 +142,7 @@ def test_a_bad_document_is_told_by_its_place_in_the_input(
         }
     )
     with pytest.MonkeyPatch.context() as patch, StorageEngine.memory() as storage:
-        patch.setattr(sieve, "MAX_HELD_BYTES", most)
+        patch.setattr(key_filter, "MAX_HELD_BYTES", most)
         with pytest.raises(RecordError) as caught:
             storage.create_events_table("t", table, EVENTS, batch_size=batch_size)
         assert storage.list_tables() == []
@@ -161,7 +162,7 @@ def test_the_filter_never_takes_an_old_key_for_a_new_one(first: list[str], then:
 
 
 def test_the_filter_hardly_ever_takes_a_new_key_for_an_old_one() -> None:
-    seen = BloomFilter(sieve.FILTER_WORDS)
+    seen = BloomFilter(key_filter.FILTER_WORDS)
     for start in range(0, 200_000, 10_000):
         keys = [f"key-{number}" for number in range(start, start + 10_000)]
         assert seen.add(pa.array(keys)).sum() < 50

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import delete
 
 from mixpanel_data import ColumnInfo, StorageEngine, TableInfo, TableNotFoundError
-from mixpanel_data.tables import managed_table
+from mixpanel_data.schema.tables import managed_table
 from tests.conftest import EVENTS, FETCHED_AT, PROFILES, make_events, make_profiles
 
 INTERNAL = ["_metadata", "_mixpanel_data_version"]

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
 from mixpanel_data import StorageEngine, migrate
-from mixpanel_data.schema import HEAD
+from mixpanel_data.schema.versions import HEAD
 from tests.conftest import EVENTS, PROFILES, make_events, make_profiles
 from tests.databases import facts, make_database
 from tests.revisions import DIRECT, REBUILDING, config_with, go

@@ -26,7 +26,7 @@ from mixpanel_data import (
     StorageEngine,
     migrate,
 )
-from mixpanel_data.schema import HEAD, REVISIONS
+from mixpanel_data.schema.versions import HEAD, REVISIONS
 from tests.conftest import EVENTS, PROFILES, make_events, make_profiles
 from tests.databases import facts, make_database
 from tests.processes import PythonProcess, run_python

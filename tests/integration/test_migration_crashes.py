@@ -28,8 +28,9 @@ from pathlib import Path
 import duckdb
 from alembic import autogenerate, command
 from sqlalchemy import create_engine
-from mixpanel_data import connect, operations, revisions, schema
-from mixpanel_data.dialect import Connection
+from mixpanel_data.database import engines
+from mixpanel_data.schema import alembic_operations, alembic_runner, versions
+from mixpanel_data.dialect.driver.connection import Connection
 from tests.databases import facts
 from tests.revisions import config_with, go
 
@@ -40,7 +41,7 @@ path = folder / "work.db"
 def migrate():
     engine = create_engine(f"duckdb+mixpanel:///{path}")
     go(engine, config, "head")
-    connect.checkpoint(engine)
+    engines.checkpoint(engine)
     engine.dispose()
 
 def look():

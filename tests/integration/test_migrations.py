@@ -19,7 +19,7 @@ from sqlalchemy.engine import Engine
 
 from mixpanel_data import StorageEngine
 from mixpanel_data.dialect import MixpanelDialect
-from mixpanel_data.schema import HEAD, REVISIONS
+from mixpanel_data.schema.versions import HEAD, REVISIONS
 from tests.conftest import EVENTS, make_events
 from tests.databases import facts, make_database, make_text_file
 
@@ -297,7 +297,7 @@ def test_an_application_with_a_history_of_its_own_shares_the_file(
 
 
 def test_an_implementation_that_the_application_registered_is_kept() -> None:
-    from mixpanel_data.dialect.alembic import register_duckdb
+    from mixpanel_data.dialect.alembic.impl import register_duckdb
 
     register_duckdb()
     first = DefaultImpl.get_by_dialect(MixpanelDialect())

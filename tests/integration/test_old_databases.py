@@ -26,8 +26,8 @@ from mixpanel_data import (
     TableNotFoundError,
     migrate,
 )
-from mixpanel_data.schema import HEAD, REVISIONS
-from mixpanel_data.tables import managed_table
+from mixpanel_data.schema.tables import managed_table
+from mixpanel_data.schema.versions import HEAD, REVISIONS
 from tests.conftest import EVENTS, PROFILES, make_events, make_profiles
 from tests.databases import (
     FOLDER,

@@ -22,12 +22,11 @@ from mixpanel_data import (
     DatabaseFileError,
     DatabaseLockedError,
     StorageEngine,
-    file_locks,
     migrate,
-    open_files,
     read_events_export,
     read_profiles_export,
 )
+from mixpanel_data.common import file_locks, open_files
 from tests.conftest import EVENTS, PROFILES, make_events
 from tests.processes import PythonProcess
 

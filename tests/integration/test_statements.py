@@ -72,7 +72,7 @@ def test_records_are_let_go_as_soon_as_they_are_in_a_batch(
 def test_a_fast_producer_is_never_far_ahead_of_the_database(storage: StorageEngine) -> None:
     import pyarrow as pa
 
-    from mixpanel_data.stream import QUEUE_LENGTH, BatchQueue
+    from mixpanel_data.ingest.insert_stream import QUEUE_LENGTH, BatchQueue
 
     queue, batch = BatchQueue(), pa.record_batch([pa.array([1])], names=["n"])
     made = 0

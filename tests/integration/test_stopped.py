@@ -77,6 +77,6 @@ def test_every_method_says_that_the_database_has_stopped(key: str, path: Path) -
         stopped, found = json.loads(process.read())
         process.wait()
     assert stopped
-    assert found == dict.fromkeys(found, "DatabaseStoppedError")
+    assert found == dict.fromkeys(found, "DatabaseInvalidatedError")
     with StorageEngine(path, encryption_key=key or None) as storage:
         assert storage.list_tables()[0].row_count == 3

@@ -25,7 +25,7 @@ from mixpanel_data import (
     TableNotFoundError,
     WriteConflictError,
 )
-from mixpanel_data.tables import managed_table
+from mixpanel_data.schema.tables import managed_table
 from tests.conftest import (
     EVENTS,
     PROFILES,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mixpanel_data.schema import HEAD, REVISIONS
+from mixpanel_data.schema.versions import HEAD, REVISIONS
 from tests.databases import make_database
 
 ROOT = Path(__file__).parents[2]

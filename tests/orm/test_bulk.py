@@ -30,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from mixpanel_data.dialect import bulk
+from mixpanel_data.dialect.bulk import bulk
 
 ROWS = 200
 
@@ -75,7 +75,7 @@ def batches(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
         seen.append(made is not None)
         return made
 
-    monkeypatch.setattr("mixpanel_data.dialect.cursor.prepare", watched)
+    monkeypatch.setattr("mixpanel_data.dialect.driver.cursor.prepare", watched)
     return seen
 
 

@@ -20,7 +20,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from mixpanel_data.dialect.errors import driver_errors
+from mixpanel_data.dialect.driver.errors import driver_errors
 
 
 class Base(DeclarativeBase):

@@ -31,10 +31,10 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateSchema
 
-from mixpanel_data.dialect.altering import alter_tables
-from mixpanel_data.dialect.catalog import fold
-from mixpanel_data.dialect.changes import Changes
-from mixpanel_data.dialect.sql_text import join_schema
+from mixpanel_data.dialect.alembic.altering import alter_tables
+from mixpanel_data.dialect.alembic.changes import Changes
+from mixpanel_data.dialect.sql.names import fold
+from mixpanel_data.dialect.sql.parsing import join_schema
 from tests.hostile import catalog, names, texts, utf8
 
 ordinary = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))

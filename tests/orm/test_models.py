@@ -29,9 +29,9 @@ from mixpanel_data import (
     TableNameError,
     TableNotFoundError,
     UtcDateTime,
-    models,
 )
-from mixpanel_data.tables import managed_table
+from mixpanel_data.schema import models
+from mixpanel_data.schema.tables import managed_table
 from tests.conftest import EVENTS, PROFILES, START, make_event, make_events, make_profiles
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mixpanel_data import Sandbox, SandboxError, StorageEngine
-from mixpanel_data.opening import open_database
+from mixpanel_data.database.opener import open_database
 from mixpanel_data.sandbox import allowed
 from mixpanel_data.sandbox.catalog import select_of
 from mixpanel_data.sandbox.rules import Rules

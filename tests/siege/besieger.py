@@ -23,7 +23,7 @@ import pandas as pd
 from sqlalchemy.exc import DBAPIError
 
 from mixpanel_data import (
-    DatabaseStoppedError,
+    DatabaseInvalidatedError,
     MixpanelDataError,
     QueryTimeoutError,
     SandboxError,
@@ -239,7 +239,7 @@ def fire(storage: StorageEngine, shot: Shot, arena: Arena) -> Outcome:
 def _has_stopped(storage: StorageEngine) -> bool:
     try:
         storage.execute_rows("SELECT 1")
-    except DatabaseStoppedError:
+    except DatabaseInvalidatedError:
         return True
     return False
 

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mixpanel_data import documents
-from mixpanel_data.documents import bad_number_at
+from mixpanel_data.ingest import json_validation
+from mixpanel_data.ingest.json_validation import bad_number_at
 
 
-@pytest.fixture(autouse=True, params=[1, 7, documents._BLOCK])
+@pytest.fixture(autouse=True, params=[1, 7, json_validation._BLOCK])
 def blocks(request: pytest.FixtureRequest) -> Iterator[None]:
     """Search so few bytes at a time that much lies across the border of two blocks."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(documents, "_BLOCK", request.param)
+        patch.setattr(json_validation, "_BLOCK", request.param)
         yield
 
 

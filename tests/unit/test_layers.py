@@ -5,86 +5,151 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import duckdb
+import pytest
 
 import mixpanel_data
 
 PACKAGE = Path(mixpanel_data.__file__).parent
+MIGRATIONS = PACKAGE.parents[1] / "migrations"
 
-#: From the bottom up: a module imports only from lines above its own, or its own line.
-LAYERS = [
+#: Rooms from the bottom up: what is in one imports only from its own line and those above it.
+ROOMS = [
     {"exceptions"},
-    {
-        "types",
-        "names",
-        "values",
-        "texts",
-        "ephemeral",
-        "private",
-        "leftovers",
-        "settings",
-        "interrupts",
-        "weak_registry",
-        "forks",
-    },
-    {"file_locks"},
-    {"open_files"},
-    {"utc"},
-    {"tables", "exports"},
-    {"records", "documents", "dialect"},
-    {"connect", "opening", "schema", "introspect", "unique", "sandbox"},
-    {"arrow", "files", "stream", "operations", "revisions", "backup"},
-    {"sieve", "connections"},
-    {"read", "write", "models"},
+    {"common"},
+    {"types", "dialect"},
+    {"schema"},
     {"database"},
-    {"loading", "querying"},
+    {"sandbox"},
+    {"ingest", "query"},
     {"storage"},
     {"migrate"},
     {"__init__"},
 ]
-LEVEL = {name: level for level, layer in enumerate(LAYERS) for name in layer}
+#: The rooms within two rooms, in the same way.
+ROOMS_OF_DIALECT = [
+    {"datatypes"},
+    {"sql"},
+    {"bulk", "reflection"},
+    {"driver"},
+    {"base", "__init__"},
+    {"alembic"},
+]
+ROOMS_OF_SANDBOX = [
+    {"allowed", "limits", "scratch", "sizes", "results"},
+    {"result_limits", "tree"},
+    {"catalog"},
+    {"rules"},
+    {"guard"},
+    {"worker"},
+    {"policy"},
+]
 
 
-def imports_of(file: Path) -> set[str]:
-    """Return the modules of the package that a file imports, by their name in ``LAYERS``."""
-    names = set()
+def module_of(file: Path) -> str:
+    """Return a module's name below the package, ``__init__`` of a package included."""
+    return ".".join(file.relative_to(PACKAGE).with_suffix("").parts)
+
+
+MODULES = {module_of(file): file for file in sorted(PACKAGE.rglob("*.py"))}
+
+
+def imported_by(file: Path) -> Iterator[str]:
+    """Yield what a file imports of the package, wherever in the file, for types only included."""
     for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mixpanel_data"):
-            _, _, module = (node.module or "").partition(".")
-            found = [module.split(".")[0]] if module else [alias.name for alias in node.names]
-            names.update(found)
-    return names
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file} has a relative import"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            package, _, rest = name.partition(".")
+            if package == "mixpanel_data":
+                yield resolved(rest)
 
 
-def layer_of(file: Path) -> str:
-    return file.stem if file.parent == PACKAGE else file.parent.name
+def resolved(name: str) -> str:
+    """Return the module that a dotted name is, or is a member of."""
+    while name:
+        for module in (name, f"{name}.__init__"):
+            if module in MODULES:
+                return module
+        name = name.rpartition(".")[0]
+    return "__init__"
 
 
-def test_every_module_has_a_place_in_the_layers() -> None:
-    assert {layer_of(file) for file in PACKAGE.rglob("*.py")} == set(LEVEL)
+GRAPH = {module: set(imported_by(file)) - {module} for module, file in MODULES.items()}
 
 
-def test_lower_modules_never_import_higher_ones() -> None:
-    upward = [
-        f"{layer_of(file)} imports {name}"
-        for file in PACKAGE.rglob("*.py")
-        for name in imports_of(file)
-        if LEVEL[name] > LEVEL[layer_of(file)]
+def upward(rooms: list[set[str]], prefix: str = "") -> list[str]:
+    """Return the imports from a room to one above it, among the modules with a prefix."""
+    level = {f"{prefix}{room}": number for number, line in enumerate(rooms) for room in line}
+
+    def room_of(module: str) -> str:
+        return prefix + module.removeprefix(prefix).split(".")[0]
+
+    return [
+        f"{module} imports {other}"
+        for module, others in GRAPH.items()
+        for other in others
+        if module.startswith(prefix) and other.startswith(prefix)
+        if level[room_of(other)] > level[room_of(module)]
     ]
-    assert upward == []
 
 
-def test_the_dialect_stands_on_its_own() -> None:
-    for file in (PACKAGE / "dialect").glob("*.py"):
-        allowed = {"dialect", "open_files", "file_locks", "weak_registry", "forks"}
-        assert imports_of(file) <= allowed, file
+def test_every_module_is_in_a_room() -> None:
+    assert {module.split(".")[0] for module in MODULES} == set().union(*ROOMS)
+
+
+def test_there_are_few_rooms() -> None:
+    assert len(set().union(*ROOMS)) <= 15
+
+
+def test_lower_rooms_never_import_from_higher_ones() -> None:
+    assert upward(ROOMS) == []
+
+
+@pytest.mark.parametrize(
+    ("prefix", "rooms"), [("dialect.", ROOMS_OF_DIALECT), ("sandbox.", ROOMS_OF_SANDBOX)]
+)
+def test_nor_within_the_rooms_that_have_rooms(prefix: str, rooms: list[set[str]]) -> None:
+    assert upward(rooms, prefix) == []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    try:
+        TopologicalSorter(GRAPH).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_rooms_beside_each_other_do_not_import_each_other() -> None:
+    beside = [
+        f"{module} imports {other}"
+        for module, others in GRAPH.items()
+        for other in others
+        for line in ROOMS
+        if {module.split(".")[0], other.split(".")[0]} <= line
+        if module.split(".")[0] != other.split(".")[0]
+    ]
+    assert beside == []
+
+
+def test_the_dialect_needs_only_what_is_beneath_it() -> None:
+    of_dialect = [others for module, others in GRAPH.items() if module.startswith("dialect.")]
+    beneath = {"dialect", "common", "exceptions"}
+    assert {other.split(".")[0] for other in set().union(*of_dialect)} <= beneath
 
 
 def test_version_scripts_import_nothing_of_the_package() -> None:
-    for file in (PACKAGE.parents[1] / "migrations" / "versions").glob("*.py"):
-        assert imports_of(file) == set(), file
+    for file in (MIGRATIONS / "versions").glob("*.py"):
+        assert set(imported_by(file)) == set(), file
 
 
 def loaded_after(code: str) -> set[str]:

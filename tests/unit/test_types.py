@@ -92,7 +92,7 @@ ERRORS: list[MixpanelDataError] = [
     exceptions.DatabaseLogError(Path("a.db"), Path("a.db.wal"), "checksum"),
     exceptions.DatabaseMovedError(Path("a.db")),
     exceptions.DatabaseLinkError(Path("a.db.wal"), "a symbolic link"),
-    exceptions.DatabaseStoppedError(Path("a.db"), "FATAL Error"),
+    exceptions.DatabaseInvalidatedError(Path("a.db"), "FATAL Error"),
     exceptions.DatabaseReadOnlyError(Path("a.db")),
     exceptions.DatabasePermissionError(Path("folder/a.db"), "Permission denied"),
     exceptions.DatabaseFormatError(Path("a.db"), "version 99"),

@@ -18,13 +18,16 @@ from sqlalchemy.engine import URL, Engine
 from sqlalchemy.exc import NotSupportedError
 from sqlalchemy.pool import Pool, QueuePool
 
-from mixpanel_data.dialect import datatypes, dbapi, json_paths, json_text
-from mixpanel_data.dialect.ddl import DDLCompiler
-from mixpanel_data.dialect.errors import driver_errors
-from mixpanel_data.dialect.reflection import Reflection
-from mixpanel_data.dialect.sql_text import split_schema
-from mixpanel_data.dialect.statements import ExecutionContext, StatementCompiler
-from mixpanel_data.dialect.type_names import TypeCompiler
+from mixpanel_data.dialect import datatypes
+from mixpanel_data.dialect.driver import module
+from mixpanel_data.dialect.driver.errors import driver_errors
+from mixpanel_data.dialect.driver.shared_connection import DISCONNECTED
+from mixpanel_data.dialect.reflection.mixin import Reflection
+from mixpanel_data.dialect.sql import json_paths, json_text
+from mixpanel_data.dialect.sql.ddl import DDLCompiler
+from mixpanel_data.dialect.sql.parsing import split_schema
+from mixpanel_data.dialect.sql.statements import ExecutionContext, StatementCompiler
+from mixpanel_data.dialect.sql.type_names import TypeCompiler
 
 #: Execution option: make a lazy DuckDB relation (``result.cursor.relation``) instead of running.
 RELATION_OPTION = "duckdb_relation"
@@ -81,7 +84,7 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
     supports_statement_cache = True
     supports_constraint_comments = False
     supports_sane_rowcount = True
-    supports_sane_multi_rowcount = dbapi.COUNTS_MANY
+    supports_sane_multi_rowcount = module.COUNTS_MANY
     # Many rows go to ``executemany()``, which hands them over at once, and gives back what they
     # return in their order.
     use_insertmanyvalues = False
@@ -113,19 +116,19 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
         options.setdefault("json_deserializer", json_text.loads)
         super().__init__(*args, **options)
         self._memory_name = f":memory:{uuid4().hex}"
-        self._memory: dbapi.Connection | None = None
+        self._memory: module.Connection | None = None
 
     @classmethod
     def import_dbapi(cls) -> ModuleType:
         """Return our own PEP 249 module."""
-        return dbapi
+        return module
 
     @classmethod
     def get_pool_class(cls, url: URL) -> type[Pool]:
         """Return the pool: one kind for files and memory, because both serve many threads."""
         return QueuePool
 
-    def connect(self, *args: Any, **options: Any) -> dbapi.Connection:
+    def connect(self, *args: Any, **options: Any) -> module.Connection:
         """Open a connection with duckdb-engine's ``connect_args`` and URL options.
 
         Every connection of an engine on ``:memory:`` sees one database. No option is added to
@@ -141,8 +144,8 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
         core = {name: value for name, value in settings.items() if name in get_core_config()}
         rest = {name: value for name, value in settings.items() if name not in core}
         if in_memory and self._memory is None:
-            self._memory = dbapi.connect(*args, **options, config=core)
-        connection = dbapi.connect(*args, **options, config=core)
+            self._memory = module.connect(*args, **options, config=core)
+        connection = module.connect(*args, **options, config=core)
         for extension in extensions:
             connection.driver.load_extension(extension)
         for filesystem in filesystems:
@@ -167,14 +170,14 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
 
         It was closed, or its database has become invalid, which only reopening mends.
         """
-        return connection is not None and isinstance(e, dbapi.DISCONNECTED)
+        return connection is not None and isinstance(e, DISCONNECTED)
 
     def do_ping(self, dbapi_connection: Any) -> bool:
         """Tell whether a connection works, for ``pool_pre_ping``."""
         try:
             with closing(dbapi_connection.cursor()) as cursor:
                 cursor.execute("SELECT 1")
-        except dbapi.DISCONNECTED:
+        except DISCONNECTED:
             return False
         return True
 
@@ -189,7 +192,7 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
             "out, and do what may fail in a transaction of its own, on a second connection or "
             "session of the same engine."
         )
-        raise NotSupportedError("SAVEPOINT", None, dbapi.NotSupportedError(message))
+        raise NotSupportedError("SAVEPOINT", None, module.NotSupportedError(message))
 
     def close_memory(self) -> None:
         """Let go of the database in memory; the last connection to it takes it along."""

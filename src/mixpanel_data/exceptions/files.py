@@ -143,7 +143,7 @@ class DatabaseLinkError(DatabaseFileError):
         )
 
 
-class DatabaseStoppedError(DatabaseFileError):
+class DatabaseInvalidatedError(DatabaseFileError):
     """DuckDB works on the open database no longer, after an error that it could not undo."""
 
     def __init__(self, path: Path, problem: str) -> None:

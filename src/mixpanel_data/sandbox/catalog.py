@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import duckdb
 
-from mixpanel_data.opening import Root
+from mixpanel_data.database.opener import Root
 from mixpanel_data.sandbox.scratch import scratch
 from mixpanel_data.sandbox.tree import TableName, fold
 

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from mixpanel_data.exceptions import QueryTimeoutError
-from mixpanel_data.sandbox.capped import capped, stream
+from mixpanel_data.sandbox.result_limits import capped, stream
 from mixpanel_data.sandbox.results import ArrowResult, untold_types
 from mixpanel_data.sandbox.rules import Rules
 

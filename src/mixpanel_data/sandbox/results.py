@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import duckdb
 
-from mixpanel_data.opening import quoted
+from mixpanel_data.common.quoting import quoted
 from mixpanel_data.sandbox.scratch import scratch
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from functools import lru_cache
 
 import duckdb
 
+from mixpanel_data.database.opener import Root
 from mixpanel_data.exceptions import SandboxError
-from mixpanel_data.opening import Root
 from mixpanel_data.sandbox import allowed
 from mixpanel_data.sandbox.catalog import Catalog, Relation, macros, select_of
 from mixpanel_data.sandbox.limits import Sandbox

@@ -10,7 +10,7 @@ from functools import cache
 
 import duckdb
 
-from mixpanel_data.forks import in_forked_children, keep_from_destruction
+from mixpanel_data.common.forks import in_forked_children, keep_from_destruction
 
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "threads": 1,  # so that there are no others, which would not survive a fork
@@ -38,10 +38,10 @@ def _own(pid: int) -> duckdb.DuckDBPyConnection:
     return _opened[-1]
 
 
-def _abandon_after_fork() -> None:
+def _detach_after_fork() -> None:
     """Keep what the parent has open from being destroyed in a forked child, even at its end."""
     for driver in _opened:
         keep_from_destruction(driver)
 
 
-in_forked_children(_abandon_after_fork)
+in_forked_children(_detach_after_fork)

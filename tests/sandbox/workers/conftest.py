@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mixpanel_data import Sandbox, StorageEngine
-from mixpanel_data.sandbox import process
+from mixpanel_data.sandbox.worker import process
 from tests.conftest import EVENTS, make_events
 
 ROWS = 300_000
@@ -20,7 +20,7 @@ ROWS = 300_000
 PERMISSIVE = """
 import sys
 sys.path[:] = sys.argv[1:]
-from mixpanel_data.sandbox.worker import main
+from mixpanel_data.sandbox.worker.main import main
 from tests.sandbox.workers.permissive import Permissive
 main(Permissive)
 """
@@ -92,7 +92,7 @@ def _is_worker(pid: int) -> bool:
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
         return False
-    return not command or b"mixpanel_data.sandbox.worker" in command
+    return not command or b"mixpanel_data.sandbox.worker.main" in command
 
 
 if sys.platform != "linux":

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mixpanel_data.sandbox import confinement
+from mixpanel_data.sandbox.worker import confinement
 from tests.sandbox.workers.conftest import Opener, workers_of
 
 KINDS = ("RLIMIT_AS", "RLIMIT_CORE", "RLIMIT_NOFILE", "RLIMIT_FSIZE")

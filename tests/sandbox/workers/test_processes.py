@@ -21,7 +21,7 @@ from mixpanel_data import (
     StorageForkedError,
     WorkerCrashedError,
 )
-from mixpanel_data.sandbox import process
+from mixpanel_data.sandbox.worker import process
 from tests.processes import PythonProcess
 from tests.sandbox.workers.conftest import Opener, is_there, workers_of
 

@@ -17,9 +17,9 @@ import pyarrow as pa
 import pytest
 
 from mixpanel_data import Sandbox, WorkerCrashedError
-from mixpanel_data.open_files import key_of
-from mixpanel_data.sandbox import process, protocol, received, worker
+from mixpanel_data.common.open_files import key_of
 from mixpanel_data.sandbox.rules import Rules
+from mixpanel_data.sandbox.worker import main, process, protocol, received_rows
 from tests.sandbox.workers.conftest import Opener
 from tests.sandbox.workers.permissive import Permissive
 
@@ -109,7 +109,7 @@ ANSWERS: dict[str, bytes] = {
 HOSTILE = """
 import os, sys, time
 sys.path[:] = sys.argv[1:]
-from mixpanel_data.sandbox import protocol
+from mixpanel_data.sandbox.worker import protocol
 protocol.receive(0, protocol.SMALL)
 protocol.send(1, protocol.READY, b"")
 protocol.receive(0, protocol.UNLIMITED)
@@ -187,7 +187,7 @@ def test_an_error_of_an_unknown_class_is_an_error_of_duckdb(
 @pytest.fixture
 def immortal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a worker in this process not take it along when its engine goes."""
-    monkeypatch.setattr(worker, "dying_with", lambda pipe: nullcontext())
+    monkeypatch.setattr(main, "dying_with", lambda pipe: nullcontext())
 
 
 class Served:
@@ -204,7 +204,7 @@ class Served:
 
         def serve() -> None:
             with suppress(EOFError):
-                worker.serve(there, back, confine, rules)
+                main.serve(there, back, confine, rules)
 
         self._thread = threading.Thread(target=serve)
         self._thread.start()
@@ -254,7 +254,7 @@ def test_a_worker_says_that_it_is_ready_once_it_is_limited(served: Served) -> No
 def test_an_answer_is_the_columns_then_the_rows_then_the_end(served: Served) -> None:
     served.receive()
     columns, rows, end = served.ask("SELECT ? AS a, 'x'::ENUM('x') AS b", (42,))
-    read = received.Rows()
+    read = received_rows.Rows()
     read.add(bytearray(columns[1]))
     assert read.count == 0
     read.add(bytearray(rows[1]))

@@ -32,7 +32,7 @@ def test_a_worker_needs_a_file_that_is_only_read(
 
 
 def test_a_worker_needs_linux(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mixpanel_data.sandbox.workers.sys.platform", "darwin")
+    monkeypatch.setattr("mixpanel_data.sandbox.worker.pool.sys.platform", "darwin")
     with pytest.raises(ValueError, match="Linux"):
         StorageEngine(file, read_only=True, sandbox=WORKER)
 

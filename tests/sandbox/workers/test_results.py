@@ -146,7 +146,7 @@ def test_cursors_describe_their_columns_as_those_of_the_client(
     storage: StorageEngine, client: duckdb.DuckDBPyConnection, sql: str
 ) -> None:
     wanted = client.execute(sql).description
-    with storage._database.querying() as connection:
+    with storage._database.autocommit_connection() as connection:
         found = connection.exec_driver_sql(sql).context.cursor.description
     # A label within a list, a struct or the like is plain text.
     assert str(found) == str(wanted)

@@ -1,0 +1,241 @@
+"""Copies of a database, made while it is open and at work.
+
+Between two checkpoints DuckDB writes over nothing that its file holds: it adds blocks, and the log
+says what has been committed since. So the log and then the file, read while no checkpoint can
+happen, are the database at one moment. A transaction that has changed something keeps checkpoints
+off; it is rolled back. A database in memory has no file, so its tables are copied one by one.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import count
+from pathlib import Path
+from uuid import uuid4
+
+from sqlalchemy import Column, Connection, Engine, Integer, MetaData, Table, text
+from sqlalchemy.schema import CreateTable
+
+from mixpanel_data.common import file_locks, open_files
+from mixpanel_data.common.file_locks import FileLockedError
+from mixpanel_data.common.quoting import quoted
+from mixpanel_data.database import opener
+from mixpanel_data.database.paths import MEMORY, exists
+from mixpanel_data.exceptions import (
+    DatabaseExistsError,
+    DatabaseFileError,
+    DatabaseLogError,
+    DiskFullError,
+)
+from mixpanel_data.types import Secret
+
+#: Three headers: the first never changes, and a checkpoint writes one of the other two.
+_HEADERS = 3 * 4096
+_CHUNK = 8 * 2**20
+
+#: How often a copy is begun again because a checkpoint came in between, which cannot happen.
+_ATTEMPTS = 5
+
+#: How the folder is called in which a copy is made. Who makes it keeps it locked.
+_UNFINISHED = ".{name}.part-"
+
+_FROM_MEMORY = "COPY FROM DATABASE {source} TO {target}"
+
+
+def copy_database(
+    engine: Engine,
+    target: Path,
+    *,
+    read_only: bool,
+    key: Secret | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Copy an open database to a file, which is there as a whole or not at all.
+
+    The copy has what was committed before the call, and perhaps some of what others commit
+    meanwhile. Only its user may read it, whoever may read the original.
+
+    Args:
+        engine: An engine over the database, with the right to run any SQL.
+        target: The path of the copy.
+        read_only: Whether the database was opened without the right to write.
+        key: The key of the database when it is encrypted. The copy has the same one.
+        overwrite: Replace a copy that is there, unless somebody is writing to it.
+
+    Returns:
+        ``target``.
+
+    Raises:
+        DatabaseExistsError: There is a file of that name, and ``overwrite`` is false.
+        DatabaseFileError: The copy cannot be made; the subclass says why.
+    """
+    _require_free(target, overwrite)
+    source = engine.url.database
+    try:
+        with _private_folder(target) as folder:
+            copy = folder / "copy.db"
+            with engine.connect().execution_options(isolation_level="SERIALIZABLE") as connection:
+                if source in (None, MEMORY):
+                    _copy_tables(connection, copy)
+                else:
+                    _copy_file(connection, Path(str(source)), copy, read_only=read_only)
+            _take_in_log(copy, key)
+            _sync(copy)
+            with _kept_from_writers(target, overwrite):
+                copy.replace(target)
+            _sync(target.parent)
+    except OSError as error:
+        if isinstance(error, DatabaseFileError):
+            raise
+        if error.errno == errno.ENOSPC:
+            free = shutil.disk_usage(target.absolute().parent).free
+            raise DiskFullError(target, free, "the copy cannot be made.") from error
+        raise DatabaseFileError(target, f"the copy cannot be made: {error.strerror}.") from error
+    return target
+
+
+def name_beside(path: Path) -> Path:
+    """Return a name for a copy beside a file that is free: ``events.db.backup``, then ``-2``."""
+    names = (f"{path.name}.backup{'' if number == 1 else f'-{number}'}" for number in count(1))
+    return next(other for other in map(path.with_name, names) if not exists(other))
+
+
+def _require_free(target: Path, overwrite: bool) -> None:
+    if open_files.is_open(target):
+        raise DatabaseFileError(
+            target, "open in this process. Nothing was written. Close it, or choose another path."
+        )
+    if exists(target) and not overwrite:
+        raise DatabaseExistsError(target)
+    if exists(target) and not target.is_file():
+        raise DatabaseFileError(target, "no file. Nothing was written. Choose another path.")
+
+
+@contextmanager
+def _kept_from_writers(target: Path, overwrite: bool) -> Iterator[None]:
+    """Make sure that nobody of this library writes to a file while it is replaced."""
+    _require_free(target, overwrite)
+    try:
+        lease = open_files.Lease(str(target), read_only=True)
+    except FileLockedError as error:
+        problem = "being written by another process. Nothing was changed. Close it there."
+        raise DatabaseFileError(target, problem, {"pid": error.pid}) from None
+    try:
+        log = Path(f"{target}.wal")
+        if log.exists() or log.is_symlink():
+            problem = "nothing yet; the log would be taken for that of the copy."
+            raise DatabaseLogError(target, log, problem)
+        yield
+    finally:
+        lease.release()
+
+
+@contextmanager
+def _private_folder(target: Path) -> Iterator[Path]:
+    """Lend a folder beside a file, and remove it and those that killed processes have left."""
+    prefix = _UNFINISHED.format(name=target.name)
+    for left in target.parent.iterdir():
+        if left.name.startswith(prefix):
+            _remove_stale(left)
+    folder, descriptor = _locked_folder(prefix, target.parent)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _locked_folder(prefix: str, parent: Path) -> tuple[Path, int]:
+    """Make a folder; whoever takes it for a stale one has to lock it first."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+        with suppress(FileNotFoundError, FileLockedError), ExitStack() as undo:
+            descriptor = _open_folder(folder)
+            undo.callback(os.close, descriptor)
+            file_locks.lock(descriptor, shared=False)
+            if os.path.samestat(os.fstat(descriptor), folder.stat()):
+                undo.pop_all()
+                return folder, descriptor
+
+
+def _remove_stale(folder: Path) -> None:
+    with suppress(OSError, FileLockedError), ExitStack() as stack:
+        descriptor = _open_folder(folder)
+        stack.callback(os.close, descriptor)
+        if file_locks.lock(descriptor, shared=False):
+            shutil.rmtree(folder)
+
+
+def _open_folder(path: Path) -> int:
+    return os.open(path, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0))
+
+
+def _copy_file(connection: Connection, source: Path, copy: Path, *, read_only: bool) -> None:
+    original = open_files.descriptor_of(source)
+    log = Path(f"{source.resolve()}.wal")
+    copied_log = Path(f"{copy}.wal")
+    for _ in range(_ATTEMPTS):
+        copied_log.unlink(missing_ok=True)
+        with connection.begin() as transaction:
+            if not read_only:
+                _keep_checkpoints_off(connection)
+            headers = os.pread(original, _HEADERS, 0)
+            # What the log tells of is in the file before, and a log that breaks off is read up to
+            # its last whole commit.
+            if log.exists():
+                shutil.copyfile(log, copied_log)
+            _copy_bytes(original, copy)
+            unchanged = os.pread(original, _HEADERS, 0) == headers
+            transaction.rollback()
+        if unchanged:
+            return
+    raise DatabaseFileError(source, "cannot be copied, because it is checkpointed all the time.")
+
+
+def _keep_checkpoints_off(connection: Connection) -> None:
+    """Change something, in a transaction that is to be rolled back."""
+    unused = Table(f"_backup_{uuid4().hex}", MetaData(), Column("unused", Integer))
+    connection.execute(CreateTable(unused))
+
+
+def _copy_bytes(original: int, copy: Path) -> None:
+    with copy.open("wb") as file:
+        offset = 0
+        while chunk := os.pread(original, _CHUNK, offset):
+            offset += file.write(chunk)
+
+
+def _copy_tables(connection: Connection, copy: Path) -> None:
+    quote = connection.dialect.identifier_preparer.quote_identifier
+    connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+    source = connection.scalar(text("SELECT current_database()"))
+    name = f"backup_{uuid4().hex}"
+    connection.exec_driver_sql(f"ATTACH {quoted(str(copy))} AS {name}")
+    try:
+        connection.exec_driver_sql(_FROM_MEMORY.format(source=quote(source), target=name))
+    finally:
+        connection.exec_driver_sql(f"DETACH {name}")
+
+
+def _take_in_log(copy: Path, key: Secret | None) -> None:
+    """Bring what the log of a copy holds into the copy."""
+    copy.chmod(0o600)
+    log = Path(f"{copy}.wal")
+    if log.exists() and log.stat().st_size:
+        opener.open_database(copy, read_only=False, config={}, key=key).close()
+    log.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    """Make sure that a file or folder survives a power failure, where the system can do that."""
+    with suppress(PermissionError):  # Windows opens no folders
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

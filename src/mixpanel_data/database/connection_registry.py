@@ -1,0 +1,94 @@
+"""The connections of an open database, until it is closed or this process is forked."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from mixpanel_data.common.forks import in_forked_children, keep_from_destruction
+from mixpanel_data.common.weak_registry import WeakRegistry
+from mixpanel_data.database.ephemeral import EphemeralFolder
+from mixpanel_data.database.opener import Root
+
+if TYPE_CHECKING:
+    from mixpanel_data.dialect.driver.connection import Connection
+
+#: What DuckDB 2.0 raises when a connection is closed while it works; 1.5 waits instead.
+_BUSY: tuple[type[duckdb.Error], ...] = tuple(
+    getattr(duckdb, name) for name in ("ResourceInUseException",) if hasattr(duckdb, name)
+)
+
+
+class Connections:
+    """All connections to an open database.
+
+    Args:
+        root: Holds the database open.
+
+    Attributes:
+        pid: The process that opened the database.
+    """
+
+    def __init__(self, root: Root) -> None:
+        self.pid = os.getpid()
+        self._root = root
+        self._raw: list[duckdb.DuckDBPyConnection] = []
+        self._living: WeakRegistry[Connection] = WeakRegistry()
+        _open_here.add(self)
+
+    def raw(self) -> duckdb.DuckDBPyConnection:
+        """Return a new connection of DuckDB itself, for the user's own purposes."""
+        self._raw.append(self._root.cursor())
+        return self._raw[-1]
+
+    def new(self, guard: Callable[[], object]) -> Connection:
+        """Return a new connection of the dialect; the guard is called before it does anything."""
+        from mixpanel_data.dialect.driver.connection import Connection
+
+        connection = Connection(self._root.cursor(), guard)
+        self._living.add(connection)
+        return connection
+
+    def close(self, folder: EphemeralFolder | None) -> None:
+        """Close them and the database, unless this process was forked from the one that opened it.
+
+        Args:
+            folder: What to remove afterwards.
+        """
+        if os.getpid() != self.pid:
+            return
+        try:
+            while True:
+                for connection in self._living:
+                    connection.interrupt()
+                try:
+                    self._root.close()
+                    break
+                except _BUSY:  # a statement is still on its way out
+                    time.sleep(0.001)
+            for connection in self._living:
+                connection.closed = True
+        finally:  # even when the application's own handler of a signal ends it here
+            if folder is not None:
+                folder.remove()
+
+    def abandon(self) -> None:
+        """Let nothing of the database be destroyed in this process; the dialect does the rest."""
+        for item in (self._root, *self._raw):
+            keep_from_destruction(item)
+
+
+_open_here: WeakRegistry[Connections] = WeakRegistry()
+
+
+def _detach_after_fork() -> None:
+    """Keep what the parent has open from ever being destroyed in a forked child."""
+    for connections in _open_here:
+        connections.abandon()
+
+
+in_forked_children(_detach_after_fork)

@@ -1,0 +1,71 @@
+"""SQLAlchemy engines over an open database."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from sqlalchemy import URL, Engine, create_engine, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.pool import NullPool
+
+from mixpanel_data.database.paths import MEMORY, path_of
+
+logger = logging.getLogger("mixpanel_data")
+
+
+def database_url(target: str | os.PathLike[str] | URL) -> URL:
+    """Return the URL of a database for our dialect.
+
+    Args:
+        target: Path of a file, or the URL of a DuckDB database with whatever driver. In URLs too,
+            paths stand as they are, with spaces and percent signs.
+
+    Raises:
+        ValueError: It is no URL, or that of another kind of database.
+        DatabaseFileError: It is a path in the folder of a user that there is not.
+    """
+    if isinstance(target, str) and "://" in target:
+        try:
+            target = make_url(target)
+        except (ArgumentError, ValueError):  # which may show a part of a password in it
+            raise ValueError("The target is no URL. Use duckdb+mixpanel:///PATH.") from None
+    if not isinstance(target, URL):
+        return URL.create("duckdb+mixpanel", database=str(path_of(target).absolute()))
+    if target.get_backend_name() != "duckdb":
+        raise ValueError(f"{target!r} is no DuckDB database. Use duckdb+mixpanel:///PATH.")
+    return target.set(drivername="duckdb+mixpanel")
+
+
+def make_engine(path: Path | None, connect: Callable[[], Any]) -> Engine:
+    """Make the SQLAlchemy engine over an open database.
+
+    A DuckDB cursor is a connection of its own and costs microseconds, so there is nothing to pool:
+    every checkout gets a fresh one and leaves no state behind.
+
+    Args:
+        path: The file, for the engine's URL.
+        connect: Gives a new connection of the dialect.
+    """
+    url = URL.create("duckdb+mixpanel", database=MEMORY if path is None else str(path))
+    return create_engine(url, creator=connect, poolclass=NullPool)
+
+
+def checkpoint(engine: Engine) -> None:
+    """Write the log of what was committed into the database file, if nothing else is going on.
+
+    Otherwise DuckDB does so later. After a change of tables it is better done at once: a log that
+    tells of one is what DuckDB most often fails to read after a crash
+    (https://github.com/duckdb/duckdb/issues/25510).
+    """
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        try:
+            connection.exec_driver_sql("CHECKPOINT")
+        except DBAPIError as error:
+            if not isinstance(error.orig, duckdb.TransactionException):
+                raise
+            logger.info("Not checkpointed, because the database is in use: %s", error.orig)

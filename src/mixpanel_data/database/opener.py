@@ -1,0 +1,233 @@
+"""From a path to an open database: plain, encrypted or in memory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from mixpanel_data.common.file_locks import FileLockedError
+from mixpanel_data.common.open_files import Lease
+from mixpanel_data.common.quoting import quoted
+from mixpanel_data.database import stale_files
+from mixpanel_data.database.error_translation import translated
+from mixpanel_data.database.paths import MEMORY, exists
+from mixpanel_data.database.permissions import SidecarFiles, find_sidecar_files
+from mixpanel_data.exceptions import DatabaseFileError, DatabaseLockedError
+from mixpanel_data.types import Secret
+
+if TYPE_CHECKING:
+    from mixpanel_data.dialect.driver.connection import Connection
+
+_REPLACEMENTS = "python_enable_replacements"
+
+#: What nothing can be attached with, in the order in which it has to be set.
+_LOCKS = ("enable_external_access", "lock_configuration")
+
+_NAME = "SELECT database_name FROM system.main.duckdb_databases() WHERE path = ?"
+
+#: Seconds between two attempts to open a locked file: the first, and the most.
+_FIRST_WAIT, _LONGEST_WAIT = 0.02, 1.0
+
+
+class Root:
+    """An open database.
+
+    Args:
+        driver: The connection that opened it.
+        file: The database in DuckDB's catalog, None when it is the default.
+
+    Attributes:
+        sidecar_files: What has to be kept private beside the file, None for nothing.
+        lease: Its part in the registry of open files, None in memory.
+    """
+
+    sidecar_files: SidecarFiles | None = None
+    lease: Lease | None = None
+
+    def __init__(self, driver: duckdb.DuckDBPyConnection, file: str | None = None) -> None:
+        self._driver = driver
+        self._file = file
+        self._use = self._found()
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """Return a new connection to the database."""
+        cursor = self._driver.cursor()
+        if self._use is not None:
+            try:
+                cursor.execute(self._use)
+            except duckdb.CatalogException:  # SQL of the user has renamed it
+                self._use = self._found()
+                cursor.execute(self._use or "")
+        return cursor
+
+    def _found(self) -> str | None:
+        if self._file is None:
+            return None
+        with self._driver.cursor() as cursor:
+            found = cursor.execute(_NAME, [self._file]).fetchone()
+        return None if found is None else "USE " + quoted(found[0], '"')
+
+    def connect(self) -> Connection:
+        """Return a new connection of the dialect, for SQLAlchemy."""
+        from mixpanel_data.dialect.driver.connection import Connection
+
+        return Connection(self.cursor(), self.keep_private)
+
+    def keep_private(self) -> None:
+        """Keep what is beside the file private; to be called before every statement and commit."""
+        if self.sidecar_files is not None:
+            self.sidecar_files.keep_private()
+
+    def close(self) -> None:
+        """Close all connections to the database, and with them the file."""
+        self._driver.close()
+        if self.sidecar_files is not None:
+            self.sidecar_files.remove()
+        if self.lease is not None:
+            self.lease.release()
+
+
+def open_database(
+    path: Path | None,
+    *,
+    read_only: bool,
+    config: Mapping[str, Any],
+    key: Secret | None = None,
+    lock_timeout: float = 0,
+) -> Root:
+    """Open a database file, or a database in memory.
+
+    Args:
+        path: The file, created where there is none and ``read_only`` is false; None for memory.
+        read_only: Open without the right to write.
+        config: DuckDB's settings, such as ``memory_limit``.
+        key: The key of a file that is encrypted, or shall be.
+        lock_timeout: Seconds to wait while another process has the file open.
+
+    Raises:
+        DatabaseFileError: The file cannot be opened; the subclass says why.
+        QueryError: DuckDB refuses the settings.
+    """
+    deadline, wait = time.monotonic() + lock_timeout, _FIRST_WAIT
+    while True:
+        try:
+            return _open(path, read_only, config, key)
+        except DatabaseLockedError:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise
+        time.sleep(min(wait, left))
+        wait = min(2 * wait, _LONGEST_WAIT)
+
+
+def _open(
+    path: Path | None, read_only: bool, config: Mapping[str, Any], key: Secret | None
+) -> Root:
+    if path is None:
+        return _opened_by_duckdb(None, read_only, config, key)
+    is_new = not exists(path)
+    stale_files.reject_links(path)
+    stale_files.reject_orphaned_wal(path)
+    with ExitStack() as undo:
+        try:
+            lease = Lease(str(path), read_only=read_only)
+            undo.callback(lease.release)
+            root = _opened_by_duckdb(path, read_only, config, key)
+            undo.callback(root.close)
+            lease.confirm()
+        except FileLockedError as error:
+            raise DatabaseLockedError(path, error.pid) from None
+        if is_new:
+            path.chmod(0o600)
+        if not read_only:
+            with root.cursor() as cursor:
+                stale_files.remove_stale_temp_files(cursor, path.resolve())
+        # The log of an encrypted file is encrypted, too.
+        root.sidecar_files = find_sidecar_files(path, log=not read_only and key is None)
+        root.lease = lease
+        undo.pop_all()
+    return root
+
+
+def _opened_by_duckdb(
+    path: Path | None, read_only: bool, config: Mapping[str, Any], key: Secret | None
+) -> Root:
+    from mixpanel_data.dialect.driver.errors import driver_errors
+
+    try:
+        with driver_errors():
+            if path is None or key is None:
+                # In a relative path, DuckDB would take "md:" or "sqlite:" for a kind of database.
+                database = MEMORY if path is None else str(path.absolute())
+                return _connect(database, read_only, config)
+            return _attach(path, read_only, config, key)
+    except duckdb.ConnectionException as error:
+        problem = (
+            "cannot be opened. Where this process has it open already, read_only, sandbox and "
+            "config must be the same: use that engine, or open a copy that backup() makes. DuckDB "
+            f"says: {error}"
+        )
+        raise DatabaseFileError(path or Path(MEMORY), problem) from error
+    except duckdb.Error as error:
+        raise translated(error, path, "") from error
+
+
+def _connect(database: str, read_only: bool, config: Mapping[str, Any]) -> Root:
+    settings = dict(config)
+    # A variable of the caller must not answer a query. Where it can, that is set after opening:
+    # duckdb.connect() beside us works only with the settings with which we have opened.
+    later = not settings.keys() & {_REPLACEMENTS, "lock_configuration"}
+    if not later:
+        settings.setdefault(_REPLACEMENTS, False)
+    driver = duckdb.connect(database, read_only=read_only, config=settings)
+    if later:
+        driver.execute(f"SET GLOBAL {_REPLACEMENTS} = false")
+    return Root(driver)
+
+
+def _attach(path: Path, read_only: bool, config: Mapping[str, Any], key: Secret) -> Root:
+    """Open an encrypted file. DuckDB takes a key only for what is attached to another database."""
+    file = str(path.resolve())  # as DuckDB does for a file that it opens directly
+    settings = {
+        "autoinstall_known_extensions": False,  # nothing is downloaded unasked
+        "temp_directory": f"{file}.tmp",
+        "temp_file_encryption": True,  # DuckDB would write plain text beside the encrypted file
+        _REPLACEMENTS: False,
+        **config,
+    }
+    locks = {name: settings.pop(name) for name in _LOCKS if name in settings}
+    driver = duckdb.connect(MEMORY, config=settings)
+    try:
+        with suppress(duckdb.IOException):  # there is none: DuckDB will say whether it needs it
+            driver.load_extension(_cipher())
+        # DuckDB names a database after its file, but the one that is there has this name.
+        name = " AS memory_db" if path.name.lower().split(".")[0] == "memory" else ""
+        mode = ", READ_ONLY" if read_only else ""
+        driver.execute(
+            f"ATTACH {quoted(file)}{name} (ENCRYPTION_KEY $key{mode})", {"key": key.escaped()}
+        )
+        root = Root(driver, file)
+        with root.cursor() as cursor:
+            cursor.execute("DETACH memory")
+            for name, value in locks.items():
+                cursor.execute(f"SET GLOBAL {name} = {quoted(str(value))}")
+        return root
+    except BaseException:
+        driver.close()
+        raise
+
+
+def _cipher() -> str:
+    """Return what DuckDB encrypts with: the extension from PyPI, else the one that is installed."""
+    spec = find_spec("duckdb_extension_httpfs")
+    for folder in spec.submodule_search_locations or () if spec else ():
+        file = Path(folder, "extensions", f"v{duckdb.__version__}", "httpfs.duckdb_extension")
+        if file.exists():
+            return str(file)
+    return "httpfs"

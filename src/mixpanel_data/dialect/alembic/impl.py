@@ -1,0 +1,143 @@
+"""What Alembic needs to know about DuckDB. Imported only where Alembic is."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from alembic.ddl.impl import DefaultImpl
+from duckdb_engine import datatypes as engine_types
+from sqlalchemy import (
+    Column,
+    Index,
+    MetaData,
+    Table,
+    UniqueConstraint,
+    inspect,
+)
+from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.types import TypeEngine
+
+from mixpanel_data.dialect import datatypes
+from mixpanel_data.dialect.base import MixpanelDialect
+from mixpanel_data.dialect.sql import parsing
+from mixpanel_data.dialect.sql.builtin import BUILTIN
+from mixpanel_data.dialect.sql.ddl import next_value, own_sequence, sequence_of
+
+
+def register_duckdb() -> None:
+    """Teach Alembic the dialect ``duckdb``, unless the application has taught it already."""
+    try:
+        DefaultImpl.get_by_dialect(MixpanelDialect())
+    except KeyError:
+        type("RegisteredDuckDBImpl", (DuckDBImpl,), {"__dialect__": "duckdb"})
+
+
+class DuckDBImpl(DefaultImpl):
+    """Runs migrations on DuckDB, and tells what differs between models and database."""
+
+    transactional_ddl = True
+
+    def add_column(self, table_name: str, column: Column[Any], **kw: Any) -> None:
+        """Add a column to a table that is there.
+
+        Raises:
+            InvalidRequestError: The column counts by itself. DuckDB 1.5 cannot read such a default
+                from its log after a crash, and with it the whole file.
+        """
+        if own_sequence(column, self.dialect.identifier_preparer) is not None:
+            raise InvalidRequestError(
+                f"Column {column.name!r} would count by itself, which only columns of a new table "
+                f"can. Create one with it, and copy the rows of {table_name!r}."
+            )
+        super().add_column(table_name, column, **kw)
+
+    def drop_table(self, table: Table, **kw: Any) -> None:
+        """Drop a table with the sequences of its columns, which are looked up in the database."""
+        connection = None if self.as_sql else self.connection
+        if connection is not None and inspect(connection).has_table(table.name, table.schema):
+            table = Table(
+                table.name,
+                MetaData(),
+                schema=table.schema,
+                autoload_with=connection,
+                resolve_fks=False,
+            )
+        super().drop_table(table, **kw)
+
+    def compare_type(self, inspector_column: Column[Any], metadata_column: Column[Any]) -> bool:
+        """Tell whether DuckDB takes two types for different ones: it knows all synonyms itself."""
+        compiler = self.dialect.type_compiler_instance
+        types = [compiler.process(column.type) for column in (inspector_column, metadata_column)]
+        return types[0] != types[1] and not self._holds(
+            " = ".join(f"{BUILTIN}typeof(CAST(NULL AS {kind}))" for kind in types)
+        )
+
+    def compare_server_default(
+        self,
+        inspector_column: Column[Any],
+        metadata_column: Column[Any],
+        rendered_metadata_default: str | None,
+        rendered_inspector_default: str | None,
+    ) -> bool:
+        """Tell whether two defaults have different values."""
+        defaults = [self._default(column) for column in (inspector_column, metadata_column)]
+        if defaults[0] == defaults[1]:
+            return False
+        if any(default is None or "nextval(" in default for default in defaults):
+            return True
+        kind = self.dialect.type_compiler_instance.process(metadata_column.type)
+        values = [f"CAST({default} AS {kind})" for default in defaults]
+        return not self._holds(f"{values[0]} IS NOT DISTINCT FROM {values[1]}")
+
+    def _default(self, column: Column[Any]) -> str | None:
+        preparer = self.dialect.identifier_preparer
+        if (sequence := own_sequence(column, preparer)) is not None:
+            return next_value(sequence, preparer)
+        new: Any = self.dialect.ddl_compiler
+        default: str | None = new(self.dialect, None).get_column_default_string(column)
+        return default
+
+    def _holds(self, condition: str) -> bool:
+        return bool(self.bind and self.bind.exec_driver_sql(f"SELECT {condition}").scalar())
+
+    def render_type(self, type_obj: TypeEngine[Any], autogen_context: Any) -> str | Literal[False]:
+        """Write types that only DuckDB has in DuckDB's words, and import other foreign ones."""
+        module = type(type_obj).__module__
+        if module in (datatypes.__name__, engine_types.__name__):
+            autogen_context.imports.add(f"from {parsing.__name__} import parse_type")
+            return f"parse_type({self.dialect.type_compiler_instance.process(type_obj)!r})"
+        if not module.startswith("sqlalchemy."):
+            autogen_context.imports.add(f"import {module}")
+        return False
+
+    def _compare_identity_default(
+        self, metadata_identity: Any, inspector_identity: Any
+    ) -> tuple[set[str], set[str], bool]:
+        """Find no difference: an identity is a sequence, and reflected as a plain column."""
+        return set(), set(), False
+
+    def correct_for_autogen_constraints(
+        self,
+        conn_uniques: set[UniqueConstraint],
+        conn_indexes: set[Index],
+        metadata_unique_constraints: set[UniqueConstraint],
+        metadata_indexes: set[Index],
+    ) -> None:
+        """Give unique constraints of the database the names that the models have for them.
+
+        DuckDB drops the names, so that only the columns tell which is which.
+        """
+        names = {
+            frozenset(unique.columns.keys()): unique.name for unique in metadata_unique_constraints
+        }
+        for unique in conn_uniques:
+            unique.name = names.get(frozenset(unique.columns.keys()), unique.name)
+
+    def autogen_column_reflect(self, inspector: Any, table: Table, column_info: Any) -> None:
+        """Leave out the default of a column that counts by itself, which no model has.
+
+        Alembic 1.13 does not ask for tables that are only referred to.
+        """
+        own = next_value(sequence_of(table, column_info["name"]), self.dialect.identifier_preparer)
+        if str(column_info["default"]) == own:
+            column_info["default"] = None

@@ -1,0 +1,175 @@
+"""A table made anew with changes, and filled from the old one."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Connection,
+    Constraint,
+    ForeignKeyConstraint,
+    PrimaryKeyConstraint,
+    Table,
+    UniqueConstraint,
+)
+from sqlalchemy.engine.interfaces import ReflectedIndex
+from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.types import TypeEngine
+
+from mixpanel_data.dialect.alembic.changes import Changes
+from mixpanel_data.dialect.sql.builtin import builtin
+from mixpanel_data.dialect.sql.names import fold
+
+_IN_ORDER = builtin("SELECT current_setting('preserve_insertion_order')")
+
+
+def rebuild(
+    connection: Connection, table: Table, indexes: list[ReflectedIndex], changes: Changes
+) -> None:
+    """Replace a table by a changed one with the same rows in the same order.
+
+    Columns are renamed at the end and directly, so DuckDB itself corrects constraints that name
+    them.
+
+    Args:
+        connection: Connection with a transaction open.
+        table: The table, reflected.
+        indexes: Its indexes.
+        changes: What to change.
+
+    Raises:
+        InvalidRequestError: A key, an index or a generated column is in the way.
+    """
+    made_anew = [_index_after(connection, table, index, changes) for index in indexes]
+    _refuse_impossible(table, changes)
+    made = _declared(table, changes)
+    made.create(connection, checkfirst=False)
+    quote = connection.dialect.identifier_preparer.quote
+    old, new = quote(table.name), quote(made.name)
+    values = _values(connection, table, changes)
+    in_order = connection.exec_driver_sql(_IN_ORDER)
+    rows = f"SELECT {', '.join(values.values())} FROM {old}"  # noqa: S608 (SQL of a version script)
+    if not in_order.scalar():
+        rows += " ORDER BY rowid"
+    statements = [
+        f"INSERT INTO {new} ({', '.join(map(quote, values))}) {rows}",
+        f"DROP TABLE {old}",
+        f"ALTER TABLE {new} RENAME TO {old}",
+        *[
+            f"ALTER TABLE {old} RENAME COLUMN {quote(name)} TO {quote(new_name)}"
+            for name, new_name in changes.renamed.items()
+        ],
+        *made_anew,
+    ]
+    for statement in statements:
+        connection.exec_driver_sql(statement)
+
+
+def type_of(connection: Connection, type_: TypeEngine[Any]) -> str:
+    """Return a type in SQL."""
+    return type_.compile(dialect=connection.dialect)
+
+
+def default_of(connection: Connection, column: Column[Any]) -> str | None:
+    """Return the default of a column in SQL, None when it has none."""
+    compiler: Any = connection.dialect.ddl_compiler
+    default: str | None = compiler(connection.dialect, None).get_column_default_string(column)
+    return default
+
+
+def mentions(expression: str, name: str) -> bool:
+    """Tell whether a column may be named in an expression."""
+    return re.search(rf"(?<!\w){re.escape(fold(name))}(?!\w)", fold(expression)) is not None
+
+
+def _refuse_impossible(table: Table, changes: Changes) -> None:
+    for constraint in table.constraints:
+        if isinstance(constraint, PrimaryKeyConstraint | UniqueConstraint):
+            for name in changes.dropped & set(constraint.columns.keys()):
+                raise InvalidRequestError(
+                    f"Column {name!r} of table {table.name!r} is part of a key. It has to stay."
+                )
+    for column in table.columns:
+        if column.computed is not None:
+            raise InvalidRequestError(
+                f"Column {column.name!r} of table {table.name!r} is generated from others. "
+                "Drop it, and make it anew afterwards."
+            )
+
+
+def _index_after(
+    connection: Connection, table: Table, index: ReflectedIndex, changes: Changes
+) -> str:
+    """Return the statement that makes an index again."""
+    quote = connection.dialect.identifier_preparer.quote
+    columns = index["column_names"]
+    parts = []
+    for column, part in zip(columns, index.get("expressions", columns), strict=True):
+        gone = changes.dropped if column is not None else {*changes.dropped, *changes.renamed}
+        for name in gone:
+            if mentions(str(part), name) if column is None else name == column:
+                raise InvalidRequestError(
+                    f"Index {index['name']!r} of table {table.name!r} needs column {name!r}. "
+                    "Drop the index, and make it anew afterwards."
+                )
+        parts.append(part if column is None else quote(changes.renamed.get(column, column)))
+    unique = "UNIQUE " if index["unique"] else ""
+    name = quote(str(index["name"]))
+    return f"CREATE {unique}INDEX {name} ON {quote(table.name)} ({', '.join(map(str, parts))})"
+
+
+def _declared(table: Table, changes: Changes) -> Table:
+    """Declare the changed table under another name, its columns under their old ones."""
+    kept = [column for column in table.columns if column.name not in changes.dropped]
+    return Table(
+        f"_rebuilt_{table.name}",
+        table.metadata,
+        *[_column(column, changes.retyped.get(column.name)) for column in kept],
+        *[_column(column) for column in changes.added.values()],
+        *[_constraint(constraint) for constraint in sorted(table.constraints, key=_sql)],
+        comment=table.comment,
+    )
+
+
+def _column(column: Column[Any], type_: TypeEngine[Any] | None = None) -> Column[Any]:
+    default: Any = column.server_default
+    return Column(
+        column.name,
+        column.type if type_ is None else type_,
+        server_default=None if default is None else default.arg,
+        nullable=column.nullable,
+        comment=column.comment,
+        autoincrement=False,
+        info=column.info if type_ is None else None,
+    )
+
+
+def _sql(constraint: Any) -> str:
+    """Return what puts the set of constraints into the same order every time."""
+    return str(getattr(constraint, "sqltext", sorted(constraint.columns.keys())))
+
+
+def _constraint(constraint: Any) -> Constraint:
+    if isinstance(constraint, CheckConstraint):
+        return CheckConstraint(constraint.sqltext)
+    names = constraint.columns.keys()
+    if isinstance(constraint, ForeignKeyConstraint):
+        return ForeignKeyConstraint(names, [key.target_fullname for key in constraint.elements])
+    made: Constraint = type(constraint)(*names)
+    return made
+
+
+def _values(connection: Connection, table: Table, changes: Changes) -> dict[str, str]:
+    """Return the expressions for the values of the new table, by column; the rest is default."""
+    quote = connection.dialect.identifier_preparer.quote
+    values = {
+        column.name: quote(column.name)
+        for column in table.columns
+        if column.name not in changes.dropped
+    }
+    for name, type_ in changes.retyped.items():
+        values[name] = f"CAST({quote(name)} AS {type_of(connection, type_)})"
+    return values | {name: f"({sql})" for name, sql in changes.filled.items()}

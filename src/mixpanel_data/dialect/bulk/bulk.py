@@ -1,0 +1,210 @@
+"""Many rows for one statement: handed to DuckDB as one Arrow batch.
+
+DuckDB's ``executemany`` runs the statement once a row. Here ``VALUES ($1, $2)`` becomes
+``SELECT "0.0", "1.0" FROM`` a batch, whose columns have the very types that DuckDB would give to
+the values one by one, and ``UPDATE … SET a = $1 WHERE id = $2`` becomes an update from it. Where
+that cannot be had (an expression around a parameter, a value without an exact Arrow type, rows of
+which one may depend on another), there is no batch, and the rows go one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import uuid4
+
+from duckdb import DuckDBPyConnection
+
+from mixpanel_data.dialect.bulk.arrays import Part, encode
+from mixpanel_data.dialect.bulk.statement_parser import (
+    Cell,
+    Insert,
+    Update,
+    name_of,
+    parse,
+    table_name,
+)
+from mixpanel_data.dialect.sql.builtin import builtin
+from mixpanel_data.dialect.sql.names import fold
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: Fewer rows are not worth the fixed costs of a batch.
+LEAST_ROWS = 8
+
+_CONSTRAINTS = builtin("""
+SELECT constraint_column_names, referenced_table FROM duckdb_constraints()
+WHERE lower(table_name) = lower($1) AND constraint_type IN ('PRIMARY KEY', 'UNIQUE', 'FOREIGN KEY')
+""")
+_INDEXES = builtin("""
+SELECT count(*) FROM duckdb_indexes() WHERE is_unique AND lower(table_name) = lower($1)
+""")
+_COUNT = builtin("count(")
+
+
+class Bulk(NamedTuple):
+    """A statement over a batch.
+
+    Attributes:
+        statement: The statement.
+        name: The name under which it reads the batch.
+        batch: The rows.
+        condition: A query over the batch that tells whether the statement may run; None for yes.
+    """
+
+    statement: str
+    name: str
+    batch: pa.RecordBatchReader | pa.Table
+    condition: str | None = None
+
+
+def prepare(driver: DuckDBPyConnection, statement: str, rows: Sequence[Any]) -> Bulk | None:
+    """Make one statement of many, or None where the rows have to go one by one.
+
+    Args:
+        driver: Connection to the database, which is asked for keys and types of columns.
+        statement: Any statement.
+        rows: The parameters.
+    """
+    parsed = parse(statement) if len(rows) >= LEAST_ROWS else None
+    columns = None if parsed is None else _columns(parsed.cells, rows)
+    if parsed is None or columns is None:
+        return None
+    if isinstance(parsed, Update):
+        return _update(driver, parsed, columns)
+    return _insert(driver, parsed, columns)
+
+
+def _columns(cells: Sequence[Cell], rows: Sequence[Any]) -> list[list[Part]] | None:
+    width = len({cell.parameter for cell in cells} - {None})
+    if not {tuple, list}.issuperset(map(type, rows)) or {*map(len, rows)} != {width}:
+        return None
+    columns = []
+    for position in range(width):  # zip(*rows) would make an iterator for every row
+        parts = encode(tuple(map(itemgetter(position), rows)))
+        if parts is None:
+            return None
+        columns.append(parts)
+    return columns if any(columns) else None
+
+
+def _insert(driver: DuckDBPyConnection, insert: Insert, columns: list[list[Part]]) -> Bulk | None:
+    """Insert from a batch, unless rows refer to or update each other.
+
+    DuckDB looks for the row that another one refers to among those of earlier statements only, and
+    does not update a row twice.
+    """
+    import pyarrow as pa
+
+    keys = _constraints(driver, insert.table)
+    if any(fold(referred) == fold(table_name(insert.table)) for _, referred in keys if referred):
+        return None
+    if insert.changed and not _is_free(driver, insert.table, insert.changed, keys):
+        return None
+    targets: list[str | None] = [None] * len(insert.cells)
+    if insert.keys or any(len(parts) > 1 for parts in columns):
+        targets = _target_types(driver, insert)
+        if len(targets) != len(insert.cells):
+            return None
+    name, batch = _batch(columns)
+    values = [
+        _expression(cell, columns, target)
+        for cell, target in zip(insert.cells, targets, strict=True)
+    ]
+    statement = " ".join([insert.head, "SELECT", ", ".join(values), "FROM", name, insert.tail])
+    if not insert.keys:
+        # All rows as one batch: several would be read in parallel, and a sequence count out of
+        # order.
+        return Bulk(statement, name, pa.RecordBatchReader.from_batches(batch.schema, [batch]))
+    by_name = dict(zip(map(name_of, insert.columns.split(",")), values, strict=False))
+    if not by_name.keys() >= {*insert.keys}:
+        return None
+    distinct = ", ".join(by_name[key] for key in insert.keys)
+    condition = (
+        f"SELECT {_COUNT}*) = {batch.num_rows} FROM (SELECT DISTINCT {distinct} FROM {name})"  # noqa: S608 (names are ours)
+    )
+    return Bulk(statement, name, pa.Table.from_batches([batch]), condition)
+
+
+def _update(driver: DuckDBPyConnection, update: Update, columns: list[list[Part]]) -> Bulk | None:
+    """Update from a batch, unless rows depend on or update each other."""
+    import pyarrow as pa
+
+    changed = frozenset(map(name_of, update.changed))
+    if changed & {*map(name_of, update.matched)} or any(len(parts) > 1 for parts in columns):
+        return None
+    if not _is_free(driver, update.table, changed, _constraints(driver, update.table)):
+        return None
+    name, batch = _batch(columns)
+    values = [_expression(cell, columns, None) for cell in update.cells]
+    pairs = [
+        f"{column} = {value}"
+        for column, value in zip([*update.changed, *update.matched], values, strict=True)
+    ]
+    assigned = ", ".join(pairs[: len(update.changed)])
+    matching = " AND ".join(pairs[len(update.changed) :])
+    return Bulk(
+        f"UPDATE {update.table} SET {assigned} FROM {name} WHERE {matching}",  # noqa: S608
+        name,
+        pa.Table.from_batches([batch]),
+        f"SELECT {_COUNT}*) = {_COUNT}DISTINCT rowid) FROM {update.table}, {name} WHERE {matching}",  # noqa: S608
+    )
+
+
+def _constraints(driver: DuckDBPyConnection, table: str) -> list[tuple[list[str], str | None]]:
+    """Return the columns of the keys of a table and the tables they refer to."""
+    return driver.execute(_CONSTRAINTS, [table_name(table)]).fetchall()
+
+
+def _is_free(
+    driver: DuckDBPyConnection,
+    table: str,
+    changed: frozenset[str],
+    constraints: Sequence[tuple[list[str], str | None]],
+) -> bool:
+    """Tell whether columns are in no key, so that changing one row means nothing to another."""
+    keyed = {fold(column) for columns, _ in constraints for column in columns}
+    indexes = driver.execute(_INDEXES, [table_name(table)]).fetchall()
+    return not changed & keyed and indexes == [(0,)]
+
+
+def _target_types(driver: DuckDBPyConnection, insert: Insert) -> list[str | None]:
+    """Return the types of the columns to fill.
+
+    Values of several types are cast to them before they meet in one column: they would become the
+    type that they have in common.
+    """
+    driver.execute(" ".join(["SELECT", insert.columns or "*", "FROM", insert.table, "LIMIT 0"]))
+    targets: list[str | None] = [str(column[1]) for column in driver.description or ()]
+    driver.fetchall()
+    return targets
+
+
+def _batch(columns: list[list[Part]]) -> tuple[str, pa.RecordBatch]:
+    """Return a name that nothing else has, and the values."""
+    import pyarrow as pa
+
+    return f"_batch_{uuid4().hex}", pa.record_batch(
+        {
+            f"{position}.{number}": part.array
+            for position, parts in enumerate(columns)
+            for number, part in enumerate(parts)
+        }
+    )
+
+
+def _expression(cell: Cell, columns: list[list[Part]], target: str | None) -> str:
+    """Return the SQL of a cell over the columns of the batch."""
+    if cell.parameter is None:
+        return cell.before
+    values = []
+    for number, part in enumerate(columns[cell.parameter]):
+        value = f'"{cell.parameter}.{number}"'
+        value = f"CAST({value} AS {part.cast})" if part.cast else value
+        value = f"{cell.before}{value}{cell.after}"
+        values.append(f"CAST({value} AS {target})" if target else value)
+    if not values:
+        return f"{cell.before}NULL{cell.after}"
+    return values[0] if len(values) == 1 else f"COALESCE({', '.join(values)})"

@@ -1,0 +1,158 @@
+"""PEP 249's connection: transactions over one DuckDB connection, and cursors on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Protocol
+
+import duckdb
+from duckdb import DuckDBPyConnection, Error, TransactionException
+
+from mixpanel_data.common.forks import in_forked_children, keep_from_destruction
+from mixpanel_data.common.open_files import Lease
+from mixpanel_data.common.weak_registry import WeakRegistry
+from mixpanel_data.dialect.driver.cursor import Cursor
+from mixpanel_data.dialect.driver.errors import driver_errors
+from mixpanel_data.dialect.driver.shared_connection import GONE, SharedConnection
+
+
+class Worker(Protocol):
+    """Runs a statement of a connection in another thread."""
+
+    def abort(self) -> None:
+        """Make the statement fail that waits for its input: it is deaf to DuckDB's interrupt."""
+        ...
+
+    def stop(self) -> None:
+        """Interrupt the statement, and wait until it has ended."""
+        ...
+
+
+class Connection(SharedConnection):
+    """One DuckDB connection with a transaction of its own.
+
+    Args:
+        driver: The DuckDB connection to wrap. ``close()`` closes it.
+        guard: Called before anything is done; raises when nothing may be done any more.
+        lease: Released when the connection is closed, None for nothing.
+
+    Attributes:
+        driver: The DuckDB connection.
+        closed: True when the DuckDB connection is closed, by us or with its whole database.
+        autocommit: True when ``begin()`` shall start nothing, so that every statement commits
+            by itself.
+        worker: Runs a statement in another thread, None for nobody. It is stopped before the
+            transaction is rolled back: DuckDB takes one call at a time.
+        statement_guard: Watches over the statements, None for nobody.
+    """
+
+    def __init__(
+        self,
+        driver: DuckDBPyConnection,
+        guard: Callable[[], object] | None = None,
+        lease: Lease | None = None,
+    ) -> None:
+        super().__init__(driver, guard)
+        self._lease = lease
+        self.autocommit = False
+        self.worker: Worker | None = None
+        self._in_transaction = False
+        _open_here.add(self)
+
+    def cursor(self) -> Cursor:
+        """Return a new cursor, independent of the others."""
+        return Cursor(self)
+
+    def begin(self) -> None:
+        """Start a transaction, unless the connection is in autocommit mode."""
+        if not self.autocommit:
+            self._require_open()
+            self._keep_unread_rows()
+            with driver_errors():
+                self.driver.begin()
+            self._in_transaction = True
+            self._failed = False
+
+    def commit(self) -> None:
+        """Commit the transaction, if there is one.
+
+        Raises:
+            OperationalError: A statement of the transaction failed. It is rolled back. DuckDB 2.0
+                would do the same without a word, and 1.5 would commit the rest.
+        """
+        if not self._in_transaction:
+            return
+        self._require_open()
+        self._keep_unread_rows()
+        if self._failed:
+            self.rollback()
+            raise TransactionException(
+                "A statement of this transaction failed, so nothing of it was committed. "
+                "Roll back after an error, then run the transaction again."
+            )
+        self._in_transaction = False
+        try:
+            with driver_errors():
+                self.driver.commit()
+        except BaseException:
+            # After Ctrl-C, DuckDB 1.5 may go on committing; it is over before anything else runs.
+            with suppress(Error):
+                self.driver.rollback()
+            raise
+
+    def rollback(self) -> None:
+        """Roll the transaction back, if there is one.
+
+        In autocommit mode that is one which the application began in SQL.
+        """
+        self.stop_worker()
+        if self._current is not None and (cursor := self._current()) is not None:
+            cursor.invalidate()
+        self._current = None
+        began, self._in_transaction = self._in_transaction, False
+        if self.closed:
+            return
+        if began:
+            with suppress(*GONE), driver_errors():
+                self.driver.rollback()
+                while self._registered:
+                    self.driver.unregister(self._registered.pop())
+        elif self.autocommit:
+            with suppress(*GONE, TransactionException):  # there is none
+                self.driver.rollback()
+
+    def interrupt(self) -> None:
+        """Make the running statement fail, if there is one; from any thread."""
+        if (worker := self.worker) is not None:
+            worker.abort()
+        with suppress(duckdb.ConnectionException):  # closed already
+            self.driver.interrupt()
+
+    def stop_worker(self) -> None:
+        """Make the statement of the worker fail, if there is one, and wait for its end."""
+        if (worker := self.worker) is not None and not self.closed:
+            worker.stop()
+            self.worker = None
+
+    def close(self) -> None:
+        """Close the DuckDB connection; an open transaction is rolled back."""
+        if not self.closed:
+            self.stop_worker()
+            self.closed = True
+            self.driver.close()
+            if self._lease is not None:
+                self._lease.release()
+
+
+_open_here: WeakRegistry[Connection] = WeakRegistry()
+
+
+def _detach_after_fork() -> None:
+    """Keep the connections of the parent from being used or destroyed in a forked child."""
+    for connection in _open_here:
+        connection.closed = True
+        keep_from_destruction(connection.driver)
+
+
+in_forked_children(_detach_after_fork)

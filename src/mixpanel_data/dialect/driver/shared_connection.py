@@ -1,0 +1,131 @@
+"""One DuckDB connection that several cursors share, one result at a time."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
+from importlib import import_module
+from typing import Protocol, TypeVar
+
+import duckdb
+from duckdb import ConnectionException, DuckDBPyConnection, Error, TransactionException
+
+from mixpanel_data.dialect.driver.errors import driver_errors
+from mixpanel_data.dialect.driver.guards import StatementGuard
+
+#: What is raised on a connection that has been closed or lost its database.
+DISCONNECTED = (ConnectionException, duckdb.FatalException)
+
+#: What comes of a statement of ours, a rollback for instance, when the connection has gone, or
+#: another thread is closing the database. It must not hide what went wrong before.
+GONE = (*DISCONNECTED, duckdb.InterruptException)
+
+#: What DuckDB 1.5 imports to look at data, losing a Ctrl-C that comes meanwhile.
+_IMPORTED_BY_DUCKDB = "pyarrow.dataset" if duckdb.__version__.startswith("1.") else None
+
+_T = TypeVar("_T")
+
+
+class Reader(Protocol):
+    """What reads the result of a connection: a cursor."""
+
+    def buffer_remaining(self) -> bool:
+        """Fetch what is unread; False when that failed."""
+        ...
+
+    def invalidate(self) -> None:
+        """Note that the result has gone."""
+        ...
+
+
+class SharedConnection:
+    """A DuckDB connection whose one result belongs to the cursor that ran the last statement.
+
+    Args:
+        driver: The DuckDB connection to wrap.
+        guard: Called before anything is done; raises when nothing may be done any more.
+
+    Attributes:
+        driver: The DuckDB connection.
+        closed: True when the DuckDB connection is closed, by us or with its whole database.
+        statement_guard: Watches over the statements, None for nobody.
+    """
+
+    def __init__(
+        self, driver: DuckDBPyConnection, guard: Callable[[], object] | None = None
+    ) -> None:
+        self.driver = driver
+        self.closed = False
+        self.statement_guard: StatementGuard | None = None
+        self._guard = guard
+        self._failed = False
+        self._current: weakref.ref[Reader] | None = None
+        self._registered: list[str] = []
+
+    def discard_result(self) -> None:
+        """Drop a result that nobody will read, which would keep its transaction open."""
+        self._current = None
+        if not self.closed:
+            # DuckDB 2.0's abort() would fail the transaction after an INSERT … RETURNING.
+            with suppress(*GONE, TransactionException), driver_errors():
+                self.driver.execute("SELECT 1").fetchall()
+
+    def register(self, name: str, data: object) -> None:
+        """Make data readable as a view of this connection."""
+        self._keep_unread_rows()
+        self.discard_result()
+        if _IMPORTED_BY_DUCKDB is not None:
+            with suppress(ImportError):
+                import_module(_IMPORTED_BY_DUCKDB)
+        with driver_errors():
+            self.driver.register(name, data)
+
+    def unregister(self, name: str) -> None:
+        """Undo :meth:`register`, in a transaction that failed as soon as it is rolled back."""
+        try:
+            with driver_errors():
+                self.driver.unregister(name)
+        except Error:
+            self._registered.append(name)
+
+    def run(self, cursor: Reader, statement: Callable[[], _T]) -> _T:
+        """Call a function that makes DuckDB work for a cursor, and note when it fails.
+
+        Raises:
+            OperationalError: The connection is closed.
+        """
+        self._require_open()
+        if self._current is None or self._current() is not cursor:
+            self._keep_unread_rows()
+        try:
+            with self._working(), driver_errors():
+                result = statement()
+        except BaseException:
+            self._failed = True
+            raise
+        self._current = weakref.ref(cursor)
+        return result
+
+    def starting(self, sql: str) -> str:
+        """Ask the guard of the statements, if there is one, what is to run for a statement."""
+        if self.statement_guard is None:
+            return sql
+        self._require_open()
+        with driver_errors():
+            return self.statement_guard.starting(sql)
+
+    def _working(self) -> AbstractContextManager[None]:
+        return nullcontext() if self.statement_guard is None else self.statement_guard.working()
+
+    def _require_open(self) -> None:
+        if self._guard is not None:
+            self._guard()
+        if self.closed:
+            raise ConnectionException("The connection is closed.")
+
+    def _keep_unread_rows(self) -> None:
+        if self._current is not None and (cursor := self._current()) is not None:
+            with self._working(), driver_errors():
+                self._failed |= not cursor.buffer_remaining()
+        self._current = None

@@ -1,0 +1,137 @@
+"""Entries of the catalog as the dictionaries that SQLAlchemy's reflection works with."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import VARCHAR, Integer
+from sqlalchemy.engine.interfaces import (
+    ReflectedCheckConstraint,
+    ReflectedColumn,
+    ReflectedForeignKeyConstraint,
+    ReflectedIndex,
+    ReflectedPrimaryKeyConstraint,
+    ReflectedUniqueConstraint,
+)
+
+from mixpanel_data.dialect.reflection.catalog import Entry
+from mixpanel_data.dialect.sql.names import spell
+from mixpanel_data.dialect.sql.parsing import ColumnDefinition, parse_columns, parse_type, unquote
+
+if TYPE_CHECKING:
+    from typing_extensions import NotRequired
+
+_NEXTVAL = re.compile(r"(?:\w+\.)*nextval\('(?:[^']|'')+'\)")
+
+# DuckDB drops the names that constraints are given and makes up others, the same for two checks of
+# one column. None lets a naming convention apply and can be created again anywhere.
+_NO_NAME = None
+
+
+#: How DuckDB 1.5 writes the defaults ``true`` and ``false``.
+_BOOLEANS = {"CAST('t' AS BOOLEAN)": "true", "CAST('f' AS BOOLEAN)": "false"}
+
+
+class DuckDBColumn(ReflectedColumn):
+    """A reflected column.
+
+    Attributes:
+        duckdb_type: The type in DuckDB's own words, such as ``DECIMAL(10,2)``.
+        info: For ``Column.info``; absent where there is nothing to tell.
+    """
+
+    duckdb_type: str
+    info: NotRequired[dict[str, str]]
+
+
+def columns(entry: Entry) -> list[DuckDBColumn]:
+    """Return the columns of a table or view, in order."""
+    # DuckDB 1.5 has no other place to tell generated columns, and neither version for collations.
+    definitions = {} if entry.is_view or entry.sql is None else parse_columns(entry.sql)
+    return [_column(detail, definitions.get(detail["column_name"])) for detail in entry.details]
+
+
+def _column(detail: dict[str, Any], definition: ColumnDefinition | None) -> DuckDBColumn:
+    default = _BOOLEANS.get(detail["column_default"], detail["column_default"])
+    column: DuckDBColumn = {
+        "name": detail["column_name"],
+        "type": parse_type(detail["data_type"], detail["column_name"]),
+        "duckdb_type": detail["data_type"],
+        "nullable": detail["is_nullable"],
+        "default": default,
+        "comment": detail["comment"],
+    }
+    column["autoincrement"] = (
+        isinstance(column["type"], Integer) and _NEXTVAL.fullmatch(default or "") is not None
+    )
+    if definition is not None and definition.collation is not None:
+        column["type"] = VARCHAR(collation=definition.collation)
+    if definition is not None and definition.compression is not None:
+        column["info"] = {"duckdb_compression": definition.compression}
+    if definition is not None and definition.computed is not None:
+        column["default"] = None
+        column["computed"] = {"sqltext": definition.computed, "persisted": False}
+    return column
+
+
+def primary_key(entry: Entry) -> ReflectedPrimaryKeyConstraint:
+    """Return the primary key of a table, empty if there is none."""
+    names = [name for detail in entry.details for name in _constrained_columns(detail)]
+    return {"constrained_columns": names, "name": _NO_NAME}
+
+
+def foreign_keys(entry: Entry, schema: str | None) -> list[ReflectedForeignKeyConstraint]:
+    """Return the foreign keys of a table; in DuckDB they stay inside one schema."""
+    return [
+        {
+            "name": _NO_NAME,
+            "constrained_columns": _constrained_columns(detail),
+            "referred_schema": schema,
+            "referred_table": detail["referred_table"],
+            "referred_columns": [
+                spell(name, detail["referred_columns"])
+                for name in detail["referenced_column_names"]
+            ],
+            "options": {},
+        }
+        for detail in entry.details
+    ]
+
+
+def unique_constraints(entry: Entry) -> list[ReflectedUniqueConstraint]:
+    """Return the unique constraints of a table."""
+    return [
+        {"name": _NO_NAME, "column_names": _constrained_columns(detail)} for detail in entry.details
+    ]
+
+
+def check_constraints(entry: Entry) -> list[ReflectedCheckConstraint]:
+    """Return the check constraints of a table."""
+    return [{"name": _NO_NAME, "sqltext": detail["expression"]} for detail in entry.details]
+
+
+def indexes(entry: Entry) -> list[ReflectedIndex]:
+    """Return the indexes of a table, without those that serve a constraint."""
+    return [_index(detail) for detail in entry.details]
+
+
+def _index(detail: dict[str, Any]) -> ReflectedIndex:
+    # An expression stands in parentheses, which it also needs to be created again.
+    parts = [
+        (None, part) if part.startswith("(") else (spell(unquote(part), detail["columns"]), part)
+        for part in detail["expressions"]
+    ]
+    index: ReflectedIndex = {
+        "name": detail["index_name"],
+        "column_names": [column for column, _ in parts],
+        "unique": detail["is_unique"],
+        "dialect_options": {},
+    }
+    if None in index["column_names"]:
+        index["expressions"] = [column or part for column, part in parts]
+    return index
+
+
+def _constrained_columns(detail: dict[str, Any]) -> list[str]:
+    return [spell(name, detail["columns"]) for name in detail["constraint_column_names"]]

@@ -1,0 +1,90 @@
+"""JSON: how the members of documents are named in SQL.
+
+DuckDB reads a text beside ``->`` or in ``json_extract`` in three ways: as a path if it starts with
+``$``, as a pointer if it starts with ``/``, else as a name. Most names in Mixpanel's data start
+with ``$``, so no name is ever handed over as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import types
+from sqlalchemy.engine import Dialect
+
+from mixpanel_data.dialect.sql.builtin import BUILTIN
+
+Step = str | int
+
+#: Names that cannot stand in a path: DuckDB takes ``"*"`` for all members, even in quotes, and
+#: stops at ``""`` with "JSON path error". A pointer has no such exceptions, but no negative index.
+_ONLY_IN_POINTERS = ("", "*")
+
+
+def path(steps: Sequence[Step]) -> str:
+    r"""Return the text by which DuckDB finds a member, whatever its name is.
+
+    Args:
+        steps: Names, and indexes in arrays; negative ones count from the end.
+
+    Raises:
+        ValueError: The names force a pointer, which has no negative indexes.
+
+    Example:
+        >>> print(path(["$browser", 'q"z', -1]))
+        $."$browser"."q\"z"[-1]
+        >>> print(path(["*", "a/b"]))
+        /*/a~1b
+    """
+    if not any(step in _ONLY_IN_POINTERS for step in steps):
+        return "$" + "".join(map(_step, steps))
+    if any(isinstance(step, int) and step < 0 for step in steps):
+        raise ValueError(
+            f"The path {tuple(steps)!r} mixes a negative index with a name that is empty or '*', "
+            "which DuckDB cannot express. Take one step after the other: column['*'][-1]."
+        )
+    return "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in steps)
+
+
+def _step(step: Step) -> str:
+    if isinstance(step, int):
+        return f"[{step}]"
+    return '."{}"'.format(step.replace("\\", "\\\\").replace('"', '\\"'))
+
+
+class _Path(types.TypeEngine[Any]):
+    """Writes Python's names and indexes as paths; they are never bound, see ``statements``."""
+
+    def literal_processor(self, dialect: Dialect) -> Callable[[Any], str]:
+        """Return the function that makes the SQL text of a path."""
+        return lambda value: _as_literal(_as_path(value))
+
+
+def _as_path(value: Any) -> str:
+    return path([value] if isinstance(value, str | int) else value)
+
+
+def _as_literal(text: str) -> str:
+    # DuckDB's parser stops at a NUL.
+    parts = ["'{}'".format(part.replace("'", "''")) for part in text.split("\0")]
+    if len(parts) == 1:
+        return parts[0]
+    return f"{BUILTIN}concat_ws({BUILTIN}chr(0), {', '.join(parts)})"
+
+
+class Document(types.JSON[Any]):
+    """JSON that can be written into SQL, too."""
+
+    def literal_processor(self, dialect: Dialect) -> Callable[[Any], str]:
+        """Return the function that makes the SQL text of a document."""
+        bind = self.bind_processor(dialect)
+        return lambda value: "NULL" if (text := bind(value)) is None else _as_literal(text)
+
+
+class JSONIndex(_Path, types.JSON.JSONIndexType):
+    """The index in ``column["name"]`` or ``column[0]``."""
+
+
+class JSONPath(_Path, types.JSON.JSONPathType):
+    """The index in ``column["name", 0]``."""

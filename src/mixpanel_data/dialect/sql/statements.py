@@ -1,0 +1,192 @@
+"""``SELECT``, ``INSERT``, ``UPDATE`` and ``DELETE`` for DuckDB, where PostgreSQL's would fail."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Column, literal, type_coerce
+from sqlalchemy.dialects.postgresql.base import PGCompiler, PGExecutionContext
+from sqlalchemy.exc import CompileError
+from sqlalchemy.sql import operators
+from sqlalchemy.sql.elements import BinaryExpression, BindParameter, False_, True_
+from sqlalchemy.types import (
+    JSON,
+    BigInteger,
+    Date,
+    DateTime,
+    Integer,
+    String,
+    Time,
+    Uuid,
+    to_instance,
+)
+
+from mixpanel_data.dialect.sql.builtin import BUILTIN, builtin
+from mixpanel_data.dialect.sql.ddl import own_sequence
+
+#: PostgreSQL's operators on JSON. DuckDB has them too, but they bind weaker than ``=`` there.
+_JSON_OPERATORS = {
+    "->": "json_extract",
+    "->>": "json_extract_string",
+    "#>": "json_extract",
+    "#>>": "json_extract_string",
+}
+_COMPARISONS = {
+    operators.eq,
+    operators.ne,
+    operators.in_op,
+    operators.not_in_op,
+    operators.is_distinct_from,
+    operators.is_not_distinct_from,
+}
+
+_REPLACE = f"{BUILTIN}replace("
+
+#: Types whose values are strings where SQLAlchemy writes them.
+_WRITTEN_AS_TEXT = {Date, DateTime, Time, Uuid}
+
+
+class ExecutionContext(PGExecutionContext):
+    """Runs one statement."""
+
+    def get_insert_default(self, column: Column[Any]) -> Any:
+        """Take the next value of the sequence that belongs to a column, if it has one."""
+        sequence = own_sequence(column, self.identifier_preparer)
+        if sequence is None or not column.primary_key:
+            return super().get_insert_default(column)
+        return self.fire_sequence(sequence, column.type)
+
+
+def _as_document(value: Any) -> Any:
+    if isinstance(value, (True_, False_)):
+        return literal(isinstance(value, True_), JSON)
+    if isinstance(value, BindParameter):
+        return type_coerce(value, JSON).typed_expression
+    return value
+
+
+class StatementCompiler(PGCompiler):
+    """Writes statements."""
+
+    def visit_json_getitem_op_binary(
+        self, binary: Any, operator: Any, _cast_applied: bool = False, **kw: Any
+    ) -> str:
+        """Take a member of a document, as what ``as_integer()`` and its like ask for."""
+        affinity = binary.type._type_affinity
+        if affinity is JSON:
+            return self._json_function("json_extract", binary, **kw)
+        text = self._json_function("json_extract_string", binary, **kw)
+        if affinity is String:
+            return text
+        # JSON's integers do not end at 32 bits.
+        wide = BigInteger() if affinity is Integer else binary.type
+        return f"CAST({text} AS {self.dialect.type_compiler_instance.process(wide)})"
+
+    def visit_json_path_getitem_op_binary(
+        self, binary: Any, operator: Any, _cast_applied: bool = False, **kw: Any
+    ) -> str:
+        """Take a member of a member of a document in the same way."""
+        return self.visit_json_getitem_op_binary(binary, operator, **kw)
+
+    def visit_binary(self, binary: Any, *args: Any, **kw: Any) -> str:
+        """Compare documents with documents.
+
+        SQLAlchemy binds the ``"pro"`` of ``column["plan"] == "pro"`` as text, and DuckDB would make
+        a number of every member that it compares with a number.
+        """
+        if binary.operator in _COMPARISONS and binary.left.type._type_affinity is JSON:
+            binary = binary._clone()
+            binary.right = _as_document(binary.right)
+        text: str = super().visit_binary(binary, *args, **kw)
+        return text
+
+    def visit_custom_op_binary(
+        self, element: BinaryExpression[Any], operator: Any, **kw: Any
+    ) -> str:
+        """Write an operator of the caller's choice, such as PostgreSQL's ``astext``."""
+        function = _JSON_OPERATORS.get(operator.opstring)
+        if function is None or not isinstance(element.left.type, JSON):
+            text: str = super().visit_custom_op_binary(element, operator, **kw)
+            return text
+        return self._json_function(function, element, **kw)
+
+    def _json_function(self, name: str, binary: BinaryExpression[Any], **kw: Any) -> str:
+        path = binary.right
+        is_parameter = isinstance(path, BindParameter)
+        if is_parameter:
+            # GROUP BY takes two equal texts for the same expression, but not two parameters.
+            path = path.render_literal_execute()
+            if path.unique:
+                # Made of the name of the column, which SQLAlchemy may not find again in the text.
+                path.key = f"json_path_{len(self.binds)}"
+            # SQLAlchemy leaves a class there for a bindparam() without a type.
+            path.type = to_instance(path.type)
+        text = self.process(path, **kw)
+        if not is_parameter and path.type._type_affinity is String:  # a name from the database
+            escaped = f"{_REPLACE}{_REPLACE}{text}, '~', '~0'), '/', '~1')"
+            text = f"{BUILTIN}\"||\"('/', {escaped})"
+        return f"{BUILTIN}{name}({self.process(binary.left, **kw)}, {text})"
+
+    def visit_regexp_match_op_binary(
+        self, binary: BinaryExpression[Any], operator: Any, **kw: Any
+    ) -> str:
+        """Search a pattern. In DuckDB 1.5, ``~`` matches the whole text only."""
+        parts = [self.process(binary.left, **kw), self.process(binary.right, **kw)]
+        if (flags := binary.modifiers["flags"]) is not None:
+            # SQLAlchemy 2.0.0 has a parameter there, later ones a string.
+            flags = flags if isinstance(flags, BindParameter) else literal(flags, String)
+            parts.append(self.process(flags.render_literal_execute(), **kw))
+        return f"{BUILTIN}regexp_matches({', '.join(parts)})"
+
+    def visit_not_regexp_match_op_binary(
+        self, binary: BinaryExpression[Any], operator: Any, **kw: Any
+    ) -> str:
+        """Search a pattern that shall not be there."""
+        return f"NOT {self.visit_regexp_match_op_binary(binary, operator, **kw)}"
+
+    def visit_bitwise_xor_op_binary(
+        self, binary: BinaryExpression[Any], operator: Any, **kw: Any
+    ) -> str:
+        """Write the exclusive or, which is a function in DuckDB."""
+        left, right = self.process(binary.left, **kw), self.process(binary.right, **kw)
+        return f"{BUILTIN}xor({left}, {right})"
+
+    def returning_clause(self, *args: Any, **kw: Any) -> str:
+        """Write RETURNING, in which DuckDB takes no parameters: "Unexpected prepared parameter"."""
+        return super().returning_clause(*args, column_clause_args={"literal_execute": True}, **kw)
+
+    def render_literal_value(self, value: Any, type_: Any) -> str:
+        """Write a value as SQL that has the type of the value."""
+        if isinstance(value, timedelta):
+            rest = (value - timedelta(days=value.days)) // timedelta(microseconds=1)
+            days, microseconds = f"to_days({value.days})", f"to_microseconds({rest})"
+            return builtin(f"add({days}, {microseconds})")
+        if isinstance(value, bytes):
+            return "'{}'::BLOB".format("".join(f"\\x{byte:02X}" for byte in value))
+        text: str = super().render_literal_value(value, type_)
+        if type_._type_affinity in _WRITTEN_AS_TEXT:
+            return f"CAST({text} AS {self.dialect.type_compiler_instance.process(type_)})"
+        return text
+
+    def fetch_clause(
+        self,
+        select: Any,
+        fetch_clause: Any = None,
+        require_offset: bool = False,
+        use_literal_execute_for_simple_int: bool = False,
+        **kw: Any,
+    ) -> str:
+        """Write ``FETCH FIRST`` as ``LIMIT``.
+
+        Raises:
+            CompileError: ``WITH TIES``, which DuckDB does not have.
+        """
+        options = select._fetch_clause_options or {}
+        if options.get("with_ties"):
+            raise CompileError("DuckDB has no FETCH FIRST … WITH TIES. Use rank() in a subquery.")
+        unit = "%" if options.get("percent") else ""
+        text = f"\n LIMIT ({self.process(select._fetch_clause, **kw)}){unit}"
+        if select._offset_clause is not None:
+            text += f"\n OFFSET ({self.process(select._offset_clause, **kw)})"
+        return text

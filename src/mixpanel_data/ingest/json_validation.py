@@ -1,0 +1,131 @@
+"""Documents that DuckDB would take though they are no JSON.
+
+Its parser also reads NaN and Infinity, in any case, and its writer writes them. Nearly no document
+has anything of that sort in it, so a quick search spares them the slow one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from sqlalchemy import JSON, BigInteger, Connection, Table, func, literal_column, select
+
+from mixpanel_data.common import values
+from mixpanel_data.exceptions import RecordError
+from mixpanel_data.ingest.string_buffers import string_data_and_offsets
+
+#: Bytes that are searched at a time. They and what is made of them stay in the processor's cache.
+_BLOCK = 128 * 1024
+
+_ROWID = literal_column("rowid", BigInteger)
+
+
+def bad_number_at(documents: pa.Array) -> int | None:
+    """Return the position of the first document with NaN or Infinity in it, None without one.
+
+    Args:
+        documents: Arrow array of JSON texts, structs or maps. Of a text that is no JSON for
+            another reason either may be said.
+
+    Example:
+        >>> bad_number_at(pa.array(['{"a": "NaN"}', '{"a": NaN}']))
+        1
+    """
+    if not pa.types.is_nested(documents.type):
+        for position in _suspects(documents):
+            if not _is_json(documents[position].as_py()):
+                return int(position)
+    elif not _all_finite(documents):
+        for position, document in enumerate(documents.to_pylist()):
+            if not values.all_finite(document):
+                return position
+    return None
+
+
+def too_deep_at(documents: pa.Array) -> int | None:
+    """Return the position of the first document that is nested too deep, None without one.
+
+    Args:
+        documents: Arrow array of JSON texts.
+
+    Example:
+        >>> too_deep_at(pa.array(["{}", '{"a":' + 254 * "[" + 254 * "]" + "}"]))
+        1
+    """
+    data, starts = string_data_and_offsets(documents)
+    if np.diff(starts).max(initial=0) <= 2 * values.MAX_DEPTH:
+        return None
+    found = [np.zeros(0, np.intp)]
+    for start in range(0, len(data), _BLOCK):
+        # "[" and "{" differ in this bit only
+        opened = (data[start : start + _BLOCK] | np.uint8(0x20)) == ord("{")
+        found.append(start + np.flatnonzero(opened))
+    opened_before = np.searchsorted(np.concatenate(found), starts)
+    for position in np.flatnonzero(np.diff(opened_before) > values.MAX_DEPTH):
+        if values.exceeds_depth(bytes(data[starts[position] : starts[position + 1]])):
+            return int(position)
+    return None
+
+
+def levels_of(kind: pa.DataType) -> int:
+    """Return how deep the documents of an Arrow type are nested."""
+    if pa.types.is_map(kind):
+        return 1 + levels_of(kind.item_type)
+    if pa.types.is_struct(kind):
+        return 1 + max((levels_of(field.type) for field in kind), default=0)
+    return 1 + levels_of(kind.value_type) if pa.types.is_nested(kind) else 0
+
+
+def _suspects(documents: pa.StringArray) -> list[int]:
+    """Return the positions of the documents with ``nan`` or ``inf`` in them, in any case."""
+    data, starts = string_data_and_offsets(documents)
+    found = [np.zeros(0, np.intp)]
+    for start in range(0, len(data), _BLOCK):
+        lower = data[start : start + _BLOCK + 2] | np.uint8(ord("a") - ord("A"))
+        n = lower == ord("n")
+        nan = n[:-2] & (lower[1:-1] == ord("a")) & n[2:]
+        inf = (lower[:-2] == ord("i")) & n[1:-1] & (lower[2:] == ord("f"))
+        found.append(start + np.flatnonzero(nan | inf))
+    positions = np.searchsorted(starts, np.concatenate(found), side="right") - 1
+    return list(dict.fromkeys(positions.tolist()))
+
+
+def _is_json(document: str) -> bool:
+    try:
+        values.parse_json(document.encode())
+    except ValueError:
+        return False
+    return True
+
+
+def _all_finite(cells: pa.Array) -> bool:
+    if pa.types.is_floating(cells.type):
+        return pc.all(pc.is_finite(cells)).as_py() is not False
+    if pa.types.is_struct(cells.type):
+        return all(map(_all_finite, cells.flatten()))
+    if pa.types.is_map(cells.type):
+        return _all_finite(cells.items)
+    return not pa.types.is_nested(cells.type) or _all_finite(cells.flatten())
+
+
+def refuse_missing_documents(
+    connection: Connection, landing: Table, index_of: Callable[[int], int]
+) -> None:
+    """Raise for the first landed row that DuckDB found no document for.
+
+    Args:
+        connection: Connection with a transaction open.
+        landing: The landed rows.
+        index_of: Gives the position of a record from that of its row.
+
+    Raises:
+        RecordError: A document is malformed, or no JSON object.
+    """
+    (column,) = (column for column in landing.columns if isinstance(column.type, JSON))
+    position = connection.scalar(select(func.system.main.min(_ROWID)).where(column.is_(None)))
+    if position is not None:
+        start = connection.scalar(select(func.system.main.min(_ROWID)).select_from(landing))
+        raise RecordError(index_of(position - (start or 0)), column.name, "is no JSON object.")

@@ -1,0 +1,394 @@
+"""The loading half of ``StorageEngine``: its methods that create, fill and drop tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, Protocol, get_args
+
+from sqlalchemy import Table
+
+from mixpanel_data.common.names import check_table_name
+from mixpanel_data.database.handle import Database
+from mixpanel_data.exceptions import MetadataError, OutOfMemoryError
+from mixpanel_data.schema.tables import managed_table
+from mixpanel_data.types import OnConflict, TableMetadata, TableType
+
+if TYPE_CHECKING:
+    from mixpanel_data.ingest.export_scan import ExportPaths
+    from mixpanel_data.ingest.insert_stream import Batches
+    from mixpanel_data.ingest.load import Load, Progress
+    from mixpanel_data.query.execution import Params, Query
+
+#: From so many rows on, the index of a key is worth a checkpoint.
+LARGE_KEY = 100_000
+
+
+class ArrowStream(Protocol):
+    """Data with the Arrow C stream interface."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Export the data."""
+        ...
+
+
+Data = Iterable[Mapping[str, Any]] | ArrowStream
+
+
+class Loading:
+    """Methods that write; each is one transaction."""
+
+    _database: Database
+
+    def create_events_table(
+        self,
+        name: str,
+        data: Data,
+        metadata: TableMetadata,
+        progress_callback: Progress | None = None,
+        *,
+        batch_size: int | None = None,
+        primary_key: bool = True,
+        on_conflict: OnConflict = "ignore",
+    ) -> int:
+        """Create a table of events; table, rows and metadata appear together or not at all.
+
+        Args:
+            name: Letters, digits and underscores, not starting with an underscore.
+            data: Dicts with ``event_name`` (str), ``event_time`` (datetime, ISO 8601 string or
+                epoch seconds; without a zone it is UTC), ``distinct_id`` (str), ``insert_id``
+                (str) and ``properties`` (dict). Or a DataFrame of pandas or polars, a table or
+                reader of pyarrow, a DuckDB relation, or anything else with the Arrow C stream
+                interface, with these columns; ``properties`` as JSON text, a struct or a map.
+                Consumed once, in the calling thread, and never held as a whole.
+            metadata: How the events were fetched; its ``type`` must be ``"events"``.
+            progress_callback: Called with the number of records so far, after each batch, in the
+                calling thread. What it raises aborts the load.
+            batch_size: The most rows per batch; by default 2,048 dicts, or 65,536 rows of Arrow.
+            primary_key: Also put the primary key constraint on ``insert_id``. Without it the table
+                is smaller and loads faster, and loading still keeps ids unique.
+            on_conflict: When an ``insert_id`` occurs again: ``"ignore"`` keeps the first event,
+                ``"replace"`` the last, ``"error"`` raises.
+
+        Returns:
+            The number of rows in the table.
+
+        Raises:
+            TableNameError: No table can have that name. It is a ``ValueError``.
+            MetadataError: The metadata is not that of events. It is a ``ValueError``.
+            TableExistsError: The table exists. It is left as it is and ``data`` is not touched.
+            RecordError: A record cannot be stored; ``index`` and ``field`` say which.
+            DuplicateRecordError: An id occurs again and ``on_conflict`` is ``"error"``.
+            DatabaseReadOnlyError: The engine was opened read-only.
+        """
+        table = _checked("events", name, metadata, on_conflict)
+        batches = _batches_of(data, table, batch_size)
+        load = self._load(table, batches, metadata, on_conflict, progress_callback)
+        return self._create(load, primary_key)
+
+    def create_profiles_table(
+        self,
+        name: str,
+        data: Data,
+        metadata: TableMetadata,
+        progress_callback: Progress | None = None,
+        *,
+        batch_size: int | None = None,
+        primary_key: bool = True,
+        on_conflict: OnConflict = "ignore",
+    ) -> int:
+        """Create a table of profiles; table, rows and metadata appear together or not at all.
+
+        Args:
+            name: Letters, digits and underscores, not starting with an underscore.
+            data: Dicts with ``distinct_id`` (str), ``properties`` (dict) and, where known,
+                ``last_seen`` (as ``event_time`` of events, or None); or Arrow data, as for
+                :meth:`create_events_table`.
+            metadata: How the profiles were fetched; its ``type`` must be ``"profiles"``.
+            progress_callback: As for :meth:`create_events_table`.
+            batch_size: As for :meth:`create_events_table`.
+            primary_key: Also put the primary key constraint on ``distinct_id``.
+            on_conflict: As for :meth:`create_events_table`, by ``distinct_id``.
+
+        Returns:
+            The number of rows in the table.
+
+        Raises:
+            MixpanelDataError: As :meth:`create_events_table`.
+        """
+        table = _checked("profiles", name, metadata, on_conflict)
+        batches = _batches_of(data, table, batch_size)
+        load = self._load(table, batches, metadata, on_conflict, progress_callback)
+        return self._create(load, primary_key)
+
+    def append_events_table(
+        self,
+        name: str,
+        data: Data,
+        metadata: TableMetadata,
+        progress_callback: Progress | None = None,
+        *,
+        batch_size: int | None = None,
+        on_conflict: OnConflict = "ignore",
+    ) -> int:
+        """Add events to a table; all of them, or none when anything goes wrong.
+
+        The recorded range of dates widens and filters are merged.
+
+        Args:
+            name: A table of events.
+            data: As for :meth:`create_events_table`.
+            metadata: How the added events were fetched.
+            progress_callback: As for :meth:`create_events_table`.
+            batch_size: As for :meth:`create_events_table`.
+            on_conflict: When an ``insert_id`` occurs again, in ``data`` or in the table:
+                ``"ignore"`` keeps the first event, ``"replace"`` the last, ``"error"`` raises.
+
+        Returns:
+            The number of rows by which the table grew.
+
+        Raises:
+            TableNotFoundError: There is no such table of ours.
+            MetadataError: The table holds profiles, or the metadata is not that of events.
+            WriteConflictError: Another engine in this process is changing the same table.
+            MixpanelDataError: Otherwise as :meth:`create_events_table`.
+        """
+        table = _checked("events", name, metadata, on_conflict)
+        batches = _batches_of(data, table, batch_size)
+        return self._append(self._load(table, batches, metadata, on_conflict, progress_callback))
+
+    def append_profiles_table(
+        self,
+        name: str,
+        data: Data,
+        metadata: TableMetadata,
+        progress_callback: Progress | None = None,
+        *,
+        batch_size: int | None = None,
+        on_conflict: OnConflict = "ignore",
+    ) -> int:
+        """Add profiles to a table; all of them, or none when anything goes wrong.
+
+        Args:
+            name: A table of profiles.
+            data: As for :meth:`create_profiles_table`.
+            metadata: How the added profiles were fetched.
+            progress_callback: As for :meth:`create_events_table`.
+            batch_size: As for :meth:`create_events_table`.
+            on_conflict: As for :meth:`append_events_table`; ``"replace"`` brings profiles up to
+                date.
+
+        Returns:
+            The number of rows by which the table grew.
+
+        Raises:
+            MixpanelDataError: As :meth:`append_events_table`.
+        """
+        table = _checked("profiles", name, metadata, on_conflict)
+        batches = _batches_of(data, table, batch_size)
+        return self._append(self._load(table, batches, metadata, on_conflict, progress_callback))
+
+    def load_events_export(
+        self,
+        name: str,
+        path: ExportPaths,
+        metadata: TableMetadata,
+        progress_callback: Progress | None = None,
+        *,
+        append: bool = False,
+        primary_key: bool = True,
+        on_conflict: OnConflict = "ignore",
+    ) -> int:
+        """Load events from Mixpanel's raw export files, read by DuckDB in parallel.
+
+        The rows are those that :func:`read_events_export` gives for the same files.
+
+        Args:
+            name: The table to create.
+            path: A file, plain or gzip, a pattern such as ``"exports/*.jsonl.gz"``, or several
+                of these, which are loaded in their order.
+            metadata: How the events were fetched.
+            progress_callback: Called with the number of events read. DuckDB gives no numbers on
+                the way, so the first may be the last.
+            append: Add to an existing table instead of creating one.
+            primary_key: As for :meth:`create_events_table`.
+            on_conflict: As for :meth:`create_events_table` and :meth:`append_events_table`.
+
+        Returns:
+            The number of rows by which the table grew.
+
+        Raises:
+            ExportLineError: A line is no event; ``path`` and ``line`` say which.
+            FileNotFoundError: There is no such file.
+            MixpanelDataError: As :meth:`create_events_table` or :meth:`append_events_table`.
+        """
+        return self._load_files(
+            "events", name, path, metadata, progress_callback, append, primary_key, on_conflict
+        )
+
+    def load_profiles_export(
+        self,
+        name: str,
+        path: ExportPaths,
+        metadata: TableMetadata,
+        progress_callback: Progress | None = None,
+        *,
+        append: bool = False,
+        primary_key: bool = True,
+        on_conflict: OnConflict = "ignore",
+    ) -> int:
+        """Load profiles from Mixpanel's export files, read by DuckDB in parallel.
+
+        The rows are those that :func:`read_profiles_export` gives for the same files.
+
+        Args:
+            name: The table to create.
+            path: As for :meth:`load_events_export`.
+            metadata: How the profiles were fetched.
+            progress_callback: As for :meth:`load_events_export`.
+            append: Add to an existing table instead of creating one.
+            primary_key: As for :meth:`create_profiles_table`.
+            on_conflict: As for :meth:`create_profiles_table` and :meth:`append_profiles_table`.
+
+        Returns:
+            The number of rows by which the table grew.
+
+        Raises:
+            MixpanelDataError: As :meth:`load_events_export`.
+        """
+        return self._load_files(
+            "profiles", name, path, metadata, progress_callback, append, primary_key, on_conflict
+        )
+
+    def create_table_as(self, name: str, select: Query, params: Params | None = None) -> int:
+        """Keep the result of a query as a table of its own; all of it, or no table at all.
+
+        The table is not one of events or profiles: :meth:`list_tables` does not name it. In a
+        sandbox the query is judged like any other, and takes no longer.
+
+        Args:
+            name: Letters, digits and underscores, not starting with an underscore.
+            select: SQL text, or a SQLAlchemy statement.
+            params: As for :meth:`execute_df`.
+
+        Returns:
+            The number of rows in the table.
+
+        Raises:
+            TableNameError: No table can have that name. It is a ``ValueError``.
+            TableExistsError: A table or view of that name exists. It is left as it is.
+            QueryError: The database refuses the query.
+            DatabaseReadOnlyError: The engine was opened read-only.
+
+        Example:
+            >>> with StorageEngine.memory() as storage:
+            ...     storage.create_table_as("squares", "SELECT n * n AS square FROM range(4) t(n)")
+            4
+        """
+        from mixpanel_data.ingest.load import require_free_name
+        from mixpanel_data.query import execution
+
+        check_table_name(name)
+        with self._database.write_transaction(name) as connection:
+            quoted = require_free_name(connection, name)
+            with self._database.within(connection, f"CREATE TABLE {quoted} AS"):
+                return execution.count(connection, select, params)
+
+    def drop_table(self, name: str) -> None:
+        """Drop a table with its rows and metadata, for good.
+
+        Raises:
+            TableNameError: The name is that of an internal table, or no name at all.
+            TableNotFoundError: There is no such table.
+            DatabaseReadOnlyError: The engine was opened read-only.
+        """
+        from mixpanel_data.ingest.load import drop
+
+        check_table_name(name)
+        with self._database.write_transaction(name) as connection:
+            drop(connection, name)
+
+    def _load_files(
+        self,
+        kind: TableType,
+        name: str,
+        paths: ExportPaths,
+        metadata: TableMetadata,
+        progress: Progress | None,
+        append: bool,
+        primary_key: bool,
+        on_conflict: OnConflict,
+    ) -> int:
+        from mixpanel_data.ingest.export_scan import ExportFiles, UnsupportedByDuckDBError
+
+        table = _checked(kind, name, metadata, on_conflict)
+        files = ExportFiles.find(kind, paths)
+        try:
+            batches: Batches = files.batches(table, self._database.resources())
+            load = self._load(table, batches, metadata, on_conflict, progress)
+            return self._append(load) if append else self._create(load, primary_key)
+        except UnsupportedByDuckDBError:
+            batches = _batches_of(files.records(), table, None)
+            load = self._load(table, batches, metadata, on_conflict, progress)
+            return self._append(load) if append else self._create(load, primary_key)
+
+    def _load(
+        self,
+        table: Table,
+        batches: Batches,
+        metadata: TableMetadata,
+        on_conflict: OnConflict,
+        progress: Progress | None,
+    ) -> Load:
+        from mixpanel_data.ingest.load import Load
+
+        budget = self._database.load_budget
+        return Load(table, batches, metadata, on_conflict, progress, budget)
+
+    def _create(self, load: Load, primary_key: bool) -> int:
+        from mixpanel_data.ingest.load import create
+
+        with (
+            _advising(),
+            ExitStack() as after_commit,
+            self._database.ddl_transaction(load.table.name) as connection,
+        ):
+            rows = create(connection, load, primary_key=primary_key)
+            if primary_key and rows >= LARGE_KEY:
+                after_commit.enter_context(self._database.without_log())
+            return rows
+
+    def _append(self, load: Load) -> int:
+        from mixpanel_data.ingest.load import append
+
+        with _advising(), self._database.write_transaction(load.table.name) as connection:
+            return append(connection, load)
+
+
+@contextmanager
+def _advising() -> Iterator[None]:
+    """Say of a load that lacks memory what a load may be given more of."""
+    try:
+        yield
+    except OutOfMemoryError as error:
+        raise error.while_loading() from error.__cause__
+
+
+def _checked(kind: TableType, name: str, metadata: TableMetadata, on_conflict: OnConflict) -> Table:
+    """Check the arguments of a load before anything is touched; declare its table."""
+    table = managed_table(kind, check_table_name(name))
+    if metadata.type != kind:
+        raise MetadataError("type", f"is {metadata.type!r}. Use {kind!r} for a table of {kind}.")
+    if on_conflict not in get_args(OnConflict):
+        raise ValueError(f"on_conflict is {on_conflict!r}. Use one of {get_args(OnConflict)}.")
+    return table
+
+
+def _batches_of(data: Any, table: Table, batch_size: int | None) -> Batches:
+    """Return the batches of data of any supported form."""
+    from mixpanel_data.ingest.arrow_batches import ArrowBatches, is_arrow
+    from mixpanel_data.ingest.record_batches import RecordBatches
+
+    if batch_size is not None and batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size}. Use a positive number of rows.")
+    return (ArrowBatches if is_arrow(data) else RecordBatches)(data, table, batch_size)

@@ -1,0 +1,45 @@
+"""Has the statements of one connection run in a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+from mixpanel_data.sandbox.worker.pool import Workers
+from mixpanel_data.sandbox.worker.protocol import Request
+
+if TYPE_CHECKING:
+    from mixpanel_data.sandbox.results import ArrowResult
+
+#: Rows that become Python objects at a time.
+_ROWS = 2048
+
+
+class WorkerGuard:
+    """Has statements run in a worker, which judges them as well.
+
+    Args:
+        workers: The workers of the database.
+        words: What comes before each statement, such as ``EXPLAIN``; it is not judged.
+    """
+
+    def __init__(self, workers: Workers, words: str = "") -> None:
+        self._workers = workers
+        self._words = words
+
+    def starting(self, sql: str) -> str:
+        """Return the statement as it is."""
+        return sql
+
+    def execute(self, sql: str, parameters: Sequence[Any] | dict[str, Any]) -> ArrowResult:
+        """Run a statement in a worker, and return its result."""
+        from mixpanel_data.sandbox.results import ArrowResult, description_of
+
+        result = self._workers.run(Request(self._words, sql, parameters))
+        batches = iter(result.table.to_batches(max_chunksize=_ROWS))
+        return ArrowResult(batches, result.table.schema, description_of(result), result.types)
+
+    def working(self) -> AbstractContextManager[None]:
+        """Return a context without limits: the workers have their own."""
+        return nullcontext()

@@ -1,0 +1,179 @@
+"""What runs in a worker: a process that opens a database and answers the queries of one engine.
+
+Everything that a statement can use up is used up here: the statement is judged, planned and run
+under the limits of this process, see :mod:`~mixpanel_data.sandbox.worker.confinement`. What the two
+processes say to each other is in :mod:`~mixpanel_data.sandbox.worker.protocol`.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from typing import Any, Protocol
+
+import duckdb
+import orjson
+import pyarrow as pa
+
+from mixpanel_data.common.open_files import key_of
+from mixpanel_data.database.opener import Root, open_database
+from mixpanel_data.dialect.driver.errors import driver_errors
+from mixpanel_data.exceptions import MixpanelDataError, ResultTooLargeError, SandboxError
+from mixpanel_data.sandbox.guard import joined
+from mixpanel_data.sandbox.limits import Sandbox
+from mixpanel_data.sandbox.result_limits import capped, stream
+from mixpanel_data.sandbox.results import untold_types
+from mixpanel_data.sandbox.rules import Rules
+from mixpanel_data.sandbox.worker import protocol
+from mixpanel_data.sandbox.worker.confinement import confine, dying_with
+from mixpanel_data.types import Secret
+
+#: How many rows are sent at a time.
+_ROWS = 8192
+
+#: How much of a message is sent; DuckDB repeats a value that it could not convert.
+_MESSAGE = 10_000
+
+_FILE_SIZE = "SELECT TRY(parse_formatted_bytes(current_setting('max_temp_directory_size')))"
+
+
+class Judge(Protocol):
+    """Decides what may run."""
+
+    def check(self, sql: str) -> None:
+        """Raise unless a statement may run."""
+        ...
+
+
+def main(rules: Callable[[Root, Sandbox], Judge] = Rules) -> None:
+    """Serve over standard input and output until the engine has gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the engine to decide
+    with suppress(EOFError, BrokenPipeError):
+        serve(*_pipes(), confine, rules)
+
+
+def serve(
+    requests: int,
+    answers: int,
+    confine: Callable[[int, int | None], None],
+    rules: Callable[[Root, Sandbox], Judge] = Rules,
+) -> None:
+    """Open a database and answer queries.
+
+    Args:
+        requests: The pipe to read from.
+        answers: The pipe to write to.
+        confine: Called with the memory and the size of files that a query may take.
+        rules: Makes what judges the statements.
+
+    Raises:
+        EOFError: The engine has gone.
+    """
+    _, body = protocol.receive(requests, protocol.SMALL)
+    with dying_with(requests):
+        opening: protocol.Opening = pickle.loads(body)  # noqa: S301 (from the engine)
+        try:
+            root = _open(opening)
+        except MixpanelDataError as error:
+            protocol.send(answers, protocol.FAILED, _json({"opening": error.message}))
+            return
+        if key_of(str(opening.path)) != opening.file:
+            root.close()
+            protocol.send(answers, protocol.FAILED, _json({"opening": "It is another file."}))
+            return
+        memory, sandbox = opening.memory, opening.sandbox
+        del opening, body  # which had the key
+        judge = rules(root, sandbox)
+        _warm_up(root, sandbox, judge)
+        with closing(root.cursor()) as cursor:
+            ((file_size,),) = cursor.execute(_FILE_SIZE).fetchall()
+        confine(memory, file_size)
+    last: protocol.Frame = (protocol.READY, b"")
+    with closing(root):
+        while True:
+            # What the engine sends after the last frame must not arrive while we die with it.
+            protocol.send(answers, *last)
+            _, body = protocol.receive(requests, protocol.UNLIMITED)
+            with dying_with(requests):
+                for last in _answer(root, sandbox, judge, body):
+                    if last[0] == protocol.ROWS:
+                        protocol.send(answers, *last)
+
+
+def _open(opening: protocol.Opening) -> Root:
+    key = None if opening.key is None else Secret(opening.key)
+    return open_database(opening.path, read_only=True, config=opening.config, key=key)
+
+
+def _pipes() -> tuple[int, int]:
+    """Return where requests come from and answers go to, out of reach of what prints."""
+    pipes = os.dup(0), os.dup(1)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1):
+        os.dup2(nowhere, number)
+    os.close(nowhere)
+    return pipes
+
+
+def _warm_up(root: Root, sandbox: Sandbox, judge: Judge) -> None:
+    """Have everything loaded that a query needs, which is not to count as its memory."""
+    request = protocol.Request("", "SELECT count(*) FROM range(1000000) WHERE ? = 1", (1,))
+    body = pickle.dumps(request)
+    for _ in _answer(root, sandbox, judge, body):
+        pass
+
+
+def _answer(
+    root: Root, sandbox: Sandbox, judge: Judge, body: bytearray | bytes
+) -> Iterator[protocol.Frame]:
+    """Yield the frames that answer a query."""
+    try:
+        request: protocol.Request = pickle.loads(body)  # noqa: S301 (from the engine)
+        with driver_errors():
+            judge.check(request.sql)
+            with closing(root.cursor()) as cursor:
+                yield from _run(cursor, request, sandbox)
+    except SandboxError as error:
+        yield protocol.FAILED, _json({"refused": error.refused, "advice": error.advice})
+    except ResultTooLargeError as error:
+        yield protocol.FAILED, _json({"too_large": error.unit})
+    except duckdb.Error as error:
+        name = type(error).__name__
+        yield protocol.FAILED, _json({"driver": name, "message": str(error)[:_MESSAGE]})
+    except (MemoryError, pa.ArrowMemoryError) as error:
+        said = f"{type(error).__name__}: {error}"[:_MESSAGE]
+        yield protocol.FAILED, _json({"driver": "OutOfMemoryException", "message": said})
+    except Exception as error:  # whatever else a statement does to the libraries
+        said = f"{type(error).__name__}: {error}"[:_MESSAGE]
+        yield protocol.FAILED, _json({"crashed": said})
+
+
+def _run(
+    cursor: duckdb.DuckDBPyConnection, request: protocol.Request, sandbox: Sandbox
+) -> Iterator[protocol.Frame]:
+    words, sql, parameters = request
+    if words:
+        plan: Any = cursor.execute(joined(cursor, words, sql), parameters)
+        description, reader = plan.description, plan.to_arrow_reader(_ROWS)
+    else:
+        description, reader = stream(cursor, sql, parameters, _ROWS)
+    yield protocol.ROWS, _stream(reader.schema)
+    for batch in capped(reader, sandbox, sql):
+        yield protocol.ROWS, _stream(reader.schema, batch)
+    types = untold_types(description)
+    yield protocol.END, _json({str(number): name for number, name in types.items()})
+
+
+def _stream(schema: pa.Schema, *batches: pa.RecordBatch) -> memoryview:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, schema) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+    return memoryview(sink.getvalue())
+
+
+def _json(facts: dict[str, Any]) -> bytes:
+    return orjson.dumps(facts)

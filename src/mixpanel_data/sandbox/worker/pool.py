@@ -1,0 +1,213 @@
+"""The workers of an engine: processes that run SQL for it, at most one statement each."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from mixpanel_data.common.open_files import key_of
+from mixpanel_data.database.ephemeral import EphemeralFolder, creation_guard
+from mixpanel_data.exceptions import (
+    DatabaseFileError,
+    DatabaseMovedError,
+    QueryTimeoutError,
+    ResultTooLargeError,
+    SandboxError,
+    StorageClosedError,
+    WorkerCrashedError,
+)
+from mixpanel_data.sandbox.limits import Sandbox
+from mixpanel_data.sandbox.worker.parameters import pickled
+from mixpanel_data.sandbox.worker.process import Failure, Process
+from mixpanel_data.sandbox.worker.protocol import Opening, ProtocolError, Request
+from mixpanel_data.types import Secret
+
+if TYPE_CHECKING:
+    from mixpanel_data.sandbox.results import Result
+
+#: The part of a statement's memory that DuckDB manages, by writing to disk what is too much. The
+#: rest is for what DuckDB does not count.
+_SHARE = 0.5
+
+#: What DuckDB's client raises, by name.
+_DRIVER_ERRORS = {
+    name: kind
+    for name, kind in vars(duckdb).items()
+    if isinstance(kind, type) and issubclass(kind, duckdb.Error)
+}
+
+
+def check_options(sandbox: Sandbox | None, path: Path | None, *, read_only: bool) -> None:
+    """Raise when there can be no worker where one is asked for.
+
+    Raises:
+        ValueError: The database is no file that is only read, or the system is not Linux.
+    """
+    if sandbox is None or not sandbox.worker:
+        return
+    if path is None or not read_only:
+        raise ValueError(
+            "Sandbox(worker=True) needs a file that is opened with read_only=True: the worker is "
+            "another process, which opens it as well."
+        )
+    if sys.platform != "linux":
+        raise ValueError(
+            "Sandbox(worker=True) needs Linux, on whose limits it relies. Leave worker out, or run "
+            "this in a container."
+        )
+
+
+class Workers:
+    """The workers of one open database.
+
+    They are started when they are needed and kept for the next statement. When all of them are at
+    work, statements wait for their turn.
+
+    Args:
+        path: The database file, which is open.
+        config: DuckDB's settings, those of the sandbox included.
+        key: The key of a file that is encrypted. It is kept, because new workers need it.
+        sandbox: The limits.
+        memory: The limit of memory, in bytes.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        config: dict[str, Any],
+        key: Secret | None,
+        sandbox: Sandbox,
+        memory: int,
+    ) -> None:
+        self._pid = os.getpid()
+        self._path = path.absolute()
+        self._file = key_of(str(path))
+        # What comes first is ours, because the others forbid further ones.
+        self._config = {"temp_directory": ""} | config
+        self._config["memory_limit"] = f"{int(memory * _SHARE) // 1000}KB"
+        self._memory = memory
+        self._key = key
+        self._sandbox = sandbox
+        self._turn = threading.Condition()
+        self._most = sandbox.max_workers
+        self._idle: list[Process] = []
+        self._busy: set[Process] = set()
+        self._closed = False
+        self._numbers = itertools.count()
+        with creation_guard():
+            self._folder = EphemeralFolder()
+
+    def run(self, request: Request) -> Result:
+        """Run a statement in a worker and return its rows.
+
+        Raises:
+            SandboxError: It is refused.
+            duckdb.Error: As DuckDB raised it in the worker.
+            QueryTimeoutError: The time was up, and the worker was killed.
+            ResultTooLargeError: There are more rows, or bytes, than a result may have.
+            WorkerCrashedError: The worker died.
+            DatabaseMovedError: A new worker would open another file.
+            DatabaseFileError: A new worker cannot open the file.
+            StorageClosedError: The engine was closed, before or meanwhile.
+        """
+        body, sql = pickled(request), request.sql
+        with self._lent() as process:
+            try:
+                answer = process.ask(body)
+            except TimeoutError as error:
+                raise QueryTimeoutError(self._sandbox.timeout or 0.0, sql) from error
+            except (EOFError, ProtocolError) as error:
+                ended = process.kill()
+                self._require_open()
+                raise WorkerCrashedError(str(error) or ended, sql) from error
+        if isinstance(answer, dict):
+            raise self._error(answer, sql)
+        return answer
+
+    def close(self) -> None:
+        """End all workers; statements that run in them fail."""
+        if os.getpid() != self._pid:
+            return
+        with self._turn:
+            self._closed = True
+            idle, self._idle = self._idle, []
+            busy = list(self._busy)
+            self._turn.notify_all()
+        for process in idle:
+            process.close()
+        for process in busy:  # the thread that uses it closes it
+            process.kill()
+        self._folder.remove()
+
+    @contextmanager
+    def _lent(self) -> Iterator[Process]:
+        """Lend a worker that nobody else uses, waiting for it if need be."""
+        with self._turn:
+            self._turn.wait_for(lambda: self._closed or len(self._busy) < self._most)
+            self._require_open()
+            process = self._living() or self._new()
+            self._busy.add(process)
+        try:
+            yield process
+        finally:
+            with self._turn:
+                self._busy.remove(process)
+                is_kept = process.is_usable and not self._closed
+                if is_kept:
+                    self._idle.append(process)
+                self._turn.notify()
+            if not is_kept:
+                _end(process)
+
+    def _living(self) -> Process | None:
+        """Return a worker that is idle, unless somebody has killed all of them."""
+        while self._idle:
+            process = self._idle.pop()
+            if process.is_alive:
+                return process
+            _end(process)
+        return None
+
+    def _new(self) -> Process:
+        folder = self._folder.path / str(next(self._numbers))
+        key = None if self._key is None else _text_of(self._key)
+        config = self._config | {"temp_directory": str(folder)}
+        return Process(
+            Opening(self._path, self._file, config, key, self._memory, self._sandbox), folder
+        )
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise StorageClosedError
+
+    def _error(self, failure: Failure, sql: str) -> Exception:
+        """Return the error for what a worker says, of a class that we know."""
+        said = {name: str(value) for name, value in failure.items()}
+        if "refused" in said:
+            return SandboxError(said["refused"], sql, said.get("advice", ""))
+        if (unit := said.get("too_large")) in ("rows", "bytes"):
+            return ResultTooLargeError(getattr(self._sandbox, f"max_{unit}"), unit, sql)
+        if "opening" in said:
+            if key_of(str(self._path)) != self._file:
+                return DatabaseMovedError(self._path, by_a_worker=True)
+            return DatabaseFileError(self._path, f"a worker cannot open it. {said['opening']}")
+        kind = _DRIVER_ERRORS.get(said.get("driver", ""), duckdb.Error)
+        return kind(said.get("message", ""))
+
+
+def _end(process: Process) -> None:
+    process.close()
+    shutil.rmtree(process.folder, ignore_errors=True)
+
+
+def _text_of(key: Secret) -> str:
+    return bytes.fromhex(key.escaped().replace("\\x", "")).decode()

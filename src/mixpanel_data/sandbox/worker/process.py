@@ -1,0 +1,235 @@
+"""The engine's side of one worker: starts the process, asks it, reads its answers, ends it."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from mixpanel_data.sandbox.worker import protocol
+
+if TYPE_CHECKING:
+    from mixpanel_data.sandbox.results import Result
+
+#: Finds what this process would find, whatever its path is made of.
+BOOTSTRAP = """
+import sys
+sys.path[:] = sys.argv[1:]
+from mixpanel_data.sandbox.worker.main import main
+main()
+"""
+
+#: What a worker may know of this process's environment.
+_INHERITED = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONHOME", "TZ")
+
+#: Has allocators reserve and keep little that they do not use, because it counts as memory.
+_ALLOCATORS = {
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_MMAP_THRESHOLD_": "131072",
+}
+
+#: Seconds that a worker may take to open the file.
+START_SECONDS = 60.0
+
+#: What Arrow may add to the bytes of a result: names, types, padding.
+_OVERHEAD = 64 * 2**20
+
+#: After these a worker is of no more use, or has less memory than a new one.
+_SPENT = {"OutOfMemoryException", "FatalException", "InternalException"}
+
+#: What a worker says when it answers something else than rows.
+Failure = dict[str, Any]
+
+_running: set[Process] = set()
+_starting = threading.Lock()
+
+
+class Process:
+    """A worker.
+
+    Args:
+        opening: What it opens, before its first statement.
+        folder: Where its temporary files are.
+
+    Attributes:
+        folder: As given.
+        is_usable: True while it can take another statement, as far as is known.
+    """
+
+    def __init__(self, opening: protocol.Opening, folder: Path) -> None:
+        self.folder = folder
+        self.is_usable = False
+        self._opening: protocol.Opening | None = opening
+        self._sandbox = opening.sandbox
+        with _starting:
+            self._process = _start()
+            _running.add(self)
+        pipes = (self._process.stdin, self._process.stdout)
+        self._requests, self._answers = (pipe.fileno() for pipe in pipes if pipe is not None)
+        os.set_blocking(self._requests, False)
+
+    @property
+    def is_alive(self) -> bool:
+        """False once the process has ended, for whatever reason."""
+        return self._process.poll() is None
+
+    def ask(self, request: bytes) -> Result | Failure:
+        """Have a statement run and return its rows, or what went wrong.
+
+        Args:
+            request: The statement and its parameters, pickled.
+
+        Raises:
+            TimeoutError: The time that a statement may take is up.
+            EOFError: The process has died.
+            ProtocolError: It does not say what a worker says.
+        """
+        self.is_usable = False
+        if self._opening is not None and (failure := self._open(self._opening)) is not None:
+            return failure
+        timeout = self._sandbox.timeout
+        deadline = None if timeout is None else time.monotonic() + timeout
+        self._send(protocol.QUERY, request, deadline)
+        answer = self._read_answer(deadline)
+        self.is_usable = not (isinstance(answer, dict) and answer.get("driver") in _SPENT)
+        return answer
+
+    def _open(self, opening: protocol.Opening) -> Failure | None:
+        deadline = time.monotonic() + START_SECONDS
+        try:
+            self._send(protocol.OPEN, pickle.dumps(opening), deadline)
+            kind, body = self._receive(protocol.SMALL, deadline)
+        except TimeoutError as error:
+            raise EOFError(f"it was not ready after {START_SECONDS:g} seconds") from error
+        if kind != protocol.READY:
+            return _failure(kind, body)
+        self._opening = None
+        return None
+
+    def kill(self) -> str:
+        """End the process, from whatever thread, and return how it ended."""
+        self._process.kill()
+        status = self._process.wait()
+        if status >= 0:
+            return f"it ended with status {status}"
+        return f"it was killed by {signal.Signals(-status).name}"
+
+    def close(self) -> None:
+        """End the process and close the pipes. Nobody may be asking it."""
+        self.kill()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        _running.discard(self)
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+    def disown(self) -> None:
+        """Forget the process, which is that of another one."""
+        self._process.returncode = 0  # nobody here shall wait for it, or warn that it goes on
+        self._let_go()
+
+    def _send(self, kind: bytes, body: bytes, deadline: float | None) -> None:
+        try:
+            protocol.send(
+                self._requests, kind, body, _waiting(self._requests, select.POLLOUT, deadline)
+            )
+        except BrokenPipeError as error:
+            raise EOFError from error
+
+    def _receive(self, limit: int, deadline: float | None) -> tuple[bytes, bytearray]:
+        return protocol.receive(
+            self._answers, limit, _waiting(self._answers, select.POLLIN, deadline)
+        )
+
+    def _read_answer(self, deadline: float | None) -> Result | Failure:
+        from mixpanel_data.sandbox.worker.received_rows import Rows
+
+        rows, most = Rows(), self._sandbox.max_bytes + _OVERHEAD
+        while True:
+            kind, body = self._receive(most, deadline)
+            if kind == protocol.END:
+                return rows.result(_types(body))
+            if kind != protocol.ROWS:
+                return _failure(kind, body)
+            rows.add(body)
+            if rows.count > self._sandbox.max_rows or rows.size > most:
+                raise protocol.ProtocolError("More rows than a worker may send.")
+
+
+def _start() -> subprocess.Popen[bytes]:
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    return subprocess.Popen(  # noqa: S603 (our own code)
+        [sys.executable, "-c", BOOTSTRAP, *map(os.path.abspath, sys.path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=inherited | _ALLOCATORS,
+        cwd=Path(sys.executable).anchor,
+        start_new_session=True,  # signals of the terminal are not for it
+    )
+
+
+def _failure(kind: bytes, body: bytearray) -> Failure:
+    if kind != protocol.FAILED:
+        raise protocol.ProtocolError(f"{kind!r} where an answer was expected.")
+    failure = _facts(body)
+    if "crashed" in failure:
+        raise protocol.ProtocolError(str(failure["crashed"]))
+    return failure
+
+
+def _types(body: bytearray) -> dict[int, str]:
+    try:
+        return {int(number): str(name) for number, name in _facts(body).items()}
+    except ValueError as error:
+        raise protocol.ProtocolError("Types of columns without a number.") from error
+
+
+def _facts(body: bytearray) -> dict[str, Any]:
+    try:
+        facts = orjson.loads(body)
+    except ValueError as error:
+        raise protocol.ProtocolError("JSON that cannot be read.") from error
+    if not isinstance(facts, dict):
+        raise protocol.ProtocolError("JSON that is no object.")
+    return facts
+
+
+def _waiting(pipe: int, event: int, deadline: float | None) -> Callable[[], None]:
+    """Return what waits for a pipe, and raises ``TimeoutError`` when the time is up."""
+    poll = select.poll()
+    poll.register(pipe, event)
+
+    def wait() -> None:
+        left = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
+        if left == 0 or not poll.poll(left):
+            raise TimeoutError
+
+    return wait
+
+
+def _disown_after_fork() -> None:
+    _starting.release()
+    for process in list(_running):
+        process.disown()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_starting.acquire,
+        after_in_parent=_starting.release,
+        after_in_child=_disown_after_fork,
+    )

@@ -1,0 +1,4 @@
+"""What our tables look like and what a database has.
+
+In: a connection. Out: Core tables, mapped classes, the catalog, the revision and its migrations.
+"""

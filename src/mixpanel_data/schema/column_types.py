@@ -1,0 +1,53 @@
+"""The column type of our times: stored as naive UTC, given to Python as aware datetimes."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import DateTime, Interval
+from sqlalchemy.types import TypeDecorator
+
+from mixpanel_data.common.values import EPOCH, microseconds
+
+if TYPE_CHECKING:
+    from sqlalchemy import Dialect
+    from sqlalchemy.sql.operators import OperatorType
+    from sqlalchemy.types import TypeEngine
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A ``TIMESTAMP`` that holds UTC, whatever zone a time comes in.
+
+    Takes what a record's time may be: a datetime (naive means UTC), ISO 8601 text (without an
+    offset: UTC), or epoch seconds. Gives aware datetimes in UTC.
+
+    Raises:
+        sqlalchemy.exc.StatementError: A bound value is none of these. It wraps the ``ValueError``.
+
+    Example:
+        >>> from datetime import datetime, timezone
+        >>> from sqlalchemy import create_engine, literal, select
+        >>> from mixpanel_data import UtcDateTime
+        >>> moment = literal("2025-01-31T12:00:00+01:00", UtcDateTime)
+        >>> with create_engine("duckdb+mixpanel:///:memory:").connect() as connection:
+        ...     str(connection.scalar(select(moment)))
+        '2025-01-31 11:00:00+00:00'
+    """
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Return the time in UTC, without a zone."""
+        if type(value) is datetime and value.tzinfo is timezone.utc:
+            return value.replace(tzinfo=None)  # the same, and what most times are
+        return None if value is None else EPOCH + timedelta(microseconds=microseconds(value))
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the time with its zone."""
+        return None if value is None else value.replace(tzinfo=timezone.utc)
+
+    def coerce_compared_value(self, op: OperatorType | None, value: Any) -> TypeEngine[Any]:
+        """Return the type of the other operand: a ``timedelta`` is no time."""
+        return Interval() if isinstance(value, timedelta) else self

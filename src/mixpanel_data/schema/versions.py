@@ -1,0 +1,100 @@
+"""The version of the internal tables in a file: created at head, compared, never migrated here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from sqlalchemy import Connection, insert, inspect, select
+from sqlalchemy.schema import CreateTable
+
+from mixpanel_data.exceptions import (
+    SchemaForeignError,
+    SchemaNewerError,
+    SchemaOlderError,
+    SchemaUnversionedError,
+    SchemaVersionError,
+)
+from mixpanel_data.schema.tables import INTERNAL, METADATA_TABLE, VERSION_TABLE
+from mixpanel_data.types import SchemaState
+
+#: The revisions in ``migrations/versions``, oldest first; a test compares the two. They stand here
+#: as well so that opening a file needs no Alembic.
+REVISIONS = ("0001", "0002")
+HEAD = REVISIONS[-1]
+
+#: What to raise in the states in which the library cannot work with a database.
+ERRORS: dict[SchemaState, type[SchemaVersionError]] = {
+    "older": SchemaOlderError,
+    "newer": SchemaNewerError,
+    "unversioned": SchemaUnversionedError,
+    "foreign": SchemaForeignError,
+}
+
+
+class Version(NamedTuple):
+    """What a database says of itself.
+
+    Attributes:
+        state: How that compares with this library.
+        revision: The schema revision, None when there is none.
+    """
+
+    state: SchemaState
+    revision: str | None
+
+
+def version_of(connection: Connection) -> Version:
+    """Return the version of a database. Changes nothing."""
+    inspector = inspect(connection)
+    names = inspector.get_table_names()
+    revision: str | None = None
+    if VERSION_TABLE.name in names:
+        revision = connection.scalar(select(VERSION_TABLE.c.version_num))
+    if revision is not None:
+        if revision == HEAD:
+            return Version("current", revision)
+        return Version("older" if revision in REVISIONS else "newer", revision)
+    if METADATA_TABLE.name not in names:
+        return Version("absent", None)
+    columns = {column["name"] for column in inspector.get_columns(METADATA_TABLE.name)}
+    is_ours = columns <= set(METADATA_TABLE.c.keys())
+    return Version("unversioned" if is_ours else "foreign", None)
+
+
+def ensure(connection: Connection) -> None:
+    """Create the internal tables, at head, where the database has none; the caller commits."""
+    if version_of(connection).revision is None:
+        INTERNAL.create_all(connection, checkfirst=False)
+        connection.execute(CreateTable(VERSION_TABLE, if_not_exists=True))
+        connection.execute(insert(VERSION_TABLE).values(version_num=HEAD))
+
+
+def check(connection: Connection, path: Path) -> Version:
+    """Make sure that the library can work with the tables of a database. Changes nothing.
+
+    A database without any table of ours is fine: they come with the first load.
+
+    Args:
+        connection: Connection to the database.
+        path: Its file, for the message.
+
+    Returns:
+        The version of the database.
+
+    Raises:
+        SchemaVersionError: It cannot; the subclass says why.
+    """
+    version = version_of(connection)
+    refuse(version, path)
+    return version
+
+
+def refuse(version: Version, path: Path) -> None:
+    """Raise the error for a version that the library cannot work with.
+
+    Raises:
+        SchemaVersionError: The subclass says what is wrong.
+    """
+    if error := ERRORS.get(version.state):
+        raise error(path, version.revision, HEAD)
