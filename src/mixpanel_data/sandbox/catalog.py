@@ -188,7 +188,7 @@ def _is_as(text: bytes) -> bool:
 def macros() -> dict[str, list[str]]:
     """Return the definitions of DuckDB's own macros."""
     found: defaultdict[str, list[str]] = defaultdict(list)
-    with closing(scratch()) as connection:
+    with scratch() as connection:
         for name, definition in connection.execute(_MACROS).fetchall():
             found[fold(name)].append(definition)
     return dict(found)

@@ -104,9 +104,11 @@ class Guard(Watch):
     def execute(self, sql: str, parameters: Sequence[Any] | dict[str, Any]) -> ArrowResult:
         """Run a statement that was checked, and return its result."""
         description, reader = stream(self._driver, sql, parameters, _BATCH)
-        batches = capped(reader, self._rules.sandbox, sql)
+        from mixpanel_data.sandbox.dictionaries import plain_batch, plain_schema
+
+        batches = map(plain_batch, capped(reader, self._rules.sandbox, sql))
         types = untold_types(description)
-        return ArrowResult(batches, reader.schema, description, types, reader.close)
+        return ArrowResult(batches, plain_schema(reader.schema), description, types, reader.close)
 
 
 class Within(Watch):

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import duckdb
 
 from mixpanel_data.common.quoting import quoted
-from mixpanel_data.sandbox.scratch import scratch
+from mixpanel_data.sandbox.scratch import scratch, scratch_connection
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,25 +110,25 @@ class ArrowResult:
 
 def rows_of(result: Result) -> list[Row]:
     """Return the rows."""
-    with closing(scratch()) as connection:
+    with scratch() as connection:
         return list(_relation(connection, result).fetchall())
 
 
 def data_frame_of(result: Result) -> pd.DataFrame:
     """Return a DataFrame, with the names that DuckDB gives to columns of one name."""
-    with closing(scratch()) as connection:
+    with scratch() as connection:
         frame: pd.DataFrame = _named(_relation(connection, result), result).df()
     return frame
 
 
 def relation_of(result: Result) -> duckdb.DuckDBPyRelation:
     """Return a relation of a connection of its own."""
-    return _named(_relation(scratch(), result), result)
+    return _named(_relation(scratch_connection(), result), result)
 
 
 def description_of(result: Result) -> list[Row]:
     """Return PEP 249's description of the columns."""
-    with closing(scratch()) as connection:
+    with scratch() as connection:
         described = _relation(
             connection, result._replace(table=result.table.slice(0, 0))
         ).description

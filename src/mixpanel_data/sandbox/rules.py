@@ -10,7 +10,6 @@ what is behind these is judged as well.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 from functools import lru_cache
 
 import duckdb
@@ -158,7 +157,7 @@ def _kind_of(sql: str) -> str:
     Raises:
         Error: DuckDB cannot parse it.
     """
-    with closing(scratch()) as connection:
+    with scratch() as connection:
         try:
             kinds = [statement.type.name for statement in connection.extract_statements(sql)]
         except ValueError:  # the client has no name for some statements

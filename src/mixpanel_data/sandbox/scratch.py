@@ -6,6 +6,8 @@ What is in a database cannot take part: it may hold macros with the names of Duc
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from functools import cache
 
 import duckdb
@@ -26,9 +28,23 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
 _opened: list[duckdb.DuckDBPyConnection] = []
 
 
-def scratch() -> duckdb.DuckDBPyConnection:
+def scratch_connection() -> duckdb.DuckDBPyConnection:
     """Return a new connection to the DuckDB of our own, to be closed."""
     return _own(os.getpid()).cursor()
+
+
+@contextmanager
+def scratch() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Lend a connection to the DuckDB of our own.
+
+    After an internal error DuckDB works on nothing any more. Then the next block gets a new one.
+    """
+    with closing(scratch_connection()) as connection:
+        try:
+            yield connection
+        except (duckdb.InternalException, duckdb.FatalException):
+            _own.cache_clear()
+            raise
 
 
 @cache

@@ -33,14 +33,18 @@ def size_of(batch: pa.RecordBatch) -> int:
     return sum(_size_of(column, _IN_COLUMN) for column in batch.columns)
 
 
+def parts_of(array: Any) -> list[Any]:
+    """Return what a nested array is made of; nothing for any other."""
+    return next((parts(array) for is_kind, parts in _PARTS if is_kind(array.type)), [])
+
+
 def _size_of(array: Any, least: int) -> int:
     if isinstance(array, pa.ExtensionArray):
         return _size_of(array.storage, least)
     if pa.types.is_dictionary(array.type):
         return len(array) * max(least, _longest(array.dictionary))
-    for is_kind, parts in _PARTS:
-        if is_kind(array.type):
-            return len(array) * least + sum(_size_of(part, _NESTED) for part in parts(array))
+    if parts := parts_of(array):
+        return len(array) * least + sum(_size_of(part, _NESTED) for part in parts)
     if array.type.num_fields or str(array.type).endswith("_view"):
         raise TypeError(f"Arrow data of the type {array.type}")
     return max(int(array.nbytes), len(array) * least)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, NamedTuple
@@ -85,7 +84,7 @@ def parse(sql: str) -> list[Node] | str:
     Raises:
         RefusedError: They are too deep to be read.
     """
-    with closing(scratch()) as connection:
+    with scratch() as connection:
         ((text,),) = connection.execute("SELECT json_serialize_sql($1)", [sql]).fetchall()
     try:
         found = orjson.loads(text)

@@ -6,6 +6,7 @@ import struct
 
 import pyarrow as pa
 
+from mixpanel_data.sandbox.dictionaries import plain_batch, plain_schema
 from mixpanel_data.sandbox.results import Result
 from mixpanel_data.sandbox.sizes import size_of
 from mixpanel_data.sandbox.worker.compression import is_compressed
@@ -35,13 +36,13 @@ class Rows:
             if is_compressed(stream):
                 raise TypeError("They are compressed.")
             reader = pa.ipc.open_stream(pa.py_buffer(stream))
-            self._schema = self._schema or reader.schema
+            self._schema = self._schema or plain_schema(reader.schema)
             for batch in reader:
                 for column in batch.columns:
                     _validate(column)
                 self.size += size_of(batch)
                 self.count += batch.num_rows
-                self._batches.append(batch)
+                self._batches.append(plain_batch(batch))
         except (pa.ArrowException, struct.error, OSError, TypeError, ValueError) as error:
             raise ProtocolError(f"Rows that cannot be read: {error}") from error
 

@@ -1,0 +1,80 @@
+"""Arrow without dictionaries: the values of an ENUM as the texts that they are.
+
+DuckDB cannot read every dictionary that it has written itself. Of a list without items, version 1.5
+makes an internal error, which stops the database, and of a fixed-size list a crash; version 2.0
+gives wrong values for the latter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from mixpanel_data.sandbox.sizes import parts_of
+
+
+def plain_schema(schema: pa.Schema) -> pa.Schema:
+    """Return the schema of what :func:`plain_batch` makes."""
+    return pa.schema([_plain_field(field) for field in schema])
+
+
+def plain_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return a batch with the same values and no dictionaries, however deep in its columns.
+
+    Args:
+        batch: A batch that was read, not a slice of one.
+
+    Example:
+        >>> moods = pa.array(["good", "bad"]).dictionary_encode()
+        >>> plain_batch(pa.record_batch({"mood": moods})).schema.types
+        [DataType(string)]
+    """
+    if not any(_has_dictionary(kind) for kind in batch.schema.types):
+        return batch
+    columns = [_plain(column) for column in batch.columns]
+    return pa.record_batch(columns, schema=plain_schema(batch.schema))
+
+
+def _has_dictionary(kind: pa.DataType) -> bool:
+    return pa.types.is_dictionary(kind) or any(_has_dictionary(f.type) for f in _fields(kind))
+
+
+def _fields(kind: pa.DataType) -> Iterator[pa.Field]:
+    return (kind.field(number) for number in range(kind.num_fields))
+
+
+def _plain_field(field: pa.Field) -> pa.Field:
+    return field.with_type(_plain_type(field.type))
+
+
+def _plain_type(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_dictionary(kind):
+        return kind.value_type
+    fields = [_plain_field(field) for field in _fields(kind)]
+    if pa.types.is_map(kind):
+        key, item = _fields(fields[0].type)
+        return pa.map_(key, item)
+    if pa.types.is_fixed_size_list(kind):
+        return pa.list_(fields[0], kind.list_size)
+    if pa.types.is_list(kind):
+        return pa.list_(fields[0])
+    if pa.types.is_struct(kind):
+        return pa.struct(fields)
+    if pa.types.is_union(kind):
+        return pa.union(fields, mode=kind.mode, type_codes=kind.type_codes)
+    return kind
+
+
+def _plain(array: pa.Array) -> pa.Array:
+    kind = array.type
+    if pa.types.is_dictionary(kind):
+        return array.dictionary_decode()
+    if not _has_dictionary(kind):
+        return array
+    parts = [_plain(part) for part in parts_of(array)]
+    plain = _plain_type(kind)
+    if pa.types.is_map(kind):
+        parts = [pa.StructArray.from_arrays(parts, fields=list(_fields(plain.field(0).type)))]
+    own = 1 if pa.types.is_struct(kind) or pa.types.is_fixed_size_list(kind) else 2
+    return pa.Array.from_buffers(plain, len(array), array.buffers()[:own], children=parts)
