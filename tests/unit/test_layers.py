@@ -40,8 +40,8 @@ ROOMS_OF_DIALECT = [
     {"alembic"},
 ]
 ROOMS_OF_SANDBOX = [
-    {"allowed", "limits", "scratch", "sizes", "results"},
-    {"result_limits", "tree"},
+    {"allowed", "limits", "scratch", "sizes"},
+    {"dictionaries", "result_limits", "results", "tree"},
     {"catalog"},
     {"rules"},
     {"guard"},

@@ -40,6 +40,9 @@ answers: SELECT * EXCLUDE (c) REPLACE (a + 1 AS a) FROM plain
 answers: SELECT COLUMNS('a|b') FROM plain
 answers: SELECT '1'::INTEGER, CAST('2025-01-01' AS DATE), TRY_CAST('x' AS DOUBLE), 1::DECIMAL(10, 2)
 answers: SELECT m, p.a FROM typed WHERE m = 'good'
+answers: SELECT list(m) FILTER (WHERE false) FROM typed
+answers: SELECT {'a': list(m) FILTER (WHERE false), 'b': list(m)} FROM typed
+answers: SELECT argmin(ARRAY((SELECT DISTINCT ON (a) min(COLUMNS(*)) FROM typed ORDER BY a)), a IN (SELECT a FROM plain)) FILTER (WHERE - a IS NULL OR NOT true) FROM plain
 answers: SELECT 'Zürich' COLLATE NOCASE = 'zürich', lower('A'), 'a' || 'b', 'abc' LIKE 'a%', regexp_matches('abc', 'b')
 answers: SELECT 'COPY x TO y; DELETE FROM plain; read_csv(''a'')' AS text
 answers: SELECT $$COPY (DELETE) '$$ AS "COPY ); DELETE", "SELECT".a FROM "SELECT"
