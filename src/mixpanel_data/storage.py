@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -14,11 +15,13 @@ from sqlalchemy import Engine
 from mixpanel_data.common.names import check_project_id
 from mixpanel_data.database import paths
 from mixpanel_data.database.ephemeral import EphemeralFolder, creation_guard
-from mixpanel_data.database.handle import DEFAULT_LOAD_MEMORY_LIMIT, Database
+from mixpanel_data.database.handle import Database
+from mixpanel_data.database.options import DEFAULT_LOAD_MEMORY_LIMIT, OpenOptions
 from mixpanel_data.exceptions import DatabaseFileError, DatabaseNotFoundError, SandboxError
-from mixpanel_data.ingest.methods import Loading
-from mixpanel_data.query.methods import Querying
+from mixpanel_data.ingest.methods import LoadMethods
+from mixpanel_data.query.methods import QueryMethods
 from mixpanel_data.sandbox.limits import Sandbox
+from mixpanel_data.sandbox.policy import sandbox_factory, with_sandbox_settings
 from mixpanel_data.schema import catalog, versions
 from mixpanel_data.types import Secret
 
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 DEFAULT_FOLDER = ".mixpanel_data"
 
 
-class StorageEngine(Loading, Querying):
+class StorageEngine(LoadMethods, QueryMethods):
     """Mixpanel events and profiles in a DuckDB database.
 
     Every load is one transaction. Any number of tables live in one database. One engine serves many
@@ -100,18 +103,15 @@ class StorageEngine(Loading, Querying):
         encryption_key: str | Secret | None = None,
     ) -> None:
         encryption_key = Secret.of(encryption_key)
-        if migrate and read_only:
-            raise ValueError("migrate=True changes the file. Leave out read_only=True.")
-        self._database = Database(
-            _database_path(path, project_id),
+        options = OpenOptions(
             read_only=read_only,
-            config=config,
+            config=config or {},
             load_memory_limit=load_memory_limit,
             migrate=migrate,
-            sandbox=_sandbox(sandbox),
             lock_timeout=lock_timeout,
             key=encryption_key,
         )
+        self._database = _opened(_database_path(path, project_id), options, sandbox)
 
     @classmethod
     def ephemeral(
@@ -127,13 +127,11 @@ class StorageEngine(Loading, Querying):
             ...     storage.execute_scalar("SELECT 6 * 7")
             42
         """
-        rules = _sandbox(sandbox)
+        options = OpenOptions(config=config or {})
         with creation_guard():  # until the database has its folder, nobody would remove it
             folder = EphemeralFolder()
             try:
-                return cls._over(
-                    Database(folder.database, config=config, sandbox=rules, folder=folder)
-                )
+                return cls._over(_opened(folder.database, options, sandbox, folder))
             except BaseException:
                 folder.remove()
                 raise
@@ -148,7 +146,7 @@ class StorageEngine(Loading, Querying):
             >>> StorageEngine.memory().path is None
             True
         """
-        return cls._over(Database(None, config=config, sandbox=_sandbox(sandbox)))
+        return cls._over(_opened(None, OpenOptions(config=config or {}), sandbox))
 
     @classmethod
     def open_existing(
@@ -157,6 +155,7 @@ class StorageEngine(Loading, Querying):
         *,
         read_only: bool = False,
         config: Mapping[str, Any] | None = None,
+        load_memory_limit: str | None = DEFAULT_LOAD_MEMORY_LIMIT,
         migrate: bool = False,
         sandbox: bool | Sandbox = False,
         lock_timeout: float = 0,
@@ -176,6 +175,7 @@ class StorageEngine(Loading, Querying):
             found,
             read_only=read_only,
             config=config,
+            load_memory_limit=load_memory_limit,
             migrate=migrate,
             sandbox=sandbox,
             lock_timeout=lock_timeout,
@@ -276,7 +276,7 @@ class StorageEngine(Loading, Querying):
             SandboxError: The engine has a sandbox, which such a connection would get around.
         """
         self._database.require_open()
-        if self._database.rules is not None:
+        if self._database.policy.is_sandbox:
             raise SandboxError("DuckDB's own connection", "")
         return self._database.connection
 
@@ -338,12 +338,21 @@ class StorageEngine(Loading, Querying):
         return models.model(found.type, found.table_name)
 
 
-def _sandbox(wanted: bool | Sandbox) -> Sandbox | None:
-    if isinstance(wanted, Sandbox):
-        return wanted
-    if not isinstance(wanted, bool):
-        raise TypeError(f"sandbox is {wanted!r}. Use True, False or Sandbox(...).")
-    return Sandbox() if wanted else None
+def _opened(
+    path: Path | None,
+    options: OpenOptions,
+    sandbox: bool | Sandbox,
+    folder: EphemeralFolder | None = None,
+) -> Database:
+    """Open a database, in a sandbox where one is wanted."""
+    if sandbox is False:
+        return Database.open(path, options, folder=folder)
+    limits = Sandbox() if sandbox is True else sandbox
+    if not isinstance(limits, Sandbox):
+        raise TypeError(f"sandbox is {sandbox!r}. Use True, False or Sandbox(...).")
+    options = replace(options, config=with_sandbox_settings(options.config, limits))
+    make_policy = sandbox_factory(limits, path, options)
+    return Database.open(path, options, make_policy=make_policy, folder=folder)
 
 
 def _database_path(path: str | os.PathLike[str] | None, project_id: str | int | None) -> Path:

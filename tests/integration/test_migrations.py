@@ -18,7 +18,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Engine
 
 from mixpanel_data import StorageEngine
-from mixpanel_data.dialect import MixpanelDialect
+from mixpanel_data.dialect.base import MixpanelDialect
 from mixpanel_data.schema.versions import HEAD, REVISIONS
 from tests.conftest import EVENTS, make_events
 from tests.databases import facts, make_database, make_text_file

@@ -6,8 +6,8 @@ import os
 import threading
 import weakref
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,10 @@ from mixpanel_data.common.signals import defer_keyboard_interrupt
 from mixpanel_data.database import backup, engines, error_translation, opener, paths, permissions
 from mixpanel_data.database.connection_registry import Connections
 from mixpanel_data.database.ephemeral import EphemeralFolder
+from mixpanel_data.database.opener import Root
+from mixpanel_data.database.options import OpenOptions
 from mixpanel_data.database.settings import RESOURCES, WITHOUT_LOG, Resources, TemporarySettings
+from mixpanel_data.database.statement_policy import PolicyFactory, StatementPolicy, TrustedSql
 from mixpanel_data.exceptions import (
     DatabaseMovedError,
     DatabaseNotFoundError,
@@ -29,112 +32,118 @@ from mixpanel_data.exceptions import (
     StorageClosedError,
     StorageForkedError,
 )
-from mixpanel_data.sandbox.guard import Guard, Within
-from mixpanel_data.sandbox.limits import Sandbox
-from mixpanel_data.sandbox.rules import Rules
-from mixpanel_data.sandbox.worker.guard import WorkerGuard
-from mixpanel_data.sandbox.worker.pool import Workers, check_options
 from mixpanel_data.schema import versions
-from mixpanel_data.types import Secret
 
 if TYPE_CHECKING:
-    from mixpanel_data.dialect.driver import connection as driver
+    from typing_extensions import Self
 
-DEFAULT_LOAD_MEMORY_LIMIT = "160MiB"
+    from mixpanel_data.dialect.driver import connection as driver
 
 
 class Database:
     """An open database, its SQLAlchemy engine and the locks of its writers.
 
-    Args:
-        path: The file, created with the folders above it where there is none; None for memory.
-        read_only: Open without the right to write.
-        config: DuckDB's settings.
-        load_memory_limit: What DuckDB's memory may grow to while rows stream in, unless
-            ``config`` has a ``memory_limit``; None for no limit of ours.
-        migrate: Upgrade an older file first.
-        sandbox: The limits for the SQL of others, None for no sandbox.
-        lock_timeout: Seconds to wait while another process has the file open.
-        key: The key of a file that is encrypted, or shall be.
-        folder: A folder to remove on closing.
+    Made by :meth:`open`.
 
     Attributes:
         path: The file, None in memory.
-        read_only: As given.
+        read_only: True when it was opened without the right to write.
+        policy: What the SQL of users may do.
         connection: A DuckDB connection for the user's own purposes; it knows no sandbox.
         engine: The SQLAlchemy engine.
         trusted: The same without a sandbox, for what the caller asks the library to do.
-        rules: What the SQL of others may contain, None for everything.
-        workers: The processes that run the SQL of others, None when this one does.
-
-    Raises:
-        ValueError: ``config`` has a setting that is the sandbox's, or ``lock_timeout`` is negative.
-        DatabaseFileError: The file cannot be opened; the subclass says why.
     """
 
     def __init__(
         self,
         path: Path | None,
-        *,
-        read_only: bool = False,
-        config: Mapping[str, Any] | None = None,
-        load_memory_limit: str | None = DEFAULT_LOAD_MEMORY_LIMIT,
-        migrate: bool = False,
-        sandbox: Sandbox | None = None,
-        lock_timeout: float = 0,
-        key: Secret | None = None,
-        folder: EphemeralFolder | None = None,
+        options: OpenOptions,
+        root: Root,
+        connections: Connections,
+        policy: StatementPolicy,
+        folder: EphemeralFolder | None,
     ) -> None:
-        config = _with_sandbox(config or {}, sandbox)
-        check_options(sandbox, path, read_only=read_only)
-        if not lock_timeout >= 0:
-            raise ValueError(f"lock_timeout is {lock_timeout}. Use seconds, or 0 not to wait.")
-        is_new = path is None or not paths.exists(path)
-        if path is not None and is_new and read_only:
-            raise DatabaseNotFoundError(path)
         self.path = path
-        self.read_only = read_only
-        self._key = key
-        self._load_memory_limit = load_memory_limit
+        self.read_only = options.read_only
+        self.policy = policy
+        self._options = options
+        self._root = root
+        self._connections = connections
+        self._closing = weakref.finalize(self, connections.close, folder)
         self._schema_lock = threading.RLock()
         self._table_locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
-        with permissions.folder_of(path) if path is not None and is_new else nullcontext():
-            self._root = opener.open_database(
-                path, read_only=read_only, config=config, key=key, lock_timeout=lock_timeout
-            )
-        self._connections = Connections(self._root)
-        self._closing = weakref.finalize(self, self._connections.close, folder)
-        self.workers: Workers | None = None
-        try:
-            if path is not None:
-                self._file = path.resolve()
-                self._opened_file = self._file.stat()
-            self.connection = self._connections.raw()
-            # In memory, a limit would be one for the rows themselves, and there is no log.
-            is_fixed = path is None or "lock_configuration" in config
-            names = {"memory_limit", *WITHOUT_LOG} - config.keys()
-            self._settings = TemporarySettings(self._ask, () if is_fixed else names, self._is_ours)
-            self.rules = None if sandbox is None else Rules(self._root, sandbox)
-            if path is not None and sandbox is not None and sandbox.worker:
-                self.workers = Workers(path, config, key, sandbox, self.resources().memory)
-                weakref.finalize(self, self.workers.close)
-            self.engine = engines.make_engine(path, self._connect_guarded)
-            self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-            self.trusted = self.engine
-            if sandbox is not None:
-                self.trusted = engines.make_engine(path, self.connect)
-            self._own = error_translation.translate_driver_errors(self.trusted, path)
-            if migrate and not is_new and path is not None:
-                self._migrate(path)
-            self._lacks_schema = False
-            with self._own.begin() as connection:
-                if is_new:
-                    versions.ensure(connection)
-                elif path is not None:
-                    self._lacks_schema = versions.check(connection, path).state == "absent"
-        except BaseException:
-            self.close()
-            raise
+        self._lacks_schema = False
+        if path is not None:
+            self._file = path.resolve()
+            self._opened_file = self._file.stat()
+        self.connection = connections.raw()
+        self._settings = TemporarySettings(self._ask, self._free_settings(), self._is_ours)
+        self.engine = engines.make_engine(path, self._connect_guarded)
+        self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self.trusted = engines.make_engine(path, self.connect) if policy.is_sandbox else self.engine
+        self._own = error_translation.translate_driver_errors(self.trusted, path)
+
+    @classmethod
+    def open(
+        cls,
+        path: Path | None,
+        options: OpenOptions,
+        *,
+        make_policy: PolicyFactory = lambda root: TrustedSql(),
+        folder: EphemeralFolder | None = None,
+    ) -> Self:
+        """Open a database.
+
+        Args:
+            path: The file, created with the folders above it where there is none; None for memory.
+            options: How to open it.
+            make_policy: Makes what decides about the SQL of users.
+            folder: A folder to remove on closing.
+
+        Raises:
+            DatabaseFileError: The file cannot be opened; the subclass says why.
+            SchemaVersionError: Another version of the library made it.
+        """
+        is_new = path is None or not paths.exists(path)
+        if path is not None and is_new and options.read_only:
+            raise DatabaseNotFoundError(path)
+        with ExitStack() as undo:
+            with permissions.folder_of(path) if path is not None and is_new else nullcontext():
+                root = opener.open_database(
+                    path,
+                    read_only=options.read_only,
+                    config=options.config,
+                    key=options.key,
+                    lock_timeout=options.lock_timeout,
+                )
+            connections = Connections(root)
+            undo.callback(connections.close, folder)
+            policy = make_policy(root)
+            undo.callback(policy.close)
+            database = cls(path, options, root, connections, policy, folder)
+            undo.pop_all()
+            undo.callback(database.close)
+            database._prepare_schema(is_new=is_new)
+            undo.pop_all()
+        return database
+
+    def _free_settings(self) -> Collection[str]:
+        """Return the settings that a load may change."""
+        # In memory, a limit would be one for the rows themselves, and there is no WAL.
+        if self.path is None or "lock_configuration" in self._options.config:
+            return ()
+        return {"memory_limit", *WITHOUT_LOG} - self._options.config.keys()
+
+    def _prepare_schema(self, *, is_new: bool) -> None:
+        """Make our own tables in a new database, and check or upgrade them in any other."""
+        path = self.path
+        if self._options.migrate and not is_new and path is not None:
+            self._migrate(path)
+        with self._own.begin() as connection:
+            if is_new:
+                versions.ensure(connection)
+            elif path is not None:
+                self._lacks_schema = versions.check(connection, path).state == "absent"
 
     def _migrate(self, path: Path) -> None:
         with self._own.begin() as connection:
@@ -152,8 +161,7 @@ class Database:
         """
         try:
             with defer_keyboard_interrupt():  # it is closed as a whole, its folder included
-                if self.workers is not None:
-                    self.workers.close()
+                self.policy.close()
                 self._closing()
         except duckdb.Error as error:
             raise error_translation.translated(error, self.path, "") from error
@@ -182,7 +190,7 @@ class Database:
             SandboxError: They do.
         """
         self.require_open()
-        if self.workers is not None:
+        if self.policy.has_workers:
             advice = "execute_df(), execute_rows() and execute_scalar() ask a worker."
             raise SandboxError(f"{what}, which no worker can give", "", advice)
 
@@ -197,23 +205,17 @@ class Database:
 
     def _connect_guarded(self) -> driver.Connection:
         connection = self.connect()
-        if self.workers is not None:
-            connection.statement_guard = WorkerGuard(self.workers)
-        elif self.rules is not None:
-            connection.statement_guard = Guard(self.rules, connection.driver)
+        connection.statement_guard = self.policy.guard(connection.driver)
         return connection
 
     @contextmanager
-    def within(self, connection: Connection, words: str) -> Iterator[None]:
-        """Put words of ours before every statement of a connection, in the block.
+    def prefixing(self, connection: Connection, prefix: str) -> Iterator[None]:
+        """Put SQL of ours before every statement of a connection, in the block.
 
-        In a sandbox the statement is judged, and watched over like those of others.
+        In a sandbox the statement is judged and limited as always.
         """
         lent: Any = connection.connection.dbapi_connection
-        if self.workers is not None:
-            lent.statement_guard = WorkerGuard(self.workers, words)
-        else:
-            lent.statement_guard = Within(words, self.rules, lent.driver)
+        lent.statement_guard = self.policy.prefixing_guard(prefix, lent.driver)
         try:
             yield
         finally:
@@ -284,10 +286,10 @@ class Database:
             SandboxError: The database is in memory, where SQL would have to write a file.
         """
         self.require_open()
-        if self.path is None and self.rules is not None:
+        if self.path is None and self.policy.is_sandbox:
             raise SandboxError("copying a database in memory to a file", "")
         return backup.copy_database(
-            self._own, target, read_only=self.read_only, key=self._key, overwrite=overwrite
+            self._own, target, read_only=self.read_only, key=self._options.key, overwrite=overwrite
         )
 
     @contextmanager
@@ -309,7 +311,7 @@ class Database:
         nothing from that: they are written once. A limit that somebody set in SQL, before or
         meanwhile, is left alone.
         """
-        limit = self._load_memory_limit
+        limit = self._options.load_memory_limit
         return self._settings.holding({} if limit is None else {"memory_limit": limit})
 
     def resources(self) -> Resources:
@@ -335,13 +337,3 @@ class Database:
                 return cursor.fetchall()
         except duckdb.Error as error:
             raise error_translation.translated(error, self.path, statement) from error
-
-
-def _with_sandbox(config: Mapping[str, Any], sandbox: Sandbox | None) -> dict[str, Any]:
-    settings = {} if sandbox is None else sandbox.settings
-    if both := config.keys() & settings.keys():
-        raise ValueError(
-            f"The sandbox sets {', '.join(sorted(both))}. Leave it out of config; "
-            "Sandbox(...) takes the limits."
-        )
-    return {**config, **settings}

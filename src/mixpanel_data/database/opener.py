@@ -18,6 +18,7 @@ from mixpanel_data.database import stale_files
 from mixpanel_data.database.error_translation import translated
 from mixpanel_data.database.paths import MEMORY, exists
 from mixpanel_data.database.permissions import SidecarFiles, find_sidecar_files
+from mixpanel_data.dialect.driver.errors import driver_errors
 from mixpanel_data.exceptions import DatabaseFileError, DatabaseLockedError
 from mixpanel_data.types import Secret
 
@@ -158,8 +159,6 @@ def _open(
 def _opened_by_duckdb(
     path: Path | None, read_only: bool, config: Mapping[str, Any], key: Secret | None
 ) -> Root:
-    from mixpanel_data.dialect.driver.errors import driver_errors
-
     try:
         with driver_errors():
             if path is None or key is None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 
+from mixpanel_data.database.statement_policy import prefixed
 from mixpanel_data.exceptions import QueryTimeoutError
 from mixpanel_data.sandbox.result_limits import capped, stream
 from mixpanel_data.sandbox.results import ArrowResult, untold_types
@@ -111,40 +112,27 @@ class Guard(Watch):
         return ArrowResult(batches, plain_schema(reader.schema), description, types, reader.close)
 
 
-class Within(Watch):
-    """Makes one statement of the words of a method and a statement that may be a stranger's.
+class PrefixedGuard(Watch):
+    """Watches over statements of strangers that get SQL of ours before them.
 
     Args:
-        words: What comes before the statement.
-        rules: What that may contain and how long it may take, None for everything.
+        prefix: What comes before the statement; it is not judged.
+        rules: What the statement may contain and how long it may take.
         driver: The connection, to be interrupted.
     """
 
-    def __init__(self, words: str, rules: Rules | None, driver: duckdb.DuckDBPyConnection) -> None:
-        super().__init__(None if rules is None else rules.timeout, driver)
-        self._words = words
+    def __init__(self, prefix: str, rules: Rules, driver: duckdb.DuckDBPyConnection) -> None:
+        super().__init__(rules.timeout, driver)
+        self._prefix = prefix
         self._rules = rules
 
     def starting(self, sql: str) -> str:
-        """Check a statement, and return it with the words before it.
+        """Check a statement, and return it with the prefix.
 
         Raises:
-            ParserException: The text has several statements, or is none that the words can have.
+            ParserException: The text has several statements, or is none that can have the prefix.
         """
-        if self._rules is not None:
-            self._rules.check(sql)
-        text = joined(self._driver, self._words, sql)
+        self._rules.check(sql)
+        text = prefixed(self._driver, self._prefix, sql)
         super().starting(sql)
         return text
-
-
-def joined(driver: duckdb.DuckDBPyConnection, words: str, sql: str) -> str:
-    """Return a statement with words before it.
-
-    Raises:
-        ParserException: The text has several statements, or is none that the words can have.
-    """
-    text = f"{words}\n{sql}"
-    if len(driver.extract_statements(text)) != 1:
-        raise duckdb.ParserException("Only one statement at a time can be explained or kept.")
-    return text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,5 +23,6 @@ def test_the_key_goes_through_the_pipe_only(tmp_path: Path, key: str) -> None:
         (pid,) = workers_of()
         for shown in ("cmdline", "environ"):
             assert key.encode() not in Path(f"/proc/{pid}/{shown}").read_bytes()
-        assert repr(key)[1:-1] not in repr(vars(storage._database.workers))
+        policy: Any = storage._database.policy
+        assert repr(key)[1:-1] not in repr(vars(policy.workers))
     assert [file.name for file in tmp_path.iterdir()] == ["private.db"]

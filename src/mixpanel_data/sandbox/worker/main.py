@@ -20,9 +20,9 @@ import pyarrow as pa
 
 from mixpanel_data.common.open_files import key_of
 from mixpanel_data.database.opener import Root, open_database
+from mixpanel_data.database.statement_policy import prefixed
 from mixpanel_data.dialect.driver.errors import driver_errors
 from mixpanel_data.exceptions import MixpanelDataError, ResultTooLargeError, SandboxError
-from mixpanel_data.sandbox.guard import joined
 from mixpanel_data.sandbox.limits import Sandbox
 from mixpanel_data.sandbox.result_limits import capped, stream
 from mixpanel_data.sandbox.results import untold_types
@@ -156,7 +156,7 @@ def _run(
 ) -> Iterator[protocol.Frame]:
     words, sql, parameters = request
     if words:
-        plan: Any = cursor.execute(joined(cursor, words, sql), parameters)
+        plan: Any = cursor.execute(prefixed(cursor, words, sql), parameters)
         description, reader = plan.description, plan.to_arrow_reader(_ROWS)
     else:
         description, reader = stream(cursor, sql, parameters, _ROWS)

@@ -46,13 +46,13 @@ _DRIVER_ERRORS = {
 }
 
 
-def check_options(sandbox: Sandbox | None, path: Path | None, *, read_only: bool) -> None:
+def check_options(sandbox: Sandbox, path: Path | None, *, read_only: bool) -> None:
     """Raise when there can be no worker where one is asked for.
 
     Raises:
         ValueError: The database is no file that is only read, or the system is not Linux.
     """
-    if sandbox is None or not sandbox.worker:
+    if not sandbox.worker:
         return
     if path is None or not read_only:
         raise ValueError(

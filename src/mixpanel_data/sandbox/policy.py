@@ -1,0 +1,101 @@
+"""The sandbox of one open database: rules, limits, and workers where they are wanted."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from mixpanel_data.database.opener import Root
+from mixpanel_data.database.options import OpenOptions
+from mixpanel_data.database.settings import RESOURCES, Resources
+from mixpanel_data.database.statement_policy import PolicyFactory
+from mixpanel_data.sandbox.guard import Guard, PrefixedGuard
+from mixpanel_data.sandbox.limits import Sandbox
+from mixpanel_data.sandbox.rules import Rules
+from mixpanel_data.sandbox.worker.guard import WorkerGuard
+from mixpanel_data.sandbox.worker.pool import Workers, check_options
+
+if TYPE_CHECKING:
+    from mixpanel_data.dialect.driver.guards import StatementGuard
+
+
+def sandbox_factory(sandbox: Sandbox, path: Path | None, options: OpenOptions) -> PolicyFactory:
+    """Return what makes the policy of a database once it is open.
+
+    Args:
+        sandbox: The limits.
+        path: The database file, None in memory.
+        options: How it will be opened.
+
+    Raises:
+        ValueError: There can be no worker where one is asked for.
+    """
+    check_options(sandbox, path, read_only=options.read_only)
+
+    def make(root: Root) -> SandboxPolicy:
+        rules = Rules(root, sandbox)
+        if path is None or not sandbox.worker:
+            return SandboxPolicy(rules)
+        with closing(root.cursor()) as cursor:
+            resources = Resources(*cursor.execute(RESOURCES).fetchall()[0])
+        config, key = dict(options.config), options.key
+        return SandboxPolicy(rules, Workers(path, config, key, sandbox, resources.memory))
+
+    return make
+
+
+def with_sandbox_settings(config: Mapping[str, Any], sandbox: Sandbox) -> dict[str, Any]:
+    """Return DuckDB's settings, those of a sandbox included.
+
+    Raises:
+        ValueError: One of them is the sandbox's to set.
+    """
+    if both := config.keys() & sandbox.settings.keys():
+        raise ValueError(
+            f"The sandbox sets {', '.join(sorted(both))}. Leave it out of config; "
+            "Sandbox(...) takes the limits."
+        )
+    return {**config, **sandbox.settings}
+
+
+class SandboxPolicy:
+    """What a stranger's SQL may do: see :class:`~mixpanel_data.database.statement_policy`.
+
+    Args:
+        rules: What a statement may contain.
+        workers: The processes that run the statements, None where this one does.
+
+    Attributes:
+        workers: As given.
+    """
+
+    is_sandbox = True
+
+    def __init__(self, rules: Rules, workers: Workers | None = None) -> None:
+        self._rules = rules
+        self.workers = workers
+        self.has_workers = workers is not None
+        if workers is not None:
+            weakref.finalize(self, workers.close)
+
+    def guard(self, driver: duckdb.DuckDBPyConnection) -> StatementGuard:
+        """Return what judges and limits the statements of a connection."""
+        if self.workers is not None:
+            return WorkerGuard(self.workers)
+        return Guard(self._rules, driver)
+
+    def prefixing_guard(self, prefix: str, driver: duckdb.DuckDBPyConnection) -> StatementGuard:
+        """Return the same, which also puts SQL of ours before every statement."""
+        if self.workers is not None:
+            return WorkerGuard(self.workers, prefix)
+        return PrefixedGuard(prefix, self._rules, driver)
+
+    def close(self) -> None:
+        """End the workers."""
+        if self.workers is not None:
+            self.workers.close()
