@@ -7,6 +7,9 @@ EXAMPLES ?= 1000
 SECONDS ?= 60
 MINUTES ?= 10
 
+# Tests run in a process for each core; a process without work takes tests from another.
+SIDE_BY_SIDE := --numprocesses auto --dist worksteal
+
 VENV := .venv
 OLDEST := .venv-oldest
 
@@ -53,19 +56,19 @@ demo: $(VENV)/ready ## Load and query an export in Mixpanel's format
 
 .PHONY: test
 test: $(VENV)/ready ## Run all tests with branch coverage
-	$(VENV)/bin/python -m pytest --cov --cov-report=term-missing $(ARGS)
+	$(VENV)/bin/python -m pytest $(SIDE_BY_SIDE) --cov --cov-report=term-missing $(ARGS)
 
 .PHONY: test-oldest
 test-oldest: $(OLDEST)/ready ## Run all tests on the oldest supported dependencies
-	$(OLDEST)/bin/python -m pytest $(ARGS)
+	$(OLDEST)/bin/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 .PHONY: test-dialect
 test-dialect: $(VENV)/ready ## Run SQLAlchemy's own suite for dialects
-	$(VENV)/bin/python -m pytest -q -c tests/dialect/setup.cfg tests/dialect $(ARGS)
+	$(VENV)/bin/python -m pytest -q -c tests/sqlalchemy_suite/setup.cfg tests/sqlalchemy_suite $(ARGS)
 
 .PHONY: test-dialect-oldest
 test-dialect-oldest: $(OLDEST)/ready ## The same on the oldest supported dependencies
-	$(OLDEST)/bin/python -m pytest -q -c tests/dialect/setup.cfg tests/dialect $(ARGS)
+	$(OLDEST)/bin/python -m pytest -q -c tests/sqlalchemy_suite/setup.cfg tests/sqlalchemy_suite $(ARGS)
 
 .PHONY: test-faults
 test-faults: $(VENV)/ready ## Kill, fill and break things; ROUNDS=200 for the long run

@@ -1,40 +1,23 @@
-"""Runs SQLAlchemy's suite with SQLAlchemy's pytest plugin, on a database file of its own."""
+"""What the tests of sessions and connections share: engines of the dialect, without a storage."""
 
 from __future__ import annotations
 
-import re
-import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
-import duckdb
 import pytest
-
-pytest.register_assert_rewrite("sqlalchemy.testing.assertions")
-
-from sqlalchemy.testing.plugin import pytestplugin  # noqa: E402
-from sqlalchemy.testing.plugin.pytestplugin import *  # noqa: E402, F403
+from sqlalchemy import Engine, create_engine
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Point the plugin at a new database file, with the schemas that the suite expects."""
-    folder = tempfile.TemporaryDirectory(prefix="dialect-suite-")
-    config.add_cleanup(folder.cleanup)
-    path = Path(folder.name) / "suite.db"
-    with duckdb.connect(path) as connection:
-        connection.execute("CREATE SCHEMA test_schema; CREATE SCHEMA test_schema_2")
-    config.option.dburi = [f"duckdb+mixpanel:///{path}"]
-    pytestplugin.pytest_configure(config)
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """The URL of a file that is not there yet."""
+    return f"duckdb+mixpanel:///{tmp_path / 'application.db'}"
 
 
-def pytest_collection_modifyitems(
-    session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
-) -> None:
-    """Skip the single tests that DuckDB cannot pass."""
-    pytestplugin.pytest_collection_modifyitems(session, config, items)
-    from requirements import CANNOT_PASS
-
-    for item in items:
-        _, _, name = item.nodeid.partition("::")
-        for pattern, (_, says) in CANNOT_PASS.items():
-            if re.search(pattern, name):
-                item.add_marker(pytest.mark.skip(reason=f"DuckDB says: {says}"))
+@pytest.fixture(params=["memory", "file"])
+def engine(request: pytest.FixtureRequest, url: str) -> Iterator[Engine]:
+    """An engine of the dialect, over memory and a file in turn."""
+    made = create_engine("duckdb+mixpanel:///:memory:" if request.param == "memory" else url)
+    yield made
+    made.dispose()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mixpanel_data import Sandbox, StorageEngine
-from tests.integration.test_encryption import KEY, open_encrypted
+from tests.database.test_encryption import KEY, open_encrypted
 from tests.sandbox.workers.conftest import workers_of
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Column, Connection, MetaData, Table, inspect, select, types
 
-from tests.unit.reflection.tools import DUCKDB_2, attach, run
+from tests.dialect.reflection.tools import DUCKDB_2, attach, run
 
 
 def test_schemas_of_other_databases_are_named_with_their_database(

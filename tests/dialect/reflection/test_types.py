@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection
 
-from tests.unit.reflection.tools import column, opened
+from tests.dialect.reflection.tools import column, opened
 
 LEAVES = st.sampled_from(
     [

@@ -62,7 +62,7 @@ def url(path: Path) -> str:
 PROGRAM = """
 import sys
 from pathlib import Path
-from tests.integration.test_encryption import *
+from tests.database.test_encryption import *
 
 with open_encrypted(Path(sys.argv[1]), read_only={read_only}) as storage:
     {body}

@@ -26,7 +26,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import TextClause
 
 from mixpanel_data.dialect.datatypes import Struct
-from tests.unit.reflection.tools import MULTI_FORMS, counted_statements, opened, run
+from tests.dialect.reflection.tools import MULTI_FORMS, counted_statements, opened, run
 
 DATABASE = (
     "CREATE TABLE parent (id INTEGER PRIMARY KEY, b INTEGER, c INTEGER, UNIQUE (b, c))",

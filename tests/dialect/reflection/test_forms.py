@@ -9,7 +9,7 @@ from sqlalchemy import Connection, inspect
 from sqlalchemy.engine.reflection import ObjectKind, ObjectScope
 from sqlalchemy.exc import NoSuchTableError
 
-from tests.unit.reflection.tools import MULTI_FORMS, SINGLE_FORMS, counted_statements, run
+from tests.dialect.reflection.tools import MULTI_FORMS, SINGLE_FORMS, counted_statements, run
 
 
 @pytest.mark.parametrize("form", SINGLE_FORMS)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from tests.unit.reflection.tools import opened
+from tests.dialect.reflection.tools import opened
 
 
 @pytest.fixture
