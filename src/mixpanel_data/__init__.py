@@ -7,65 +7,69 @@ Example:
     []
 """
 
-from mixpanel_data import migrate
-from mixpanel_data.exceptions import (
-    DatabaseCorruptError,
-    DatabaseExistsError,
-    DatabaseFileError,
-    DatabaseFormatError,
-    DatabaseInvalidatedError,
-    DatabaseLinkError,
-    DatabaseLockedError,
-    DatabaseLogError,
-    DatabaseMovedError,
-    DatabaseNotFoundError,
-    DatabasePermissionError,
-    DatabaseReadOnlyError,
-    DiskFullError,
-    DuplicateRecordError,
-    EncryptionKeyError,
-    EncryptionUnavailableError,
-    ExportLineError,
-    MetadataError,
-    MigrationError,
-    MixpanelDataError,
-    NotADatabaseError,
-    OutOfMemoryError,
-    QueryError,
-    QueryTimeoutError,
-    RecordError,
-    ResultTooLargeError,
-    RevisionError,
-    SandboxError,
-    SchemaDriftError,
-    SchemaForeignError,
-    SchemaNewerError,
-    SchemaOlderError,
-    SchemaUnversionedError,
-    SchemaVersionError,
-    StorageClosedError,
-    StorageForkedError,
-    TableExistsError,
-    TableNameError,
-    TableNotFoundError,
-    WorkerCrashedError,
-    WriteConflictError,
-)
-from mixpanel_data.ingest.export_reader import read_events_export, read_profiles_export
-from mixpanel_data.sandbox.limits import Sandbox
-from mixpanel_data.schema.column_types import UtcDateTime
-from mixpanel_data.schema.models import EventMixin, ProfileMixin
-from mixpanel_data.storage import StorageEngine
-from mixpanel_data.types import (
-    ColumnInfo,
-    MigrationResult,
-    SchemaRevision,
-    SchemaStatus,
-    Secret,
-    TableInfo,
-    TableMetadata,
-    TableSchema,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mixpanel_data import migrate
+    from mixpanel_data.exceptions import (
+        DatabaseCorruptError,
+        DatabaseExistsError,
+        DatabaseFileError,
+        DatabaseFormatError,
+        DatabaseInvalidatedError,
+        DatabaseLinkError,
+        DatabaseLockedError,
+        DatabaseLogError,
+        DatabaseMovedError,
+        DatabaseNotFoundError,
+        DatabasePermissionError,
+        DatabaseReadOnlyError,
+        DiskFullError,
+        DuplicateRecordError,
+        EncryptionKeyError,
+        EncryptionUnavailableError,
+        ExportLineError,
+        MetadataError,
+        MigrationError,
+        MixpanelDataError,
+        NotADatabaseError,
+        OutOfMemoryError,
+        QueryError,
+        QueryTimeoutError,
+        RecordError,
+        ResultTooLargeError,
+        RevisionError,
+        SandboxError,
+        SchemaDriftError,
+        SchemaForeignError,
+        SchemaNewerError,
+        SchemaOlderError,
+        SchemaUnversionedError,
+        SchemaVersionError,
+        StorageClosedError,
+        StorageForkedError,
+        TableExistsError,
+        TableNameError,
+        TableNotFoundError,
+        WorkerCrashedError,
+        WriteConflictError,
+    )
+    from mixpanel_data.ingest.export_reader import read_events_export, read_profiles_export
+    from mixpanel_data.sandbox.limits import Sandbox
+    from mixpanel_data.schema.column_types import UtcDateTime
+    from mixpanel_data.schema.models import EventMixin, ProfileMixin
+    from mixpanel_data.storage import StorageEngine
+    from mixpanel_data.types import (
+        ColumnInfo,
+        MigrationResult,
+        SchemaRevision,
+        SchemaStatus,
+        Secret,
+        TableInfo,
+        TableMetadata,
+        TableSchema,
+    )
 
 __all__ = [
     "ColumnInfo",
@@ -126,3 +130,81 @@ __all__ = [
     "read_events_export",
     "read_profiles_export",
 ]
+
+#: Where the public names are. A module is imported when the first of its names is asked for.
+_MODULES = {
+    "exceptions": (
+        "DatabaseCorruptError",
+        "DatabaseExistsError",
+        "DatabaseFileError",
+        "DatabaseFormatError",
+        "DatabaseInvalidatedError",
+        "DatabaseLinkError",
+        "DatabaseLockedError",
+        "DatabaseLogError",
+        "DatabaseMovedError",
+        "DatabaseNotFoundError",
+        "DatabasePermissionError",
+        "DatabaseReadOnlyError",
+        "DiskFullError",
+        "DuplicateRecordError",
+        "EncryptionKeyError",
+        "EncryptionUnavailableError",
+        "ExportLineError",
+        "MetadataError",
+        "MigrationError",
+        "MixpanelDataError",
+        "NotADatabaseError",
+        "OutOfMemoryError",
+        "QueryError",
+        "QueryTimeoutError",
+        "RecordError",
+        "ResultTooLargeError",
+        "RevisionError",
+        "SandboxError",
+        "SchemaDriftError",
+        "SchemaForeignError",
+        "SchemaNewerError",
+        "SchemaOlderError",
+        "SchemaUnversionedError",
+        "SchemaVersionError",
+        "StorageClosedError",
+        "StorageForkedError",
+        "TableExistsError",
+        "TableNameError",
+        "TableNotFoundError",
+        "WorkerCrashedError",
+        "WriteConflictError",
+    ),
+    "ingest.export_reader": ("read_events_export", "read_profiles_export"),
+    "sandbox.limits": ("Sandbox",),
+    "schema.column_types": ("UtcDateTime",),
+    "schema.models": ("EventMixin", "ProfileMixin"),
+    "storage": ("StorageEngine",),
+    "types": (
+        "ColumnInfo",
+        "MigrationResult",
+        "SchemaRevision",
+        "SchemaStatus",
+        "Secret",
+        "TableInfo",
+        "TableMetadata",
+        "TableSchema",
+    ),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for (PEP 562)."""
+    if name == "migrate":
+        return import_module(f"{__name__}.migrate")
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -163,8 +163,13 @@ def loaded_after(code: str) -> set[str]:
 
 
 def test_importing_the_library_loads_nothing_heavy() -> None:
-    heavy = {"pandas", "pyarrow", "alembic", "duckdb_engine", "sqlalchemy.orm", "numpy"}
+    heavy = {"duckdb", "sqlalchemy", "pandas", "pyarrow", "alembic", "numpy"}
     assert loaded_after("import mixpanel_data") & heavy == set()
+
+
+def test_importing_the_engine_loads_nothing_that_only_some_need() -> None:
+    heavy = {"pandas", "pyarrow", "alembic", "duckdb_engine", "sqlalchemy.orm", "numpy"}
+    assert loaded_after("from mixpanel_data import StorageEngine") & heavy == set()
 
 
 def test_opening_a_database_loads_neither_pandas_nor_arrow_nor_alembic() -> None:
