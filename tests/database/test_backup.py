@@ -16,7 +16,7 @@ from sqlalchemy import create_engine
 from mixpanel_data import (
     DatabaseExistsError,
     DatabaseFileError,
-    DatabaseLogError,
+    DatabaseWalError,
     DiskFullError,
     QueryError,
     Sandbox,
@@ -268,7 +268,7 @@ def test_a_copy_that_another_process_writes_to_is_not_overwritten(
 def test_a_log_beside_the_copy_would_be_taken_for_its_own(file: StorageEngine, copy: Path) -> None:
     log = copy.with_name(f"{copy.name}.wal")
     log.write_text("of an older copy")
-    with pytest.raises(DatabaseLogError) as caught:
+    with pytest.raises(DatabaseWalError) as caught:
         file.backup(copy)
     assert caught.value.log == log
     assert names_in(copy.parent) == [log.name]

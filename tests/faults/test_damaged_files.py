@@ -11,8 +11,8 @@ import pytest
 
 from mixpanel_data import (
     DatabaseCorruptError,
-    DatabaseLogError,
     DatabaseNotFoundError,
+    DatabaseWalError,
     NotADatabaseError,
     StorageEngine,
 )
@@ -123,7 +123,7 @@ def test_a_damaged_log_is_named_and_can_be_moved_aside(filled: Path) -> None:
     log = log[:half] + bytes([log[half] ^ 255]) + log[half + 1 :]
     restore(filled, database, log)
     for read_only in (True, False):
-        with pytest.raises(DatabaseLogError, match="after the last checkpoint") as caught:
+        with pytest.raises(DatabaseWalError, match="after the last checkpoint") as caught:
             StorageEngine(filled, read_only=read_only)
         assert caught.value.log == log_of(filled)
         assert str(log_of(filled)) in str(caught.value)
@@ -147,7 +147,7 @@ def test_noise_anywhere_in_a_log_is_found_or_ends_it(filled: Path, rounds: int) 
             position = random.randrange(len(log) - len(noise))
             restore(filled, database, log[:position] + noise + log[position + len(noise) :])
             outcome = looker.look(filled)
-            assert outcome in good or outcome.startswith("DatabaseLogError"), (position, outcome)
+            assert outcome in good or outcome.startswith("DatabaseWalError"), (position, outcome)
 
 
 @logs_have_owners
@@ -160,7 +160,7 @@ def test_the_log_of_another_database_is_refused_and_left_as_it_is(
         storage.create_events_table("jan", [], EVENTS)
     log = leave_log(other)
     restore(filled, database, log)
-    with pytest.raises(DatabaseLogError, match="belongs to the other"):
+    with pytest.raises(DatabaseWalError, match="belongs to the other"):
         StorageEngine(filled)
     assert (filled.read_bytes(), log_of(filled).read_bytes()) == (database, log)
 
@@ -168,7 +168,7 @@ def test_the_log_of_another_database_is_refused_and_left_as_it_is(
 def test_a_log_whose_database_is_missing_is_not_thrown_away(filled: Path) -> None:
     log = leave_log(filled)
     away = filled.rename(filled.parent.with_name("away.db"))
-    with pytest.raises(DatabaseLogError, match="the database file is missing") as caught:
+    with pytest.raises(DatabaseWalError, match="the database file is missing") as caught:
         StorageEngine(filled)
     assert caught.value.log == log_of(filled)
     with pytest.raises(DatabaseNotFoundError):

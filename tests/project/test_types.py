@@ -89,7 +89,7 @@ ERRORS: list[MixpanelDataError] = [
     exceptions.DatabaseExistsError(Path("a.db")),
     exceptions.DatabaseCorruptError(Path("a.db"), "damaged"),
     exceptions.NotADatabaseError(Path("a.db"), "not a valid database file"),
-    exceptions.DatabaseLogError(Path("a.db"), Path("a.db.wal"), "checksum"),
+    exceptions.DatabaseWalError(Path("a.db"), Path("a.db.wal"), "checksum"),
     exceptions.DatabaseMovedError(Path("a.db")),
     exceptions.DatabaseLinkError(Path("a.db.wal"), "a symbolic link"),
     exceptions.DatabaseInvalidatedError(Path("a.db"), "FATAL Error"),

@@ -29,7 +29,7 @@ from mixpanel_data.database.paths import MEMORY, exists
 from mixpanel_data.exceptions import (
     DatabaseExistsError,
     DatabaseFileError,
-    DatabaseLogError,
+    DatabaseWalError,
     DiskFullError,
 )
 from mixpanel_data.types import Secret
@@ -129,7 +129,7 @@ def _kept_from_writers(target: Path, overwrite: bool) -> Iterator[None]:
         log = Path(f"{target}.wal")
         if log.exists() or log.is_symlink():
             problem = "nothing yet; the log would be taken for that of the copy."
-            raise DatabaseLogError(target, log, problem)
+            raise DatabaseWalError(target, log, problem)
         yield
     finally:
         lease.release()

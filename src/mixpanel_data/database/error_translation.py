@@ -1,13 +1,13 @@
-"""From the driver's errors to ours.
+"""Turns the errors of DuckDB's client into ours.
 
-This is the one place that reads the text of a driver's message, and only where nothing else tells.
+Which error becomes which is in the table of :mod:`~mixpanel_data.database.driver_failures`. The
+dialect has repaired the classes of the client's errors before, in
+:mod:`~mixpanel_data.dialect.driver.errors`.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,58 +17,15 @@ from sqlalchemy import Engine, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from mixpanel_data.database.driver_failures import INVALIDATED, TABLE, Failure, concerns_file
 from mixpanel_data.database.paths import MEMORY
-from mixpanel_data.exceptions import (
-    DatabaseCorruptError,
-    DatabaseFileError,
-    DatabaseFormatError,
-    DatabaseInvalidatedError,
-    DatabaseLockedError,
-    DatabaseLogError,
-    DatabasePermissionError,
-    DiskFullError,
-    EncryptionKeyError,
-    EncryptionUnavailableError,
-    KeyState,
-    MixpanelDataError,
-    NotADatabaseError,
-    OutOfMemoryError,
-    QueryError,
-)
-
-_FILE_ERRORS = (duckdb.IOException, duckdb.SerializationException, duckdb.FatalException)
-
-#: The classes under which a full disk comes, and memory that runs out while committing.
-_DISK_ERRORS = (*_FILE_ERRORS, duckdb.TransactionException)
-
-_LOCKED = re.compile(r"Could not set lock on file|being used by another process")
-_LOCKED_HERE = re.compile(r"Unique file handle conflict")
-_PID = re.compile(r"\(PID (\d+)\)")
-_NEWER_FORMAT = re.compile(r"newer version of DuckDB")
-_NO_CIPHER = re.compile(r"read-only crypto module")
-_KEYS: dict[KeyState, re.Pattern[str]] = {
-    "missing": re.compile(r"Cannot open encrypted database .* without a key"),
-    "wrong": re.compile(r"Wrong encryption key used"),
-    "needless": re.compile(r"A key is explicitly specified, but database .* is not encrypted"),
-}
-_FULL = re.compile(
-    r'(?:"(?P<file>[^"]+)": )?(?:No space left on device|File too large|Disk quota exceeded'
-    r"|not enough space on the disk)"
-)
-_DENIED = re.compile(r"Permission denied|Read-only file system|Access is denied")
-_STOPPED = re.compile(r'[Dd]atabase (?:"[^"]*" )?has been invalidated')
-_LOG = re.compile(r'replaying WAL file "(.+?)"')
-_NO_MEMORY = re.compile(r"failed to (?:pin|allocate|offload)|Out of Memory Error")
-_NO_DATABASE = re.compile(r"not a valid DuckDB database file")
-_DAMAGED = re.compile(
-    r"corrupt|checksum|Could not read enough bytes|Failed to deserialize", re.IGNORECASE
-)
+from mixpanel_data.exceptions import DatabaseFileError, MixpanelDataError, QueryError
 
 #: What follows an internal error: paths of this machine.
 _STACK_TRACE = re.compile(r"\s*Stack Trace:.*", re.DOTALL)
 
 #: What DuckDB says of the database without naming its file.
-_OWN_FAULT = re.compile(rf"{_STOPPED.pattern}|Corrupt database file")
+_OWN_FAULT = re.compile(rf"{INVALIDATED}|Corrupt database file")
 
 
 def translate_driver_errors(engine: Engine, path: Path | None) -> Engine:
@@ -132,60 +89,18 @@ def query_errors(query: object, engine: Engine) -> Iterator[None]:
 
 
 def translated(error: duckdb.Error, path: Path | None, query: str) -> MixpanelDataError:
-    """Return our error for the driver's, by its class.
+    """Return our error for the driver's.
 
     Args:
         error: What the driver raised.
         path: The database file, None in memory, or where only a query can be to blame.
         query: The SQL that was running.
     """
-    message = _STACK_TRACE.sub("", str(error))
-    if path is not None and _STOPPED.search(message):
-        return DatabaseInvalidatedError(path, message)
-    if isinstance(error, duckdb.OutOfMemoryException):
-        return OutOfMemoryError(message, query)
-    if isinstance(error, _DISK_ERRORS) and _NO_MEMORY.search(message):
-        return OutOfMemoryError(message, query)
-    if isinstance(error, _DISK_ERRORS) and (full := _FULL.search(message)):
-        return _disk_full(Path(full["file"] or path or "."), message)
-    if path is None:
-        return QueryError(message, query)
-    if (unfit := _unfit_key(path, message)) is not None:
-        return unfit
-    if log := _LOG.search(message):
-        return DatabaseLogError(path, Path(log[1]), message)
-    # DuckDB 2.0 has no class for a wrong checksum.
-    if not isinstance(error, _FILE_ERRORS) and type(error) is not duckdb.Error:
-        return QueryError(message, query)
-    if _LOCKED.search(message):
-        holder = _PID.search(message)
-        return DatabaseLockedError(path, int(holder[1]) if holder else None)
-    if _DENIED.search(message):
-        return DatabasePermissionError(path, message)
-    if _NEWER_FORMAT.search(message):
-        return DatabaseFormatError(path, message)
-    if _NO_DATABASE.search(message):
-        return NotADatabaseError(path, message)
-    if _DAMAGED.search(message):
-        return DatabaseCorruptError(path, message)
-    return DatabaseFileError(path, message)
-
-
-def _unfit_key(path: Path, message: str) -> DatabaseFileError | None:
-    """Return the error for what DuckDB says when it opens a file, if it is about encryption."""
-    if _LOCKED_HERE.search(message):
-        return DatabaseLockedError(path, os.getpid())
-    if _NO_CIPHER.search(message):
-        return EncryptionUnavailableError(path)
-    return next(
-        (EncryptionKeyError(path, state) for state, said in _KEYS.items() if said.search(message)),
-        None,
-    )
-
-
-def _disk_full(path: Path, message: str) -> DiskFullError:
-    try:
-        free = shutil.disk_usage(path.absolute().parent).free
-    except OSError:
-        return DiskFullError(path, None, message)
-    return DiskFullError(path, free, message)
+    failure = Failure(path, query, _STACK_TRACE.sub("", str(error)))
+    for row in TABLE:
+        fits = (path is not None or not row.needs_path) and row.covers(error)
+        if fits and (match := row.pattern.search(failure.message)) is not None:
+            return row.make(failure, match)
+    if path is None or not concerns_file(error):
+        return QueryError(failure.message, query)
+    return DatabaseFileError(path, failure.message)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from mixpanel_data.exceptions import DatabaseLinkError, DatabaseLogError
+from mixpanel_data.exceptions import DatabaseLinkError, DatabaseWalError
 
 _LOGS = (".wal", ".wal.checkpoint", ".wal.recovery")
 _TEMPORARY = ".tmp"
@@ -19,12 +19,12 @@ def reject_orphaned_wal(path: Path) -> None:
     """Raise when there is a write-ahead log without its database: DuckDB would throw it away.
 
     Raises:
-        DatabaseLogError: There is one, and it is not empty.
+        DatabaseWalError: There is one, and it is not empty.
     """
     log = path.with_name(f"{path.name}.wal")
     # In this order: a process that is making both at this moment makes the database first.
     if log.is_file() and log.stat().st_size and not path.exists():
-        raise DatabaseLogError(path, log, "nothing yet; the database file is missing.")
+        raise DatabaseWalError(path, log, "nothing yet; the database file is missing.")
 
 
 def reject_links(path: Path) -> None:

@@ -175,7 +175,7 @@ class NotADatabaseError(DatabaseCorruptError):
         super().__init__(path, problem, advice)
 
 
-class DatabaseLogError(DatabaseCorruptError):
+class DatabaseWalError(DatabaseCorruptError):
     """The write-ahead log beside the file is damaged, or that of another database.
 
     Attributes:

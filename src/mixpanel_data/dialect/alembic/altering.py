@@ -15,6 +15,7 @@ There, the table is made anew and filled with one ``INSERT … SELECT``.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -38,6 +39,8 @@ from mixpanel_data.dialect.alembic.changes import Changes
 from mixpanel_data.dialect.alembic.rebuilding import default_of, mentions, rebuild, type_of
 from mixpanel_data.dialect.datatypes import Struct, Union
 from mixpanel_data.dialect.sql.names import fold
+
+logger = logging.getLogger("mixpanel_data")
 
 #: Numbers, texts, truth values.
 _LITERAL = re.compile(r"-?\d+(\.\d+)?|'([^']|'')*'|true|false|null", re.IGNORECASE)
@@ -79,7 +82,10 @@ def alter_tables(
             if touched not in table.c and touched not in changes.added:
                 raise NoSuchColumnError(f"Table {name!r} has no column {touched!r}.")
         others = referring.get(fold(name), [])
-        if name not in updated and _is_direct(table, changes, bool(others)):
+        obstacles = _obstacles(table, changes, is_referred=bool(others))
+        if name in updated:
+            obstacles.append("an earlier change of this migration has filled it")
+        if not obstacles:
             for statement in _statements(connection, table, changes):
                 connection.exec_driver_sql(statement)
             if changes.filled:
@@ -87,9 +93,11 @@ def alter_tables(
         elif others:
             raise InvalidRequestError(
                 f"Table {name!r} cannot be changed while foreign keys of {', '.join(others)} refer "
-                "to it. Drop these tables, or make them anew without the foreign key."
+                f"to it ({obstacles[0]}). Drop these tables, or recreate them without the foreign "
+                "key."
             )
         else:
+            logger.debug("Table %s is recreated: %s", name, "; ".join(obstacles))
             rebuild(connection, table, indexes[name], changes)
 
 
@@ -111,24 +119,27 @@ def _require_literal_default(connection: Connection, column: Column[Any]) -> Non
         )
 
 
-def _is_direct(table: Table, changes: Changes, referred: bool) -> bool:
-    """Tell whether ``ALTER TABLE``, and then one ``UPDATE``, can make all changes."""
-    bound = referred or bool(table.indexes)
+def _obstacles(table: Table, changes: Changes, *, is_referred: bool) -> list[str]:
+    """Return why ``ALTER TABLE``, and then one ``UPDATE``, cannot make all changes."""
+    is_bound = is_referred or bool(table.indexes)
     reshaped = {*changes.renamed, *changes.retyped, *changes.dropped}
     required = {column.name for column in changes.added.values() if not column.nullable}
     types = {name: column.type for name, column in {**table.c, **changes.added}.items()}
     positions = table.c.keys()
     keyed = [positions.index(column.name) for column in table.columns if _is_keyed(table, column)]
-    obstacles = (
-        bound and (reshaped or required),
-        changes.filled and reshaped,
-        required & set(changes.filled),
-        _constrained(table) & {*changes.filled, *changes.retyped, *changes.dropped},
-        any(isinstance(type_, JSON) for type_ in changes.retyped.values()),
-        any(isinstance(types[name], _NESTED) for name in changes.filled),
-        any(positions.index(name) < max(keyed, default=-1) for name in changes.dropped),
-    )
-    return not any(obstacles)
+    touched = {*changes.filled, *changes.retyped, *changes.dropped}
+    found = {
+        "an index or a foreign key depends on the table": is_bound and (reshaped or required),
+        "columns are filled and others change": changes.filled and reshaped,
+        "a new column must not be NULL and is filled": required & set(changes.filled),
+        "a column is in an index, a constraint or an expression": _constrained(table) & touched,
+        "a column becomes JSON": any(isinstance(kind, JSON) for kind in changes.retyped.values()),
+        "a nested column is filled": any(isinstance(types[n], _NESTED) for n in changes.filled),
+        "a column before a key is dropped": any(
+            positions.index(name) < max(keyed, default=-1) for name in changes.dropped
+        ),
+    }
+    return [reason for reason, holds in found.items() if holds]
 
 
 def _is_keyed(table: Table, column: Column[Any]) -> bool:

@@ -1,0 +1,182 @@
+"""Which error of DuckDB's client becomes which of ours.
+
+The class decides, and where it does not tell, the message.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
+
+from mixpanel_data.exceptions import (
+    DatabaseCorruptError,
+    DatabaseFormatError,
+    DatabaseInvalidatedError,
+    DatabaseLockedError,
+    DatabasePermissionError,
+    DatabaseWalError,
+    DiskFullError,
+    EncryptionKeyError,
+    EncryptionUnavailableError,
+    KeyState,
+    MixpanelDataError,
+    NotADatabaseError,
+    OutOfMemoryError,
+)
+
+INVALIDATED = r'[Dd]atabase (?:"[^"]*" )?has been invalidated'
+
+_FILE_ERRORS = (duckdb.IOException, duckdb.SerializationException, duckdb.FatalException)
+
+
+class Failure(NamedTuple):
+    """What went wrong.
+
+    Attributes:
+        path: The database file, None in memory, or where only a query can be to blame.
+        query: The SQL that was running.
+        message: What the driver said.
+    """
+
+    path: Path | None
+    query: str
+    message: str
+
+    @property
+    def file(self) -> Path:
+        """The database file, in rows that need one."""
+        return self.path or Path()
+
+
+def concerns_file(error: duckdb.Error) -> bool:
+    """Tell whether a class is one under which trouble with a file comes.
+
+    DuckDB 2.0 has no class for a wrong checksum.
+    """
+    return isinstance(error, _FILE_ERRORS) or type(error) is duckdb.Error
+
+
+def _may_be_full(error: duckdb.Error) -> bool:
+    """Tell whether a full disk, and memory that runs out while committing, come by this class."""
+    return isinstance(error, (*_FILE_ERRORS, duckdb.TransactionException))
+
+
+def _is_out_of_memory(error: duckdb.Error) -> bool:
+    return isinstance(error, duckdb.OutOfMemoryException)
+
+
+def _any_class(error: duckdb.Error) -> bool:
+    return True
+
+
+class Row(NamedTuple):
+    """A row of the table.
+
+    Attributes:
+        covers: Tells whether an error is of a class that the row is about.
+        pattern: What is in its message.
+        make: Makes our error.
+        needs_path: True where the row is about a database file.
+    """
+
+    covers: Callable[[duckdb.Error], bool]
+    pattern: re.Pattern[str]
+    make: Callable[[Failure, re.Match[str]], MixpanelDataError]
+    needs_path: bool = True
+
+
+def _row(
+    covers: Callable[[duckdb.Error], bool],
+    pattern: str,
+    make: Callable[[Failure, re.Match[str]], MixpanelDataError],
+    *,
+    needs_path: bool = True,
+    ignore_case: bool = False,
+) -> Row:
+    compiled = re.compile(pattern, re.IGNORECASE if ignore_case else 0)
+    return Row(covers, compiled, make, needs_path)
+
+
+def _key_row(state: KeyState, pattern: str) -> Row:
+    return _row(_any_class, pattern, lambda f, _: EncryptionKeyError(f.file, state))
+
+
+def _out_of_memory(failure: Failure, _: re.Match[str]) -> OutOfMemoryError:
+    return OutOfMemoryError(failure.message, failure.query)
+
+
+def _disk_full(failure: Failure, match: re.Match[str]) -> DiskFullError:
+    path = Path(match["file"] or failure.path or ".")
+    try:
+        free = shutil.disk_usage(path.absolute().parent).free
+    except OSError:
+        free = None
+    return DiskFullError(path, free, failure.message)
+
+
+def _locked(failure: Failure, _: re.Match[str]) -> DatabaseLockedError:
+    holder = re.search(r"\(PID (\d+)\)", failure.message)
+    return DatabaseLockedError(failure.file, int(holder[1]) if holder else None)
+
+
+#: The first row that fits decides. What fits none is a ``QueryError``, or where
+#: :func:`concerns_file` and the path is known, a ``DatabaseFileError``.
+TABLE = [
+    _row(_any_class, INVALIDATED, lambda f, _: DatabaseInvalidatedError(f.file, f.message)),
+    _row(_is_out_of_memory, "", _out_of_memory, needs_path=False),
+    _row(
+        _may_be_full,
+        "failed to (?:pin|allocate|offload)|Out of Memory Error",
+        _out_of_memory,
+        needs_path=False,
+    ),
+    _row(
+        _may_be_full,
+        r'(?:"(?P<file>[^"]+)": )?(?:No space left on device|File too large|Disk quota exceeded'
+        r"|not enough space on the disk)",
+        _disk_full,
+        needs_path=False,
+    ),
+    _row(
+        _any_class,
+        "Unique file handle conflict",
+        lambda f, _: DatabaseLockedError(f.file, os.getpid()),
+    ),
+    _row(_any_class, "read-only crypto module", lambda f, _: EncryptionUnavailableError(f.file)),
+    _key_row("missing", "Cannot open encrypted database .* without a key"),
+    _key_row("wrong", "Wrong encryption key used"),
+    _key_row("needless", "A key is explicitly specified, but database .* is not encrypted"),
+    _row(
+        _any_class,
+        'replaying WAL file "(.+?)"',
+        lambda f, match: DatabaseWalError(f.file, Path(match[1]), f.message),
+    ),
+    _row(concerns_file, "Could not set lock on file|being used by another process", _locked),
+    _row(
+        concerns_file,
+        "Permission denied|Read-only file system|Access is denied",
+        lambda f, _: DatabasePermissionError(f.file, f.message),
+    ),
+    _row(
+        concerns_file,
+        "newer version of DuckDB",
+        lambda f, _: DatabaseFormatError(f.file, f.message),
+    ),
+    _row(
+        concerns_file,
+        "not a valid DuckDB database file",
+        lambda f, _: NotADatabaseError(f.file, f.message),
+    ),
+    _row(
+        concerns_file,
+        "corrupt|checksum|Could not read enough bytes|Failed to deserialize",
+        lambda f, _: DatabaseCorruptError(f.file, f.message),
+        ignore_case=True,
+    ),
+]
