@@ -152,13 +152,13 @@ def test_cursors_describe_their_columns_as_those_of_the_client(
     assert str(found) == str(wanted)
 
 
-def described(value: object) -> str:
+def name_of(value: object) -> str:
     """Return a name for a value that is the same in every process."""
     shown = "" if isinstance(value, memoryview) else f"-{value!s:.20}"
     return type(value).__name__ + shown
 
 
-@pytest.mark.parametrize("value", VALUES, ids=described)
+@pytest.mark.parametrize("value", VALUES, ids=name_of)
 def test_parameters_mean_what_they_mean_to_the_client(
     storage: StorageEngine, client: duckdb.DuckDBPyConnection, value: object
 ) -> None:
