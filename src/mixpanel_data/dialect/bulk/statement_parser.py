@@ -3,35 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from mixpanel_data.dialect.sql.lexer import TokenReader
 from mixpanel_data.dialect.sql.names import fold
 from mixpanel_data.dialect.sql.parsing import unquote
 
-_PIECE = re.compile(
-    r"""
-    \s+
-    | "(?:[^"]|"")*"                                # quoted name
-    | '(?:[^'\\]|'')*'                              # string
-    | \$\d+ | \?                                   # parameter
-    | [(),] | ::
-    | (?:[^\s"'(),$?:/\\-] | -(?!-) | /(?!\*))+    # word or number, no comment
-    """,
-    re.VERBOSE,
-)
-_NAME = re.compile(r'"(?:[^"]|"")*"|[^\s".]+')
-_PARAMETER = re.compile(r"\$\d+|\?")
 _QUOTED = r'"(?:[^"]|"")*"'
+_NAME = re.compile(rf'{_QUOTED}|[^\s".]+')
 _COLUMN = re.compile(rf"(?:(?:{_QUOTED}|\w+)\s*\.\s*)*({_QUOTED}|\w+)")
 _EXCLUDED = re.compile(rf"excluded\s*\.\s*({_QUOTED}|\w+)", re.IGNORECASE)
 
 #: What a bulk UPDATE has not: several tables, rows that are returned.
 _TOO_MUCH = {"FROM", "SELECT", "RETURNING"}
-_CELL = re.compile(
-    r"(CAST\s*\(\s*)?(\$\d+|\?)((?(1)\s+AS\s[^$?]+\)|(?:\s*::[^$?]+)?))", re.IGNORECASE | re.DOTALL
-)
 
 
 class Cell(NamedTuple):
@@ -80,6 +65,10 @@ class Update(NamedTuple):
     cells: tuple[Cell, ...]
 
 
+class _NotSimpleError(Exception):
+    """The statement is more than one row of parameters and plain SQL."""
+
+
 def name_of(column: str) -> str:
     """Return the folded name of a column, which may be quoted and have its table before it."""
     match = _COLUMN.fullmatch(column.strip())
@@ -95,116 +84,119 @@ def table_name(table: str) -> str:
 @lru_cache(maxsize=256)
 def parse(statement: str) -> Insert | Update | None:
     """Take a statement apart; None for anything but one row of parameters and plain SQL."""
-    words = [word for word in _words(statement) if not word.isspace()]
-    verb = words[0].upper() if words else ""
-    if verb == "UPDATE":
-        return _parse_update(words[1:], statement)
-    return _parse_insert(words) if verb == "INSERT" else None
+    reader = None if "\\" in statement else TokenReader.of(statement)  # E'\'' is a string, too
+    if reader is None:
+        return None
+    try:
+        if reader.accept("INSERT"):
+            return _insert(reader, statement)
+        return _update(reader) if reader.accept("UPDATE") else None
+    except _NotSimpleError:
+        return None
 
 
-def _parse_insert(words: list[str]) -> Insert | None:
-    upper = [word.upper() for word in words]
-    into = 3 if upper[1:3] == ["OR", "IGNORE"] else 1
-    if "VALUES" not in upper or upper[into : into + 1] != ["INTO"]:
-        return None
-    values = upper.index("VALUES")
-    target, tail = words[into + 1 : values], words[values + 2 :]
-    end = upper.index("RETURNING") if "RETURNING" in upper else len(upper)
-    conflict = upper[values + 2 : end]
-    keys: tuple[str, ...] = ()
-    changed: frozenset[str] = frozenset()
-    if conflict[:2] == ["ON", "CONFLICT"] and conflict[3:6] == ["DO", "UPDATE", "SET"]:
-        keys = tuple(map(name_of, tail[2][1:-1].split(",")))
-        pairs = _pairs(tail[6:], ",")
-        changed = frozenset(name_of(column) for column, _ in pairs)
-        # What an upsert returns does not come in the order of the rows. Where it reads many rows
-        # of its own transaction, DuckDB 2.0.0 sometimes fails: "Corrupted uncompressed string
-        # segment".
-        understood = end == len(upper) and "" not in {*keys, *changed}
-        understood &= all(_EXCLUDED.fullmatch(value) for _, value in pairs)
-    else:
-        keeps_first = conflict[:2] == ["ON", "CONFLICT"] and conflict[-2:] == ["DO", "NOTHING"]
-        understood = keeps_first or not conflict
-    cells = _cells(words[values + 1]) if values + 1 < len(words) else None
-    if cells is None or not understood or _has_parameter(" ".join(tail)):
-        return None
-    columns = target.pop()[1:-1] if target[-1].startswith("(") else ""
+def _insert(reader: TokenReader, statement: str) -> Insert:
+    reader.accept("OR", "IGNORE")
+    _require(reader.accept("INTO"))
+    table = reader.take_until("(", "VALUES").text()
+    columns = reader.take_group()
+    values = reader.rest()
+    _require(reader.accept("VALUES"))
+    group = reader.take_group()
+    _require(group is not None and group.rest())
+    tail = reader.take_until()
+    _require(not tail.has_parameter)
+    text = tail.text()
+    keys, changed = _conflict(tail)
     return Insert(
-        " ".join(words[:values]),
-        " ".join(target),
-        columns,
-        cells,
-        " ".join(tail),
+        statement[: values[0].start].strip(),
+        table,
+        "" if columns is None else columns.text(),
+        _cells([] if group is None else group.split(",")),
+        text,
         keys,
         changed,
     )
 
 
-def _parse_update(words: list[str], statement: str) -> Update | None:
-    upper = [word.upper() for word in words]
-    if {"SET", "WHERE"} - {*upper} or _TOO_MUCH & {*map(str.upper, _PIECE.findall(statement))}:
-        return None
-    set_, where = upper.index("SET"), upper.index("WHERE")
-    table = " ".join(words[:set_])
-    changed = _pairs(words[set_ + 1 : where], ",")
-    matched = _pairs(words[where + 1 :], "AND")
-    pairs = [*changed, *matched]
-    cells = _cells("({})".format(", ".join(value for _, value in pairs)))
-    names = [name_of(column) for column, _ in pairs]
-    if cells is None or len(cells) != len(pairs) or "" in names or not _COLUMN.fullmatch(table):
-        return None
-    if any(cell.parameter is None for cell in cells[len(changed) :]):
-        return None
-    return Update(
-        table, tuple(column for column, _ in changed), tuple(column for column, _ in matched), cells
-    )
+def _conflict(tail: TokenReader) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Return the columns of ``ON CONFLICT (…) DO UPDATE SET …``: those of the key, those set."""
+    if tail.accept("ON", "CONFLICT"):
+        key = tail.take_group()
+        if key is not None and tail.accept("DO", "UPDATE", "SET"):
+            return _upsert(key, tail)
+        _require(tail.accept("DO", "NOTHING"))
+    _require(tail.at_end or tail.accept("RETURNING"))
+    return (), frozenset()
 
 
-def _pairs(words: Sequence[str], separator: str) -> list[tuple[str, str]]:
-    """Split ``a = b, c = d`` into pairs."""
-    text = " ".join("\0" if word.upper() == separator else word for word in words)
-    pairs = []
-    for part in text.split("\0"):
-        name, _, value = part.partition("=")
-        pairs.append((name.strip(), value.strip()))
-    return pairs
+def _upsert(key: TokenReader, tail: TokenReader) -> tuple[tuple[str, ...], frozenset[str]]:
+    # What an upsert returns does not come in the order of the rows. Where it reads many rows of
+    # its own transaction, DuckDB 2.0.0 sometimes fails: "Corrupted uncompressed string segment".
+    _require("RETURNING" not in {token.text.upper() for token in tail.rest()})
+    keys = tuple(name_of(column.text()) for column in key.split(","))
+    changed = set()
+    for pair in tail.split(","):
+        column = pair.take_until("=").text()
+        _require(pair.accept("=") and _EXCLUDED.fullmatch(pair.text()))
+        changed.add(name_of(column))
+    _require("" not in {*keys, *changed})
+    return keys, frozenset(changed)
 
 
-def _cells(group: str) -> tuple[Cell, ...] | None:
-    """Take ``(a, b)`` apart; None where a parameter stands within an expression."""
+def _update(reader: TokenReader) -> Update:
+    _require(not _TOO_MUCH & {token.text.upper() for token in reader.rest()})
+    table = reader.take_until("SET").text()
+    _require(_COLUMN.fullmatch(table) and reader.accept("SET"))
+    changed, new_values = _pairs(reader.take_until("WHERE"), ",")
+    _require(reader.accept("WHERE"))
+    matched, sought = _pairs(reader.take_until(), "AND")
+    cells = _cells([*new_values, *sought])
+    _require(all(cell.parameter is not None for cell in cells[len(changed) :]))
+    return Update(table, changed, matched, cells)
+
+
+def _pairs(reader: TokenReader, separator: str) -> tuple[tuple[str, ...], list[TokenReader]]:
+    """Split ``a = b, c = d`` into columns and values."""
+    columns, values = [], []
+    for pair in reader.split(separator):
+        columns.append(pair.take_until("=").text())
+        _require(name_of(columns[-1]) and pair.accept("="))
+        values.append(pair)
+    return tuple(columns), values
+
+
+def _cells(values: list[TokenReader]) -> tuple[Cell, ...]:
     cells: list[Cell] = []
-    texts = "".join("\0" if word == "," else word for word in _words(group[1:-1])).split("\0")
-    for text in map(str.strip, texts):
-        match = _CELL.fullmatch(text)
-        if match is not None:
-            before, parameter, after = match.groups(default="")
-            before_it = sum(cell.parameter is not None for cell in cells)
-            position = before_it if parameter == "?" else int(parameter[1:]) - 1
-            cells.append(Cell(before, position, after))
-        elif _has_parameter(text):
-            return None
-        else:
-            cells.append(Cell(text))
+    for value in values:
+        before_it = sum(cell.parameter is not None for cell in cells)
+        cells.append(_cell(value, before_it))
     used = {cell.parameter for cell in cells} - {None}
-    return tuple(cells) if used == set(range(len(used))) else None
+    _require(used == set(range(len(used))))
+    return tuple(cells)
 
 
-def _has_parameter(sql: str) -> bool:
-    return any(map(_PARAMETER.fullmatch, _PIECE.findall(sql)))
+def _cell(value: TokenReader, before_it: int) -> Cell:
+    """Take one value apart; a parameter may only be cast."""
+    text, tokens = value.text(), value.rest()
+    _require(tokens)
+    parameters = [token for token in tokens if token.is_parameter]
+    if not parameters:
+        return Cell(text)
+    _require(len(parameters) == 1)
+    is_cast = value.accept("CAST", "(")
+    (parameter,) = parameters
+    _require(value.take() is parameter)
+    if is_cast:
+        _require(value.accept("AS") and value.take_until(")").rest())
+        _require(value.accept(")") and value.at_end)
+    else:
+        _require(value.at_end or value.accept("::"))
+    start = tokens[0].start
+    position = before_it if parameter.text == "?" else int(parameter.text[1:]) - 1
+    return Cell(text[: parameter.start - start], position, text[parameter.end - start :])
 
 
-def _words(sql: str) -> list[str]:
-    """Split SQL into words and spaces, with what stands in parentheses as one word.
-
-    Nothing comes of SQL with comments or other things that are not worth understanding.
-    """
-    pieces = _PIECE.findall(sql)
-    words: list[str] = []
-    depth = 0
-    for piece in pieces:
-        if depth:
-            words[-1] += piece
-        else:
-            words.append(piece)
-        depth += (piece == "(") - (piece == ")")
-    return words if sum(map(len, pieces)) == len(sql) and depth == 0 else []
+def _require(holds: object) -> None:
+    if not holds:
+        raise _NotSimpleError

@@ -11,17 +11,8 @@ from sqlalchemy import types, util
 from sqlalchemy.types import TypeEngine
 
 from mixpanel_data.dialect import datatypes
+from mixpanel_data.dialect.sql.lexer import TokenReader
 
-_TOKEN = re.compile(
-    r"""
-    "(?:[^"]|"")*"          # quoted name
-    | '(?:[^']|'')*'        # string
-    | [(),\[\]]
-    | [^\s"'(),\[\]]+       # word or number
-    """,
-    re.VERBOSE,
-)
-_PUNCTUATION = frozenset("(),[]")
 _NAME = r'(?:"(?:[^"]|"")*"|[^".][^.]*)'
 _QUALIFIED = re.compile(rf"(?:({_NAME})\.)?({_NAME})")
 
@@ -102,18 +93,17 @@ def parse_type(text: str, column: str = "") -> TypeEngine[Any]:
 
 class _TypeParser:
     def __init__(self, text: str, column: str) -> None:
-        self._tokens = _TOKEN.findall(text)
+        self._tokens = TokenReader.of(text) or TokenReader("", [])
         self._column = column
 
     def parse(self) -> TypeEngine[Any]:
-        words = []
-        while self._tokens and self._tokens[0] not in _PUNCTUATION:
-            words.append(self._tokens.pop(0))
+        words = [token.text for token in self._tokens.take_until(*"(),[]").rest()]
         found = self._base(" ".join(words))
         sizes: list[int | None] = []
-        while self._accept("["):
-            sizes.append(None if self._tokens[0] == "]" else int(self._tokens.pop(0)))
-            self._accept("]")
+        while self._tokens.accept("["):
+            size = self._tokens.take_until("]").text()
+            sizes.append(int(size) if size else None)
+            self._tokens.accept("]")
         if any(size is not None for size in sizes):
             return datatypes.FixedArray(found, sizes)
         return types.ARRAY(found, dimensions=len(sizes)) if sizes else found
@@ -122,10 +112,10 @@ class _TypeParser:
         if name in _PLAIN:
             return _PLAIN[name]()
         if name == "DECIMAL":
-            precision, scale = self._list(lambda: int(self._tokens.pop(0)))
+            precision, scale = self._list(lambda: int(self._tokens.take().text))
             return types.NUMERIC(precision, scale)
         if name == "ENUM":
-            return types.Enum(*self._list(lambda: unquote(self._tokens.pop(0))))
+            return types.Enum(*self._list(self._name))
         if name == "STRUCT":
             return datatypes.Struct(dict(self._list(self._field)))
         if name == "UNION":
@@ -133,32 +123,23 @@ class _TypeParser:
         if name == "MAP":
             key, value = self._list(self.parse)
             return datatypes.Map(key, value)
-        self._skip_arguments()
+        self._tokens.take_group()
         util.warn(f"DuckDB type {name!r} of column {self._column!r} is not known")
         return types.NullType()
 
-    def _accept(self, piece: str) -> bool:
-        accepted = bool(self._tokens) and self._tokens[0] == piece
-        if accepted:
-            self._tokens.pop(0)
-        return accepted
-
     def _list(self, read: Callable[[], Any]) -> list[Any]:
         items = []
-        self._accept("(")
-        while not self._accept(")"):
+        self._tokens.accept("(")
+        while not self._tokens.accept(")"):
             items.append(read())
-            self._accept(",")
+            self._tokens.accept(",")
         return items
 
-    def _field(self) -> tuple[str, TypeEngine[Any]]:
-        return unquote(self._tokens.pop(0)), self.parse()
+    def _name(self) -> str:
+        return unquote(self._tokens.take().text)
 
-    def _skip_arguments(self) -> None:
-        depth = 0
-        while self._tokens and (depth or self._tokens[0] == "("):
-            piece = self._tokens.pop(0)
-            depth += (piece == "(") - (piece == ")")
+    def _field(self) -> tuple[str, TypeEngine[Any]]:
+        return self._name(), self.parse()
 
 
 class ColumnDefinition(NamedTuple):
@@ -188,20 +169,22 @@ def parse_columns(create_table: str) -> dict[str, ColumnDefinition]:
 
 def _split_definitions(create_table: str) -> list[list[str]]:
     """Split at the commas between columns; what stands in parentheses stays one piece."""
-    definitions: list[list[str]] = [[]]
-    depth = start = 0
-    for match in _TOKEN.finditer(create_table):
-        piece = match.group()
-        if piece == "(":
-            depth += 1
-            start = match.start() if depth == 2 else start
-        elif piece == ")":
-            depth -= 1
-            if depth == 1:
-                definitions[-1].append(create_table[start : match.end()])
-        elif depth == 1 and piece == ",":
-            definitions.append([])
-        elif depth == 1:
-            definitions[-1].append(piece)
+    reader = TokenReader.of(create_table)
+    if reader is None:
+        return []
+    reader.take_until("(")
+    columns = reader.take_group()
+    definitions = [] if columns is None else columns.split(",")
     # DuckDB 1.5 leaves nothing between the commas for a foreign key to the table itself.
-    return [pieces for pieces in definitions if pieces]
+    return [_pieces(definition) for definition in definitions if not definition.at_end]
+
+
+def _pieces(definition: TokenReader) -> list[str]:
+    pieces = []
+    while not definition.at_end:
+        if definition.peek() == "(":
+            group = definition.take_group()
+            pieces.append("" if group is None else f"({group.text()})")
+        else:
+            pieces.append(definition.take().text)
+    return pieces
