@@ -15,6 +15,7 @@ import os
 from contextlib import closing
 from logging.config import fileConfig
 from pathlib import Path
+from typing import Any
 
 from alembic import context
 from alembic.util import CommandError
@@ -54,7 +55,7 @@ def only_looks() -> bool:
     return False
 
 
-def run(connection: Connection | None, *, looking: bool = False, **options: object) -> None:
+def run(connection: Connection | None, *, looking: bool = False, **options: Any) -> None:
     """Run the migrations in one transaction; looking makes not even the version table."""
     context.configure(
         connection=connection, dont_mutate=looking, **alembic_runner.options(connection), **options

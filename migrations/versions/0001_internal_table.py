@@ -6,6 +6,8 @@ Follows: nothing
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -42,13 +44,13 @@ def upgrade() -> None:
 
 def check_original() -> None:
     """Refuse a table that only has the name of ours."""
-    columns = sa.inspect(op.get_bind()).get_columns("_metadata")
+    columns: Any = sa.inspect(op.get_bind()).get_columns("_metadata")
     found = {column["name"]: column["duckdb_type"] for column in columns}
     for name in {**COLUMNS, **found}:
         if found.get(name) != COLUMNS.get(name):
             raise ValueError(
                 f"Table _metadata, column {name}: the type is {found.get(name)}, but the original "
-                f"library made it {COLUMNS.get(name)}. It is somebody else's table."
+                f"library made it {COLUMNS.get(name)}. mixpanel_data did not create it."
             )
 
 

@@ -54,7 +54,10 @@ def status(target: Target, *, encryption_key: str | Secret | None = None) -> Sch
         []
     """
     encryption_key = Secret.of(encryption_key)
-    with _opened(target, True, encryption_key) as (engine, _), engine.connect() as connection:
+    with (
+        _opened(target, read_only=True, key=encryption_key) as (engine, _),
+        engine.connect() as connection,
+    ):
         version = versions.version_of(connection)
         return SchemaStatus(
             state=version.state,
@@ -160,7 +163,10 @@ def check(target: Target, *, encryption_key: str | Secret | None = None) -> None
     from mixpanel_data.schema import alembic_runner
 
     encryption_key = Secret.of(encryption_key)
-    with _opened(target, True, encryption_key) as (engine, path), engine.connect() as connection:
+    with (
+        _opened(target, read_only=True, key=encryption_key) as (engine, path),
+        engine.connect() as connection,
+    ):
         version = versions.version_of(connection)
         versions.refuse(version, path)
         if version.revision is not None and (found := alembic_runner.differences(connection)):
@@ -208,7 +214,7 @@ def _migrate(
 ) -> MigrationResult:
     from mixpanel_data.schema import alembic_runner
 
-    with _opened(target, False, key) as (engine, path):
+    with _opened(target, read_only=False, key=key) as (engine, path):
         copy = _copied(target, engine, path, key) if backup else None
         with engine.connect() as connection, connection.begin():
             before = versions.version_of(connection)
@@ -233,12 +239,14 @@ def _copied(target: Target, engine: Engine, path: Path, key: Secret | None) -> P
 
 
 @contextmanager
-def _opened(target: Target, read_only: bool, key: Secret | None) -> Iterator[tuple[Engine, Path]]:
+def _opened(
+    target: Target, *, read_only: bool, key: Secret | None
+) -> Iterator[tuple[Engine, Path]]:
     """Open a target, unless it is open already; what its driver raises becomes our errors."""
     if isinstance(target, StorageEngine | Engine):
         if key is not None:
             raise ValueError(f"{target!r} is open already. Leave out encryption_key.")
-        engine, path = _open_already(target, read_only)
+        engine, path = _open_already(target, read_only=read_only)
         with error_translation.file_errors(path):
             yield engine, path
         return
@@ -249,7 +257,7 @@ def _opened(target: Target, read_only: bool, key: Secret | None) -> Iterator[tup
         yield engines.make_engine(path, root.connect), path
 
 
-def _open_already(target: Engine | StorageEngine, read_only: bool) -> tuple[Engine, Path]:
+def _open_already(target: Engine | StorageEngine, *, read_only: bool) -> tuple[Engine, Path]:
     if isinstance(target, StorageEngine):
         path = target.path or Path(MEMORY)
         if target.read_only and not read_only:

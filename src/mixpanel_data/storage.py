@@ -111,7 +111,7 @@ class StorageEngine(LoadMethods, QueryMethods):
             lock_timeout=lock_timeout,
             key=encryption_key,
         )
-        self._database = _opened(_database_path(path, project_id), options, sandbox)
+        self._database = _opened(_database_path(path, project_id), options, sandbox=sandbox)
 
     @classmethod
     def ephemeral(
@@ -131,7 +131,7 @@ class StorageEngine(LoadMethods, QueryMethods):
         with creation_guard():  # until the database has its folder, nobody would remove it
             folder = EphemeralFolder()
             try:
-                return cls._over(_opened(folder.database, options, sandbox, folder))
+                return cls._over(_opened(folder.database, options, sandbox=sandbox, folder=folder))
             except BaseException:
                 folder.remove()
                 raise
@@ -146,7 +146,7 @@ class StorageEngine(LoadMethods, QueryMethods):
             >>> StorageEngine.memory().path is None
             True
         """
-        return cls._over(_opened(None, OpenOptions(config=config or {}), sandbox))
+        return cls._over(_opened(None, OpenOptions(config=config or {}), sandbox=sandbox))
 
     @classmethod
     def open_existing(
@@ -341,6 +341,7 @@ class StorageEngine(LoadMethods, QueryMethods):
 def _opened(
     path: Path | None,
     options: OpenOptions,
+    *,
     sandbox: bool | Sandbox,
     folder: EphemeralFolder | None = None,
 ) -> Database:

@@ -74,7 +74,7 @@ def copy_database(
         DatabaseExistsError: There is a file of that name, and ``overwrite`` is false.
         DatabaseFileError: The copy cannot be made; the subclass says why.
     """
-    _require_free(target, overwrite)
+    _require_free(target, overwrite=overwrite)
     source = engine.url.database
     try:
         with _private_folder(target) as folder:
@@ -86,7 +86,7 @@ def copy_database(
                     _copy_file(connection, Path(str(source)), copy, read_only=read_only)
             _take_in_log(copy, key)
             _sync(copy)
-            with _kept_from_writers(target, overwrite):
+            with _kept_from_writers(target, overwrite=overwrite):
                 copy.replace(target)
             _sync(target.parent)
     except OSError as error:
@@ -105,7 +105,7 @@ def name_beside(path: Path) -> Path:
     return next(other for other in map(path.with_name, names) if not exists(other))
 
 
-def _require_free(target: Path, overwrite: bool) -> None:
+def _require_free(target: Path, *, overwrite: bool) -> None:
     if open_files.is_open(target):
         raise DatabaseFileError(
             target, "open in this process. Nothing was written. Close it, or choose another path."
@@ -117,9 +117,9 @@ def _require_free(target: Path, overwrite: bool) -> None:
 
 
 @contextmanager
-def _kept_from_writers(target: Path, overwrite: bool) -> Iterator[None]:
+def _kept_from_writers(target: Path, *, overwrite: bool) -> Iterator[None]:
     """Make sure that nobody of this library writes to a file while it is replaced."""
-    _require_free(target, overwrite)
+    _require_free(target, overwrite=overwrite)
     try:
         lease = open_files.Lease(str(target), read_only=True)
     except FileLockedError as error:

@@ -118,7 +118,7 @@ def open_database(
     deadline, wait = time.monotonic() + lock_timeout, _FIRST_WAIT
     while True:
         try:
-            return _open(path, read_only, config, key)
+            return _open(path, read_only=read_only, config=config, key=key)
         except DatabaseLockedError:
             left = deadline - time.monotonic()
             if left <= 0:
@@ -128,10 +128,10 @@ def open_database(
 
 
 def _open(
-    path: Path | None, read_only: bool, config: Mapping[str, Any], key: Secret | None
+    path: Path | None, *, read_only: bool, config: Mapping[str, Any], key: Secret | None
 ) -> Root:
     if path is None:
-        return _opened_by_duckdb(None, read_only, config, key)
+        return _opened_by_duckdb(None, read_only=read_only, config=config, key=key)
     is_new = not exists(path)
     stale_files.reject_links(path)
     stale_files.reject_orphaned_wal(path)
@@ -139,7 +139,7 @@ def _open(
         try:
             lease = Lease(str(path), read_only=read_only)
             undo.callback(lease.release)
-            root = _opened_by_duckdb(path, read_only, config, key)
+            root = _opened_by_duckdb(path, read_only=read_only, config=config, key=key)
             undo.callback(root.close)
             lease.confirm()
         except FileLockedError as error:
@@ -157,15 +157,15 @@ def _open(
 
 
 def _opened_by_duckdb(
-    path: Path | None, read_only: bool, config: Mapping[str, Any], key: Secret | None
+    path: Path | None, *, read_only: bool, config: Mapping[str, Any], key: Secret | None
 ) -> Root:
     try:
         with driver_errors():
             if path is None or key is None:
                 # In a relative path, DuckDB would take "md:" or "sqlite:" for a kind of database.
                 database = MEMORY if path is None else str(path.absolute())
-                return _connect(database, read_only, config)
-            return _attach(path, read_only, config, key)
+                return _connect(database, read_only=read_only, config=config)
+            return _attach(path, read_only=read_only, config=config, key=key)
     except duckdb.ConnectionException as error:
         problem = (
             "cannot be opened. Where this process has it open already, read_only, sandbox and "
@@ -177,7 +177,7 @@ def _opened_by_duckdb(
         raise translated(error, path, "") from error
 
 
-def _connect(database: str, read_only: bool, config: Mapping[str, Any]) -> Root:
+def _connect(database: str, *, read_only: bool, config: Mapping[str, Any]) -> Root:
     settings = dict(config)
     # A variable of the caller must not answer a query. Where it can, that is set after opening:
     # duckdb.connect() beside us works only with the settings with which we have opened.
@@ -190,7 +190,7 @@ def _connect(database: str, read_only: bool, config: Mapping[str, Any]) -> Root:
     return Root(driver)
 
 
-def _attach(path: Path, read_only: bool, config: Mapping[str, Any], key: Secret) -> Root:
+def _attach(path: Path, *, read_only: bool, config: Mapping[str, Any], key: Secret) -> Root:
     """Open an encrypted file. DuckDB takes a key only for what is attached to another database."""
     file = str(path.resolve())  # as DuckDB does for a file that it opens directly
     settings = {

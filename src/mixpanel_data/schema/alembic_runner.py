@@ -62,7 +62,7 @@ def options(connection: Connection | None) -> dict[str, Any]:
         return kind != "table" or name in metadata.tables
 
     def include_object(
-        item: object, name: str | None, kind: str, reflected: bool, declared: object
+        item: object, name: str | None, kind: str, reflected: object, declared: object
     ) -> bool:
         return kind in ("table", "column") or not reflected or declared is not None
 
