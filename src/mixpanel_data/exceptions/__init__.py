@@ -3,6 +3,50 @@
 The classes that concern a file or folder are also ``OSError``, those that concern a value the
 caller gave are also ``ValueError``, so existing ``except`` clauses keep working. Every message ends
 with what to do next, where there is something to do.
+
+In parentheses, the class of Python's that an error is as well::
+
+    MixpanelDataError
+        DatabaseFileError (OSError)
+            DatabaseCorruptError
+                DatabaseWalError
+                NotADatabaseError
+            DatabaseExistsError (FileExistsError)
+            DatabaseFormatError
+            DatabaseInvalidatedError
+            DatabaseLinkError
+            DatabaseLockedError
+            DatabaseMovedError
+            DatabaseNotFoundError (FileNotFoundError)
+            DatabasePermissionError (PermissionError)
+            DatabaseReadOnlyError (PermissionError)
+            DiskFullError
+            EncryptionKeyError
+            EncryptionUnavailableError
+            SchemaVersionError
+                MigrationError
+                SchemaDriftError
+                SchemaForeignError
+                SchemaNewerError
+                SchemaOlderError
+                SchemaUnversionedError
+        MetadataError (ValueError)
+        QueryError
+            OutOfMemoryError
+            QueryTimeoutError
+            ResultTooLargeError
+            SandboxError
+            WorkerCrashedError
+        RecordError (ValueError)
+            DuplicateRecordError
+            ExportLineError
+        RevisionError (ValueError)
+        StorageClosedError (RuntimeError)
+        StorageForkedError (RuntimeError)
+        TableExistsError
+        TableNameError (ValueError)
+        TableNotFoundError
+        WriteConflictError
 """
 
 from mixpanel_data.exceptions.base import MixpanelDataError
