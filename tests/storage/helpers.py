@@ -1,0 +1,86 @@
+"""What the tests of the life of an engine share."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mixpanel_data import (
+    StorageEngine,
+)
+from tests.conftest import EVENTS, PROFILES, make_events, make_profiles
+
+posix_only = pytest.mark.skipif(os.name == "nt", reason="permissions as POSIX has them")
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+WRITING: dict[str, Callable[[StorageEngine, Any], object]] = {
+    "create_events_table": lambda s, data: s.create_events_table("new", data, EVENTS),
+    "create_profiles_table": lambda s, data: s.create_profiles_table("new", data, PROFILES),
+    "append_events_table": lambda s, data: s.append_events_table("jan", data, EVENTS),
+    "append_profiles_table": lambda s, data: s.append_profiles_table("users", data, PROFILES),
+    "load_events_export": lambda s, data: s.load_events_export(
+        "new", EXAMPLES / "events.jsonl.gz", EVENTS
+    ),
+    "load_profiles_export": lambda s, data: s.load_profiles_export(
+        "new", EXAMPLES / "profiles.jsonl", PROFILES
+    ),
+    "create_table_as": lambda s, data: s.create_table_as("new", "SELECT 1 AS a"),
+    "drop_table": lambda s, data: s.drop_table("jan"),
+}
+ASKING: dict[str, Callable[[StorageEngine], object]] = {
+    "execute": lambda s: s.execute("SELECT 1"),
+    "execute_df": lambda s: s.execute_df("SELECT 1"),
+    "execute_rows": lambda s: s.execute_rows("SELECT 1"),
+    "execute_scalar": lambda s: s.execute_scalar("SELECT 1"),
+    "list_tables": lambda s: s.list_tables(),
+    "table_exists": lambda s: s.table_exists("jan"),
+    "get_schema": lambda s: s.get_schema("jan"),
+    "get_metadata": lambda s: s.get_metadata("jan"),
+    "connection": lambda s: s.connection,
+    "engine": lambda s: s.engine,
+    "session": lambda s: s.session(),
+    "model": lambda s: s.model("jan"),
+    "schema_revision": lambda s: s.schema_revision,
+    "explain": lambda s: s.explain("SELECT 1"),
+    "backup": lambda s: s.backup(Path(tempfile.mkdtemp()) / "copy.db"),
+}
+CONSTRUCTORS = {"ephemeral", "memory", "open_existing"}
+ALWAYS_USABLE = {"close", "cleanup", "path", "read_only"}
+
+COUNT_JAN = """
+with StorageEngine.open_existing(sys.argv[1]) as storage:
+    say(storage.execute_scalar("SELECT count(*) FROM jan"))
+"""
+APPEND_TO_JAN = """
+with StorageEngine.open_existing(sys.argv[1]) as storage:
+    say(storage.append_events_table("jan", make_events(30), EVENTS))
+"""
+
+
+def fill(storage: StorageEngine) -> None:
+    """Make a table of each kind."""
+    storage.create_events_table("jan", make_events(20), EVENTS)
+    storage.create_profiles_table("users", make_profiles(5), PROFILES)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
+    """Return the bytes and the time of change of every file under a folder.
+
+    Only for databases that are closed: a process that closes a file gives up its locks on it.
+    """
+    return {
+        str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in folder.rglob("*")
+        if path.is_file()
+    }

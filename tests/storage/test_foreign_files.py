@@ -1,0 +1,108 @@
+"""Files of other applications and of other versions of the library."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from mixpanel_data import (
+    MixpanelDataError,
+    SchemaNewerError,
+    SchemaUnversionedError,
+    StorageEngine,
+    TableNotFoundError,
+)
+from tests.conftest import EVENTS, make_events
+from tests.storage.helpers import contents, fill
+
+
+@pytest.fixture
+def foreign(path: Path) -> Path:
+    """A database file made by an application, with tables of its own."""
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, total DECIMAL(8, 2))")
+        connection.execute("INSERT INTO orders VALUES (1, 9.99), (2, 0.01)")
+        connection.execute("CREATE TABLE alembic_version (version_num VARCHAR)")
+        connection.execute("INSERT INTO alembic_version VALUES ('theirs')")
+    return path
+
+
+def catalog(path: Path) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(path), read_only=True) as connection:
+        return connection.execute(
+            "SELECT table_name, sql FROM duckdb_tables() ORDER BY 1"
+        ).fetchall()
+
+
+def test_looking_at_the_file_of_an_application_changes_nothing(foreign: Path) -> None:
+    before = contents(foreign.parent)
+    with StorageEngine(foreign) as storage:
+        assert storage.list_tables() == []
+        assert storage.table_exists("orders")
+        assert not storage.table_exists("jan")
+        assert [column.name for column in storage.get_schema("orders").columns] == ["id", "total"]
+        for refused in (
+            lambda: storage.get_metadata("orders"),
+            lambda: storage.get_schema("jan"),
+            lambda: storage.append_events_table("orders", make_events(1), EVENTS),
+            lambda: storage.append_events_table("jan", make_events(1), EVENTS),
+            lambda: storage.drop_table("jan"),
+        ):
+            with pytest.raises(TableNotFoundError):
+                refused()
+    assert contents(foreign.parent) == before
+
+
+def test_the_first_create_puts_our_tables_beside_those_of_the_application(foreign: Path) -> None:
+    before = catalog(foreign)
+    with StorageEngine(foreign) as storage:
+        fill(storage)
+        assert [table.name for table in storage.list_tables()] == ["jan", "users"]
+        assert storage.execute_rows("SELECT * FROM orders ORDER BY id")[1][0] == 2
+        assert storage.execute_rows("SELECT * FROM alembic_version") == [("theirs",)]
+    after = catalog(foreign)
+    assert [entry for entry in after if entry in before] == before
+    assert {"jan", "users", "_metadata"} < {name for name, _ in after}
+    with StorageEngine(foreign, read_only=True) as storage:
+        assert storage.get_metadata("jan") == EVENTS
+
+
+def test_a_create_that_fails_leaves_nothing_beside_the_tables_of_the_application(
+    foreign: Path,
+) -> None:
+    before = catalog(foreign)
+    with StorageEngine(foreign) as storage, pytest.raises(MixpanelDataError):
+        storage.create_events_table("jan", [*make_events(3), {}], EVENTS)
+    assert catalog(foreign) == before
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_internal_tables_without_a_revision_are_refused_and_left_alone(
+    path: Path, read_only: bool
+) -> None:
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE TABLE _metadata (table_name VARCHAR PRIMARY KEY, type VARCHAR)")
+    before = contents(path.parent)
+    with pytest.raises(SchemaUnversionedError) as caught:
+        StorageEngine(path, read_only=read_only)
+    assert caught.value.path == path
+    assert caught.value.found is None
+    assert contents(path.parent) == before
+    assert catalog(path)[0][0] == "_metadata"  # and the file is free again
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_an_unknown_revision_is_refused_and_left_alone(filled: Path, read_only: bool) -> None:
+    with duckdb.connect(str(filled)) as connection:
+        connection.execute("UPDATE _mixpanel_data_version SET version_num = 'unknown'")
+    before = contents(filled.parent)
+    with pytest.raises(SchemaNewerError) as caught:
+        StorageEngine(filled, read_only=read_only)
+    assert caught.value.path == filled
+    assert caught.value.found == "unknown"
+    assert isinstance(caught.value, OSError)
+    assert contents(filled.parent) == before
+    assert len(catalog(filled)) == 4
