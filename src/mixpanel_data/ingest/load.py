@@ -6,41 +6,30 @@ the rows move into the table that has one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-import duckdb
 from sqlalchemy import (
-    Column,
     Connection,
-    Integer,
-    MetaData,
     Row,
     Table,
-    delete,
     func,
     insert,
-    inspect,
     select,
     update,
 )
 from sqlalchemy.schema import AddConstraint, CreateTable, DropTable
 
-from mixpanel_data.exceptions import (
-    MetadataError,
-    QueryError,
-    TableExistsError,
-    TableNotFoundError,
-    WriteConflictError,
-)
+from mixpanel_data.exceptions import MetadataError
 from mixpanel_data.ingest.deduplication import DuplicateCounts, drop_repeated, make_unique, report
 from mixpanel_data.ingest.insert_stream import Batches, insert_batches
 from mixpanel_data.ingest.json_validation import refuse_missing_documents
 from mixpanel_data.ingest.key_filter import DeferredRows, KeyFilter
 from mixpanel_data.schema import catalog
+from mixpanel_data.schema.table_lifecycle import claim_table_name, create_table, delete_metadata
 from mixpanel_data.schema.tables import METADATA_TABLE, key_of, without_key
 from mixpanel_data.types import OnConflict, TableMetadata
 
@@ -90,8 +79,7 @@ def create(connection: Connection, load: Load, *, primary_key: bool) -> int:
     table = load.table
     compression = catalog.document_compression(connection)
     landing = without_key(table, table.name, compression=compression)
-    with _claim_table_name(table.name):
-        _create_or_refuse(connection, landing)
+    create_table(connection, landing)
     sieve = KeyFilter(load.batches, None if load.on_conflict == "error" else key_of(table).name)
     progress = load.progress
     _stage(connection, load, sieve, landing, progress and (lambda _: progress(sieve.rows)))
@@ -106,7 +94,7 @@ def create(connection: Connection, load: Load, *, primary_key: bool) -> int:
     rows = sieve.rows - dropped.rows
     if primary_key:
         connection.execute(AddConstraint(table.primary_key))
-    _forget(connection, table.name)  # a table dropped behind our back has left its metadata
+    delete_metadata(connection, table.name)  # a table dropped behind our back has left its metadata
     recorded = {**_recorded(load.metadata), "table_name": table.name, "row_count": rows}
     connection.execute(insert(METADATA_TABLE).values(recorded))
     return rows
@@ -133,7 +121,7 @@ def append(connection: Connection, load: Load) -> int:
     if before.type != metadata.type:
         raise MetadataError("type", f"is {metadata.type!r}, but {table.name} holds {before.type}.")
     own_row = METADATA_TABLE.c.table_name == before.table_name
-    with _claim_table_name(table.name):
+    with claim_table_name(table.name):
         widened = _merge_metadata(before, _recorded(metadata))
         connection.execute(update(METADATA_TABLE).where(own_row).values(widened))
     source = KeyFilter(load.batches, None)
@@ -142,41 +130,6 @@ def append(connection: Connection, load: Load) -> int:
     total = select(func.system.main.count_star()).select_from(table).scalar_subquery()
     connection.execute(update(METADATA_TABLE).where(own_row).values(row_count=total))
     return source.rows - dropped.rows
-
-
-def require_free_name(connection: Connection, name: str) -> str:
-    """Make sure that a table can be made that is not managed; the caller commits.
-
-    Returns:
-        The name for SQL.
-
-    Raises:
-        TableExistsError: A table or view of that name exists.
-        WriteConflictError: Another connection is at the same table.
-    """
-    table = Table(name, MetaData(), Column("_", Integer))
-    with _claim_table_name(name):
-        _create_or_refuse(connection, table)  # that the name is free, the database decides
-        connection.execute(DropTable(table))
-    if inspect(connection).has_table(METADATA_TABLE.name):
-        _forget(connection, name)
-    return str(connection.dialect.identifier_preparer.quote(name))
-
-
-def drop(connection: Connection, name: str) -> None:
-    """Drop a table of the user with its metadata; the caller commits.
-
-    Raises:
-        TableNotFoundError: There is no such table.
-        WriteConflictError: Another connection is at the same table.
-    """
-    found = catalog.find_table(connection, name)
-    if found is None:
-        raise TableNotFoundError(name)
-    with _claim_table_name(found):
-        if inspect(connection).has_table(METADATA_TABLE.name):
-            _forget(connection, found)
-        connection.execute(DropTable(Table(found, MetaData())))
 
 
 def _merge(
@@ -207,30 +160,6 @@ def _stage(
         insert_batches(connection, landing, source, progress)
     if source.expressions:
         refuse_missing_documents(connection, landing, source.index_of)
-
-
-@contextmanager
-def _claim_table_name(name: str) -> Iterator[None]:
-    """Let the database decide whether we get the table, and say so when we do not."""
-    try:
-        yield
-    except QueryError as error:
-        if isinstance(error.__cause__, duckdb.TransactionException):
-            raise WriteConflictError(name) from error.__cause__
-        raise
-
-
-def _create_or_refuse(connection: Connection, table: Table) -> None:
-    try:
-        connection.execute(CreateTable(table))
-    except QueryError as error:
-        if isinstance(error.__cause__, duckdb.CatalogException):
-            raise TableExistsError(table.name) from error.__cause__
-        raise
-
-
-def _forget(connection: Connection, name: str) -> None:
-    connection.execute(delete(METADATA_TABLE).where(METADATA_TABLE.c.table_name == name))
 
 
 def _recorded(metadata: TableMetadata) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from sqlalchemy import Table
 from mixpanel_data.common.names import check_table_name
 from mixpanel_data.database.handle import Database
 from mixpanel_data.exceptions import MetadataError, OutOfMemoryError
+from mixpanel_data.schema.table_lifecycle import drop_table
 from mixpanel_data.schema.tables import managed_table
 from mixpanel_data.types import OnConflict, TableMetadata, TableType
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from mixpanel_data.ingest.export_scan import ExportPaths
     from mixpanel_data.ingest.insert_stream import Batches
     from mixpanel_data.ingest.load import Load, Progress
-    from mixpanel_data.query.execution import Params, Query
 
 #: From so many rows on, the index of a key is worth a checkpoint.
 LARGE_KEY = 100_000
@@ -260,40 +260,6 @@ class Loading:
             "profiles", name, path, metadata, progress_callback, append, primary_key, on_conflict
         )
 
-    def create_table_as(self, name: str, select: Query, params: Params | None = None) -> int:
-        """Keep the result of a query as a table of its own; all of it, or no table at all.
-
-        The table is not one of events or profiles: :meth:`list_tables` does not name it. In a
-        sandbox the query is judged like any other, and takes no longer.
-
-        Args:
-            name: Letters, digits and underscores, not starting with an underscore.
-            select: SQL text, or a SQLAlchemy statement.
-            params: As for :meth:`execute_df`.
-
-        Returns:
-            The number of rows in the table.
-
-        Raises:
-            TableNameError: No table can have that name. It is a ``ValueError``.
-            TableExistsError: A table or view of that name exists. It is left as it is.
-            QueryError: The database refuses the query.
-            DatabaseReadOnlyError: The engine was opened read-only.
-
-        Example:
-            >>> with StorageEngine.memory() as storage:
-            ...     storage.create_table_as("squares", "SELECT n * n AS square FROM range(4) t(n)")
-            4
-        """
-        from mixpanel_data.ingest.load import require_free_name
-        from mixpanel_data.query import execution
-
-        check_table_name(name)
-        with self._database.write_transaction(name) as connection:
-            quoted = require_free_name(connection, name)
-            with self._database.within(connection, f"CREATE TABLE {quoted} AS"):
-                return execution.count(connection, select, params)
-
     def drop_table(self, name: str) -> None:
         """Drop a table with its rows and metadata, for good.
 
@@ -302,11 +268,9 @@ class Loading:
             TableNotFoundError: There is no such table.
             DatabaseReadOnlyError: The engine was opened read-only.
         """
-        from mixpanel_data.ingest.load import drop
-
         check_table_name(name)
         with self._database.write_transaction(name) as connection:
-            drop(connection, name)
+            drop_table(connection, name)
 
     def _load_files(
         self,

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from mixpanel_data.common.names import check_table_name
 from mixpanel_data.database.handle import Database
 from mixpanel_data.query import execution
 from mixpanel_data.query.execution import Params, Query
 from mixpanel_data.schema import catalog
+from mixpanel_data.schema.table_lifecycle import require_free_name
 from mixpanel_data.types import TableInfo, TableMetadata, TableSchema
 
 if TYPE_CHECKING:
@@ -121,6 +123,37 @@ class Querying:
         looking = self._database.catalog_connection()
         with looking as connection, self._database.within(connection, words):
             return execution.plan(connection, sql, params)
+
+    def create_table_as(self, name: str, select: Query, params: Params | None = None) -> int:
+        """Keep the result of a query as a table of its own; all of it, or no table at all.
+
+        The table is not one of events or profiles: :meth:`list_tables` does not name it. In a
+        sandbox the query is judged like any other, and takes no longer.
+
+        Args:
+            name: Letters, digits and underscores, not starting with an underscore.
+            select: SQL text, or a SQLAlchemy statement.
+            params: As for :meth:`execute_df`.
+
+        Returns:
+            The number of rows in the table.
+
+        Raises:
+            TableNameError: No table can have that name. It is a ``ValueError``.
+            TableExistsError: A table or view of that name exists. It is left as it is.
+            QueryError: The database refuses the query.
+            DatabaseReadOnlyError: The engine was opened read-only.
+
+        Example:
+            >>> with StorageEngine.memory() as storage:
+            ...     storage.create_table_as("squares", "SELECT n * n AS square FROM range(4) t(n)")
+            4
+        """
+        check_table_name(name)
+        with self._database.write_transaction(name) as connection:
+            quoted = require_free_name(connection, name)
+            with self._database.within(connection, f"CREATE TABLE {quoted} AS"):
+                return execution.count(connection, select, params)
 
     def list_tables(self) -> list[TableInfo]:
         """Return the events and profiles tables, by name, with their number of rows now."""
