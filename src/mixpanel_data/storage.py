@@ -16,8 +16,8 @@ from mixpanel_data.database import paths
 from mixpanel_data.database.ephemeral import EphemeralFolder, creation_guard
 from mixpanel_data.database.handle import DEFAULT_LOAD_MEMORY_LIMIT, Database
 from mixpanel_data.exceptions import DatabaseFileError, DatabaseNotFoundError, SandboxError
-from mixpanel_data.ingest.methods import Loading
-from mixpanel_data.query.methods import Querying
+from mixpanel_data.ingest.methods import LoadMethods
+from mixpanel_data.query.methods import QueryMethods
 from mixpanel_data.sandbox.limits import Sandbox
 from mixpanel_data.schema import catalog, versions
 from mixpanel_data.types import Secret
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 DEFAULT_FOLDER = ".mixpanel_data"
 
 
-class StorageEngine(Loading, Querying):
+class StorageEngine(LoadMethods, QueryMethods):
     """Mixpanel events and profiles in a DuckDB database.
 
     Every load is one transaction. Any number of tables live in one database. One engine serves many

@@ -112,20 +112,20 @@ def _all_finite(cells: pa.Array) -> bool:
 
 
 def refuse_missing_documents(
-    connection: Connection, landing: Table, index_of: Callable[[int], int]
+    connection: Connection, staging: Table, index_of: Callable[[int], int]
 ) -> None:
     """Raise for the first landed row that DuckDB found no document for.
 
     Args:
         connection: Connection with a transaction open.
-        landing: The landed rows.
+        staging: The landed rows.
         index_of: Gives the position of a record from that of its row.
 
     Raises:
         RecordError: A document is malformed, or no JSON object.
     """
-    (column,) = (column for column in landing.columns if isinstance(column.type, JSON))
+    (column,) = (column for column in staging.columns if isinstance(column.type, JSON))
     position = connection.scalar(select(func.system.main.min(_ROWID)).where(column.is_(None)))
     if position is not None:
-        start = connection.scalar(select(func.system.main.min(_ROWID)).select_from(landing))
+        start = connection.scalar(select(func.system.main.min(_ROWID)).select_from(staging))
         raise RecordError(index_of(position - (start or 0)), column.name, "is no JSON object.")

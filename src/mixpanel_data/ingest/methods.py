@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, Protocol, get_args
-
-from sqlalchemy import Table
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mixpanel_data.common.names import check_table_name
 from mixpanel_data.database.handle import Database
-from mixpanel_data.exceptions import MetadataError, OutOfMemoryError
+from mixpanel_data.ingest.options import LoadOptions, Progress
 from mixpanel_data.schema.table_lifecycle import drop_table
-from mixpanel_data.schema.tables import managed_table
-from mixpanel_data.types import OnConflict, TableMetadata, TableType
+from mixpanel_data.types import OnConflict, TableMetadata
 
 if TYPE_CHECKING:
     from mixpanel_data.ingest.export_scan import ExportPaths
-    from mixpanel_data.ingest.insert_stream import Batches
-    from mixpanel_data.ingest.load import Load, Progress
-
-#: From so many rows on, the index of a key is worth a checkpoint.
-LARGE_KEY = 100_000
 
 
 class ArrowStream(Protocol):
@@ -35,7 +26,7 @@ class ArrowStream(Protocol):
 Data = Iterable[Mapping[str, Any]] | ArrowStream
 
 
-class Loading:
+class LoadMethods:
     """Methods that write; each is one transaction."""
 
     _database: Database
@@ -81,10 +72,16 @@ class Loading:
             DuplicateRecordError: An id occurs again and ``on_conflict`` is ``"error"``.
             DatabaseReadOnlyError: The engine was opened read-only.
         """
-        table = _checked("events", name, metadata, on_conflict)
-        batches = _batches_of(data, table, batch_size)
-        load = self._load(table, batches, metadata, on_conflict, progress_callback)
-        return self._create(load, primary_key)
+        options = LoadOptions(
+            "events",
+            name,
+            metadata,
+            progress_callback,
+            batch_size=batch_size,
+            primary_key=primary_key,
+            on_conflict=on_conflict,
+        )
+        return self._load(options, data)
 
     def create_profiles_table(
         self,
@@ -116,10 +113,16 @@ class Loading:
         Raises:
             MixpanelDataError: As :meth:`create_events_table`.
         """
-        table = _checked("profiles", name, metadata, on_conflict)
-        batches = _batches_of(data, table, batch_size)
-        load = self._load(table, batches, metadata, on_conflict, progress_callback)
-        return self._create(load, primary_key)
+        options = LoadOptions(
+            "profiles",
+            name,
+            metadata,
+            progress_callback,
+            batch_size=batch_size,
+            primary_key=primary_key,
+            on_conflict=on_conflict,
+        )
+        return self._load(options, data)
 
     def append_events_table(
         self,
@@ -153,9 +156,16 @@ class Loading:
             WriteConflictError: Another engine in this process is changing the same table.
             MixpanelDataError: Otherwise as :meth:`create_events_table`.
         """
-        table = _checked("events", name, metadata, on_conflict)
-        batches = _batches_of(data, table, batch_size)
-        return self._append(self._load(table, batches, metadata, on_conflict, progress_callback))
+        options = LoadOptions(
+            "events",
+            name,
+            metadata,
+            progress_callback,
+            append=True,
+            batch_size=batch_size,
+            on_conflict=on_conflict,
+        )
+        return self._load(options, data)
 
     def append_profiles_table(
         self,
@@ -184,9 +194,16 @@ class Loading:
         Raises:
             MixpanelDataError: As :meth:`append_events_table`.
         """
-        table = _checked("profiles", name, metadata, on_conflict)
-        batches = _batches_of(data, table, batch_size)
-        return self._append(self._load(table, batches, metadata, on_conflict, progress_callback))
+        options = LoadOptions(
+            "profiles",
+            name,
+            metadata,
+            progress_callback,
+            append=True,
+            batch_size=batch_size,
+            on_conflict=on_conflict,
+        )
+        return self._load(options, data)
 
     def load_events_export(
         self,
@@ -222,9 +239,16 @@ class Loading:
             FileNotFoundError: There is no such file.
             MixpanelDataError: As :meth:`create_events_table` or :meth:`append_events_table`.
         """
-        return self._load_files(
-            "events", name, path, metadata, progress_callback, append, primary_key, on_conflict
+        options = LoadOptions(
+            "events",
+            name,
+            metadata,
+            progress_callback,
+            append=append,
+            primary_key=primary_key,
+            on_conflict=on_conflict,
         )
+        return self._load_exports(options, path)
 
     def load_profiles_export(
         self,
@@ -256,9 +280,16 @@ class Loading:
         Raises:
             MixpanelDataError: As :meth:`load_events_export`.
         """
-        return self._load_files(
-            "profiles", name, path, metadata, progress_callback, append, primary_key, on_conflict
+        options = LoadOptions(
+            "profiles",
+            name,
+            metadata,
+            progress_callback,
+            append=append,
+            primary_key=primary_key,
+            on_conflict=on_conflict,
         )
+        return self._load_exports(options, path)
 
     def drop_table(self, name: str) -> None:
         """Drop a table with its rows and metadata, for good.
@@ -272,87 +303,12 @@ class Loading:
         with self._database.write_transaction(name) as connection:
             drop_table(connection, name)
 
-    def _load_files(
-        self,
-        kind: TableType,
-        name: str,
-        paths: ExportPaths,
-        metadata: TableMetadata,
-        progress: Progress | None,
-        append: bool,
-        primary_key: bool,
-        on_conflict: OnConflict,
-    ) -> int:
-        from mixpanel_data.ingest.export_scan import ExportFiles, UnsupportedByDuckDBError
+    def _load(self, options: LoadOptions, data: Data) -> int:
+        from mixpanel_data.ingest.runner import load_data
 
-        table = _checked(kind, name, metadata, on_conflict)
-        files = ExportFiles.find(kind, paths)
-        try:
-            batches: Batches = files.batches(table, self._database.resources())
-            load = self._load(table, batches, metadata, on_conflict, progress)
-            return self._append(load) if append else self._create(load, primary_key)
-        except UnsupportedByDuckDBError:
-            batches = _batches_of(files.records(), table, None)
-            load = self._load(table, batches, metadata, on_conflict, progress)
-            return self._append(load) if append else self._create(load, primary_key)
+        return load_data(self._database, options, data)
 
-    def _load(
-        self,
-        table: Table,
-        batches: Batches,
-        metadata: TableMetadata,
-        on_conflict: OnConflict,
-        progress: Progress | None,
-    ) -> Load:
-        from mixpanel_data.ingest.load import Load
+    def _load_exports(self, options: LoadOptions, paths: ExportPaths) -> int:
+        from mixpanel_data.ingest.runner import load_exports
 
-        budget = self._database.load_budget
-        return Load(table, batches, metadata, on_conflict, progress, budget)
-
-    def _create(self, load: Load, primary_key: bool) -> int:
-        from mixpanel_data.ingest.load import create
-
-        with (
-            _advising(),
-            ExitStack() as after_commit,
-            self._database.ddl_transaction(load.table.name) as connection,
-        ):
-            rows = create(connection, load, primary_key=primary_key)
-            if primary_key and rows >= LARGE_KEY:
-                after_commit.enter_context(self._database.without_log())
-            return rows
-
-    def _append(self, load: Load) -> int:
-        from mixpanel_data.ingest.load import append
-
-        with _advising(), self._database.write_transaction(load.table.name) as connection:
-            return append(connection, load)
-
-
-@contextmanager
-def _advising() -> Iterator[None]:
-    """Say of a load that lacks memory what a load may be given more of."""
-    try:
-        yield
-    except OutOfMemoryError as error:
-        raise error.while_loading() from error.__cause__
-
-
-def _checked(kind: TableType, name: str, metadata: TableMetadata, on_conflict: OnConflict) -> Table:
-    """Check the arguments of a load before anything is touched; declare its table."""
-    table = managed_table(kind, check_table_name(name))
-    if metadata.type != kind:
-        raise MetadataError("type", f"is {metadata.type!r}. Use {kind!r} for a table of {kind}.")
-    if on_conflict not in get_args(OnConflict):
-        raise ValueError(f"on_conflict is {on_conflict!r}. Use one of {get_args(OnConflict)}.")
-    return table
-
-
-def _batches_of(data: Any, table: Table, batch_size: int | None) -> Batches:
-    """Return the batches of data of any supported form."""
-    from mixpanel_data.ingest.arrow_batches import ArrowBatches, is_arrow
-    from mixpanel_data.ingest.record_batches import RecordBatches
-
-    if batch_size is not None and batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size}. Use a positive number of rows.")
-    return (ArrowBatches if is_arrow(data) else RecordBatches)(data, table, batch_size)
+        return load_exports(self._database, options, paths)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Querying:
+class QueryMethods:
     """Methods that read. A query that writes commits by itself."""
 
     _database: Database
