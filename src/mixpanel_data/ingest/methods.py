@@ -1,4 +1,4 @@
-"""The loading half of ``StorageEngine``: its methods that create, fill and drop tables."""
+"""Load methods of ``StorageEngine``: create, append to and drop tables."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Data = Iterable[Mapping[str, Any]] | ArrowStream
 
 
 class LoadMethods:
-    """Methods that write; each is one transaction."""
+    """Load methods of :class:`StorageEngine`. Each call is one transaction."""
 
     _database: Database
 
@@ -42,32 +42,32 @@ class LoadMethods:
         primary_key: bool = True,
         on_conflict: OnConflict = "ignore",
     ) -> int:
-        """Create a table of events; table, rows and metadata appear together or not at all.
+        """Create a table of events with its rows and metadata, in one transaction.
 
         Args:
             name: Letters, digits and underscores, not starting with an underscore.
             data: Dicts with ``event_name`` (str), ``event_time`` (datetime, ISO 8601 string or
-                epoch seconds; without a zone it is UTC), ``distinct_id`` (str), ``insert_id``
-                (str) and ``properties`` (dict). Or a DataFrame of pandas or polars, a table or
-                reader of pyarrow, a DuckDB relation, or anything else with the Arrow C stream
-                interface, with these columns; ``properties`` as JSON text, a struct or a map.
-                Consumed once, in the calling thread, and never held as a whole.
+                epoch seconds; UTC when it has no time zone), ``distinct_id`` (str), ``insert_id``
+                (str) and ``properties`` (dict). Or a pandas or polars DataFrame, a pyarrow table
+                or reader, a DuckDB relation, or anything else with the Arrow C stream interface,
+                with these columns; ``properties`` as JSON text, a struct or a map. Consumed once,
+                in the calling thread, batch by batch.
             metadata: How the events were fetched; its ``type`` must be ``"events"``.
             progress_callback: Called with the number of records so far, after each batch, in the
-                calling thread. What it raises aborts the load.
+                calling thread. An exception that it raises aborts the load.
             batch_size: The most rows per batch; by default 2,048 dicts, or 65,536 rows of Arrow.
-            primary_key: Also put the primary key constraint on ``insert_id``. Without it the table
-                is smaller and loads faster, and loading still keeps ids unique.
-            on_conflict: When an ``insert_id`` occurs again: ``"ignore"`` keeps the first event,
-                ``"replace"`` the last, ``"error"`` raises.
+            primary_key: Add a primary key constraint on ``insert_id``. Without it the table is
+                smaller and loads faster, and loads still keep ids unique.
+            on_conflict: Which event to keep when an ``insert_id`` occurs again: ``"ignore"`` keeps
+                the first, ``"replace"`` the last, ``"error"`` raises.
 
         Returns:
             The number of rows in the table.
 
         Raises:
-            TableNameError: No table can have that name. It is a ``ValueError``.
+            TableNameError: The name is not allowed. It is a ``ValueError``.
             MetadataError: The metadata is not that of events. It is a ``ValueError``.
-            TableExistsError: The table exists. It is left as it is and ``data`` is not touched.
+            TableExistsError: The table exists. It is not changed, and ``data`` is not consumed.
             RecordError: A record cannot be stored; ``index`` and ``field`` say which.
             DuplicateRecordError: An id occurs again and ``on_conflict`` is ``"error"``.
             DatabaseReadOnlyError: The engine was opened read-only.
@@ -94,7 +94,7 @@ class LoadMethods:
         primary_key: bool = True,
         on_conflict: OnConflict = "ignore",
     ) -> int:
-        """Create a table of profiles; table, rows and metadata appear together or not at all.
+        """Create a table of profiles with its rows and metadata, in one transaction.
 
         Args:
             name: Letters, digits and underscores, not starting with an underscore.
@@ -104,7 +104,7 @@ class LoadMethods:
             metadata: How the profiles were fetched; its ``type`` must be ``"profiles"``.
             progress_callback: As for :meth:`create_events_table`.
             batch_size: As for :meth:`create_events_table`.
-            primary_key: Also put the primary key constraint on ``distinct_id``.
+            primary_key: Add a primary key constraint on ``distinct_id``.
             on_conflict: As for :meth:`create_events_table`, by ``distinct_id``.
 
         Returns:
@@ -134,9 +134,9 @@ class LoadMethods:
         batch_size: int | None = None,
         on_conflict: OnConflict = "ignore",
     ) -> int:
-        """Add events to a table; all of them, or none when anything goes wrong.
+        """Add events to a table, in one transaction.
 
-        The recorded range of dates widens and filters are merged.
+        The metadata of the table is merged: it covers the dates and filters of old and new rows.
 
         Args:
             name: A table of events.
@@ -144,14 +144,14 @@ class LoadMethods:
             metadata: How the added events were fetched.
             progress_callback: As for :meth:`create_events_table`.
             batch_size: As for :meth:`create_events_table`.
-            on_conflict: When an ``insert_id`` occurs again, in ``data`` or in the table:
-                ``"ignore"`` keeps the first event, ``"replace"`` the last, ``"error"`` raises.
+            on_conflict: Which event to keep when an ``insert_id`` occurs again, in ``data`` or in
+                the table: ``"ignore"`` keeps the first, ``"replace"`` the last, ``"error"`` raises.
 
         Returns:
             The number of rows by which the table grew.
 
         Raises:
-            TableNotFoundError: There is no such table of ours.
+            TableNotFoundError: There is no events or profiles table of that name.
             MetadataError: The table holds profiles, or the metadata is not that of events.
             WriteConflictError: Another engine in this process is changing the same table.
             MixpanelDataError: Otherwise as :meth:`create_events_table`.
@@ -177,7 +177,7 @@ class LoadMethods:
         batch_size: int | None = None,
         on_conflict: OnConflict = "ignore",
     ) -> int:
-        """Add profiles to a table; all of them, or none when anything goes wrong.
+        """Add profiles to a table, in one transaction.
 
         Args:
             name: A table of profiles.
@@ -185,8 +185,7 @@ class LoadMethods:
             metadata: How the added profiles were fetched.
             progress_callback: As for :meth:`create_events_table`.
             batch_size: As for :meth:`create_events_table`.
-            on_conflict: As for :meth:`append_events_table`; ``"replace"`` brings profiles up to
-                date.
+            on_conflict: As for :meth:`append_events_table`; ``"replace"`` updates profiles.
 
         Returns:
             The number of rows by which the table grew.
@@ -223,10 +222,10 @@ class LoadMethods:
         Args:
             name: The table to create.
             path: A file, plain or gzip, a pattern such as ``"exports/*.jsonl.gz"``, or several
-                of these, which are loaded in their order.
+                of these, which are loaded in this order.
             metadata: How the events were fetched.
-            progress_callback: Called with the number of events read. DuckDB gives no numbers on
-                the way, so the first may be the last.
+            progress_callback: As for :meth:`create_events_table`. The count starts again when
+                DuckDB cannot read the files and they are read in Python instead.
             append: Add to an existing table instead of creating one.
             primary_key: As for :meth:`create_events_table`.
             on_conflict: As for :meth:`create_events_table` and :meth:`append_events_table`.
@@ -235,7 +234,7 @@ class LoadMethods:
             The number of rows by which the table grew.
 
         Raises:
-            ExportLineError: A line is no event; ``path`` and ``line`` say which.
+            ExportLineError: A line is not an event; ``path`` and ``line`` say which.
             FileNotFoundError: There is no such file.
             MixpanelDataError: As :meth:`create_events_table` or :meth:`append_events_table`.
         """
@@ -292,10 +291,10 @@ class LoadMethods:
         return self._load_exports(options, path)
 
     def drop_table(self, name: str) -> None:
-        """Drop a table with its rows and metadata, for good.
+        """Drop a table with its rows and metadata.
 
         Raises:
-            TableNameError: The name is that of an internal table, or no name at all.
+            TableNameError: The name is not allowed, such as that of an internal table.
             TableNotFoundError: There is no such table.
             DatabaseReadOnlyError: The engine was opened read-only.
         """
