@@ -22,7 +22,7 @@ from mixpanel_data.ingest.json_validation import bad_number_at, levels_of, too_d
 from mixpanel_data.ingest.record_batches import arrow_schema, to_arrow
 from mixpanel_data.schema.tables import OPTIONAL
 
-# NULL for what is no JSON object. DuckDB's JSON parser accepts more than JSON, such as trailing
+# NULL for anything but a JSON object. DuckDB's JSON parser accepts more than JSON, such as trailing
 # commas; `json_extract` serializes the document again, so that these do not get into the table.
 _TEXT_TO_JSON = builtin("""
     CASE WHEN starts_with({0}, '{{') OR starts_with(ltrim({0}, E' \\t\\n\\r'), '{{')
@@ -32,6 +32,10 @@ _NESTED_TO_JSON = builtin("to_json({0})")
 
 #: The most rows of a batch, unless the caller chooses another number.
 DEFAULT_BATCH_SIZE = 65_536
+
+_UNKNOWN = "is not a column of the table. Leave it out of the data."
+_REPEATED = "occurs more than once."
+_NOT_FINITE = "is not valid JSON: it contains NaN or Infinity."
 
 
 def is_arrow(data: object) -> bool:
@@ -94,13 +98,14 @@ class ArrowBatches:
     def _check_names(self, given: list[str]) -> None:
         for column in self._columns:
             if column.name not in given and column.info != OPTIONAL:
-                self._refuse(0, column, f"is no column of the data. It has {', '.join(given)}.")
+                problem = f"is missing from the data, which has the columns {', '.join(given)}."
+                self._refuse(0, column, problem)
         known = {column.name for column in self._columns}
         for name in given:
             if name not in known:
-                raise RecordError(0, name, "is no column. Leave it out of the data.")
+                raise RecordError(0, name, _UNKNOWN)
             if given.count(name) > 1:
-                raise RecordError(0, name, "is there more than once.")
+                raise RecordError(0, name, _REPEATED)
 
     def _check_nested(self, column: Column[Any], kind: pa.DataType) -> None:
         if not _has_json(kind):
@@ -112,14 +117,14 @@ class ArrowBatches:
         """Consume the data."""
         for batch in self._reader:
             for start in range(0, batch.num_rows, self._batch_size):
-                yield self._converted(batch.slice(start, self._batch_size))
+                yield self._convert_batch(batch.slice(start, self._batch_size))
 
-    def _converted(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+    def _convert_batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         given = [self._cells_of(batch, column) for column in self._columns]
         try:
-            arrays = list(map(_converted, self._columns, given))
+            arrays = list(map(_convert_cells, self._columns, given))
         except ValueError:  # includes pyarrow.ArrowInvalid
-            self._refuse_first_of(given)
+            self._refuse_first_invalid(given)
             raise
         for column, cells in zip(self._columns, arrays, strict=True):
             if isinstance(column.type, JSON):
@@ -131,7 +136,7 @@ class ArrowBatches:
         if not _is_nested(cells.type) and (row := too_deep_at(cells)) is not None:
             self._refuse(self._done + row, column, values.TOO_DEEP)
         if (row := bad_number_at(cells)) is not None:
-            self._refuse(self._done + row, column, "is no JSON: it holds NaN or Infinity.")
+            self._refuse(self._done + row, column, _NOT_FINITE)
 
     def _cells_of(self, batch: pa.RecordBatch, column: Column[Any]) -> pa.Array:
         if column.name not in batch.schema.names:
@@ -143,12 +148,12 @@ class ArrowBatches:
             return cells.storage
         return cells
 
-    def _refuse_first_of(self, given: list[pa.Array]) -> None:
+    def _refuse_first_invalid(self, given: list[pa.Array]) -> None:
         """Raise for the first row with a cell that cannot be stored."""
         for index in range(len(given[0])):
             for column, cells in zip(self._columns, given, strict=True):
                 try:
-                    _converted(column, cells.slice(index, 1))
+                    _convert_cells(column, cells.slice(index, 1))
                 except ValueError as error:
                     self._refuse(self._done + index, column, str(error), error)
 
@@ -173,9 +178,9 @@ def _reader_of(data: Any) -> pa.RecordBatchReader:
 def _from_pandas(frame: Any) -> pa.Table:
     for position, name in enumerate(frame.columns):
         if not isinstance(name, str):
-            raise RecordError(0, str(name), "is no column. Leave it out of the data.")
+            raise RecordError(0, str(name), _UNKNOWN)
         if name in frame.columns[:position]:
-            raise RecordError(0, name, "is there more than once.")
+            raise RecordError(0, name, _REPEATED)
     try:
         return pa.Table.from_pandas(_with_documents(frame), preserve_index=False)
     except _NO_ARROW:
@@ -248,7 +253,7 @@ _SCALARS = (
 )
 
 
-def _converted(column: Column[Any], cells: pa.Array) -> pa.Array:
+def _convert_cells(column: Column[Any], cells: pa.Array) -> pa.Array:
     """Convert cells to the type of their column.
 
     Raises:

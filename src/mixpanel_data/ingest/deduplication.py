@@ -34,6 +34,7 @@ from sqlalchemy.schema import CreateTable, DropTable
 
 from mixpanel_data.exceptions import DuplicateRecordError
 from mixpanel_data.ingest.options import LoadOptions
+from mixpanel_data.ingest.row_positions import ROWID, position_of
 from mixpanel_data.schema.tables import IDENTITY
 
 logger = logging.getLogger("mixpanel_data")
@@ -41,14 +42,12 @@ logger = logging.getLogger("mixpanel_data")
 #: DuckDB's built-in functions, even where the user has a macro of the same name.
 _BUILTIN = func.system.main
 
-_ROWID = literal_column("rowid", BigInteger)
-
 #: Staged rows whose key another row has: the ``rowid`` of both, and the key. Finding them takes
 #: nearly all the time of deduplication, so it is done once.
 _CONFLICTS = Table(
     "_conflicts",
     MetaData(),
-    Column("position", BigInteger),
+    Column("staged", BigInteger),
     Column("other", BigInteger),
     Column("key", String),
     prefixes=["TEMPORARY"],
@@ -110,14 +109,14 @@ def discard_repeated(
     ).one()
     if rows == keys:
         return DuplicateCounts()
-    kept_first = _ROWID.desc() if options.on_conflict == "replace" else _ROWID.asc()
-    kept = _BUILTIN.first_value(_ROWID).over(partition_by=key, order_by=kept_first)
+    kept_first = ROWID.desc() if options.on_conflict == "replace" else ROWID.asc()
+    kept = _BUILTIN.first_value(ROWID).over(partition_by=key, order_by=kept_first)
     ranked = (
-        select(_ROWID.label("position"), kept.label("other"), key.label("key"))
+        select(ROWID.label("staged"), kept.label("other"), key.label("key"))
         .where(key.in_(select(key).group_by(key).having(_BUILTIN.count_star() > 1)))
         .subquery()
     )
-    conflicts = select(ranked).where(ranked.c.position != ranked.c.other)
+    conflicts = select(ranked).where(ranked.c.staged != ranked.c.other)
     return _resolve(connection, staging, staging, options, conflicts)
 
 
@@ -140,8 +139,8 @@ def discard_existing(
     """
     key = options.key
     staged, other = staging.alias("staged"), options.table.alias("other")
+    # Reads nothing but the keys of the rows in the table.
     columns: list[ColumnElement[Any]] = [_rowid_of("staged"), _rowid_of("other"), staged.c[key]]
-    # Of the rows in the table, this reads the keys alone.
     conflicts = select(*columns).join_from(staged, other, staged.c[key] == other.c[key])
     return _resolve(connection, staging, options.table, options, conflicts)
 
@@ -162,12 +161,12 @@ def _resolve(
     connection.execute(CreateTable(_CONFLICTS))
     connection.execute(insert(_CONFLICTS).from_select(found.keys(), conflicts))
     discarded = DuplicateCounts()
-    if count := connection.scalar(select(_BUILTIN.count(distinct(found.position)))):
+    if count := connection.scalar(select(_BUILTIN.count(distinct(found.staged)))):
         if options.on_conflict == "error":
-            first = select(found.position, found.key).order_by(found.position).limit(1)
-            position, value = connection.execute(first).one()
-            start = connection.scalar(select(_BUILTIN.min(_ROWID)).select_from(staging))
-            raise DuplicateRecordError(position - start, options.key, value)
+            first = select(found.staged, found.key).order_by(found.staged).limit(1)
+            rowid, value = connection.execute(first).one()
+            index = position_of(connection, staging, rowid)
+            raise DuplicateRecordError(index, options.key, value)
         discarded = DuplicateCounts(count, *_count_key_collisions(connection, staging, others))
         connection.execute(_rows_to_discard(staging, others, options))
     connection.execute(DropTable(_CONFLICTS))
@@ -177,7 +176,7 @@ def _resolve(
 def _rows_to_discard(staging: Table, others: Table, options: LoadOptions) -> Delete:
     if others is not staging and options.on_conflict == "replace":
         return delete(others).where(others.c[options.key].in_(select(_CONFLICTS.c.key)))
-    return delete(staging).where(_ROWID.in_(select(_CONFLICTS.c.position)))
+    return delete(staging).where(ROWID.in_(select(_CONFLICTS.c.staged)))
 
 
 def _count_key_collisions(
@@ -187,8 +186,8 @@ def _count_key_collisions(
     staged, other, found = staging.alias("staged"), others.alias("other"), _CONFLICTS.c
     differs = [staged.c[name].is_distinct_from(other.c[name]) for name in _identity(staging)]
     pairs = (
-        select(_BUILTIN.count(distinct(found.position)), _BUILTIN.min(found.key))
-        .join_from(_CONFLICTS, staged, _rowid_of("staged") == found.position)
+        select(_BUILTIN.count(distinct(found.staged)), _BUILTIN.min(found.key))
+        .join_from(_CONFLICTS, staged, _rowid_of("staged") == found.staged)
         .join(other, _rowid_of("other") == found.other)
         .where(or_(false(), *differs))
     )

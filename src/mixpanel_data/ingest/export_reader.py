@@ -86,7 +86,7 @@ def _path_of(path: str | Path) -> Path:
     try:
         os.fsencode(path)
     except UnicodeEncodeError as error:
-        raise ValueError(f"{str(path)!r} can be no path: it is not valid UTF-8.") from error
+        raise ValueError(f"{str(path)!r} cannot be a path: it is not valid UTF-8.") from error
     return Path(path)
 
 
@@ -128,7 +128,7 @@ def _parsed(line: bytes, properties: str) -> Record:
     except ValueError as error:
         raise _LineError(None, f"is not JSON: {error}.") from error
     if not isinstance(parsed, dict):
-        raise _LineError(None, "is no JSON object.")
+        raise _LineError(None, "is not a JSON object.")
     return parsed
 
 
@@ -141,7 +141,7 @@ def event_of(line: bytes) -> Record:
     parsed = _parsed(line, "properties")
     name = parsed.get("event")
     if not isinstance(name, str):
-        raise _LineError("event", "is missing or no string.")
+        raise _LineError("event", "is missing or not a string.")
     properties = _properties(parsed, "properties")
     record = {
         "event_name": name,
@@ -195,7 +195,7 @@ def insert_id_of(record: Record) -> str:
 def _properties(line: Record, field: str) -> Record:
     properties = line.get(field)
     if not isinstance(properties, dict):
-        raise _LineError(field, "is missing or no JSON object.")
+        raise _LineError(field, "is missing or not a JSON object.")
     return properties
 
 

@@ -11,23 +11,22 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import JSON, BigInteger, Connection, Table, func, literal_column, select
+from sqlalchemy import JSON, Connection, Table, func, select
 
 from mixpanel_data.common import values
 from mixpanel_data.exceptions import RecordError
+from mixpanel_data.ingest.row_positions import ROWID, position_of
 from mixpanel_data.ingest.string_buffers import string_data_and_offsets
 
 #: Bytes that are searched at a time, few enough to stay in the processor's cache.
 _BLOCK = 128 * 1024
-
-_ROWID = literal_column("rowid", BigInteger)
 
 
 def bad_number_at(documents: pa.Array) -> int | None:
     """Return the position of the first document that contains NaN or Infinity, None without one.
 
     Args:
-        documents: Arrow array of JSON texts, structs or maps. A text that is no JSON for another
+        documents: Arrow array of JSON texts, structs or maps. A text that is invalid for another
             reason may be reported or not.
 
     Example:
@@ -122,10 +121,10 @@ def refuse_missing_documents(
         index_of: Returns the position in the input of the row at a position in the table.
 
     Raises:
-        RecordError: A document is malformed, or no JSON object.
+        RecordError: A document is not a JSON object.
     """
     (column,) = (column for column in staging.columns if isinstance(column.type, JSON))
-    position = connection.scalar(select(func.system.main.min(_ROWID)).where(column.is_(None)))
-    if position is not None:
-        start = connection.scalar(select(func.system.main.min(_ROWID)).select_from(staging))
-        raise RecordError(index_of(position - (start or 0)), column.name, "is no JSON object.")
+    rowid = connection.scalar(select(func.system.main.min(ROWID)).where(column.is_(None)))
+    if rowid is not None:
+        index = index_of(position_of(connection, staging, rowid))
+        raise RecordError(index, column.name, "is not a JSON object.")

@@ -128,7 +128,10 @@ class RecordBatches:
                 self._refuse(column.name, "is missing." + _advice(record))
         if unknown := record.keys() - {column.name for column in self._columns}:
             field = min(unknown, key=str)
-            self._refuse(str(field), "is no column. Put it into 'properties', or leave it out.")
+            self._refuse(
+                str(field),
+                "is not a column of the table. Put it into 'properties', or leave it out.",
+            )
         try:
             document = values.document(record[self._json.name])
         except ValueError as error:
