@@ -24,7 +24,7 @@ from pathlib import Path
 import pandas, pyarrow
 from mixpanel_data import migrate
 import mixpanel_data.dialect
-from mixpanel_data.ingest import export_scan, load
+from mixpanel_data.ingest import runner
 from tests.faults.steps import run, tell
 path = Path(sys.argv[1])
 for line in sys.stdin:

@@ -23,14 +23,14 @@ WORKING = """
 import pandas, pyarrow
 from pathlib import Path
 import mixpanel_data.dialect
-from mixpanel_data.ingest import load
+from mixpanel_data.ingest import runner
 from tests.faults.steps import run
 run(Path(sys.argv[1]), int(sys.argv[2]))
 """
 EPHEMERAL = """
 import pandas, pyarrow
 import mixpanel_data.dialect
-from mixpanel_data.ingest import load
+from mixpanel_data.ingest import runner
 from tests.faults.steps import tell
 tell("ready")
 while True:
@@ -99,7 +99,7 @@ def test_ctrl_c_in_a_load_from_files_is_never_lost(tmp_path: Path, rounds: int) 
     export = tmp_path / "export"
     export.write_text("\n".join(json.dumps(line_of(event)) for event in make_events(30_000)))
     script = """
-from mixpanel_data.ingest import export_scan
+from mixpanel_data.ingest import runner
 import random
 signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
 # In a callback of a weak reference, of which `threading` has some, Python itself loses it.

@@ -29,7 +29,7 @@ def doubtful(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hold back hardly anything."""
-    monkeypatch.setattr(key_filter, "MAX_HELD_BYTES", 200)
+    monkeypatch.setattr(key_filter, "MAX_DEFERRED_BYTES", 200)
 
 
 def keys_of(storage: StorageEngine, name: str) -> list[str]:
@@ -60,7 +60,7 @@ def test_a_load_without_repetitions_needs_no_second_look(
     seen = statements(storage)
     storage.create_events_table("t", make_events(3000), EVENTS)
     assert not [
-        statement for statement in seen if "count(DISTINCT" in statement or "_landing" in statement
+        statement for statement in seen if "count(DISTINCT" in statement or "_staging" in statement
     ]
 
 
@@ -111,7 +111,7 @@ def test_of_every_key_the_first_or_the_last_row_stays(
     expected = {number: place for place, number in ordered}
     with pytest.MonkeyPatch.context() as patch, StorageEngine.memory() as storage:
         patch.setattr(key_filter, "FILTER_WORDS", words)
-        patch.setattr(key_filter, "MAX_HELD_BYTES", most)
+        patch.setattr(key_filter, "MAX_DEFERRED_BYTES", most)
         rows = storage.create_events_table(
             "t", records, EVENTS, batch_size=batch_size, on_conflict=on_conflict
         )
@@ -142,7 +142,7 @@ def test_a_bad_document_is_told_by_its_place_in_the_input(
         }
     )
     with pytest.MonkeyPatch.context() as patch, StorageEngine.memory() as storage:
-        patch.setattr(key_filter, "MAX_HELD_BYTES", most)
+        patch.setattr(key_filter, "MAX_DEFERRED_BYTES", most)
         with pytest.raises(RecordError) as caught:
             storage.create_events_table("t", table, EVENTS, batch_size=batch_size)
         assert storage.list_tables() == []

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mixpanel_data import StorageEngine
-from mixpanel_data.ingest.methods import LARGE_KEY
+from mixpanel_data.ingest.runner import LARGE_KEY
 from tests.conftest import EVENTS, Record, make_event, make_events
 
 LIMIT = "SELECT current_setting('memory_limit')"

@@ -1,4 +1,4 @@
-"""Loading: data of any shape becomes Arrow batches, and those one INSERT.
+"""Load data: convert it to Arrow batches, and store these with one INSERT.
 
-In: files, records, data frames, Arrow. Out: a table with one row per key, all in one transaction.
+In: export files, dicts, DataFrames, Arrow. Out: a table with one row per key, in one transaction.
 """

@@ -1,8 +1,8 @@
-"""Arrow data becomes record batches of the shape that a table wants, without Python objects.
+"""Convert Arrow data to record batches with the columns of a table, without Python objects.
 
-Anything with the Arrow C stream interface will do
-(https://arrow.apache.org/docs/format/CDataInterface/PyCapsuleInterface.html): pyarrow's tables and
-readers, polars, DuckDB's relations; and pandas of any version.
+Reads anything with the Arrow C stream interface
+(https://arrow.apache.org/docs/format/CDataInterface/PyCapsuleInterface.html), such as pyarrow's
+tables and readers, polars DataFrames and DuckDB's relations, and pandas DataFrames of any version.
 """
 
 from __future__ import annotations
@@ -22,16 +22,20 @@ from mixpanel_data.ingest.json_validation import bad_number_at, levels_of, too_d
 from mixpanel_data.ingest.record_batches import arrow_schema, to_arrow
 from mixpanel_data.schema.tables import OPTIONAL
 
-# NULL for what is no JSON object. `json_extract` writes the document anew, so that whatever DuckDB
-# is lenient about in reading does not get into the table.
+# NULL for anything but a JSON object. DuckDB's JSON parser accepts more than JSON, such as trailing
+# commas; `json_extract` serializes the document again, so that these do not get into the table.
 _TEXT_TO_JSON = builtin("""
     CASE WHEN starts_with({0}, '{{') OR starts_with(ltrim({0}, E' \\t\\n\\r'), '{{')
     THEN TRY(json_extract({0}, '$')) END
 """)
 _NESTED_TO_JSON = builtin("to_json({0})")
 
-#: The most rows of a batch, where the caller does not say. Arrow needs no small ones.
+#: The most rows of a batch, unless the caller chooses another number.
 DEFAULT_BATCH_SIZE = 65_536
+
+_UNKNOWN = "is not a column of the table. Leave it out of the data."
+_REPEATED = "occurs more than once."
+_NOT_FINITE = "is not valid JSON: it contains NaN or Infinity."
 
 
 def is_arrow(data: object) -> bool:
@@ -46,7 +50,7 @@ def is_pandas(data: object) -> bool:
     return any(f"{kind.__module__}.{kind.__name__}" in _PANDAS for kind in type(data).__mro__)
 
 
-# The class has moved, and says so, from pandas 3 on.
+# From pandas 3 on, the class's ``__module__`` is ``pandas``.
 _PANDAS = {"pandas.core.frame.DataFrame", "pandas.DataFrame"}
 
 
@@ -64,7 +68,7 @@ class ArrowBatches:
 
     Attributes:
         schema: Arrow schema of the batches.
-        expressions: SQL that makes JSON of the documents.
+        expressions: SQL that converts the documents to JSON.
 
     Raises:
         RecordError: A column is missing, unknown or of a type that cannot be stored; while
@@ -76,43 +80,51 @@ class ArrowBatches:
         self._columns = list(table.columns)
         self._batch_size = batch_size or DEFAULT_BATCH_SIZE
         self._done = 0
-        given = self._reader.schema
-        for column in self._columns:
-            if column.name not in given.names and column.info != OPTIONAL:
-                self._refuse(
-                    0, column, f"is no column of the data. It has {', '.join(given.names)}."
-                )
-        for name in given.names:
-            if name not in table.columns:
-                raise RecordError(0, name, "is no column. Leave it out of the data.")
-            if given.names.count(name) > 1:
-                raise RecordError(0, name, "is there more than once.")
         self.schema = arrow_schema(table)
-        self.expressions = {}
+        self.expressions: dict[str, str] = {}
+        given = self._reader.schema
+        self._check_names(given.names)
         for position, column in enumerate(self._columns):
             if isinstance(column.type, JSON):
-                nested = _is_nested(kind := given.field(column.name).type)
-                if nested and not _has_json(kind):
-                    self._refuse(0, column, f"cannot become JSON: it is {kind}.")
-                if nested and levels_of(kind) > values.MAX_DEPTH:
-                    self._refuse(0, column, values.TOO_DEEP)
-                if nested:
-                    self.schema = self.schema.set(position, given.field(column.name))
-                expression = _NESTED_TO_JSON if nested else _TEXT_TO_JSON
+                field = given.field(column.name)
+                if _is_nested(field.type):
+                    self._check_nested(column, field.type)
+                    self.schema = self.schema.set(position, field)
+                    expression = _NESTED_TO_JSON
+                else:
+                    expression = _TEXT_TO_JSON
                 self.expressions[column.name] = expression.format(column.name)
+
+    def _check_names(self, given: list[str]) -> None:
+        for column in self._columns:
+            if column.name not in given and column.info != OPTIONAL:
+                problem = f"is missing from the data, which has the columns {', '.join(given)}."
+                self._refuse(0, column, problem)
+        known = {column.name for column in self._columns}
+        for name in given:
+            if name not in known:
+                raise RecordError(0, name, _UNKNOWN)
+            if given.count(name) > 1:
+                raise RecordError(0, name, _REPEATED)
+
+    def _check_nested(self, column: Column[Any], kind: pa.DataType) -> None:
+        if not _has_json(kind):
+            self._refuse(0, column, f"cannot become JSON: it is {kind}.")
+        if levels_of(kind) > values.MAX_DEPTH:
+            self._refuse(0, column, values.TOO_DEEP)
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Consume the data."""
         for batch in self._reader:
             for start in range(0, batch.num_rows, self._batch_size):
-                yield self._converted(batch.slice(start, self._batch_size))
+                yield self._convert_batch(batch.slice(start, self._batch_size))
 
-    def _converted(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+    def _convert_batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         given = [self._cells_of(batch, column) for column in self._columns]
         try:
-            arrays = list(map(_converted, self._columns, given))
-        except ValueError:  # pyarrow's errors about values are ValueErrors, too
-            self._refuse_first_of(given)
+            arrays = list(map(_convert_cells, self._columns, given))
+        except ValueError:  # includes pyarrow.ArrowInvalid
+            self._refuse_first_invalid(given)
             raise
         for column, cells in zip(self._columns, arrays, strict=True):
             if isinstance(column.type, JSON):
@@ -124,7 +136,7 @@ class ArrowBatches:
         if not _is_nested(cells.type) and (row := too_deep_at(cells)) is not None:
             self._refuse(self._done + row, column, values.TOO_DEEP)
         if (row := bad_number_at(cells)) is not None:
-            self._refuse(self._done + row, column, "is no JSON: it holds NaN or Infinity.")
+            self._refuse(self._done + row, column, _NOT_FINITE)
 
     def _cells_of(self, batch: pa.RecordBatch, column: Column[Any]) -> pa.Array:
         if column.name not in batch.schema.names:
@@ -136,12 +148,12 @@ class ArrowBatches:
             return cells.storage
         return cells
 
-    def _refuse_first_of(self, given: list[pa.Array]) -> None:
-        """Raise for the first row with a cell that cannot be stored on its own."""
+    def _refuse_first_invalid(self, given: list[pa.Array]) -> None:
+        """Raise for the first row with a cell that cannot be stored."""
         for index in range(len(given[0])):
             for column, cells in zip(self._columns, given, strict=True):
                 try:
-                    _converted(column, cells.slice(index, 1))
+                    _convert_cells(column, cells.slice(index, 1))
                 except ValueError as error:
                     self._refuse(self._done + index, column, str(error), error)
 
@@ -166,9 +178,9 @@ def _reader_of(data: Any) -> pa.RecordBatchReader:
 def _from_pandas(frame: Any) -> pa.Table:
     for position, name in enumerate(frame.columns):
         if not isinstance(name, str):
-            raise RecordError(0, str(name), "is no column. Leave it out of the data.")
+            raise RecordError(0, str(name), _UNKNOWN)
         if name in frame.columns[:position]:
-            raise RecordError(0, name, "is there more than once.")
+            raise RecordError(0, name, _REPEATED)
     try:
         return pa.Table.from_pandas(_with_documents(frame), preserve_index=False)
     except _NO_ARROW:
@@ -177,12 +189,12 @@ def _from_pandas(frame: Any) -> pa.Table:
         raise
 
 
-#: What pyarrow raises for columns of objects that have no type in common.
+#: What pyarrow raises for a column of objects without a common Arrow type.
 _NO_ARROW = (pa.ArrowException, OverflowError, UnicodeEncodeError)
 
 
 def _refuse_mixed(name: str, cells: Any) -> None:
-    """Raise for the first cell of a pandas column that has no place in Arrow beside the others."""
+    """Raise for the first cell of a pandas column whose type differs from that of the first."""
     try:
         pa.array(cells, from_pandas=True)
     except _NO_ARROW as error:
@@ -192,7 +204,7 @@ def _refuse_mixed(name: str, cells: Any) -> None:
 
 
 def _with_documents(frame: Any) -> Any:
-    """Turn a pandas column of dicts into JSON; Arrow would give every dict the keys of all."""
+    """Serialize a pandas column of dicts; as structs in Arrow, each would get the keys of all."""
     if "properties" not in frame.columns or frame["properties"].dtype != object:
         return frame
     texts = []
@@ -213,10 +225,10 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _has_json(kind: pa.DataType) -> bool:
-    """Tell whether JSON has a form for all values of a type, and DuckDB writes it."""
+    """Tell whether DuckDB can convert all values of a type to valid JSON."""
     if pa.types.is_struct(kind):
         names = [field.name for field in kind]
-        # DuckDB makes an array of a struct without names, and cuts a name at a NUL.
+        # DuckDB converts a struct without names to an array, and ends a name at a NUL character.
         is_named = all(name and "\0" not in name for name in names) and names != []
         return is_named and len({*names}) == len(names) and all(_has_json(f.type) for f in kind)
     if pa.types.is_map(kind):
@@ -225,10 +237,10 @@ def _has_json(kind: pa.DataType) -> bool:
         return _is_text(kind.value_type)
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         return _has_json(kind.value_type)
-    return _is_text(kind) or any(is_one(kind) for is_one in _PLAIN)
+    return _is_text(kind) or any(is_one(kind) for is_one in _SCALARS)
 
 
-_PLAIN = (
+_SCALARS = (
     pa.types.is_null,
     pa.types.is_boolean,
     pa.types.is_integer,
@@ -241,7 +253,7 @@ _PLAIN = (
 )
 
 
-def _converted(column: Column[Any], cells: pa.Array) -> pa.Array:
+def _convert_cells(column: Column[Any], cells: pa.Array) -> pa.Array:
     """Convert cells to the type of their column.
 
     Raises:

@@ -1,8 +1,8 @@
-"""One row per key, set-wise, with or without an index.
+"""Keep one row per key, in a few SQL statements, with or without an index.
 
-Rows land in a table of their own in the order of the input, which DuckDB's ``rowid`` keeps. What is
-dropped is counted and logged, and rows that share a key but tell of different events are told
-apart from mere repetitions.
+Rows are staged in the order of the input, which DuckDB's ``rowid`` keeps. Discarded rows are
+counted and logged. Most repeat the row that is kept; those that share its key but describe another
+event are key collisions, and are counted apart.
 """
 
 from __future__ import annotations
@@ -33,22 +33,21 @@ from sqlalchemy import (
 from sqlalchemy.schema import CreateTable, DropTable
 
 from mixpanel_data.exceptions import DuplicateRecordError
-from mixpanel_data.schema.tables import IDENTITY, key_of
-from mixpanel_data.types import OnConflict
+from mixpanel_data.ingest.options import LoadOptions
+from mixpanel_data.ingest.row_positions import ROWID, position_of
+from mixpanel_data.schema.tables import IDENTITY
 
 logger = logging.getLogger("mixpanel_data")
 
-#: DuckDB's own functions, which a macro of the same name does not hide.
-_OWN = func.system.main
+#: DuckDB's built-in functions, even where the user has a macro of the same name.
+_BUILTIN = func.system.main
 
-_ROWID = literal_column("rowid", BigInteger)
-
-#: Landed rows whose key another row has: where the two are, and the key. To find them takes nearly
-#: all the time, so it is done once.
+#: Staged rows whose key another row has: the ``rowid`` of both, and the key. Finding them takes
+#: nearly all the time of deduplication, so it is done once.
 _CONFLICTS = Table(
     "_conflicts",
     MetaData(),
-    Column("position", BigInteger),
+    Column("staged", BigInteger),
     Column("other", BigInteger),
     Column("key", String),
     prefixes=["TEMPORARY"],
@@ -57,141 +56,138 @@ _CONFLICTS = Table(
 
 @dataclass(frozen=True)
 class DuplicateCounts:
-    """What happened to rows whose key occurred already.
+    """How many rows were discarded because another row has their key.
 
     Attributes:
-        rows: How many were dropped.
-        colliding: How many of them were no duplicates of the row that was kept.
-        example: The key of one of these.
+        rows: All of them.
+        collisions: Those that differ from the row that was kept, so that they are no duplicates.
+        example: The key of one of the collisions.
     """
 
     rows: int = 0
-    colliding: int = 0
+    collisions: int = 0
     example: str | None = None
 
     def __add__(self, other: DuplicateCounts) -> DuplicateCounts:
-        """Return both together."""
+        """Return the sum of both."""
         return DuplicateCounts(
             self.rows + other.rows,
-            self.colliding + other.colliding,
+            self.collisions + other.collisions,
             self.example or other.example,
         )
 
 
-def make_unique(
-    connection: Connection, landing: Table, table: Table, on_conflict: OnConflict
-) -> DuplicateCounts:
-    """Leave landed rows of which none has the key of another one or of a row in the table.
+def deduplicate(connection: Connection, staging: Table, options: LoadOptions) -> DuplicateCounts:
+    """Make keys unique among the staged rows, and between these and the rows of the table.
 
-    The arguments are those of :func:`drop_repeated` and :func:`settle_with_existing`, which take
-    turns so that every row is compared with the one that is kept.
+    The order of the two steps makes sure that a discarded row is compared with the row that is
+    kept. The arguments are those of the steps.
     """
-    steps = [drop_repeated, settle_with_existing]
-    if on_conflict == "ignore":
+    steps = [discard_repeated, discard_existing]
+    if options.on_conflict == "ignore":
         steps.reverse()
-    first, second = (step(connection, landing, table, on_conflict) for step in steps)
+    first, second = (step(connection, staging, options) for step in steps)
     return first + second
 
 
-def drop_repeated(
-    connection: Connection, landing: Table, table: Table, on_conflict: OnConflict
+def discard_repeated(
+    connection: Connection, staging: Table, options: LoadOptions
 ) -> DuplicateCounts:
-    """Leave one row per key in a table that has just been filled.
+    """Keep one staged row per key: the first, or the last where conflicts replace.
 
     Args:
         connection: Connection with a transaction open.
-        landing: The filled table; rows are deleted from it.
-        table: Declaration of the table that the rows are for.
-        on_conflict: ``"ignore"`` keeps the first row of a key, ``"replace"`` the last.
+        staging: The staged rows.
+        options: Options of the load.
 
     Raises:
-        DuplicateRecordError: A key occurs twice and ``on_conflict`` is ``"error"``.
+        DuplicateRecordError: A key occurs twice, and conflicts are errors.
     """
-    key = landing.c[key_of(table).name]
-    keys, rows = connection.execute(select(_OWN.count(distinct(key)), _OWN.count_star())).one()
+    key = staging.c[options.key]
+    keys, rows = connection.execute(
+        select(_BUILTIN.count(distinct(key)), _BUILTIN.count_star())
+    ).one()
     if rows == keys:
         return DuplicateCounts()
-    kept_first = _ROWID.desc() if on_conflict == "replace" else _ROWID.asc()
-    kept = _OWN.first_value(_ROWID).over(partition_by=key, order_by=kept_first)
+    kept_first = ROWID.desc() if options.on_conflict == "replace" else ROWID.asc()
+    kept = _BUILTIN.first_value(ROWID).over(partition_by=key, order_by=kept_first)
     ranked = (
-        select(_ROWID.label("position"), kept.label("other"), key.label("key"))
-        .where(key.in_(select(key).group_by(key).having(_OWN.count_star() > 1)))
+        select(ROWID.label("staged"), kept.label("other"), key.label("key"))
+        .where(key.in_(select(key).group_by(key).having(_BUILTIN.count_star() > 1)))
         .subquery()
     )
-    surplus = select(ranked).where(ranked.c.position != ranked.c.other)
-    return _settle(
-        connection, landing, landing, key.name, on_conflict, surplus, _rows_to_discard(landing)
-    )
+    conflicts = select(ranked).where(ranked.c.staged != ranked.c.other)
+    return _resolve(connection, staging, staging, options, conflicts)
 
 
-def settle_with_existing(
-    connection: Connection, landing: Table, table: Table, on_conflict: OnConflict
+def discard_existing(
+    connection: Connection, staging: Table, options: LoadOptions
 ) -> DuplicateCounts:
-    """Make sure that no landed row has the key of a row in the table.
+    """Resolve conflicts between staged rows and rows that are in the table already.
+
+    Deletes the staged row, or the one in the table where conflicts replace. In the latter case the
+    staged rows must have unique keys.
 
     Args:
         connection: Connection with a transaction open.
-        landing: The landed rows; one per key where they replace others.
-        table: The table they are for.
-        on_conflict: ``"ignore"`` deletes the landed row, ``"replace"`` the one in the table.
+        staging: The staged rows.
+        options: Options of the load.
 
     Raises:
-        DuplicateRecordError: A key is taken and ``on_conflict`` is ``"error"``.
+        DuplicateRecordError: A staged row has the key of a row in the table, and conflicts are
+            errors.
     """
-    key = key_of(table).name
-    landed, other = landing.alias("landed"), table.alias("other")
-    # Of the rows that are there already, this reads the keys alone.
-    columns: list[ColumnElement[Any]] = [_rowid_of("landed"), _rowid_of("other"), landed.c[key]]
-    taken = select(*columns).join_from(landed, other, landed.c[key] == other.c[key])
-    losing = _rows_to_discard(landing)
-    if on_conflict == "replace":
-        losing = delete(table).where(table.c[key].in_(select(_CONFLICTS.c.key)))
-    return _settle(connection, landing, table, key, on_conflict, taken, losing)
-
-
-def _rows_to_discard(landing: Table) -> Delete:
-    return delete(landing).where(_ROWID.in_(select(_CONFLICTS.c.position)))
+    key = options.key
+    staged, other = staging.alias("staged"), options.table.alias("other")
+    # Reads nothing but the keys of the rows in the table.
+    columns: list[ColumnElement[Any]] = [_rowid_of("staged"), _rowid_of("other"), staged.c[key]]
+    conflicts = select(*columns).join_from(staged, other, staged.c[key] == other.c[key])
+    return _resolve(connection, staging, options.table, options, conflicts)
 
 
 def _rowid_of(alias: str) -> ColumnElement[int]:
     return literal_column(f"{alias}.rowid", BigInteger)
 
 
-def _settle(
+def _resolve(
     connection: Connection,
-    landing: Table,
-    kept: Table,
-    key: str,
-    on_conflict: OnConflict,
+    staging: Table,
+    others: Table,
+    options: LoadOptions,
     conflicts: Select[Any],
-    losing: Delete,
 ) -> DuplicateCounts:
-    """Delete the rows that lose a conflict, or refuse the first of the conflicts."""
+    """Delete one row of each conflict between staged and other rows, or raise for the first."""
     found = _CONFLICTS.c
     connection.execute(CreateTable(_CONFLICTS))
     connection.execute(insert(_CONFLICTS).from_select(found.keys(), conflicts))
-    dropped = DuplicateCounts()
-    if count := connection.scalar(select(_OWN.count(distinct(found.position)))):
-        if on_conflict == "error":
-            first = select(found.position, found.key).order_by(found.position).limit(1)
-            position, value = connection.execute(first).one()
-            start = connection.scalar(select(_OWN.min(_ROWID)).select_from(landing))
-            raise DuplicateRecordError(position - start, key, value)
-        dropped = DuplicateCounts(count, *_count_key_collisions(connection, landing, kept))
-        connection.execute(losing)
+    discarded = DuplicateCounts()
+    if count := connection.scalar(select(_BUILTIN.count(distinct(found.staged)))):
+        if options.on_conflict == "error":
+            first = select(found.staged, found.key).order_by(found.staged).limit(1)
+            rowid, value = connection.execute(first).one()
+            index = position_of(connection, staging, rowid)
+            raise DuplicateRecordError(index, options.key, value)
+        discarded = DuplicateCounts(count, *_count_key_collisions(connection, staging, others))
+        connection.execute(_rows_to_discard(staging, others, options))
     connection.execute(DropTable(_CONFLICTS))
-    return dropped
+    return discarded
+
+
+def _rows_to_discard(staging: Table, others: Table, options: LoadOptions) -> Delete:
+    if others is not staging and options.on_conflict == "replace":
+        return delete(others).where(others.c[options.key].in_(select(_CONFLICTS.c.key)))
+    return delete(staging).where(ROWID.in_(select(_CONFLICTS.c.staged)))
 
 
 def _count_key_collisions(
-    connection: Connection, landing: Table, kept: Table
+    connection: Connection, staging: Table, others: Table
 ) -> tuple[int, str | None]:
-    """Return how many rows in conflict are other events than the rows that have their key."""
-    landed, other, found = landing.alias("landed"), kept.alias("other"), _CONFLICTS.c
-    differs = [landed.c[name].is_distinct_from(other.c[name]) for name in _identity(landing)]
+    """Return how many rows in conflict describe another event, and the key of one of them."""
+    staged, other, found = staging.alias("staged"), others.alias("other"), _CONFLICTS.c
+    differs = [staged.c[name].is_distinct_from(other.c[name]) for name in _identity(staging)]
     pairs = (
-        select(_OWN.count(distinct(found.position)), _OWN.min(found.key))
-        .join_from(_CONFLICTS, landed, _rowid_of("landed") == found.position)
+        select(_BUILTIN.count(distinct(found.staged)), _BUILTIN.min(found.key))
+        .join_from(_CONFLICTS, staged, _rowid_of("staged") == found.staged)
         .join(other, _rowid_of("other") == found.other)
         .where(or_(false(), *differs))
     )
@@ -203,17 +199,18 @@ def _identity(table: Table) -> list[str]:
     return [column.name for column in table.columns if column.info == IDENTITY]
 
 
-def report(table: Table, dropped: DuplicateCounts) -> None:
-    """Log what was dropped, as a warning where rows were lost that are no duplicates."""
-    if dropped.rows:
-        logger.info("%s: %d rows had a key that occurs already.", table.name, dropped.rows)
-    if dropped.colliding:
+def log_duplicates(options: LoadOptions, discarded: DuplicateCounts) -> None:
+    """Log what was discarded; key collisions as a warning, because they lose data."""
+    name = options.name
+    if discarded.rows:
+        logger.info("%s: %d rows had a key that occurs already.", name, discarded.rows)
+    if discarded.collisions:
         logger.warning(
             "%s: %d of the rows dropped for their %s differ from the row kept in %s, such as %r. "
             "They are not duplicates: check where their ids come from.",
-            table.name,
-            dropped.colliding,
-            key_of(table).name,
-            " or ".join(_identity(table)),
-            dropped.example,
+            name,
+            discarded.collisions,
+            options.key,
+            " or ".join(_identity(options.table)),
+            discarded.example,
         )

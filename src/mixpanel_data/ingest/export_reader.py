@@ -1,4 +1,4 @@
-"""Mixpanel export files become records.
+"""Read Mixpanel export files, in Python.
 
 The formats are those of Mixpanel's Raw Event Export API (one ``{"event", "properties"}`` object per
 line) and of its Engage API's query results (``{"$distinct_id", "$properties"}``).
@@ -29,8 +29,8 @@ DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error)
 
 _GZIP_MAGIC = b"\x1f\x8b"
 
-#: A number of this size can only be milliseconds: as seconds it is the year 5138, as milliseconds
-#: 1973, and Mixpanel was founded in 2009.
+#: From this number on, a time is in milliseconds. In seconds it would be in the year 5138, in
+#: milliseconds it is in 1973, and Mixpanel was founded in 2009.
 _MILLISECONDS_FROM = 100_000_000_000
 
 Record = dict[str, Any]
@@ -40,16 +40,17 @@ def read_events_export(path: str | Path) -> Iterator[Record]:
     """Iterate over the events of a Mixpanel raw export file.
 
     Args:
-        path: NDJSON file, plain or gzip (told by its content, not its name).
+        path: NDJSON file, plain or gzip (detected by its content, not its name).
 
     Yields:
         One dict per line with ``event_name``, ``event_time`` (aware UTC), ``distinct_id``,
-        ``insert_id`` and ``properties`` (all the others). A number as ``distinct_id`` becomes its
-        text, a missing one is empty. A missing ``$insert_id`` becomes a hash of the event, the
-        same whenever the same event is read. ``time`` may be in seconds or milliseconds.
+        ``insert_id`` and ``properties`` (all the others). A ``distinct_id`` that is a number is
+        converted to text, a missing one is empty. For a missing ``$insert_id``, a hash of the event
+        is used, which is always the same for the same event. ``time`` may be in seconds or
+        milliseconds.
 
     Raises:
-        ExportLineError: A line is no event. It is a ``RecordError`` with ``path`` and ``line``.
+        ExportLineError: A line is not an event. It is a ``RecordError`` with ``path`` and ``line``.
         OSError: The file cannot be read.
 
     Example:
@@ -67,14 +68,15 @@ def read_profiles_export(path: str | Path) -> Iterator[Record]:
     """Iterate over the profiles of a Mixpanel export file.
 
     Args:
-        path: NDJSON file, plain or gzip (told by its content, not its name).
+        path: NDJSON file, plain or gzip (detected by its content, not its name).
 
     Yields:
         One dict per line with ``distinct_id``, ``properties`` and ``last_seen`` (aware UTC, None
         where ``$last_seen`` is missing).
 
     Raises:
-        ExportLineError: A line is no profile. It is a ``RecordError`` with ``path`` and ``line``.
+        ExportLineError: A line is not a profile. It is a ``RecordError`` with ``path`` and
+            ``line``.
         OSError: The file cannot be read.
     """
     return _records(_path_of(path), profile_of)
@@ -84,12 +86,12 @@ def _path_of(path: str | Path) -> Path:
     try:
         os.fsencode(path)
     except UnicodeEncodeError as error:
-        raise ValueError(f"{str(path)!r} can be no path: it is not valid UTF-8.") from error
+        raise ValueError(f"{str(path)!r} cannot be a path: it is not valid UTF-8.") from error
     return Path(path)
 
 
 def is_compressed(path: Path) -> bool:
-    """Tell whether a file is gzip, by its content."""
+    """Tell from its content whether a file is gzip."""
     with path.open("rb") as file:
         return file.read(2) == _GZIP_MAGIC
 
@@ -119,14 +121,14 @@ class _LineError(ValueError):
 
 
 def _parsed(line: bytes, properties: str) -> Record:
-    if values.exceeds_depth(line, values.MAX_DEPTH + 1):  # the line is a level, too
+    if values.exceeds_depth(line, values.MAX_DEPTH + 1):  # the line itself is one level
         raise _LineError(properties, values.TOO_DEEP)
     try:
         parsed = values.parse_json(line.strip())
     except ValueError as error:
         raise _LineError(None, f"is not JSON: {error}.") from error
     if not isinstance(parsed, dict):
-        raise _LineError(None, "is no JSON object.")
+        raise _LineError(None, "is not a JSON object.")
     return parsed
 
 
@@ -134,12 +136,12 @@ def event_of(line: bytes) -> Record:
     """Return the record of a line of an events export.
 
     Raises:
-        ValueError: The line is no event.
+        ValueError: The line is not an event.
     """
     parsed = _parsed(line, "properties")
     name = parsed.get("event")
     if not isinstance(name, str):
-        raise _LineError("event", "is missing or no string.")
+        raise _LineError("event", "is missing or not a string.")
     properties = _properties(parsed, "properties")
     record = {
         "event_name": name,
@@ -160,7 +162,7 @@ def profile_of(line: bytes) -> Record:
     """Return the record of a line of a profiles export.
 
     Raises:
-        ValueError: The line is no profile.
+        ValueError: The line is not a profile.
     """
     parsed = _parsed(line, "$properties")
     if parsed.get("$distinct_id") is None:
@@ -175,7 +177,7 @@ def profile_of(line: bytes) -> Record:
 
 
 def insert_id_of(record: Record) -> str:
-    """Return the id of an event that has none: 32 hex digits, a hash of all it says.
+    """Return an id for an event that has none: a hash of the whole event, as 32 hex digits.
 
     Example:
         >>> event = {"event_name": "Sign Up", "event_time": EPOCH_UTC, "distinct_id": "7"}
@@ -184,21 +186,21 @@ def insert_id_of(record: Record) -> str:
         ... )
         True
     """
-    said = {name: value for name, value in record.items() if name != "insert_id"}
-    # As deep as a document may be, and a level more.
-    said["properties"] = orjson.Fragment(values.document(said["properties"], sort_keys=True))
-    return hashlib.sha256(values.document(said, sort_keys=True)).hexdigest()[:32]
+    hashed = {name: value for name, value in record.items() if name != "insert_id"}
+    # Inserted as text, because the event is one level deeper than a document may be.
+    hashed["properties"] = orjson.Fragment(values.document(hashed["properties"], sort_keys=True))
+    return hashlib.sha256(values.document(hashed, sort_keys=True)).hexdigest()[:32]
 
 
 def _properties(line: Record, field: str) -> Record:
     properties = line.get(field)
     if not isinstance(properties, dict):
-        raise _LineError(field, "is missing or no JSON object.")
+        raise _LineError(field, "is missing or not a JSON object.")
     return properties
 
 
 def _identifier(field: str, value: object) -> str:
-    """Return an id as text: Mixpanel's are strings, but clients have sent numbers too."""
+    """Return an id as text. Mixpanel's ids are strings, but clients have sent numbers, too."""
     if value is None or isinstance(value, str):
         return value or ""
     if isinstance(value, Decimal):

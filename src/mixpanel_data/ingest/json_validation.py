@@ -1,7 +1,7 @@
-"""Documents that DuckDB would take though they are no JSON.
+"""Reject NaN and Infinity, which DuckDB's JSON parser accepts, and JSON that is nested too deep.
 
-Its parser also reads NaN and Infinity, in any case, and its writer writes them. Nearly no document
-has anything of that sort in it, so a quick search spares them the slow one.
+DuckDB reads NaN and Infinity in any case, and writes them. Few documents contain even the letters,
+so a quick search for these avoids parsing nearly all documents.
 """
 
 from __future__ import annotations
@@ -11,24 +11,23 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import JSON, BigInteger, Connection, Table, func, literal_column, select
+from sqlalchemy import JSON, Connection, Table, func, select
 
 from mixpanel_data.common import values
 from mixpanel_data.exceptions import RecordError
+from mixpanel_data.ingest.row_positions import ROWID, position_of
 from mixpanel_data.ingest.string_buffers import string_data_and_offsets
 
-#: Bytes that are searched at a time. They and what is made of them stay in the processor's cache.
+#: Bytes that are searched at a time, few enough to stay in the processor's cache.
 _BLOCK = 128 * 1024
-
-_ROWID = literal_column("rowid", BigInteger)
 
 
 def bad_number_at(documents: pa.Array) -> int | None:
-    """Return the position of the first document with NaN or Infinity in it, None without one.
+    """Return the position of the first document that contains NaN or Infinity, None without one.
 
     Args:
-        documents: Arrow array of JSON texts, structs or maps. Of a text that is no JSON for
-            another reason either may be said.
+        documents: Arrow array of JSON texts, structs or maps. A text that is invalid for another
+            reason may be reported or not.
 
     Example:
         >>> bad_number_at(pa.array(['{"a": "NaN"}', '{"a": NaN}']))
@@ -46,7 +45,7 @@ def bad_number_at(documents: pa.Array) -> int | None:
 
 
 def too_deep_at(documents: pa.Array) -> int | None:
-    """Return the position of the first document that is nested too deep, None without one.
+    """Return the position of the first document that is nested too deeply, None without one.
 
     Args:
         documents: Arrow array of JSON texts.
@@ -60,7 +59,7 @@ def too_deep_at(documents: pa.Array) -> int | None:
         return None
     found = [np.zeros(0, np.intp)]
     for start in range(0, len(data), _BLOCK):
-        # "[" and "{" differ in this bit only
+        # "[" and "{" differ only in this bit.
         opened = (data[start : start + _BLOCK] | np.uint8(0x20)) == ord("{")
         found.append(start + np.flatnonzero(opened))
     opened_before = np.searchsorted(np.concatenate(found), starts)
@@ -112,20 +111,20 @@ def _all_finite(cells: pa.Array) -> bool:
 
 
 def refuse_missing_documents(
-    connection: Connection, landing: Table, index_of: Callable[[int], int]
+    connection: Connection, staging: Table, index_of: Callable[[int], int]
 ) -> None:
-    """Raise for the first landed row that DuckDB found no document for.
+    """Raise for the first staged row whose document is NULL, because DuckDB could not convert it.
 
     Args:
         connection: Connection with a transaction open.
-        landing: The landed rows.
-        index_of: Gives the position of a record from that of its row.
+        staging: The staged rows.
+        index_of: Returns the position in the input of the row at a position in the table.
 
     Raises:
-        RecordError: A document is malformed, or no JSON object.
+        RecordError: A document is not a JSON object.
     """
-    (column,) = (column for column in landing.columns if isinstance(column.type, JSON))
-    position = connection.scalar(select(func.system.main.min(_ROWID)).where(column.is_(None)))
-    if position is not None:
-        start = connection.scalar(select(func.system.main.min(_ROWID)).select_from(landing))
-        raise RecordError(index_of(position - (start or 0)), column.name, "is no JSON object.")
+    (column,) = (column for column in staging.columns if isinstance(column.type, JSON))
+    rowid = connection.scalar(select(func.system.main.min(ROWID)).where(column.is_(None)))
+    if rowid is not None:
+        index = index_of(position_of(connection, staging, rowid))
+        raise RecordError(index, column.name, "is not a JSON object.")

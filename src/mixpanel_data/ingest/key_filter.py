@@ -1,8 +1,8 @@
-"""Rows whose key comes for the first time are told apart from the others while they stream by.
+"""Separate first-seen keys from possible duplicates while streaming.
 
-DuckDB compresses and stores rows as they arrive, and a commit only has to mention them. But when
-some of them are deleted before the commit, it throws all of that away and stores the rest again.
-So a row whose key may have come before is held back instead, and settled at the end.
+DuckDB compresses and writes rows as they arrive, so that a commit is short. When some of them are
+deleted before the commit, it discards that work and writes the others again. So rows whose key may
+have come before are deferred: they are kept in memory and loaded at the end.
 """
 
 from __future__ import annotations
@@ -16,15 +16,17 @@ import pyarrow as pa
 from mixpanel_data.ingest.insert_stream import Batches
 from mixpanel_data.ingest.string_buffers import string_data_and_offsets
 
-#: When more bytes of rows would have to be held back, no more are.
-MAX_HELD_BYTES = 16 * 1024 * 1024
+#: With more bytes of deferred rows than this, all rows are let through.
+MAX_DEFERRED_BYTES = 16 * 1024 * 1024
 
-#: Size of the Bloom filter: 32 MiB. Of ten million keys it wrongly suspects about 15,000.
+#: Size of the Bloom filter: 32 MiB. Of ten million keys, about 15,000 are false positives.
 FILTER_WORDS = 2**22
 
+#: Bytes that are hashed at a time.
+_WORD = 8
 
-#: Bytes that are hashed at a time, and from how many on a key is long enough for Python's hash.
-_WORD, _LONG = 8, 256
+#: Keys with more bytes than this are hashed by Python, one by one.
+_LONG = 256
 
 #: Masks for the first 0 to 8 bytes of a little-endian word.
 _FIRST_BYTES = np.array([2 ** (8 * count) - 1 for count in range(_WORD + 1)], np.uint64)
@@ -34,20 +36,20 @@ _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 
 class BloomFilter:
-    """A set of strings in constant memory that errs in one direction only.
+    """A set of strings in constant memory, with false positives and no false negatives.
 
-    Each key sets four bits of one 64-bit word, so that adding it touches memory once
+    Each key sets four bits of one 64-bit word, so that adding it accesses memory once
     (Putze, Sanders and Singler, "Cache-, Hash- and Space-Efficient Bloom Filters", 2007).
 
     Args:
-        words: Its size, a power of two of at most 2**40.
+        words: Size in 64-bit words, a power of two of at most 2**40.
     """
 
     def __init__(self, words: int) -> None:
         self._words = np.zeros(words, np.uint64)
 
     def add(self, keys: pa.StringArray) -> npt.NDArray[np.bool_]:
-        """Add keys; tell for each whether it may have come before. False is certain."""
+        """Add keys, and return for each whether it may have been added before; False is certain."""
         hashes = hashes_of(keys)
         words = (hashes & np.uint64(len(self._words) - 1)).astype(np.intp)
         bits = np.zeros_like(hashes)
@@ -56,7 +58,7 @@ class BloomFilter:
         before: npt.NDArray[np.bool_] = self._words[words] & bits == bits
         while len(words):
             self._words[words] |= bits
-            lost = self._words[words] & bits != bits  # of several for one word, the last is stored
+            lost = self._words[words] & bits != bits  # of equal indices, NumPy stores the last one
             words, bits = words[lost], bits[lost]
         in_order = np.sort(hashes)
         repeated = in_order[1:][in_order[1:] == in_order[:-1]]
@@ -68,16 +70,16 @@ class BloomFilter:
 
 
 def hashes_of(keys: pa.StringArray) -> npt.NDArray[np.uint64]:
-    """Return a hash of each key, the same for the same key in this process.
+    """Return a hash of each key, which is the same in all calls of this process.
 
-    It takes eight bytes of all keys at a time, which is several times as fast as a call per key.
+    Eight bytes of all keys are hashed at a time, several times as fast as a call for each key.
 
     Args:
         keys: Strings, none of them NULL.
     """
     data, starts = string_data_and_offsets(keys)
     text = np.append(data, np.zeros(_WORD, np.uint8))
-    words = np.ndarray(len(data) + 1, "<u8", text, strides=(1,))  # one at every byte
+    words = np.ndarray(len(data) + 1, "<u8", text, strides=(1,))  # a word starts at every byte
     places, lengths = starts[:-1], np.diff(starts)
     longest = int(lengths.max(initial=0))
     shortest = int(lengths.min(initial=longest))
@@ -95,23 +97,23 @@ def hashes_of(keys: pa.StringArray) -> npt.NDArray[np.uint64]:
 
 
 def _mixed(numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """Spread what tells numbers apart over all their bits."""
+    """Spread the differences between numbers over all bits."""
     products = numbers * _MULTIPLIER
     return products ^ products >> np.uint64(32)
 
 
 class DeferredRows:
-    """Batches of rows that wait for the end of a load.
+    """Batches of rows that are loaded after all others.
 
     Args:
-        source: What the rows are taken from.
+        source: Where the rows come from.
 
     Attributes:
-        schema: Arrow schema, that of the source.
-        expressions: Those of the source.
-        rows: How many rows wait.
+        schema: Arrow schema of the source.
+        expressions: Expressions of the source.
+        rows: How many rows were deferred.
         nbytes: Their size.
-        positions: Where each of them was in the input.
+        positions: The position of each of them in the input.
     """
 
     def __init__(self, source: Batches) -> None:
@@ -122,19 +124,19 @@ class DeferredRows:
         self._batches: list[pa.RecordBatch] = []
 
     def add(self, batch: pa.RecordBatch, positions: npt.NDArray[np.int64]) -> None:
-        """Add rows, with where they were in the input."""
+        """Add rows with their positions in the input."""
         self.rows += batch.num_rows
         self.nbytes += batch.nbytes
         self.positions = np.append(self.positions, positions)
         self._batches.append(batch)
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
-        """Let go of the rows, in one batch instead of thousands that have a row or two each."""
+        """Yield the rows in one batch, instead of thousands of a row or two, and drop them."""
         batches, self._batches = self._batches, []
         yield from pa.Table.from_batches(batches, self.schema).combine_chunks().to_batches()
 
     def index_of(self, position: int) -> int:
-        """Return where the row at a position was in the input."""
+        """Return the position in the input of the row at a position."""
         return int(self.positions[position])
 
 
@@ -143,14 +145,14 @@ class KeyFilter:
 
     Args:
         source: The rows.
-        key: The column that makes a row unique; None lets every row through.
+        key: The column that identifies a row; None to let all rows through.
 
     Attributes:
-        schema: Arrow schema, that of the source.
-        expressions: Those of the source.
-        rows: How many rows came, also those that are held back.
-        held: The rows that are held back; None when all were let through after all, because they
-            were too many. Otherwise no two of the others have the same key.
+        schema: Arrow schema of the source.
+        expressions: Expressions of the source.
+        rows: How many rows the source has given so far, the deferred ones included.
+        deferred: The rows that were not let through. All others have different keys. None when all
+            rows were let through, because there is no key or there were too many to defer.
     """
 
     def __init__(self, source: Batches, key: str | None) -> None:
@@ -158,44 +160,45 @@ class KeyFilter:
         self.rows = 0
         self._source = source
         self._key = key
-        self._aside = DeferredRows(source)
-        # How many rows had gone through when those held back joined them.
-        self._joined_after: int | None = 0 if key is None else None
+        self._deferred = DeferredRows(source)
+        # How many rows had been let through when the deferred ones followed; None before that.
+        self._gave_up_after: int | None = 0 if key is None else None
 
     @property
-    def held(self) -> DeferredRows | None:
-        """The rows that are held back."""
-        return self._aside if self._joined_after is None else None
+    def deferred(self) -> DeferredRows | None:
+        """The rows that were not let through."""
+        return self._deferred if self._gave_up_after is None else None
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Consume the source."""
         seen = BloomFilter(FILTER_WORDS)
         for batch in self._source:
             start, self.rows = self.rows, self.rows + batch.num_rows
-            if self._joined_after is not None:
+            if self._gave_up_after is not None:
                 yield batch
                 continue
-            suspect = seen.add(batch.column(self._key))
-            if suspect.any():
-                self._aside.add(batch.filter(_mask(suspect)), start + np.flatnonzero(suspect))
-                batch = batch.filter(_mask(~suspect))
+            repeated = seen.add(batch.column(self._key))
+            if repeated.any():
+                positions = start + np.flatnonzero(repeated)
+                self._deferred.add(batch.filter(_mask(repeated)), positions)
+                batch = batch.filter(_mask(~repeated))
             yield batch
-            if self._aside.nbytes > MAX_HELD_BYTES:
-                self._joined_after = self.rows - self._aside.rows
-                yield from self._aside
+            if self._deferred.nbytes > MAX_DEFERRED_BYTES:
+                self._gave_up_after = self.rows - self._deferred.rows
+                yield from self._deferred
 
     def index_of(self, position: int) -> int:
-        """Return where the row that went through at a position was in the input."""
-        aside, joined_after = self._aside, self._joined_after
-        if joined_after is None or position < joined_after:
-            skipped = aside.positions - np.arange(aside.rows)
+        """Return the position in the input of the row that was let through at a position."""
+        deferred, gave_up_after = self._deferred, self._gave_up_after
+        if gave_up_after is None or position < gave_up_after:
+            skipped = deferred.positions - np.arange(deferred.rows)
             return position + int(np.searchsorted(skipped, position, side="right"))
-        if position < joined_after + aside.rows:
-            return aside.index_of(position - joined_after)
+        if position < gave_up_after + deferred.rows:
+            return deferred.index_of(position - gave_up_after)
         return position
 
 
 def _mask(chosen: npt.NDArray[np.bool_]) -> pa.BooleanArray:
-    """Return truth values as Arrow has them; ``pa.array`` would import pandas for that."""
+    """Return an Arrow array of the same values; ``pa.array`` would import pandas for that."""
     bits = pa.py_buffer(np.packbits(chosen, bitorder="little"))
     return pa.BooleanArray.from_buffers(pa.bool_(), len(chosen), [None, bits])

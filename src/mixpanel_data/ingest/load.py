@@ -1,114 +1,90 @@
-"""Create, append, drop: each within the caller's transaction, the table's metadata included.
+"""Load batches into a table: stage rows, discard duplicates, record metadata; the caller commits.
 
-Rows land in a table without a key and are made unique there. Only then does the key come, or do
-the rows move into the table that has one.
+Rows are staged in a table without a key and deduplicated there. Only then is the key added to a new
+table, or are the rows moved to the existing one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Row,
-    Table,
-    func,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Row, Table, func, insert, select, update
 from sqlalchemy.schema import AddConstraint, CreateTable, DropTable
 
-from mixpanel_data.exceptions import (
-    MetadataError,
+from mixpanel_data.exceptions import MetadataError
+from mixpanel_data.ingest.deduplication import (
+    DuplicateCounts,
+    deduplicate,
+    discard_repeated,
+    log_duplicates,
 )
-from mixpanel_data.ingest.deduplication import DuplicateCounts, drop_repeated, make_unique, report
 from mixpanel_data.ingest.insert_stream import Batches, insert_batches
 from mixpanel_data.ingest.json_validation import refuse_missing_documents
 from mixpanel_data.ingest.key_filter import DeferredRows, KeyFilter
+from mixpanel_data.ingest.options import LoadOptions, Progress
 from mixpanel_data.schema import catalog
-from mixpanel_data.schema.table_names import claim_table_name, create_or_refuse, forget_metadata
-from mixpanel_data.schema.tables import METADATA_TABLE, key_of, without_key
-from mixpanel_data.types import OnConflict, TableMetadata
+from mixpanel_data.schema.table_lifecycle import claim_table_name, create_table, delete_metadata
+from mixpanel_data.schema.tables import METADATA_TABLE, without_key
+from mixpanel_data.types import TableMetadata
 
-Progress = Callable[[int], object]
+#: Keeps DuckDB's memory low in a block.
+Budget = Callable[[], AbstractContextManager[None]]
 
-#: Where appended rows land first. Temporary tables are seen by one connection only.
-LANDING = "_landing"
-
-
-@dataclass(frozen=True)
-class Load:
-    """What is to be loaded, and how.
-
-    Attributes:
-        table: Declaration of the table.
-        batches: The rows; consumed once.
-        metadata: What to record about them.
-        on_conflict: What to do with rows of the same key.
-        progress: Called with the rows so far, after each batch.
-        budget: Keeps DuckDB's memory low while rows land.
-    """
-
-    table: Table
-    batches: Batches
-    metadata: TableMetadata
-    on_conflict: OnConflict
-    progress: Progress | None
-    budget: Callable[[], AbstractContextManager[None]]
+#: Name of the temporary table, which only the connection of the load can see.
+STAGING = "_staging"
 
 
-def create(connection: Connection, load: Load, *, primary_key: bool) -> int:
-    """Create a managed table with its rows and metadata; the caller commits.
+def create(connection: Connection, options: LoadOptions, batches: Batches, budget: Budget) -> int:
+    """Create a managed table with its rows and metadata.
 
     Args:
         connection: Connection with a transaction open.
-        load: The rows and their table.
-        primary_key: Put the constraint on the key column.
+        options: The table, and how to load it.
+        batches: The rows; consumed once.
+        budget: Holds while rows are staged.
 
     Returns:
         The number of rows in the table.
 
     Raises:
         TableExistsError: A table or view of that name exists. Nothing was consumed.
-        WriteConflictError: Another connection is at the same table.
+        WriteConflictError: Another connection is changing the same table.
         RecordError: A record cannot be stored.
     """
-    table = load.table
-    compression = catalog.document_compression(connection)
-    landing = without_key(table, table.name, compression=compression)
-    with claim_table_name(table.name):
-        create_or_refuse(connection, landing)
-    sieve = KeyFilter(load.batches, None if load.on_conflict == "error" else key_of(table).name)
-    progress = load.progress
-    _stage(connection, load, sieve, landing, progress and (lambda _: progress(sieve.rows)))
-    if sieve.held is None:
-        dropped = drop_repeated(connection, landing, table, load.on_conflict)
-    elif sieve.held.rows:
-        with load.budget():  # all keys are read, which DuckDB would keep in memory
-            dropped = _merge(connection, load, sieve.held)
+    table = options.table
+    target = without_key(table, table.name, compression=catalog.document_compression(connection))
+    create_table(connection, target)
+    filtered = KeyFilter(batches, None if options.on_conflict == "error" else options.key)
+    progress = options.progress
+    _stage(connection, filtered, target, budget, progress and (lambda _: progress(filtered.rows)))
+    if filtered.deferred is None:
+        discarded = discard_repeated(connection, target, options)
+    elif filtered.deferred.rows:
+        with budget():  # this reads all keys, which DuckDB would keep in memory
+            discarded = _add_unique(connection, options, filtered.deferred, budget)
     else:
-        dropped = DuplicateCounts()
-    report(table, dropped)
-    rows = sieve.rows - dropped.rows
-    if primary_key:
+        discarded = DuplicateCounts()
+    log_duplicates(options, discarded)
+    rows = filtered.rows - discarded.rows
+    if options.primary_key:
         connection.execute(AddConstraint(table.primary_key))
-    forget_metadata(connection, table.name)  # a table dropped behind our back has left its metadata
-    recorded = {**_recorded(load.metadata), "table_name": table.name, "row_count": rows}
+    delete_metadata(connection, table.name)
+    recorded = {**metadata_row(options.metadata), "table_name": table.name, "row_count": rows}
     connection.execute(insert(METADATA_TABLE).values(recorded))
     return rows
 
 
-def append(connection: Connection, load: Load) -> int:
-    """Add rows to a managed table and widen its metadata; the caller commits.
+def append(connection: Connection, options: LoadOptions, batches: Batches, budget: Budget) -> int:
+    """Add rows to a managed table and merge its metadata.
 
     Args:
         connection: Connection with a transaction open.
-        load: The rows and their table, under any case of its name.
+        options: The table, under any case of its name, and how to load it.
+        batches: The rows; consumed once.
+        budget: Holds while rows are staged.
 
     Returns:
         The number of rows by which the table grew.
@@ -116,57 +92,58 @@ def append(connection: Connection, load: Load) -> int:
     Raises:
         TableNotFoundError: There is no managed table of that name. Nothing was consumed.
         MetadataError: The table is of the other type. Nothing was consumed.
-        WriteConflictError: Another connection is at the same table. Nothing was consumed.
+        WriteConflictError: Another connection is changing the same table. Nothing was consumed.
         RecordError: A record cannot be stored.
     """
-    table, metadata = load.table, load.metadata
+    table, metadata = options.table, options.metadata
     before = catalog.find_metadata(connection, table.name)
     if before.type != metadata.type:
         raise MetadataError("type", f"is {metadata.type!r}, but {table.name} holds {before.type}.")
     own_row = METADATA_TABLE.c.table_name == before.table_name
     with claim_table_name(table.name):
-        widened = _merge_metadata(before, _recorded(metadata))
-        connection.execute(update(METADATA_TABLE).where(own_row).values(widened))
-    source = KeyFilter(load.batches, None)
-    dropped = _merge(connection, load, source, load.progress)
-    report(table, dropped)
+        merged = merge_metadata(before, metadata_row(metadata))
+        connection.execute(update(METADATA_TABLE).where(own_row).values(merged))
+    rows = KeyFilter(batches, None)
+    discarded = _add_unique(connection, options, rows, budget, options.progress)
+    log_duplicates(options, discarded)
     total = select(func.system.main.count_star()).select_from(table).scalar_subquery()
     connection.execute(update(METADATA_TABLE).where(own_row).values(row_count=total))
-    return source.rows - dropped.rows
+    return rows.rows - discarded.rows
 
 
-def _merge(
+def _add_unique(
     connection: Connection,
-    load: Load,
+    options: LoadOptions,
     source: KeyFilter | DeferredRows,
+    budget: Budget,
     progress: Progress | None = None,
 ) -> DuplicateCounts:
-    """Add rows to a table that has rows already."""
-    landing = without_key(load.table, LANDING, prefixes=["TEMPORARY"])
-    connection.execute(CreateTable(landing))
-    _stage(connection, load, source, landing, progress)
-    dropped = make_unique(connection, landing, load.table, load.on_conflict)
-    connection.execute(insert(load.table).from_select(landing.c.keys(), select(landing)))
-    connection.execute(DropTable(landing))
-    return dropped
+    """Add rows to a table that has rows already, by way of a staging table."""
+    staging = without_key(options.table, STAGING, prefixes=["TEMPORARY"])
+    connection.execute(CreateTable(staging))
+    _stage(connection, source, staging, budget, progress)
+    discarded = deduplicate(connection, staging, options)
+    connection.execute(insert(options.table).from_select(staging.c.keys(), select(staging)))
+    connection.execute(DropTable(staging))
+    return discarded
 
 
 def _stage(
     connection: Connection,
-    load: Load,
     source: KeyFilter | DeferredRows,
-    landing: Table,
+    staging: Table,
+    budget: Budget,
     progress: Progress | None,
 ) -> None:
     """Fill an empty table."""
-    with load.budget():
-        insert_batches(connection, landing, source, progress)
+    with budget():
+        insert_batches(connection, staging, source, progress)
     if source.expressions:
-        refuse_missing_documents(connection, landing, source.index_of)
+        refuse_missing_documents(connection, staging, source.index_of)
 
 
-def _recorded(metadata: TableMetadata) -> dict[str, Any]:
-    """Return the metadata as columns of the internal table."""
+def metadata_row(metadata: TableMetadata) -> dict[str, Any]:
+    """Return metadata as columns of the internal table."""
     return {
         "type": metadata.type,
         "fetched_at": metadata.fetched_at.replace(tzinfo=None),
@@ -177,30 +154,28 @@ def _recorded(metadata: TableMetadata) -> dict[str, Any]:
     }
 
 
-def _merge_metadata(before: Row[Any], new: dict[str, Any]) -> dict[str, Any]:
-    """Return metadata that covers what a table had and what is added to it.
+def merge_metadata(before: Row[Any], new: dict[str, Any]) -> dict[str, Any]:
+    """Return metadata that covers the rows of a table and those that are added.
 
-    A day that is unknown does not narrow the range. A filter that is missing means everything, so
-    the union of a filter with none is none.
+    An unknown date does not narrow the range of dates. A missing filter means that everything was
+    fetched, so the union of a filter and none is none.
     """
     events, where = None, None
     if before.filter_events is not None and new["filter_events"] is not None:
         events = list(dict.fromkeys([*before.filter_events, *new["filter_events"]]))
     if before.filter_where is not None and new["filter_where"] is not None:
-        where = _combine_filters(before.filter_where, new["filter_where"])
-    days_from = [day for day in (before.from_date, new["from_date"]) if day]
-    days_to = [day for day in (before.to_date, new["to_date"]) if day]
+        where = combine_filters(before.filter_where, new["filter_where"])
     return {
         "fetched_at": max(before.fetched_at, new["fetched_at"]),
-        "from_date": min(days_from, default=None),
-        "to_date": max(days_to, default=None),
+        "from_date": min(filter(None, (before.from_date, new["from_date"])), default=None),
+        "to_date": max(filter(None, (before.to_date, new["to_date"])), default=None),
         "filter_events": events,
         "filter_where": where,
     }
 
 
-def _combine_filters(one: str, other: str) -> str:
-    """Join two Mixpanel filter expressions, unless the first covers the second already."""
-    if other == one or f"({other})" in one:
-        return one
-    return f"({one}) or ({other})"
+def combine_filters(first: str, second: str) -> str:
+    """Join two Mixpanel filter expressions with "or", unless the first contains the second."""
+    if second == first or f"({second})" in first:
+        return first
+    return f"({first}) or ({second})"

@@ -1,26 +1,18 @@
-"""The loading half of ``StorageEngine``: its methods that create, fill and drop tables."""
+"""Load methods of ``StorageEngine``: create, append to and drop tables."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, Protocol, get_args
-
-from sqlalchemy import Table
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mixpanel_data.common.names import check_table_name
 from mixpanel_data.database.handle import Database
-from mixpanel_data.exceptions import MetadataError, OutOfMemoryError
-from mixpanel_data.schema.tables import managed_table
-from mixpanel_data.types import OnConflict, TableMetadata, TableType
+from mixpanel_data.ingest.options import LoadOptions, Progress
+from mixpanel_data.schema.table_lifecycle import drop_table
+from mixpanel_data.types import OnConflict, TableMetadata
 
 if TYPE_CHECKING:
     from mixpanel_data.ingest.export_scan import ExportPaths
-    from mixpanel_data.ingest.insert_stream import Batches
-    from mixpanel_data.ingest.load import Load, Progress
-
-#: From so many rows on, the index of a key is worth a checkpoint.
-LARGE_KEY = 100_000
 
 
 class ArrowStream(Protocol):
@@ -35,7 +27,7 @@ Data = Iterable[Mapping[str, Any]] | ArrowStream
 
 
 class LoadMethods:
-    """Methods that write; each is one transaction."""
+    """Load methods of :class:`StorageEngine`. Each call is one transaction."""
 
     _database: Database
 
@@ -50,40 +42,46 @@ class LoadMethods:
         primary_key: bool = True,
         on_conflict: OnConflict = "ignore",
     ) -> int:
-        """Create a table of events; table, rows and metadata appear together or not at all.
+        """Create a table of events with its rows and metadata, in one transaction.
 
         Args:
             name: Letters, digits and underscores, not starting with an underscore.
             data: Dicts with ``event_name`` (str), ``event_time`` (datetime, ISO 8601 string or
-                epoch seconds; without a zone it is UTC), ``distinct_id`` (str), ``insert_id``
-                (str) and ``properties`` (dict). Or a DataFrame of pandas or polars, a table or
-                reader of pyarrow, a DuckDB relation, or anything else with the Arrow C stream
-                interface, with these columns; ``properties`` as JSON text, a struct or a map.
-                Consumed once, in the calling thread, and never held as a whole.
+                epoch seconds; UTC when it has no time zone), ``distinct_id`` (str), ``insert_id``
+                (str) and ``properties`` (dict). Or a pandas or polars DataFrame, a pyarrow table
+                or reader, a DuckDB relation, or anything else with the Arrow C stream interface,
+                with these columns; ``properties`` as JSON text, a struct or a map. Consumed once,
+                in the calling thread, batch by batch.
             metadata: How the events were fetched; its ``type`` must be ``"events"``.
             progress_callback: Called with the number of records so far, after each batch, in the
-                calling thread. What it raises aborts the load.
+                calling thread. An exception that it raises aborts the load.
             batch_size: The most rows per batch; by default 2,048 dicts, or 65,536 rows of Arrow.
-            primary_key: Also put the primary key constraint on ``insert_id``. Without it the table
-                is smaller and loads faster, and loading still keeps ids unique.
-            on_conflict: When an ``insert_id`` occurs again: ``"ignore"`` keeps the first event,
-                ``"replace"`` the last, ``"error"`` raises.
+            primary_key: Add a primary key constraint on ``insert_id``. Without it the table is
+                smaller and loads faster, and loads still keep ids unique.
+            on_conflict: Which event to keep when an ``insert_id`` occurs again: ``"ignore"`` keeps
+                the first, ``"replace"`` the last, ``"error"`` raises.
 
         Returns:
             The number of rows in the table.
 
         Raises:
-            TableNameError: No table can have that name. It is a ``ValueError``.
+            TableNameError: The name is not allowed. It is a ``ValueError``.
             MetadataError: The metadata is not that of events. It is a ``ValueError``.
-            TableExistsError: The table exists. It is left as it is and ``data`` is not touched.
+            TableExistsError: The table exists. It is not changed, and ``data`` is not consumed.
             RecordError: A record cannot be stored; ``index`` and ``field`` say which.
             DuplicateRecordError: An id occurs again and ``on_conflict`` is ``"error"``.
             DatabaseReadOnlyError: The engine was opened read-only.
         """
-        table = _checked("events", name, metadata, on_conflict)
-        batches = _batches_of(data, table, batch_size)
-        load = self._load(table, batches, metadata, on_conflict, progress_callback)
-        return self._create(load, primary_key)
+        options = LoadOptions(
+            "events",
+            name,
+            metadata,
+            progress_callback,
+            batch_size=batch_size,
+            primary_key=primary_key,
+            on_conflict=on_conflict,
+        )
+        return self._load(options, data)
 
     def create_profiles_table(
         self,
@@ -96,7 +94,7 @@ class LoadMethods:
         primary_key: bool = True,
         on_conflict: OnConflict = "ignore",
     ) -> int:
-        """Create a table of profiles; table, rows and metadata appear together or not at all.
+        """Create a table of profiles with its rows and metadata, in one transaction.
 
         Args:
             name: Letters, digits and underscores, not starting with an underscore.
@@ -106,7 +104,7 @@ class LoadMethods:
             metadata: How the profiles were fetched; its ``type`` must be ``"profiles"``.
             progress_callback: As for :meth:`create_events_table`.
             batch_size: As for :meth:`create_events_table`.
-            primary_key: Also put the primary key constraint on ``distinct_id``.
+            primary_key: Add a primary key constraint on ``distinct_id``.
             on_conflict: As for :meth:`create_events_table`, by ``distinct_id``.
 
         Returns:
@@ -115,10 +113,16 @@ class LoadMethods:
         Raises:
             MixpanelDataError: As :meth:`create_events_table`.
         """
-        table = _checked("profiles", name, metadata, on_conflict)
-        batches = _batches_of(data, table, batch_size)
-        load = self._load(table, batches, metadata, on_conflict, progress_callback)
-        return self._create(load, primary_key)
+        options = LoadOptions(
+            "profiles",
+            name,
+            metadata,
+            progress_callback,
+            batch_size=batch_size,
+            primary_key=primary_key,
+            on_conflict=on_conflict,
+        )
+        return self._load(options, data)
 
     def append_events_table(
         self,
@@ -130,9 +134,9 @@ class LoadMethods:
         batch_size: int | None = None,
         on_conflict: OnConflict = "ignore",
     ) -> int:
-        """Add events to a table; all of them, or none when anything goes wrong.
+        """Add events to a table, in one transaction.
 
-        The recorded range of dates widens and filters are merged.
+        The metadata of the table is merged: it covers the dates and filters of old and new rows.
 
         Args:
             name: A table of events.
@@ -140,21 +144,28 @@ class LoadMethods:
             metadata: How the added events were fetched.
             progress_callback: As for :meth:`create_events_table`.
             batch_size: As for :meth:`create_events_table`.
-            on_conflict: When an ``insert_id`` occurs again, in ``data`` or in the table:
-                ``"ignore"`` keeps the first event, ``"replace"`` the last, ``"error"`` raises.
+            on_conflict: Which event to keep when an ``insert_id`` occurs again, in ``data`` or in
+                the table: ``"ignore"`` keeps the first, ``"replace"`` the last, ``"error"`` raises.
 
         Returns:
             The number of rows by which the table grew.
 
         Raises:
-            TableNotFoundError: There is no such table of ours.
+            TableNotFoundError: There is no events or profiles table of that name.
             MetadataError: The table holds profiles, or the metadata is not that of events.
             WriteConflictError: Another engine in this process is changing the same table.
             MixpanelDataError: Otherwise as :meth:`create_events_table`.
         """
-        table = _checked("events", name, metadata, on_conflict)
-        batches = _batches_of(data, table, batch_size)
-        return self._append(self._load(table, batches, metadata, on_conflict, progress_callback))
+        options = LoadOptions(
+            "events",
+            name,
+            metadata,
+            progress_callback,
+            append=True,
+            batch_size=batch_size,
+            on_conflict=on_conflict,
+        )
+        return self._load(options, data)
 
     def append_profiles_table(
         self,
@@ -166,7 +177,7 @@ class LoadMethods:
         batch_size: int | None = None,
         on_conflict: OnConflict = "ignore",
     ) -> int:
-        """Add profiles to a table; all of them, or none when anything goes wrong.
+        """Add profiles to a table, in one transaction.
 
         Args:
             name: A table of profiles.
@@ -174,8 +185,7 @@ class LoadMethods:
             metadata: How the added profiles were fetched.
             progress_callback: As for :meth:`create_events_table`.
             batch_size: As for :meth:`create_events_table`.
-            on_conflict: As for :meth:`append_events_table`; ``"replace"`` brings profiles up to
-                date.
+            on_conflict: As for :meth:`append_events_table`; ``"replace"`` updates profiles.
 
         Returns:
             The number of rows by which the table grew.
@@ -183,9 +193,16 @@ class LoadMethods:
         Raises:
             MixpanelDataError: As :meth:`append_events_table`.
         """
-        table = _checked("profiles", name, metadata, on_conflict)
-        batches = _batches_of(data, table, batch_size)
-        return self._append(self._load(table, batches, metadata, on_conflict, progress_callback))
+        options = LoadOptions(
+            "profiles",
+            name,
+            metadata,
+            progress_callback,
+            append=True,
+            batch_size=batch_size,
+            on_conflict=on_conflict,
+        )
+        return self._load(options, data)
 
     def load_events_export(
         self,
@@ -205,10 +222,10 @@ class LoadMethods:
         Args:
             name: The table to create.
             path: A file, plain or gzip, a pattern such as ``"exports/*.jsonl.gz"``, or several
-                of these, which are loaded in their order.
+                of these, which are loaded in this order.
             metadata: How the events were fetched.
-            progress_callback: Called with the number of events read. DuckDB gives no numbers on
-                the way, so the first may be the last.
+            progress_callback: As for :meth:`create_events_table`. The count starts again when
+                DuckDB cannot read the files and they are read in Python instead.
             append: Add to an existing table instead of creating one.
             primary_key: As for :meth:`create_events_table`.
             on_conflict: As for :meth:`create_events_table` and :meth:`append_events_table`.
@@ -217,13 +234,20 @@ class LoadMethods:
             The number of rows by which the table grew.
 
         Raises:
-            ExportLineError: A line is no event; ``path`` and ``line`` say which.
+            ExportLineError: A line is not an event; ``path`` and ``line`` say which.
             FileNotFoundError: There is no such file.
             MixpanelDataError: As :meth:`create_events_table` or :meth:`append_events_table`.
         """
-        return self._load_files(
-            "events", name, path, metadata, progress_callback, append, primary_key, on_conflict
+        options = LoadOptions(
+            "events",
+            name,
+            metadata,
+            progress_callback,
+            append=append,
+            primary_key=primary_key,
+            on_conflict=on_conflict,
         )
+        return self._load_exports(options, path)
 
     def load_profiles_export(
         self,
@@ -255,105 +279,35 @@ class LoadMethods:
         Raises:
             MixpanelDataError: As :meth:`load_events_export`.
         """
-        return self._load_files(
-            "profiles", name, path, metadata, progress_callback, append, primary_key, on_conflict
+        options = LoadOptions(
+            "profiles",
+            name,
+            metadata,
+            progress_callback,
+            append=append,
+            primary_key=primary_key,
+            on_conflict=on_conflict,
         )
+        return self._load_exports(options, path)
 
     def drop_table(self, name: str) -> None:
-        """Drop a table with its rows and metadata, for good.
+        """Drop a table with its rows and metadata.
 
         Raises:
-            TableNameError: The name is that of an internal table, or no name at all.
+            TableNameError: The name is not allowed, such as that of an internal table.
             TableNotFoundError: There is no such table.
             DatabaseReadOnlyError: The engine was opened read-only.
         """
-        from mixpanel_data.schema.table_names import drop
-
         check_table_name(name)
         with self._database.write_transaction(name) as connection:
-            drop(connection, name)
+            drop_table(connection, name)
 
-    def _load_files(
-        self,
-        kind: TableType,
-        name: str,
-        paths: ExportPaths,
-        metadata: TableMetadata,
-        progress: Progress | None,
-        append: bool,
-        primary_key: bool,
-        on_conflict: OnConflict,
-    ) -> int:
-        from mixpanel_data.ingest.export_scan import ExportFiles, UnsupportedByDuckDBError
+    def _load(self, options: LoadOptions, data: Data) -> int:
+        from mixpanel_data.ingest.runner import load_data
 
-        table = _checked(kind, name, metadata, on_conflict)
-        files = ExportFiles.find(kind, paths)
-        try:
-            batches: Batches = files.batches(table, self._database.resources())
-            load = self._load(table, batches, metadata, on_conflict, progress)
-            return self._append(load) if append else self._create(load, primary_key)
-        except UnsupportedByDuckDBError:
-            batches = _batches_of(files.records(), table, None)
-            load = self._load(table, batches, metadata, on_conflict, progress)
-            return self._append(load) if append else self._create(load, primary_key)
+        return load_data(self._database, options, data)
 
-    def _load(
-        self,
-        table: Table,
-        batches: Batches,
-        metadata: TableMetadata,
-        on_conflict: OnConflict,
-        progress: Progress | None,
-    ) -> Load:
-        from mixpanel_data.ingest.load import Load
+    def _load_exports(self, options: LoadOptions, paths: ExportPaths) -> int:
+        from mixpanel_data.ingest.runner import load_exports
 
-        budget = self._database.load_budget
-        return Load(table, batches, metadata, on_conflict, progress, budget)
-
-    def _create(self, load: Load, primary_key: bool) -> int:
-        from mixpanel_data.ingest.load import create
-
-        with (
-            _advising(),
-            ExitStack() as after_commit,
-            self._database.ddl_transaction(load.table.name) as connection,
-        ):
-            rows = create(connection, load, primary_key=primary_key)
-            if primary_key and rows >= LARGE_KEY:
-                after_commit.enter_context(self._database.without_log())
-            return rows
-
-    def _append(self, load: Load) -> int:
-        from mixpanel_data.ingest.load import append
-
-        with _advising(), self._database.write_transaction(load.table.name) as connection:
-            return append(connection, load)
-
-
-@contextmanager
-def _advising() -> Iterator[None]:
-    """Say of a load that lacks memory what a load may be given more of."""
-    try:
-        yield
-    except OutOfMemoryError as error:
-        raise error.while_loading() from error.__cause__
-
-
-def _checked(kind: TableType, name: str, metadata: TableMetadata, on_conflict: OnConflict) -> Table:
-    """Check the arguments of a load before anything is touched; declare its table."""
-    table = managed_table(kind, check_table_name(name))
-    if metadata.type != kind:
-        raise MetadataError("type", f"is {metadata.type!r}. Use {kind!r} for a table of {kind}.")
-    if on_conflict not in get_args(OnConflict):
-        raise ValueError(f"on_conflict is {on_conflict!r}. Use one of {get_args(OnConflict)}.")
-    return table
-
-
-def _batches_of(data: Any, table: Table, batch_size: int | None) -> Batches:
-    """Return the batches of data of any supported form."""
-    from mixpanel_data.ingest.arrow_batches import ArrowBatches, is_arrow
-    from mixpanel_data.ingest.record_batches import RecordBatches
-
-    if batch_size is not None and batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size}. Use a positive number of rows.")
-    return (ArrowBatches if is_arrow(data) else RecordBatches)(data, table, batch_size)
+        return load_exports(self._database, options, paths)

@@ -1,8 +1,8 @@
-"""Records become Arrow record batches, checked.
+"""Convert dicts to Arrow record batches, and check them.
 
-Good records go through C code only: one ``itemgetter``, one ``orjson.dumps``, one ``set(map(type,
-...))`` per column and batch. Where that finds anything unusual, the careful functions of
-:mod:`mixpanel_data.common.values` decide, record by record and field by field.
+Valid records go through C code only: one ``itemgetter`` and one ``orjson.dumps`` per record, one
+``set(map(type, ...))`` per column and batch. When these find anything unusual, the slower functions
+of :mod:`mixpanel_data.common.values` check record by record and field by field.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from mixpanel_data.exceptions import RecordError
 from mixpanel_data.ingest.json_validation import too_deep_at
 from mixpanel_data.schema.tables import OPTIONAL
 
-#: The most rows of a batch, where the caller does not say.
+#: The most rows of a batch, unless the caller chooses another number.
 DEFAULT_BATCH_SIZE = 2048
 
-#: A batch is handed on when its JSON documents have this many bytes, however few rows they are.
-#: A quarter of it makes chunks so short that DuckDB takes nearly twice the time to store them.
+#: A batch also ends when its JSON documents have this many bytes. With a quarter of it, DuckDB
+#: takes nearly twice the time to store the many short batches.
 MAX_BATCH_BYTES = 1024 * 1024
 
 _TYPES = {String: pa.string(), DateTime: pa.timestamp("us"), JSON: pa.string()}
 # https://arrow.apache.org/docs/format/CanonicalExtensions.html#json
-_MARKS: dict[type, dict[str, str]] = {
+_EXTENSIONS: dict[type, dict[str, str]] = {
     JSON: {"ARROW:extension:name": "arrow.json", "ARROW:extension:metadata": ""}
 }
 _CHECKS: dict[type, Callable[[object], object]] = {
@@ -43,12 +43,14 @@ _CHECKS: dict[type, Callable[[object], object]] = {
 
 
 def arrow_schema(table: Table) -> pa.Schema:
-    """Return the Arrow schema of the batches for a managed table.
+    """Return the Arrow schema of batches for a managed table.
 
-    JSON travels as text that is marked as JSON, so that DuckDB takes it without parsing it again.
+    JSON columns have Arrow's extension type for JSON, so that DuckDB does not parse them again.
     """
     return pa.schema(
-        pa.field(column.name, _TYPES[type(column.type)], metadata=_MARKS.get(type(column.type)))
+        pa.field(
+            column.name, _TYPES[type(column.type)], metadata=_EXTENSIONS.get(type(column.type))
+        )
         for column in table.columns
     )
 
@@ -63,11 +65,11 @@ class RecordBatches:
 
     Attributes:
         schema: Arrow schema of the batches.
-        expressions: Empty: the batches hold what the table shall hold.
+        expressions: Empty: the batches hold the cells as they are stored.
 
     Raises:
         RecordError: While iterating: the first record that cannot be stored, with index and field.
-            Whatever the iterable itself raises passes through.
+            What the iterable itself raises is not caught.
     """
 
     def __init__(
@@ -80,9 +82,9 @@ class RecordBatches:
         self._columns = list(table.columns)
         (self._json,) = (column for column in self._columns if isinstance(column.type, JSON))
         self._scalars = [column for column in self._columns if column is not self._json]
-        # What the batch at hand holds so far. The cells of all rows lie in one flat list, because
-        # a tuple or dict kept per row is what makes Python's garbage collector slow. The documents
-        # lie one after the other in Arrow's own form: their bytes, and where each of them ends.
+        # The current batch. The cells of all rows are in one flat list, because a tuple or dict per
+        # row makes Python's garbage collector slow. The documents are stored as in Arrow: the bytes
+        # of all of them, and the offset at which each of them ends.
         self._cells: list[Any] = []
         self._documents = bytearray()
         self._ends = [0]
@@ -91,41 +93,34 @@ class RecordBatches:
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Consume the records."""
         cells, documents, ends = self._cells, self._documents, self._ends
-        width, name = len(self._columns), self._json.name
-        scalars = itemgetter(*(column.name for column in self._scalars))
-        dumps, all_finite = orjson.dumps, values.all_finite
-        most_rows, most_bytes = self._batch_size, MAX_BATCH_BYTES
+        json, width = self._json.name, len(self._columns)
+        scalars_of = itemgetter(*(column.name for column in self._scalars))
         for record in self._records:
             try:
-                properties = record[name]
-                dumped = dumps(properties)
-                cells += scalars(record)
+                properties = record[json]
+                document = orjson.dumps(properties)
+                scalars = scalars_of(record)
             except (KeyError, TypeError):
-                dumped = self._take_carefully(record)
+                scalars, document = self._check_record(record)
             else:
-                # `orjson` writes NaN and infinities as null. Where a document has more of these
-                # than Nones at its top, it needs a closer look.
+                nulls = document.count(b"null")
                 if (
                     type(properties) is not dict
                     or len(record) != width
-                    or (
-                        (nulls := dumped.count(b"null"))
-                        and nulls != len([None for cell in properties.values() if cell is None])
-                        and not all_finite(properties)
-                    )
+                    or (nulls and _may_hide_number(properties, nulls))
                 ):
-                    del cells[-len(self._scalars) :]
-                    dumped = self._take_carefully(record)
-            documents += dumped
-            ends.append(size := len(documents))
-            if size >= most_bytes or len(ends) > most_rows:
+                    scalars, document = self._check_record(record)
+            cells += scalars
+            documents += document
+            ends.append(len(documents))
+            if len(documents) >= MAX_BATCH_BYTES or len(ends) > self._batch_size:
                 yield self._take_batch()
                 documents, ends = self._documents, self._ends
         if documents:
             yield self._take_batch()
 
-    def _take_carefully(self, record: Mapping[str, Any]) -> bytes:
-        """Take a record field by field, or say what is wrong with it; return its document."""
+    def _check_record(self, record: Mapping[str, Any]) -> tuple[Sequence[Any], bytes]:
+        """Return the scalar cells and the document of a record, or raise what is wrong with it."""
         if not isinstance(record, Mapping):
             self._refuse(None, f"must be a dict, not {type(record).__name__}.")
         for column in self._columns:
@@ -133,16 +128,18 @@ class RecordBatches:
                 self._refuse(column.name, "is missing." + _advice(record))
         if unknown := record.keys() - {column.name for column in self._columns}:
             field = min(unknown, key=str)
-            self._refuse(str(field), "is no column. Put it into 'properties', or leave it out.")
+            self._refuse(
+                str(field),
+                "is not a column of the table. Put it into 'properties', or leave it out.",
+            )
         try:
-            dumped = values.document(record[self._json.name])
+            document = values.document(record[self._json.name])
         except ValueError as error:
             self._refuse(self._json.name, str(error), error)
-        self._cells += [record.get(column.name) for column in self._scalars]
-        return dumped
+        return [record.get(column.name) for column in self._scalars], document
 
     def _refuse(self, field: str | None, problem: str, cause: Exception | None = None) -> NoReturn:
-        """Raise for the record at hand, unless an earlier one of its batch is wrong already."""
+        """Raise for the current record, or for an earlier one of its batch that is invalid."""
         self._check_cells()
         raise RecordError(self._done + len(self._ends) - 1, field, problem) from cause
 
@@ -165,7 +162,7 @@ class RecordBatches:
         return pa.record_batch([arrays[name] for name in self.schema.names], schema=self.schema)
 
     def _check_cells(self) -> None:
-        """Raise for the first row of the batch that its columns cannot hold, if there is one."""
+        """Raise for the first row of the batch with a cell that cannot be stored, if any."""
         for position, cell in enumerate(self._cells):
             row, column = divmod(position, len(self._scalars))
             try:
@@ -174,6 +171,15 @@ class RecordBatches:
                 raise RecordError(
                     self._done + row, self._scalars[column].name, str(error)
                 ) from error
+
+
+def _may_hide_number(properties: dict[str, Any], nulls: int) -> bool:
+    """Tell whether ``orjson`` may have written NaN or an infinity as ``null``.
+
+    A closer look is needed only where there are more nulls than Nones at the top level.
+    """
+    nones = len([None for value in properties.values() if value is None])
+    return nulls != nones and not values.all_finite(properties)
 
 
 def _advice(record: Mapping[str, Any]) -> str:
@@ -197,7 +203,7 @@ def to_arrow(column: Column[Any], cells: Sequence[Any]) -> pa.Array:
     """Convert the cells of a column.
 
     Raises:
-        ValueError: One of them does not fit.
+        ValueError: One of them cannot be stored.
     """
     kinds = set(map(type, cells))
     if isinstance(column.type, DateTime):
@@ -211,11 +217,11 @@ def to_arrow(column: Column[Any], cells: Sequence[Any]) -> pa.Array:
 
 
 def _epoch_counts(cells: Sequence[datetime]) -> pa.Array | None:
-    """Count the microseconds since the epoch; None where the careful way has to decide."""
+    """Return the microseconds since the epoch, None when cells need checks one by one."""
     epoch = EPOCH if cells[0].tzinfo is None else EPOCH_UTC
     try:
         elapsed = pa.array(list(map(sub, cells, repeat(epoch))), pa.duration("us"))
-    except TypeError:  # some with time zone, some without
+    except TypeError:  # some cells have a time zone, some have none
         return None
     counts = elapsed.view(pa.int64())
     bounds = counts.to_numpy()

@@ -1,4 +1,4 @@
-"""What an Arrow array of texts is made of, for work on all of them at once."""
+"""The buffers of an Arrow string array as NumPy arrays, to process all strings at once."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pyarrow as pa
 def string_data_and_offsets(
     texts: pa.StringArray,
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.intp]]:
-    """Return the bytes of all texts in a row, without a copy, and where each of them starts.
+    """Return the bytes of all strings, one after another and not copied, and their offsets.
 
     The layout is https://arrow.apache.org/docs/format/Columnar.html#variable-size-binary-layout.
 
     Returns:
-        The bytes, and one position more than there are texts: the last one is the end.
+        The bytes, and where each string starts; the last offset is the end of the last string.
 
     Example:
         >>> data, starts = string_data_and_offsets(pa.array(["ab", "c"]))

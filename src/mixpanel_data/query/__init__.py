@@ -1,4 +1,4 @@
-"""Running SQL and looking at data.
+"""Run queries, and read the catalog.
 
-In: SQL text or SQLAlchemy statements. Out: rows, scalars, data frames, relations, plans.
+In: SQL text or SQLAlchemy statements. Out: rows, scalars, DataFrames, relations, query plans.
 """

@@ -1,7 +1,7 @@
-"""Queries: SQL text or SQLAlchemy statements in, DuckDB's own results out.
+"""Execute queries, and return results as DuckDB's Python client does.
 
-Every function takes a connection in autocommit mode, so a statement that writes commits by itself.
-Values are as DuckDB's client gives them, without SQLAlchemy's types in between.
+SQLAlchemy's types do not process the values. On a connection in autocommit mode, a statement that
+writes commits.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ Params = Sequence[Any] | Mapping[str, Any]
 
 
 def relation(connection: Connection, query: Query, params: Params | None) -> DuckDBPyRelation:
-    """Return a lazy relation, which keeps the connection for itself until it is closed."""
+    """Return a lazy relation, which owns the connection from then on."""
     connection.detach()
     with query_errors(query, connection.engine):
         return _run(connection, query, params, duckdb_relation=True).relation
 
 
 def data_frame(connection: Connection, query: Query, params: Params | None) -> pd.DataFrame:
-    """Return all rows as a DataFrame, built by DuckDB column by column."""
+    """Return all rows as a DataFrame, which DuckDB builds column by column."""
     with query_errors(query, connection.engine):
         return _run(connection, query, params).df()
 
@@ -50,7 +50,7 @@ def scalar(connection: Connection, query: Query, params: Params | None) -> Any:
 
 
 def plan(connection: Connection, query: Query, params: Params | None) -> str:
-    """Return DuckDB's plan of a query, on a connection that explains every statement."""
+    """Return DuckDB's query plan, on a connection that explains every statement."""
     with query_errors(query, connection.engine):
         plans = _run(connection, query, params).fetchall()
     return "\n".join(text for _, text in plans)
@@ -63,7 +63,7 @@ def count(connection: Connection, query: Query, params: Params | None) -> int:
 
 
 def _run(connection: Connection, query: Query, params: Params | None, **options: Any) -> Cursor:
-    """Run a query and return the driver's cursor, for its results in any form."""
+    """Execute a query and return the driver's cursor, which gives its results in any form."""
     if isinstance(query, str):
         bound = dict(params) if isinstance(params, Mapping) else tuple(params or ())
         result = connection.exec_driver_sql(query, bound, execution_options=options)

@@ -11,7 +11,7 @@ from mixpanel_data.database.handle import Database
 from mixpanel_data.query import execution
 from mixpanel_data.query.execution import Params, Query
 from mixpanel_data.schema import catalog
-from mixpanel_data.schema.table_names import require_free_name
+from mixpanel_data.schema.table_lifecycle import require_free_name
 from mixpanel_data.types import TableInfo, TableMetadata, TableSchema
 
 if TYPE_CHECKING:
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 
 class QueryMethods:
-    """Methods that query and inspect. A query that writes commits by itself."""
+    """Query and inspection methods of :class:`StorageEngine`.
+
+    Queries run in autocommit mode: a statement that writes commits.
+    """
 
     _database: Database
 
@@ -27,16 +30,16 @@ class QueryMethods:
         """Return the result of a query as a lazy DuckDB relation.
 
         Relations can be filtered, joined and aggregated further before anything is computed. They
-        live until the engine is closed. In a sandbox the query runs at once, and the relation has
-        its rows.
+        can be used until the engine is closed. In a sandbox the query is executed at once, and the
+        relation holds its rows.
 
         Args:
             sql: SQL text, or a SQLAlchemy statement.
             params: As for :meth:`execute_df`.
 
         Raises:
-            QueryError: The database refuses the query.
-            SandboxError: The SQL of others runs in a worker.
+            QueryError: DuckDB or the sandbox rejects the query.
+            SandboxError: The sandbox runs queries in a worker process.
 
         Example:
             >>> with StorageEngine.memory() as storage:
@@ -56,7 +59,7 @@ class QueryMethods:
                 mapping for the ``:name`` of a SQLAlchemy statement.
 
         Raises:
-            QueryError: The database refuses the query; ``details["query"]`` is its text.
+            QueryError: DuckDB or the sandbox rejects the query; ``details["query"]`` is its text.
 
         Example:
             >>> with StorageEngine.memory() as storage:
@@ -74,7 +77,7 @@ class QueryMethods:
             params: As for :meth:`execute_df`.
 
         Raises:
-            QueryError: The database refuses the query.
+            QueryError: DuckDB or the sandbox rejects the query.
 
         Example:
             >>> with StorageEngine.memory() as storage:
@@ -92,7 +95,7 @@ class QueryMethods:
             params: As for :meth:`execute_df`.
 
         Raises:
-            QueryError: The database refuses the query.
+            QueryError: DuckDB or the sandbox rejects the query.
 
         Example:
             >>> with StorageEngine.memory() as storage:
@@ -103,34 +106,34 @@ class QueryMethods:
             return execution.scalar(connection, sql, params)
 
     def explain(self, sql: Query, params: Params | None = None, *, analyze: bool = False) -> str:
-        """Return DuckDB's plan of a query, for people to read.
+        """Return DuckDB's query plan as text.
 
         Args:
             sql: SQL text, or a SQLAlchemy statement.
             params: As for :meth:`execute_df`.
-            analyze: Run the query, and tell how long each step took. What it writes to tables is
-                undone.
+            analyze: Execute the query, and show how long each step took. Changes to tables are
+                rolled back.
 
         Raises:
-            QueryError: The database refuses the query.
+            QueryError: DuckDB or the sandbox rejects the query.
 
         Example:
             >>> with StorageEngine.memory() as storage:
             ...     "RANGE" in storage.explain("SELECT * FROM range(10)")
             True
         """
-        words = "EXPLAIN ANALYZE" if analyze else "EXPLAIN"
+        prefix = "EXPLAIN ANALYZE" if analyze else "EXPLAIN"
         with (
             self._database.catalog_connection() as connection,
-            self._database.prefixing(connection, words),
+            self._database.prefixing(connection, prefix),
         ):
             return execution.plan(connection, sql, params)
 
     def create_table_as(self, name: str, select: Query, params: Params | None = None) -> int:
-        """Keep the result of a query as a table of its own; all of it, or no table at all.
+        """Create a table from the result of a query, in one transaction.
 
-        The table is not one of events or profiles: :meth:`list_tables` does not name it. In a
-        sandbox the query is judged like any other, and takes no longer.
+        The table is not an events or profiles table, so :meth:`list_tables` does not list it. In a
+        sandbox the query has to follow the same rules and limits as any other.
 
         Args:
             name: Letters, digits and underscores, not starting with an underscore.
@@ -141,9 +144,9 @@ class QueryMethods:
             The number of rows in the table.
 
         Raises:
-            TableNameError: No table can have that name. It is a ``ValueError``.
-            TableExistsError: A table or view of that name exists. It is left as it is.
-            QueryError: The database refuses the query.
+            TableNameError: The name is not allowed. It is a ``ValueError``.
+            TableExistsError: A table or view of that name exists. It is not changed.
+            QueryError: DuckDB or the sandbox rejects the query.
             DatabaseReadOnlyError: The engine was opened read-only.
 
         Example:
@@ -158,20 +161,20 @@ class QueryMethods:
                 return execution.count(connection, select, params)
 
     def list_tables(self) -> list[TableInfo]:
-        """Return the events and profiles tables, by name, with their number of rows now."""
+        """Return the events and profiles tables, by name, with their current number of rows."""
         with self._database.catalog_connection() as connection:
             return catalog.list_tables(connection)
 
     def table_exists(self, name: str) -> bool:
-        """Tell whether there is a table of that name, ours or the application's."""
+        """Return whether a table of that name exists, managed or not."""
         with self._database.catalog_connection() as connection:
             return catalog.find_table(connection, name) is not None
 
     def get_schema(self, table: str) -> TableSchema:
-        """Return the columns of a table or view, ours or the application's.
+        """Return the columns of a table or view, managed or not.
 
         Raises:
-            TableNotFoundError: There is none of that name.
+            TableNotFoundError: There is no table or view of that name.
 
         Example:
             >>> with StorageEngine.memory() as storage:
@@ -186,7 +189,7 @@ class QueryMethods:
         """Return how and when the rows of an events or profiles table were fetched.
 
         Raises:
-            TableNotFoundError: There is no such table of ours.
+            TableNotFoundError: There is no events or profiles table of that name.
         """
         with self._database.catalog_connection() as connection:
             return catalog.get_metadata(connection, table)
