@@ -6,6 +6,11 @@ with what to do next, where there is something to do.
 """
 
 from mixpanel_data.exceptions.base import MixpanelDataError
+from mixpanel_data.exceptions.exports import (
+    ExportFileError,
+    ExportFileNotFoundError,
+    RemoteFilesUnavailableError,
+)
 from mixpanel_data.exceptions.files import (
     DatabaseCorruptError,
     DatabaseExistsError,
@@ -71,6 +76,8 @@ __all__ = [
     "DuplicateRecordError",
     "EncryptionKeyError",
     "EncryptionUnavailableError",
+    "ExportFileError",
+    "ExportFileNotFoundError",
     "ExportLineError",
     "KeyState",
     "MetadataError",
@@ -81,6 +88,7 @@ __all__ = [
     "QueryError",
     "QueryTimeoutError",
     "RecordError",
+    "RemoteFilesUnavailableError",
     "ResultTooLargeError",
     "RevisionError",
     "SandboxError",
