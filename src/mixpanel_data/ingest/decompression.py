@@ -46,7 +46,7 @@ _REFUSED = {
 _TAR, _TAR_AT = b"ustar", 257
 
 #: What unpacking damaged data raises, beside ``OSError`` without a number.
-_DAMAGED = (EOFError, zlib.error, zipfile.BadZipFile, pa.ArrowInvalid)
+_DAMAGED = (EOFError, zlib.error, zipfile.BadZipFile, pa.ArrowException)
 
 
 def decompressed(
@@ -150,7 +150,7 @@ def _guarded(name: str, read: Callable[[int], bytes], limit: _Limit) -> ByteStre
     """Return a stream of what is unpacked that counts it, and says what is wrong."""
 
     def read_guarded(size: int) -> bytes:
-        with _damage_named(name):
+        with damage_named(name, "compressed file"):
             chunk = read(size)
         limit.add(len(chunk))
         return chunk
@@ -159,7 +159,16 @@ def _guarded(name: str, read: Callable[[int], bytes], limit: _Limit) -> ByteStre
 
 
 @contextmanager
-def _damage_named(name: str) -> Iterator[None]:
+def damage_named(name: str, what: str) -> Iterator[None]:
+    """Turn what readers of binary formats raise for damaged data into one error.
+
+    Args:
+        name: What messages call the file.
+        what: What it is.
+
+    Raises:
+        ExportFileError: It is damaged.
+    """
     try:
         yield
     except (*_DAMAGED, OSError) as error:
@@ -168,12 +177,16 @@ def _damage_named(name: str) -> Iterator[None]:
             raise
         if isinstance(error, OSError) and type(error) not in (OSError, gzip.BadGzipFile):
             raise
-        problem = f"the compressed file ends early or is damaged: {error}. Get it anew."
+        problem = f"the {what} ends early or is damaged: {error}. Get it anew."
         raise ExportFileError(name, problem) from error
 
 
 def _members(stream: ByteStream, limit: _Limit) -> Iterator[ByteStream]:
-    with _seekable(stream) as file, _damage_named(stream.name), zipfile.ZipFile(file) as archive:
+    with (
+        _seekable(stream) as file,
+        damage_named(stream.name, "archive"),
+        zipfile.ZipFile(file) as archive,
+    ):
         members = [member for member in archive.infolist() if _is_data(member)]
         if not members:
             raise ExportFileError(stream.name, "no data file is in this archive.")

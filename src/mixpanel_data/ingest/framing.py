@@ -18,7 +18,7 @@ import orjson
 
 from mixpanel_data.exceptions import ExportFileError
 from mixpanel_data.ingest.byte_stream import CHUNK, ByteStream
-from mixpanel_data.ingest.json_splitter import Splitter, first_end
+from mixpanel_data.ingest.json_splitter import Splitter, first_end, is_page
 
 #: The longest document, where the caller does not say. Mixpanel's events have less than 1 MB, its
 #: pages of a thousand profiles some.
@@ -96,7 +96,7 @@ def has_lines(start: bytes) -> bool:
     first, newline, others = start.lstrip().partition(b"\n")
     if not first.startswith(_BRACKET):
         return True
-    if first.startswith(b"["):
+    if first.startswith(b"[") or is_page(first):
         return False
     if (end := first_end(first)) is not None:
         # More values, or a comma, on the same line?

@@ -121,6 +121,11 @@ def first_end(text: bytes) -> int | None:
     return found.ends[0] if found.ends else None
 
 
+def is_page(text: bytes) -> bool:
+    """Tell whether a text begins as an Engage query page."""
+    return b'"results"' in text and _PAGE.match(text) is not None
+
+
 def _results(page: bytes, start: int) -> bytes:
     """Return the results of a page, from their first element to the end of their array."""
     found = _scan(page[start:], 1)
