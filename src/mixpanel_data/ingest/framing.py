@@ -24,6 +24,9 @@ from mixpanel_data.ingest.json_splitter import Splitter, first_end, is_page
 #: pages of a thousand profiles some.
 MAX_DOCUMENT_BYTES = 64 * 1024 * 1024
 
+#: How much of the data is looked at to tell the layout. Longer than any event.
+_LOOKED_AT = 1024 * 1024
+
 BREAKS_OFF = "the file breaks off here"
 _NOT_SPLIT = "is damaged, and what follows cannot be told apart: nothing after it was read"
 _SURPLUS = "has a closing bracket too many: nothing after it was read"
@@ -67,7 +70,7 @@ def documents_in(
         ExportFileError: The data is UTF-16 or UTF-32. Whatever the stream raises passes through,
             after the documents before it.
     """
-    start = stream.peek(CHUNK)
+    start = stream.peek(_LOOKED_AT)
     _refuse_wide_characters(stream.name, start)
     if start.startswith(codecs.BOM_UTF8):
         stream.read(len(codecs.BOM_UTF8))
@@ -102,7 +105,7 @@ def has_lines(start: bytes) -> bool:
         # More values, or a comma, on the same line?
         return not first[end:].lstrip().startswith((b",", *_BRACKET))
     if not newline:
-        return len(start) < CHUNK  # a single line, cut off; or one too long to tell
+        return len(start) < _LOOKED_AT  # a single line, cut off; or one too long to tell
     return not _goes_on(first.rstrip(), others.lstrip())
 
 
