@@ -7,8 +7,11 @@ only. An archive in an archive (``day.jsonl.gz`` in a zip) is unpacked as well, 
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
+import lzma
 import shutil
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -46,7 +49,10 @@ _REFUSED = {
 _TAR, _TAR_AT = b"ustar", 257
 
 #: What unpacking damaged data raises, beside ``OSError`` without a number.
-_DAMAGED = (EOFError, zlib.error, zipfile.BadZipFile, pa.ArrowException)
+_DAMAGED = (EOFError, zlib.error, zipfile.BadZipFile, lzma.LZMAError, pa.ArrowException)
+
+#: What opening a damaged zip raises as well: unknown versions and methods, a password, bad names.
+_ZIP_DAMAGED = (NotImplementedError, RuntimeError, ValueError, OverflowError, struct.error)
 
 
 def decompressed(
@@ -182,23 +188,32 @@ def damage_named(name: str, what: str) -> Iterator[None]:
 
 
 def _members(stream: ByteStream, limit: _Limit) -> Iterator[ByteStream]:
-    with (
-        _seekable(stream) as file,
-        damage_named(stream.name, "archive"),
-        zipfile.ZipFile(file) as archive,
-    ):
-        members = [member for member in archive.infolist() if _is_data(member)]
+    with _seekable(stream) as file:
+        with _zip_named(stream.name):
+            archive = zipfile.ZipFile(file)
+            members = [member for member in archive.infolist() if _is_data(member)]
         if not members:
             raise ExportFileError(stream.name, "no data file is in this archive.")
         for member in members:
             name = f"{stream.name}/{member.filename}"
-            try:
+            with _zip_named(name):
                 opened = archive.open(member)
-            except (NotImplementedError, RuntimeError) as error:  # no such method; a password
-                problem = f"cannot be unpacked here: {error}. Unpack it first."
-                raise ExportFileError(name, problem) from error
             with opened:
                 yield _guarded(name, opened.read, limit)
+
+
+@contextmanager
+def _zip_named(name: str) -> Iterator[None]:
+    """Name what cannot be opened: damage shows in many ways, and passwords look like it."""
+    try:
+        yield
+    except (*_DAMAGED, *_ZIP_DAMAGED) as error:
+        problem = f"cannot be unpacked here: {error}. Get it anew, or unpack it first."
+        raise ExportFileError(name, problem) from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # the archive points to before its own beginning
+            raise
+        raise ExportFileError(name, "the archive is damaged. Get it anew.") from error
 
 
 def _is_data(member: zipfile.ZipInfo) -> bool:
