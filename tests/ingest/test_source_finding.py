@@ -200,7 +200,7 @@ def test_open_files_are_read_and_stay_open(folder: Path) -> None:
 
 def test_a_stream_without_data_yet_is_an_error() -> None:
     class NonBlocking(io.RawIOBase):
-        def read(self, size: int = -1) -> None:  # type: ignore[override]
+        def read(self, size: int = -1) -> None:
             return None
 
     with pytest.raises(ExportFileError, match="blocking mode"):

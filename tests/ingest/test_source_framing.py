@@ -24,11 +24,11 @@ EVENT: Document = {"event": "Sign Up", "properties": {"time": 1, "q": 'a"}]\\', 
 
 
 @pytest.fixture(autouse=True, params=[9, 1024 * 1024])
-def chunks(request: pytest.FixtureRequest) -> Iterator[None]:
+def chunk(request: pytest.FixtureRequest) -> Iterator[int]:
     """Read so few bytes at a time that much lies across the border of two chunks."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(framing, "CHUNK", request.param)
-        yield
+        yield request.param
 
 
 def blocks_of(data: bytes, **limits: int) -> list[Block]:
@@ -242,9 +242,9 @@ def test_a_page_that_is_cut_gives_what_is_complete() -> None:
     assert documents(cut) == [{"a": 1}, (BREAKS_OFF, b'{"a"')]
 
 
-def test_a_line_that_is_too_long_costs_only_itself(chunks: None) -> None:
+def test_a_line_that_is_too_long_costs_only_itself(chunk: int) -> None:
     data = b'{"a": 1}\n{"b": "' + b"x" * 5_000_000 + b'"}\n{"a": 2}\n'
-    if framing.CHUNK < 1000:
+    if chunk < 1000:
         pytest.skip("slow in small chunks")
     *good, last = documents(data, max_document_bytes=2_000_000)
     assert good[0] == last | {"a": 1}
@@ -252,8 +252,8 @@ def test_a_line_that_is_too_long_costs_only_itself(chunks: None) -> None:
     assert len(good[1][1]) <= 1000
 
 
-def test_an_array_without_end_is_stopped() -> None:
-    if framing.CHUNK < 1000:
+def test_an_array_without_end_is_stopped(chunk: int) -> None:
+    if chunk < 1000:
         pytest.skip("slow in small chunks")
     endless = ByteStream("data", lambda size: b"[" * size)
     (block,) = documents_in(endless, max_document_bytes=3_000_000)

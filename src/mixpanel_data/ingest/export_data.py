@@ -33,7 +33,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Rows:
-    """Some rows of one file, or all of it.
+    """Some rows of one file, or all of it. They are read before the next ones are asked for.
 
     Attributes:
         source: The file they are from, as in messages.

@@ -113,9 +113,6 @@ def shape_of(document: Any, kind: TableType) -> Shape:
     Example:
         >>> shape_of({"event": "Sign Up", "properties": {}}, "events").name
         'export of events'
-        >>> shape_of({"$distinct_id": "7", "$properties": {}}, "events")
-        Traceback (most recent call last):
-        mixpanel_data.ingest.shapes.ShapeError: is a profile, not an event. ...
     """
     if not isinstance(document, Mapping):
         raise ShapeError(None, "is no JSON object.")
@@ -143,12 +140,14 @@ def _unknown(document: Members, kind: TableType) -> ShapeError:
     if "error" in document:
         error = str(document["error"])[:100]
         return ShapeError(None, f"is an error message of Mixpanel's API: {error!r}. Export again.")
-    nearest = SHAPES[0] if kind == "events" else SHAPES[3]
+    pipeline = next(shape for shape in SHAPES if "time" in shape.required)
+    nearest = next(shape for shape in SHAPES if shape.kind == kind)
+    nearest = pipeline if kind == "events" and "event_name" in document else nearest
     missing = [name for name in (*nearest.top, nearest.properties) if name not in document]
     members = ", ".join(map(str, [*document][:8]))[:100] or "nothing"
     if len(missing) < len({*nearest.top, nearest.properties}):
         return ShapeError(missing[0], f"is missing. The members are: {members}.")
-    return ShapeError(None, f"is no{_an(kind)} {kind[:-1]}. Its members are: {members}.")
+    return ShapeError(None, f"is no {kind[:-1]}. Its members are: {members}.")
 
 
 def parts_of(document: Any, kind: TableType) -> dict[str, Any]:

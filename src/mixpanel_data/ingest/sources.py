@@ -104,9 +104,8 @@ def find_sources(data: Any) -> list[Source]:
         RemoteFilesUnavailableError: A package that reads from this URL is missing.
 
     Example:
-        >>> find_sources("no-such-file-*.jsonl")
-        Traceback (most recent call last):
-        mixpanel_data.exceptions.exports.ExportFileNotFoundError: no-such-file-*.jsonl: no file ...
+        >>> [source.name for source in find_sources(['{"event": "Tap"}', '{"event": "Tap"}'])]
+        ['<list>']
     """
     if _is_one_source(data):
         sources = _sources_of(data)
