@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas
 import pytest
 
 from mixpanel_data import StorageEngine
@@ -28,6 +29,7 @@ from mixpanel_data.ingest.sources import find_sources
 
 LINES = [b'{"a": 1}', b'{"a": 2}', b'{"a": 3}']
 DATA = b"\n".join(LINES) + b"\n"
+FRAME = pandas.DataFrame({"week1.jsonl": [1]})
 
 
 def read(data: Any) -> list[Any]:
@@ -112,6 +114,8 @@ def test_the_tilde_is_the_home_folder(folder: Path, monkeypatch: pytest.MonkeyPa
         [""],
         "~no-such-user/x",
         "a\0b",
+        "a\0*",
+        "[" * 5000,
         "x" * 5000,
         ["week1.jsonl", "no.jsonl"],
         '{"event": "a"}',
@@ -123,7 +127,7 @@ def test_nothing_found_is_an_error(folder: Path, data: Any) -> None:
     assert isinstance(caught.value, ExportFileNotFoundError)
 
 
-@pytest.mark.parametrize("data", [None, 5, {"event": "a"}, b"week1.jsonl", 1.5, object()])
+@pytest.mark.parametrize("data", [None, 5, {"event": "a"}, b"week1.jsonl", 1.5, object(), FRAME])
 def test_another_sort_of_argument_is_a_type_error(data: Any) -> None:
     with pytest.raises(TypeError, match="must be a path, a pattern such as"):
         find_sources(data)
@@ -233,6 +237,17 @@ def test_lines_are_read(collect: Any, end: bytes) -> None:
     lines = [b"", *(line + end for line in LINES)]
     assert read(collect(lines)) == LINES
     assert read(collect([line.decode() for line in lines])) == LINES
+
+
+def test_long_lines_are_no_paths() -> None:
+    line = '{"a": "' + "x" * 5000 + '"}'
+    assert read([line]) == [line.encode()]
+
+
+def test_data_in_the_place_of_a_path_is_told() -> None:
+    for text in ('{"event": "a"}', '[{"event": "a"}]'):
+        with pytest.raises(ExportFileNotFoundError, match="give a list of lines"):
+            find_sources(text)
 
 
 def test_lines_of_a_pretty_printed_array_are_read() -> None:

@@ -12,6 +12,7 @@ import codecs
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Literal
 
 import orjson
@@ -122,9 +123,9 @@ def _lines(stream: ByteStream, most: int) -> Iterator[Block]:
     while chunk := stream.read_full(CHUNK):
         text, newline, rest = chunk.rpartition(b"\n")
         if newline:
-            lines = b"".join([*parts, text]).split(b"\n")
-            yield from _block_of_lines(splitter, lines, number)
-            number += len(lines)
+            text = b"".join([*parts, text])
+            yield from _block_of_lines(splitter, text, number)
+            number += text.count(b"\n") + 1
             parts = [rest]
             continue
         parts.append(chunk)
@@ -134,19 +135,19 @@ def _lines(stream: ByteStream, most: int) -> Iterator[Block]:
             parts = [_after_newline(stream)]
             number += 1
     last = b"".join(parts)
-    for block in _block_of_lines(splitter, [last], number):
-        broken = not _is_json(block.documents[-1])
+    for block in _block_of_lines(splitter, last, number):
+        broken = not last.endswith(b"\n") and not _is_json(block.documents[-1])
         yield Block(block.documents, block.numbers, "line", BREAKS_OFF if broken else None)
 
 
-def _block_of_lines(splitter: Splitter, lines: list[bytes], number: int) -> Iterator[Block]:
+def _block_of_lines(splitter: Splitter, text: bytes, number: int) -> Iterator[Block]:
     """Yield the documents of lines, if there are any."""
-    numbers: Sequence[int] = range(number, number + len(lines))
-    documents = [line.strip() for line in lines]
+    documents = list(map(bytes.strip, text.split(b"\n")))
+    numbers: Sequence[int] = range(number, number + len(documents))
     if not all(documents):
         numbers = [at for at, document in zip(numbers, documents, strict=True) if document]
         documents = list(filter(None, documents))
-    if any(not document.startswith(b'{"') or b'"results"' in document for document in documents):
+    if b'"results"' in text or {*map(itemgetter(0), documents)} - {ord("{")}:
         # Whole arrays or pages on a line, or a byte order mark where two files were joined.
         inner = [splitter.elements(line.removeprefix(codecs.BOM_UTF8)) for line in documents]
         numbers = [at for at, found in zip(numbers, inner, strict=True) for _ in range(len(found))]
@@ -176,9 +177,10 @@ def _values(stream: ByteStream, most: int) -> Iterator[Block]:
     splitter, number = Splitter(), 1
     text, in_array = b"", False
     while chunk := stream.read_full(max(CHUNK, len(text))):
-        split = splitter.split(text + chunk, in_array=in_array)
+        text += chunk
+        split = splitter.split(text, in_array=in_array)
+        documents = _with_results(splitter, text, split.values)
         text, in_array = split.rest, split.in_array
-        documents = _with_results(splitter, split.values)
         if documents:
             yield Block(documents, range(number, number + len(documents)), "document")
             number += len(documents)
@@ -188,7 +190,7 @@ def _values(stream: ByteStream, most: int) -> Iterator[Block]:
             return
     # What is left is the end of an array, or no value at all, or the beginning of one.
     split = splitter.split(text, in_array=in_array)
-    documents = _with_results(splitter, splitter.remainder(split))
+    documents = _with_results(splitter, text, splitter.remainder(split))
     if documents:
         is_whole = split.complete or _is_json(documents[-1])
         ending = None if is_whole else _problem_of(documents[-1])
@@ -199,9 +201,9 @@ def _problem_of(value: bytes) -> str:
     return _NOT_SPLIT if _RECORD_INSIDE.search(value, 1) else BREAKS_OFF
 
 
-def _with_results(splitter: Splitter, values: list[bytes]) -> list[bytes]:
+def _with_results(splitter: Splitter, text: bytes, values: list[bytes]) -> list[bytes]:
     """Put the results of pages in the place of the pages."""
-    if not any(b'"results"' in value for value in values):
+    if b'"results"' not in text:
         return values
     return [
         document

@@ -19,6 +19,7 @@ from typing import Any
 
 from mixpanel_data.common.open_files import require_no_database
 from mixpanel_data.exceptions import ExportFileNotFoundError
+from mixpanel_data.ingest.arrow_batches import is_arrow
 from mixpanel_data.ingest.byte_stream import (
     ByteStream,
     is_response,
@@ -109,7 +110,7 @@ def find_sources(data: Any) -> list[Source]:
     """
     if _is_one_source(data):
         sources = _sources_of(data)
-    elif isinstance(data, Iterable) and not isinstance(data, (bytes, bytearray, Mapping)):
+    elif _is_list_or_lines(data):
         sources = _sources_in(data)
     else:
         raise TypeError(f"must be {_WANTED}; not {_kind(data)}.")
@@ -125,6 +126,12 @@ def _kind(data: object) -> str:
 
 def _is_one_source(data: object) -> bool:
     return isinstance(data, (str, os.PathLike)) or hasattr(data, "read") or is_response(data)
+
+
+def _is_list_or_lines(data: object) -> bool:
+    # A data frame iterates over the names of its columns.
+    other = isinstance(data, (bytes, bytearray, Mapping)) or is_arrow(data)
+    return isinstance(data, Iterable) and not other
 
 
 def _sources_of(data: Any) -> list[Source]:
@@ -171,7 +178,7 @@ def _is_blank(item: object) -> bool:
 
 
 def _is_line(item: str) -> bool:
-    return item.endswith("\n") or (_JSON_BEGINS.match(item) is not None and not Path(item).exists())
+    return item.endswith("\n") or (_JSON_BEGINS.match(item) is not None and not _exists(Path(item)))
 
 
 def _named(name: str) -> list[Source]:
@@ -181,18 +188,20 @@ def _named(name: str) -> list[Source]:
         raise ValueError(f"{name!r} can be no path: it is not valid UTF-8.") from error
     if not name:
         raise ExportFileNotFoundError("''", "an empty text names no file.")
+    if "\0" in name:
+        raise ExportFileNotFoundError(repr(name), "no path has a NUL in it.")
     if _exists(Path(name)):
         return list(_local(Path(name)))
     if is_url(name):
         if (path := local_path_of(name)) is None:
             return [*find_remote_files(name)]
         name = path
-    if has_magic(name) and not _exists(Path(name)):
-        return list(_matches(name))
     if _JSON_BEGINS.match(name):
         raise ExportFileNotFoundError(
             repr(name[:60]), "no such file. If this is data, give a list of lines."
         )
+    if has_magic(name) and not _exists(Path(name)):
+        return list(_matches(name))
     return list(_local(Path(name)))
 
 
