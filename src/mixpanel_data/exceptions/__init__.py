@@ -30,6 +30,8 @@ In parentheses, the class of Python's that an error is as well::
                 SchemaNewerError
                 SchemaOlderError
                 SchemaUnversionedError
+        ExportFileError (OSError)
+            ExportFileNotFoundError (FileNotFoundError)
         MetadataError (ValueError)
         QueryError
             OutOfMemoryError
@@ -40,6 +42,7 @@ In parentheses, the class of Python's that an error is as well::
         RecordError (ValueError)
             DuplicateRecordError
             ExportLineError
+        RemoteFilesUnavailableError (ImportError)
         RevisionError (ValueError)
         StorageClosedError (RuntimeError)
         StorageForkedError (RuntimeError)
@@ -50,6 +53,11 @@ In parentheses, the class of Python's that an error is as well::
 """
 
 from mixpanel_data.exceptions.base import MixpanelDataError
+from mixpanel_data.exceptions.exports import (
+    ExportFileError,
+    ExportFileNotFoundError,
+    RemoteFilesUnavailableError,
+)
 from mixpanel_data.exceptions.files import (
     DatabaseCorruptError,
     DatabaseExistsError,
@@ -115,6 +123,8 @@ __all__ = [
     "DuplicateRecordError",
     "EncryptionKeyError",
     "EncryptionUnavailableError",
+    "ExportFileError",
+    "ExportFileNotFoundError",
     "ExportLineError",
     "KeyState",
     "MetadataError",
@@ -125,6 +135,7 @@ __all__ = [
     "QueryError",
     "QueryTimeoutError",
     "RecordError",
+    "RemoteFilesUnavailableError",
     "ResultTooLargeError",
     "RevisionError",
     "SandboxError",

@@ -1,0 +1,188 @@
+"""Which shape a document has, and where its parts are.
+
+Events come as Mixpanel's export API writes them (``event`` and ``properties``), as lines of its
+JSON pipelines, and as records of this library; profiles as the Engage API has them, and as records.
+The parts of all of them are the same. What they mean (times, ids) is for others to decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mixpanel_data.types import TableType
+
+Members = Mapping[str, Any]
+
+_METHODS = {"events": "load_events_export()", "profiles": "load_profiles_export()"}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A form in which events or profiles come.
+
+    Attributes:
+        name: What people call it.
+        kind: What it is.
+        required: Members that tell it from others.
+        properties: The member with the properties.
+        top: Members that become columns: column by member.
+        moved: Properties that become columns: column by property.
+    """
+
+    name: str
+    kind: TableType
+    required: frozenset[str]
+    properties: str
+    top: Mapping[str, str]
+    moved: Mapping[str, str]
+
+
+SHAPES = (
+    Shape(
+        name="export of events",
+        kind="events",
+        required=frozenset({"event", "properties"}),
+        properties="properties",
+        top={"event": "event_name"},
+        moved={"time": "event_time", "distinct_id": "distinct_id", "$insert_id": "insert_id"},
+    ),
+    Shape(
+        name="record of an event",
+        kind="events",
+        required=frozenset({"event_name", "event_time"}),
+        properties="properties",
+        top={name: name for name in ("event_name", "event_time", "distinct_id", "insert_id")},
+        moved={},
+    ),
+    Shape(
+        name="line of a JSON pipeline",
+        kind="events",
+        required=frozenset({"event_name", "time"}),
+        properties="properties",
+        top={
+            "event_name": "event_name",
+            "time": "event_time",
+            "distinct_id": "distinct_id",
+            "insert_id": "insert_id",
+        },
+        moved={},
+    ),
+    Shape(
+        name="profile of the Engage API",
+        kind="profiles",
+        required=frozenset({"$distinct_id"}),
+        properties="$properties",
+        top={"$distinct_id": "distinct_id"},
+        moved={"$last_seen": "last_seen"},
+    ),
+    Shape(
+        name="record of a profile",
+        kind="profiles",
+        required=frozenset({"distinct_id", "properties"}),
+        properties="properties",
+        top={"distinct_id": "distinct_id", "last_seen": "last_seen"},
+        moved={},
+    ),
+)
+
+
+class ShapeError(ValueError):
+    """A document that is no event, or no profile.
+
+    Attributes:
+        field: The member that is missing or wrong, None when it is the document as a whole.
+    """
+
+    def __init__(self, field: str | None, problem: str) -> None:
+        super().__init__(problem)
+        self.field = field
+
+
+def shape_of(document: Any, kind: TableType) -> Shape:
+    """Return the shape of a parsed document.
+
+    Args:
+        document: What was parsed.
+        kind: What it should be.
+
+    Raises:
+        ShapeError: It is no object, of the other kind, or of no kind at all.
+
+    Example:
+        >>> shape_of({"event": "Sign Up", "properties": {}}, "events").name
+        'export of events'
+    """
+    if not isinstance(document, Mapping):
+        raise ShapeError(None, "is no JSON object.")
+    found = _first_shape(document)
+    if found is None:
+        raise _unknown(document, kind)
+    if found.kind != kind:
+        raise ShapeError(
+            None,
+            f"is a{_an(found.kind)} {found.kind[:-1]}, not a{_an(kind)} {kind[:-1]}. "
+            f"Load it with {_METHODS[found.kind]}.",
+        )
+    return found
+
+
+def _first_shape(document: Members) -> Shape | None:
+    return next((shape for shape in SHAPES if shape.required <= document.keys()), None)
+
+
+def _an(kind: TableType) -> str:
+    return "n" if kind == "events" else ""
+
+
+def _unknown(document: Members, kind: TableType) -> ShapeError:
+    if "error" in document:
+        error = str(document["error"])[:100]
+        return ShapeError(None, f"is an error message of Mixpanel's API: {error!r}. Export again.")
+    pipeline = next(shape for shape in SHAPES if "time" in shape.required)
+    nearest = next(shape for shape in SHAPES if shape.kind == kind)
+    nearest = pipeline if kind == "events" and "event_name" in document else nearest
+    missing = [name for name in (*nearest.top, nearest.properties) if name not in document]
+    members = ", ".join(map(str, [*document][:8]))[:100] or "nothing"
+    if len(missing) < len({*nearest.top, nearest.properties}):
+        return ShapeError(missing[0], f"is missing. The members are: {members}.")
+    return ShapeError(None, f"is no {kind[:-1]}. Its members are: {members}.")
+
+
+def parts_of(document: Any, kind: TableType) -> dict[str, Any]:
+    """Return the columns of a document, their values as they stand in it.
+
+    Members that no column takes go into ``properties`` under their own names, unless these are
+    taken there. Columns that the document does not name are missing.
+
+    Raises:
+        ShapeError: It is no document of this kind, or its properties are no object.
+
+    Example:
+        >>> parts_of({"event": "Tap", "at": 1, "properties": {"time": 2, "x": 3}}, "events")
+        {'event_name': 'Tap', 'event_time': 2, 'properties': {'x': 3, 'at': 1}}
+    """
+    shape = shape_of(document, kind)
+    properties = document.get(shape.properties)
+    if not isinstance(properties, Mapping):
+        raise ShapeError(shape.properties, "is missing or no JSON object.")
+    parts = {column: document[member] for member, column in shape.top.items() if member in document}
+    kept: dict[str, Any] = {}
+    for name, value in properties.items():
+        if name in shape.moved:
+            parts[shape.moved[name]] = value
+        else:
+            kept[name] = value
+    for name, value in document.items():
+        if name not in shape.top and name != shape.properties and name not in properties:
+            kept[name] = value
+    parts["properties"] = kept
+    return parts
+
+
+def page_results(document: Members) -> list[Any] | None:
+    """Return the results of a page of the Engage query API, None if the document is none."""
+    results = document.get("results")
+    is_page = isinstance(results, list) and _first_shape(document) is None
+    return results if is_page else None
