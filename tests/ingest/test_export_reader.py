@@ -124,8 +124,10 @@ def test_the_user_may_be_a_number_or_missing(
 def test_a_missing_id_becomes_a_hash_of_the_event(
     events_in: Callable[..., list[Record]], given: Any
 ) -> None:
-    first, again = events_in(
+    (first,) = events_in(
         event_line(**{"$insert_id": given, "a": {"b": 1, "c": 2}, "d": 2**70}),
+    )
+    (again,) = events_in(
         '{"properties": {"d": 1180591620717411303424, "a": {"c": 2, "b": 1},'
         ' "distinct_id": "user-1", "time": 1735689600}, "event": "Sign Up"}',
     )

@@ -28,9 +28,13 @@ LATEST = (datetime.max - EPOCH) // MICROSECOND
 # ISO 8601 as databases and APIs write it. `datetime.fromisoformat` does the reading; before
 # Python 3.11 it knows neither "Z" nor any fraction but of three or six digits.
 _ISO = re.compile(
-    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:?\d\d(?::?\d\d)?)(?:[.,](\d+))?\s*(Z|[+-]\d\d(?::?\d\d)?)?)?",
+    r"(\d{4}-\d\d-\d\d)"
+    r"(?:[T ](\d\d:?\d\d(?::?\d\d)?)(?:[.,](\d+))?\s*(Z|UTC|[+-]\d\d(?::?\d\d)?)?)?",
     re.ASCII,
 )
+
+# Up to eleven digits are seconds that a datetime can hold.
+_DIGITS = re.compile(r"\d{1,12}", re.ASCII)
 
 #: The most levels of objects and arrays in a document, itself included: what ``orjson`` writes.
 #: Python's ``json`` reads and writes some hundreds more, and DuckDB 1.5 crashes from 100,000 on.
@@ -64,8 +68,8 @@ def microseconds(value: object) -> int:
     """Return a time as microseconds since 1970-01-01 UTC.
 
     Args:
-        value: A datetime (naive means UTC), an ISO 8601 string (without an offset: UTC), or a
-            number of seconds since the epoch.
+        value: A datetime (naive means UTC), an ISO 8601 string (without an offset: UTC), or the
+            seconds since the epoch as a number, or as digits.
 
     Raises:
         ValueError: The value is none of these, or not between the years 1 and 9999.
@@ -74,7 +78,7 @@ def microseconds(value: object) -> int:
         >>> microseconds("2025-01-31T12:00:00+01:00") == microseconds(1738321200)
         True
     """
-    moment = _parse(value) if isinstance(value, str) else value
+    moment = _moment(value) if isinstance(value, str) else value
     try:
         if isinstance(moment, datetime):
             count = (moment - (EPOCH if moment.tzinfo is None else EPOCH_UTC)) // MICROSECOND
@@ -101,6 +105,11 @@ def _short(value: object) -> str:
     return "A number of many digits" if is_long else str(value)[:40]
 
 
+def _moment(value: str) -> datetime | int:
+    """Return what a text says: a time, or in digits a number of seconds."""
+    return int(value) if _DIGITS.fullmatch(value) else _parse(value)
+
+
 def _parse(value: str) -> datetime:
     match = _ISO.fullmatch(value.strip())
     if match is None:
@@ -114,7 +123,7 @@ def _parse(value: str) -> datetime:
         normal += "." + fraction[:6].ljust(6, "0")
     if offset is not None:
         numbers = offset[1:].replace(":", "").ljust(4, "0")
-        normal += "+00:00" if offset == "Z" else f"{offset[0]}{numbers[:2]}:{numbers[2:]}"
+        normal += "+00:00" if offset in ("Z", "UTC") else f"{offset[0]}{numbers[:2]}:{numbers[2:]}"
     try:
         return datetime.fromisoformat(normal)
     except ValueError as error:

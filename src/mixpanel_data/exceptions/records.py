@@ -48,12 +48,21 @@ class ExportLineError(RecordError):
 
     Attributes:
         path: The file.
-        line: Number of the line in the file, from 1.
+        line: Number of the line in the file, from 1; or of the document, where lines do not
+            tell them apart.
     """
 
-    def __init__(self, index: int, field: str | None, problem: str, path: Path, line: int) -> None:
+    def __init__(
+        self,
+        index: int,
+        field: str | None,
+        problem: str,
+        path: Path,
+        line: int,
+        unit: str = "line",
+    ) -> None:
         super().__init__(
-            index, field, f"{problem} ({path}, line {line})", {"path": str(path), "line": line}
+            index, field, f"{problem} ({path}, {unit} {line})", {"path": str(path), "line": line}
         )
         self.path = path
         self.line = line

@@ -1,57 +1,71 @@
-"""Read Mixpanel export files, in Python.
+"""Mixpanel's exports become records.
 
-The formats are those of Mixpanel's Raw Event Export API (one ``{"event", "properties"}`` object per
-line) and of its Engage API's query results (``{"$distinct_id", "$properties"}``).
+Events come as Mixpanel's Raw Event Export API and its JSON pipelines write them, profiles as its
+Engage API does; :mod:`~mixpanel_data.ingest.shapes` has the forms.
 """
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 import os
-import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import orjson
 
 from mixpanel_data.common import values
-from mixpanel_data.common.open_files import require_no_database
 from mixpanel_data.common.values import EPOCH_UTC
-from mixpanel_data.exceptions import ExportLineError
-
-#: What reading a damaged compressed file raises.
-DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error)
-
-_GZIP_MAGIC = b"\x1f\x8b"
+from mixpanel_data.exceptions import ExportFileError, ExportFileNotFoundError, ExportLineError
+from mixpanel_data.ingest.export_data import Limits, Rows, read_sources
+from mixpanel_data.ingest.framing import Block
+from mixpanel_data.ingest.parquet_files import ParquetRows
+from mixpanel_data.ingest.shapes import ShapeError, parts_of
+from mixpanel_data.ingest.sources import Source, find_sources
+from mixpanel_data.types import TableType
 
 #: From this number on, a time is in milliseconds. In seconds it would be in the year 5138, in
 #: milliseconds it is in 1973, and Mixpanel was founded in 2009.
 _MILLISECONDS_FROM = 100_000_000_000
 
+#: Bytes of a document that a message shows.
+_SHOWN = 100
+
+#: Exports as people have them; see :func:`read_events_export`.
+ExportData = (
+    str
+    | os.PathLike[str]
+    | IO[bytes]
+    | Iterable[str | bytes | os.PathLike[str] | Mapping[str, Any]]
+)
+
 Record = dict[str, Any]
 
 
-def read_events_export(path: str | Path) -> Iterator[Record]:
-    """Iterate over the events of a Mixpanel raw export file.
+def read_events_export(data: ExportData) -> Iterator[Record]:
+    """Iterate over the events of Mixpanel's exports, however they are kept.
 
     Args:
-        path: NDJSON file, plain or gzip (detected by its content, not its name).
+        data: A file, folder or pattern, a URL (with the extra ``remote``), an open binary file, an
+            iterable of lines or objects, or a list of files. What is in it is told by its
+            content: lines or arrays of JSON, pages of the Engage API, lines of JSON pipelines or
+            Parquet; plain, gzip, zstd, bz2 or zip.
 
     Yields:
-        One dict per line with ``event_name``, ``event_time`` (aware UTC), ``distinct_id``,
-        ``insert_id`` and ``properties`` (all the others). A ``distinct_id`` that is a number is
-        converted to text, a missing one is empty. For a missing ``$insert_id``, a hash of the event
-        is used, which is always the same for the same event. ``time`` may be in seconds or
-        milliseconds.
+        One dict per event with ``event_name``, ``event_time`` (aware UTC), ``distinct_id``,
+        ``insert_id`` and ``properties`` (all the others). A number as ``distinct_id`` becomes its
+        text, a missing one is empty. A missing ``$insert_id`` is made of the event, and of how
+        many equal ones came before it in its file: reading the file again gives the same.
+        ``time`` may be in seconds or milliseconds.
 
     Raises:
-        ExportLineError: A line is not an event. It is a ``RecordError`` with ``path`` and ``line``.
-        OSError: The file cannot be read.
+        ExportLineError: A line or document is no event. It is a ``RecordError`` with ``path`` and
+            ``line``.
+        ExportFileError: There is no such file, or it cannot be read. It is an ``OSError``.
 
     Example:
         >>> from pathlib import Path
@@ -61,101 +75,155 @@ def read_events_export(path: str | Path) -> Iterator[Record]:
         >>> event["event_name"], event["distinct_id"], event["event_time"].isoformat()
         ('Sign Up', '7', '2025-01-01T00:00:00+00:00')
     """
-    return _records(_path_of(path), event_of)
+    return records_of("events", find_sources(data))
 
 
-def read_profiles_export(path: str | Path) -> Iterator[Record]:
-    """Iterate over the profiles of a Mixpanel export file.
+def read_profiles_export(data: ExportData) -> Iterator[Record]:
+    """Iterate over the profiles of Mixpanel's exports, however they are kept.
 
     Args:
-        path: NDJSON file, plain or gzip (detected by its content, not its name).
+        data: As for :func:`read_events_export`.
 
     Yields:
-        One dict per line with ``distinct_id``, ``properties`` and ``last_seen`` (aware UTC, None
-        where ``$last_seen`` is missing).
+        One dict per profile with ``distinct_id``, ``properties`` and ``last_seen`` (aware UTC,
+        None where ``$last_seen`` is missing or empty).
 
     Raises:
-        ExportLineError: A line is not a profile. It is a ``RecordError`` with ``path`` and
-            ``line``.
-        OSError: The file cannot be read.
+        ExportLineError: A line or document is no profile. It is a ``RecordError`` with ``path``
+            and ``line``.
+        ExportFileError: There is no such file, or it cannot be read. It is an ``OSError``.
     """
-    return _records(_path_of(path), profile_of)
+    return records_of("profiles", find_sources(data))
 
 
-def _path_of(path: str | Path) -> Path:
+def records_of(kind: TableType, sources: list[Source]) -> Iterator[Record]:
+    """Iterate over the records of sources, one after the other.
+
+    Args:
+        kind: What they are.
+        sources: Where they are.
+
+    Raises:
+        ExportLineError: A document is none of this kind.
+        ExportFileError: A source cannot be read.
+    """
+    convert = _CONVERTERS[kind]
+    index, place = 0, _Place("")
     try:
-        os.fsencode(path)
-    except UnicodeEncodeError as error:
-        raise ValueError(f"{str(path)!r} cannot be a path: it is not valid UTF-8.") from error
-    return Path(path)
-
-
-def is_compressed(path: Path) -> bool:
-    """Tell from its content whether a file is gzip."""
-    with path.open("rb") as file:
-        return file.read(2) == _GZIP_MAGIC
-
-
-def _records(path: Path, convert: Callable[[bytes], Record]) -> Iterator[Record]:
-    index, number = 0, 0
-    require_no_database(path)
-    with path.open("rb") as raw:
-        lines: Iterable[bytes] = gzip.GzipFile(fileobj=raw) if is_compressed(path) else raw
-        try:
-            for line in lines:
-                number += 1
-                if not line.isspace():
-                    yield convert(line)
+        for source in sources:
+            identities = _Identities()
+            for rows in read_sources([source], Limits()):
+                place = _Place(rows.source)
+                for document in _documents(rows, place, _FIELDS[kind]):
+                    yield identities.completed(convert(document))
                     index += 1
-        except _LineError as error:
-            raise ExportLineError(index, error.field, str(error), path, number) from error
-        except DAMAGED as error:
-            problem = f"the compressed file ends early or is damaged: {error}"
-            raise ExportLineError(index, None, problem, path, number + 1) from error
+    except _DocumentError as error:
+        raise place.error(index, error.field, str(error)) from error
+    except ExportFileError as error:
+        if error.__cause__ is None or isinstance(error, ExportFileNotFoundError):
+            raise
+        place = _Place(error.source, place.number + 1, place.unit)  # what was read is damaged
+        raise place.error(index, None, error.problem) from error
 
 
-class _LineError(ValueError):
+@dataclass
+class _Place:
+    """Where a document is, for errors."""
+
+    name: str
+    number: int = 0
+    unit: str = "line"
+
+    def error(self, index: int, field: str | None, problem: str) -> ExportLineError:
+        """Return the error for the document that is here."""
+        return ExportLineError(index, field, problem, Path(self.name), self.number, self.unit)
+
+
+class _DocumentError(ValueError):
     def __init__(self, field: str | None, problem: str) -> None:
         super().__init__(problem)
         self.field = field
 
 
-def _parsed(line: bytes, properties: str) -> Record:
-    if values.exceeds_depth(line, values.MAX_DEPTH + 1):  # the line itself is one level
-        raise _LineError(properties, values.TOO_DEEP)
+class _Identities:
+    """Makes ids for events of one source that have none: equal events get different ones.
+
+    The first of equal events gets the hash of the event, the next ones a hash of that and of how
+    many came before. So a source that is read again, or overlaps another, gives the same ids.
+    """
+
+    def __init__(self) -> None:
+        self._before: dict[bytes, int] = {}
+
+    def completed(self, record: Record) -> Record:
+        """Return the record with an id, if it is an event."""
+        if record.get("insert_id") == "":
+            try:
+                first = insert_id_of(record)
+            except ValueError as error:
+                raise _DocumentError("properties", str(error)) from error
+            key = bytes.fromhex(first)
+            before = self._before.get(key, 0)
+            self._before[key] = before + 1
+            record["insert_id"] = first if not before else _derived_id(first, before)
+        return record
+
+
+def _derived_id(first: str, before: int) -> str:
+    return hashlib.sha256(f"{first} {before}".encode()).hexdigest()[:32]
+
+
+def _documents(rows: Rows, place: _Place, field: str) -> Iterator[Any]:
+    """Yield parsed documents, and note where each of them is."""
+    content = rows.content
+    if isinstance(content, Block):
+        place.unit = content.unit
+        last = len(content.documents) - 1
+        for position, document in enumerate(content.documents):
+            place.number = content.numbers[position]
+            if position == last and content.problem is not None:
+                raise _DocumentError(None, f"{content.problem}. It begins: {_begin(document)}")
+            yield _parsed(document, field)
+        return
+    if isinstance(content, ParquetRows):
+        objects: Iterator[Any] = (row for batch in content.batches for row in _rows_of(batch))
+    else:
+        objects = iter(content)
+    for document in objects:
+        place.number += 1
+        yield document
+
+
+def _rows_of(batch: Any) -> list[Record]:
+    """Return the rows of a table's batch; JSON text becomes what it says."""
+    rows: list[Record] = batch.to_pylist()
+    for row in rows:
+        if isinstance(row["properties"], str):
+            row["properties"] = values.parse_json(row["properties"].encode())
+    return rows
+
+
+def _parsed(document: bytes, properties: str) -> Any:
+    if values.exceeds_depth(document, values.MAX_DEPTH + 1):  # the document itself is one level
+        raise _DocumentError(properties, values.TOO_DEEP)
     try:
-        parsed = values.parse_json(line.strip())
+        return values.parse_json(document.strip())
     except ValueError as error:
-        raise _LineError(None, f"is not JSON: {error}.") from error
-    if not isinstance(parsed, dict):
-        raise _LineError(None, "is not a JSON object.")
-    return parsed
+        raise _DocumentError(None, f"is not JSON. It begins: {_begin(document)}") from error
+
+
+def _begin(document: bytes) -> str:
+    """Return the beginning of a document, to recognise it by."""
+    return repr(document.strip()[:_SHOWN].decode(errors="replace"))
 
 
 def event_of(line: bytes) -> Record:
-    """Return the record of a line of an events export.
+    """Return the record of a line of an events export; ``insert_id`` is empty where it has none.
 
     Raises:
         ValueError: The line is not an event.
     """
-    parsed = _parsed(line, "properties")
-    name = parsed.get("event")
-    if not isinstance(name, str):
-        raise _LineError("event", "is missing or not a string.")
-    properties = _properties(parsed, "properties")
-    record = {
-        "event_name": name,
-        "event_time": _time("time", properties.pop("time", None)),
-        "distinct_id": _identifier("distinct_id", properties.pop("distinct_id", None)),
-        "insert_id": _identifier("$insert_id", properties.pop("$insert_id", None)),
-        "properties": properties,
-    }
-    if not record["insert_id"]:
-        try:
-            record["insert_id"] = insert_id_of(record)
-        except ValueError as error:
-            raise _LineError("properties", str(error)) from error
-    return record
+    return _event(_parsed(line, "properties"))
 
 
 def profile_of(line: bytes) -> Record:
@@ -164,16 +232,44 @@ def profile_of(line: bytes) -> Record:
     Raises:
         ValueError: The line is not a profile.
     """
-    parsed = _parsed(line, "$properties")
-    if parsed.get("$distinct_id") is None:
-        raise _LineError("$distinct_id", "is missing.")
-    properties = _properties(parsed, "$properties")
-    last_seen = properties.pop("$last_seen", None)
+    return _profile(_parsed(line, "$properties"))
+
+
+def _event(document: Any) -> Record:
+    parts = _parts(document, "events")
+    name = parts.get("event_name")
+    if not isinstance(name, str):
+        raise _DocumentError("event", "is missing or not a string.")
     return {
-        "distinct_id": _identifier("$distinct_id", parsed["$distinct_id"]),
-        "properties": properties,
-        "last_seen": None if last_seen is None else _time("$last_seen", last_seen),
+        "event_name": name,
+        "event_time": _time("time", parts.get("event_time")),
+        "distinct_id": _identifier("distinct_id", parts.get("distinct_id")),
+        "insert_id": _identifier("$insert_id", parts.get("insert_id")),
+        "properties": parts["properties"],
     }
+
+
+def _profile(document: Any) -> Record:
+    parts = _parts(document, "profiles")
+    if parts.get("distinct_id") is None:
+        raise _DocumentError("$distinct_id", "is missing.")
+    last_seen = parts.get("last_seen")
+    return {
+        "distinct_id": _identifier("$distinct_id", parts["distinct_id"]),
+        "properties": parts["properties"],
+        "last_seen": None if last_seen in (None, "") else _time("$last_seen", last_seen),
+    }
+
+
+def _parts(document: Any, kind: TableType) -> dict[str, Any]:
+    try:
+        return parts_of(document, kind)
+    except ShapeError as error:
+        raise _DocumentError(error.field, str(error)) from error
+
+
+_CONVERTERS: dict[TableType, Callable[[Any], Record]] = {"events": _event, "profiles": _profile}
+_FIELDS: dict[TableType, str] = {"events": "properties", "profiles": "$properties"}
 
 
 def insert_id_of(record: Record) -> str:
@@ -192,13 +288,6 @@ def insert_id_of(record: Record) -> str:
     return hashlib.sha256(values.document(hashed, sort_keys=True)).hexdigest()[:32]
 
 
-def _properties(line: Record, field: str) -> Record:
-    properties = line.get(field)
-    if not isinstance(properties, dict):
-        raise _LineError(field, "is missing or not a JSON object.")
-    return properties
-
-
 def _identifier(field: str, value: object) -> str:
     """Return an id as text. Mixpanel's ids are strings, but clients have sent numbers, too."""
     if value is None or isinstance(value, str):
@@ -206,14 +295,16 @@ def _identifier(field: str, value: object) -> str:
     if isinstance(value, Decimal):
         return str(value)
     if not isinstance(value, (int, float)):
-        raise _LineError(field, "must be a string or a number.")
+        raise _DocumentError(field, "must be a string or a number.")
     return json.dumps(value)
 
 
 def _time(field: str, value: object) -> datetime:
     try:
+        if isinstance(value, str) and value.isascii() and value.isdigit():
+            value = int(value)
         if isinstance(value, (int, float)) and abs(value) >= _MILLISECONDS_FROM:
             return EPOCH_UTC + timedelta(milliseconds=value)
         return EPOCH_UTC + timedelta(microseconds=values.microseconds(value))
     except (ValueError, OverflowError) as error:
-        raise _LineError(field, str(error)) from error
+        raise _DocumentError(field, str(error)) from error

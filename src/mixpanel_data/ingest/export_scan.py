@@ -7,11 +7,10 @@ cannot read at all is left to the reader in Python. So SQL is only a fast path f
 
 from __future__ import annotations
 
-import errno
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import chain, groupby
+from glob import escape
+from itertools import groupby
 from pathlib import Path
 
 import duckdb
@@ -19,25 +18,26 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import JSON, Table
 
-from mixpanel_data.common.open_files import require_no_database
 from mixpanel_data.common.signals import defer_keyboard_interrupt
 from mixpanel_data.database.settings import Resources
 from mixpanel_data.dialect.driver.errors import driver_errors
 from mixpanel_data.ingest import export_reader
 from mixpanel_data.ingest.export_reader import Record
 from mixpanel_data.ingest.export_sql import export_query, paths_variable
-from mixpanel_data.ingest.file_integrity import IntegrityCheck
+from mixpanel_data.ingest.file_integrity import GZIP_MAGIC, IntegrityCheck, is_gzip
 from mixpanel_data.ingest.json_validation import too_deep_at
 from mixpanel_data.ingest.record_batches import RecordBatches, arrow_schema
+from mixpanel_data.ingest.sources import LocalFile, Source
 from mixpanel_data.types import TableType
-
-ExportPaths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 #: Rows of a batch.
 BATCH_SIZE = 5_000
 
 #: The most threads that read. More would only wait for the threads that store.
 MAX_THREADS = 4
+
+#: Bytes to tell by whether a file has lines.
+_BEGINNING = 64
 
 #: Memory that DuckDB's JSON reader needs, and memory of its buffers for every thread.
 _BASE_MEMORY = 256 * 2**20
@@ -46,10 +46,6 @@ _THREAD_MEMORY = 128 * 2**20
 _CONVERTERS: dict[TableType, Callable[[bytes], Record]] = {
     "events": export_reader.event_of,
     "profiles": export_reader.profile_of,
-}
-_READERS: dict[TableType, Callable[[Path], Iterator[Record]]] = {
-    "events": export_reader.read_events_export,
-    "profiles": export_reader.read_profiles_export,
 }
 
 
@@ -70,22 +66,12 @@ class ExportFiles:
     paths: list[Path]
 
     @classmethod
-    def find(cls, kind: TableType, paths: ExportPaths) -> ExportFiles:
-        """Find the files of a path, a pattern such as ``export-*.jsonl.gz``, or several of these.
-
-        Raises:
-            FileNotFoundError: A path or pattern names no file.
-            DatabaseFileError: One of them is a database that is open in this process.
-        """
-        several = [paths] if isinstance(paths, (str, os.PathLike)) else paths
-        found = [match for path in several for match in _matches(path)]
-        for path in found:
-            require_no_database(path)
-        return cls(kind, found)
-
-    def records(self) -> Iterator[Record]:
-        """Iterate over the records of all files, in Python."""
-        return chain.from_iterable(map(_READERS[self.kind], self.paths))
+    def of(cls, kind: TableType, sources: list[Source]) -> ExportFiles | None:
+        """Return the files that sources are, None where DuckDB has no way to read one of them."""
+        paths = [source.path for source in sources if isinstance(source, LocalFile)]
+        if len(paths) < len(sources) or not all(map(_may_have_lines, paths)):
+            return None
+        return cls(kind, paths)
 
     def batches(self, table: Table, resources: Resources) -> FileBatches:
         """Return the rows of all files, read by DuckDB.
@@ -147,7 +133,7 @@ class FileBatches:
         groups = [(key, list(paths)) for key, paths in groupby(self._files.paths, _compression)]
         for number, (_, paths) in enumerate(groups):
             variable = paths_variable(number)
-            reader.execute(f"SET VARIABLE {variable} = $1", [[str(path) for path in paths]])
+            reader.execute(f"SET VARIABLE {variable} = $1", [[escape(str(path)) for path in paths]])
         query = export_query(self._files.kind, [compression for compression, _ in groups])
         # With a bound parameter, DuckDB 1.5 would read all files before the first batch.
         return reader.sql(query).to_arrow_reader(BATCH_SIZE)
@@ -158,7 +144,9 @@ class FileBatches:
             raise UnsupportedByDuckDBError
         lines = batch.column("line")
         if lines.null_count < len(lines):
-            records = map(self._convert, map(str.encode, lines.drop_null().to_pylist()))
+            records = [*map(self._convert, map(str.encode, lines.drop_null().to_pylist()))]
+            if any(record.get("insert_id") == "" for record in records):
+                raise UnsupportedByDuckDBError  # equal events have to be counted for their ids
             converted = pa.Table.from_batches(RecordBatches(records, self._table)).combine_chunks()
             for position, name in enumerate(self.schema.names):
                 cells = converted.column(name).chunk(0)
@@ -167,16 +155,13 @@ class FileBatches:
         return batch.select(self.schema.names)
 
 
-def _matches(path: str | os.PathLike[str]) -> list[Path]:
-    given = Path(path)
-    if given.exists():
-        return [given]
-    folder = Path(given.anchor)
-    found = sorted(folder.glob(str(given.relative_to(folder)))) if given.name else []
-    if not found:
-        raise FileNotFoundError(errno.ENOENT, "There is no such export file", str(given))
-    return found
+def _may_have_lines(path: Path) -> bool:
+    """Tell from its beginning whether a file may have lines that DuckDB reads, plain or gzip."""
+    if not path.is_file():  # a pipe can be read only once
+        return False
+    with path.open("rb") as file:
+        return file.read(_BEGINNING).lstrip().startswith((b"{", GZIP_MAGIC))
 
 
 def _compression(path: Path) -> str:
-    return "gzip" if export_reader.is_compressed(path) else "uncompressed"
+    return "gzip" if is_gzip(path) else "uncompressed"

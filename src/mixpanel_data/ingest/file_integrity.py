@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import gzip
 import threading
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mixpanel_data.common.signals import defer_keyboard_interrupt
-from mixpanel_data.ingest.export_reader import DAMAGED, is_compressed
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -17,6 +17,16 @@ if TYPE_CHECKING:
 _SHORTEST_LINE = 30
 
 _CHUNK = 1024 * 1024
+
+GZIP_MAGIC = b"\x1f\x8b"
+
+_DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error)
+
+
+def is_gzip(path: Path) -> bool:
+    """Tell from its content whether a file is gzip."""
+    with path.open("rb") as file:
+        return file.read(2) == GZIP_MAGIC
 
 
 class IntegrityCheck(threading.Thread):
@@ -50,11 +60,11 @@ class IntegrityCheck(threading.Thread):
         """Check the files."""
         try:
             self.failed = any(self._size_of(path) < _SHORTEST_LINE for path in self._paths)
-        except (*DAMAGED, OSError):
+        except (*_DAMAGED, OSError):
             self.failed = True
 
     def _size_of(self, path: Path) -> int:
-        if not is_compressed(path):
+        if not is_gzip(path):
             return path.stat().st_size
         size = 0
         with gzip.open(path) as file:

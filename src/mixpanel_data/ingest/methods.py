@@ -12,7 +12,7 @@ from mixpanel_data.schema.table_lifecycle import drop_table
 from mixpanel_data.types import OnConflict, TableMetadata
 
 if TYPE_CHECKING:
-    from mixpanel_data.ingest.export_scan import ExportPaths
+    from mixpanel_data.ingest.export_reader import ExportData
 
 
 class ArrowStream(Protocol):
@@ -207,7 +207,7 @@ class LoadMethods:
     def load_events_export(
         self,
         name: str,
-        path: ExportPaths,
+        path: ExportData,
         metadata: TableMetadata,
         progress_callback: Progress | None = None,
         *,
@@ -221,8 +221,10 @@ class LoadMethods:
 
         Args:
             name: The table to create.
-            path: A file, plain or gzip, a pattern such as ``"exports/*.jsonl.gz"``, or several
-                of these, which are loaded in this order.
+            path: A file, a folder, a pattern such as ``"exports/*.jsonl.gz"``, a URL, an open
+                binary file, an iterable of lines or objects, or a list of files, which are loaded
+                in this order; as for :func:`read_events_export`. Files of lines, plain or gzip,
+                are read by DuckDB, all others in Python.
             metadata: How the events were fetched.
             progress_callback: As for :meth:`create_events_table`. The count starts again when
                 DuckDB cannot read the files and they are read in Python instead.
@@ -235,7 +237,7 @@ class LoadMethods:
 
         Raises:
             ExportLineError: A line is not an event; ``path`` and ``line`` say which.
-            FileNotFoundError: There is no such file.
+            ExportFileError: There is no such file, or it cannot be read. It is an ``OSError``.
             MixpanelDataError: As :meth:`create_events_table` or :meth:`append_events_table`.
         """
         options = LoadOptions(
@@ -252,7 +254,7 @@ class LoadMethods:
     def load_profiles_export(
         self,
         name: str,
-        path: ExportPaths,
+        path: ExportData,
         metadata: TableMetadata,
         progress_callback: Progress | None = None,
         *,
@@ -307,7 +309,7 @@ class LoadMethods:
 
         return load_data(self._database, options, data)
 
-    def _load_exports(self, options: LoadOptions, paths: ExportPaths) -> int:
+    def _load_exports(self, options: LoadOptions, data: ExportData) -> int:
         from mixpanel_data.ingest.runner import load_exports
 
-        return load_exports(self._database, options, paths)
+        return load_exports(self._database, options, data)

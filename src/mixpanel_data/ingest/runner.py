@@ -9,11 +9,13 @@ from typing import Any
 from mixpanel_data.database.handle import Database
 from mixpanel_data.exceptions import OutOfMemoryError
 from mixpanel_data.ingest.arrow_batches import ArrowBatches, is_arrow
-from mixpanel_data.ingest.export_scan import ExportFiles, ExportPaths, UnsupportedByDuckDBError
+from mixpanel_data.ingest.export_reader import ExportData, records_of
+from mixpanel_data.ingest.export_scan import ExportFiles, UnsupportedByDuckDBError
 from mixpanel_data.ingest.insert_stream import Batches
 from mixpanel_data.ingest.load import append, create
 from mixpanel_data.ingest.options import LoadOptions
 from mixpanel_data.ingest.record_batches import RecordBatches
+from mixpanel_data.ingest.sources import find_sources
 
 #: With this many rows or more, a new primary key is not written to the WAL.
 LARGE_KEY = 100_000
@@ -29,17 +31,20 @@ def load_data(database: Database, options: LoadOptions, data: Any) -> int:
     return _load(database, options, batches(data, options.table, options.batch_size))
 
 
-def load_exports(database: Database, options: LoadOptions, paths: ExportPaths) -> int:
-    """Load export files with DuckDB, or in Python where DuckDB cannot read them.
+def load_exports(database: Database, options: LoadOptions, data: ExportData) -> int:
+    """Load exports: with DuckDB where they are files of lines, in Python all others.
 
     Returns:
         The number of rows by which the table grew.
     """
-    files = ExportFiles.find(options.kind, paths)
-    try:
-        return _load(database, options, files.batches(options.table, database.resources()))
-    except UnsupportedByDuckDBError:
-        return load_data(database, options, files.records())
+    sources = find_sources(data)
+    files = ExportFiles.of(options.kind, sources)
+    if files is not None:
+        try:
+            return _load(database, options, files.batches(options.table, database.resources()))
+        except UnsupportedByDuckDBError:
+            pass  # the reader in Python knows more forms, or says what is wrong
+    return load_data(database, options, records_of(options.kind, sources))
 
 
 def _load(database: Database, options: LoadOptions, batches: Batches) -> int:
