@@ -11,7 +11,7 @@ from contextlib import suppress
 import duckdb
 import pytest
 from sqlalchemy import select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from mixpanel_data import MixpanelDataError, StorageEngine
 from tests.conftest import EVENTS, make_events
@@ -58,7 +58,7 @@ def users_of(storage: StorageEngine) -> list[Callable[[], object]]:
 
 
 def use_until_closed(use: Callable[[], object]) -> None:
-    with suppress(MixpanelDataError, DBAPIError):
+    with suppress(MixpanelDataError, SQLAlchemyError):
         while True:
             use()
 
