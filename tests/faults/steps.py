@@ -14,7 +14,7 @@ from typing import Any
 
 from mixpanel_data import StorageEngine
 from mixpanel_data.types import TableType
-from tests.conftest import EVENTS, PROFILES, Record, make_event, make_profile
+from tests.records import EVENTS, PROFILES, Record, make_event, make_profile
 
 TABLES: dict[str, TableType] = {
     "one": "events",
@@ -148,7 +148,7 @@ def open_engine(path: Path | None, seed: int) -> StorageEngine:
     return StorageEngine(path, config={"checkpoint_threshold": "100KB"} if seed % 2 else {})
 
 
-def run(path: Path, seed: int) -> None:
+def run_until_killed(path: Path, seed: int) -> None:
     """Do steps until this process is killed; tell its id, each step, and when that is done."""
     tell(os.getpid())
     tell("open")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mixpanel_data import DuplicateRecordError, RecordError, StorageEngine
 from mixpanel_data.types import OnConflict
-from tests.conftest import EVENTS, PROFILES, Record, make_event, make_events, make_profile
+from tests.records import EVENTS, PROFILES, Record, make_event, make_events, make_profile
 
 BOTH_WAYS = pytest.mark.parametrize("primary_key", [True, False])
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mixpanel_data import RecordError, StorageEngine
 from mixpanel_data.ingest import key_filter
 from mixpanel_data.ingest.key_filter import BloomFilter, hashes_of
-from tests.conftest import EVENTS, Record, make_event, make_events
+from tests.records import EVENTS, Record, make_event, make_events
 
 Recorder = Callable[[StorageEngine], list[str]]
 OnConflict = Literal["ignore", "replace"]

@@ -7,7 +7,6 @@ import json
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from mixpanel_data import (
     read_profiles_export,
 )
 from mixpanel_data.ingest.export_scan import ExportFiles
-from tests.conftest import EVENTS, PROFILES
+from tests.records import EVENTS, PROFILES, parsed_rows
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -40,15 +39,6 @@ def file(tmp_path: Path) -> Path:
     file = tmp_path / "export.jsonl"
     file.write_text("\n".join(line_of(number, n=number) for number in range(3000)))
     return file
-
-
-def rows_of(storage: StorageEngine, table: str) -> list[Any]:
-    cursor = storage.execute(f"SELECT * FROM {table} ORDER BY rowid")
-    place = cursor.columns.index("properties")
-    return [
-        (*row[:place], json.loads(row[place], parse_float=Decimal), *row[place + 1 :])
-        for row in cursor.fetchall()
-    ]
 
 
 def load_both_ways(path: Path, kind: str = "events") -> tuple[list[Any] | str, list[Any] | str]:
@@ -71,7 +61,7 @@ def load_both_ways(path: Path, kind: str = "events") -> tuple[list[Any] | str, l
             except MixpanelDataError as error:
                 results.append(repr(error))
             else:
-                results.append(rows_of(storage, table))
+                results.append(parsed_rows(storage, table))
     fast, slow = results
     return fast, slow
 
@@ -110,11 +100,11 @@ def test_rows_keep_the_order_of_the_lines_and_of_the_files(
         packed = gzip.compress(lines.encode()) if part == 1 else lines.encode()
         (tmp_path / f"part-{part}.jsonl").write_bytes(packed)
     assert storage.load_events_export("t", tmp_path / "part-*.jsonl", EVENTS) == 3000
-    numbers = [row[4]["n"] for row in rows_of(storage, "t")]
+    numbers = [row[4]["n"] for row in parsed_rows(storage, "t")]
     assert numbers == list(range(3000))
     backwards: list[str | Path] = [tmp_path / "part-2.jsonl", str(tmp_path / "part-1.jsonl")]
     assert storage.load_events_export("u", backwards, EVENTS) == 2000
-    assert rows_of(storage, "u")[0][4]["n"] == 2000
+    assert parsed_rows(storage, "u")[0][4]["n"] == 2000
 
 
 def test_compressed_files_are_told_by_their_content(storage: StorageEngine, file: Path) -> None:
@@ -124,7 +114,7 @@ def test_compressed_files_are_told_by_their_content(storage: StorageEngine, file
     plain.write_bytes(file.read_bytes())
     storage.load_events_export("packed", packed, EVENTS)
     storage.load_events_export("plain", plain, EVENTS)
-    assert rows_of(storage, "packed") == rows_of(storage, "plain")
+    assert parsed_rows(storage, "packed") == parsed_rows(storage, "plain")
 
 
 def test_a_wrong_checksum_is_refused_though_every_line_can_be_read(
@@ -183,7 +173,7 @@ def test_the_last_of_a_key_stays_when_asked(storage: StorageEngine, tmp_path: Pa
     file = tmp_path / "twice.jsonl"
     file.write_text("\n".join([line_of(1, v=1), line_of(2, v=2), line_of(1, v=3)]))
     storage.load_events_export("t", file, EVENTS, on_conflict="replace")
-    assert sorted(row[4]["v"] for row in rows_of(storage, "t")) == [2, 3]
+    assert sorted(row[4]["v"] for row in parsed_rows(storage, "t")) == [2, 3]
     with pytest.raises(DuplicateRecordError) as caught:
         storage.load_events_export("u", file, EVENTS, on_conflict="error")
     assert (caught.value.index, caught.value.key) == (2, "id-1")

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mixpanel_data import RecordError, StorageEngine
-from tests.conftest import EVENTS, PROFILES, Record, make_event, make_profile
+from tests.records import EVENTS, PROFILES, Record, make_event, make_profile
 
 PROPERTIES: dict[str, dict[str, Any]] = {
     "empty": {},

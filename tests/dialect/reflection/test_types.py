@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection
 
-from tests.dialect.reflection.tools import column, opened
+from tests.dialect.reflection.tools import column
+from tests.engines import open_engine
 
 LEAVES = st.sampled_from(
     [
@@ -83,7 +84,7 @@ NESTED = st.recursive(
 def scratch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
     """A database for all examples."""
     path = tmp_path_factory.mktemp("types") / "first.db"
-    with opened(path) as engine, engine.connect() as connection:
+    with open_engine(path) as engine, engine.connect() as connection:
         yield connection
 
 
