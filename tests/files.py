@@ -11,7 +11,7 @@ def permissions_of(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def contents_of(folder: Path) -> dict[str, tuple[bytes, int]]:
+def snapshot_of(folder: Path) -> dict[str, tuple[bytes, int]]:
     """Return the bytes and the time of change of every file under a folder.
 
     Only for databases that are closed: a process that closes a file gives up its locks on it.

@@ -15,7 +15,7 @@ from mixpanel_data import (
     StorageEngine,
     TableNotFoundError,
 )
-from tests.files import contents_of
+from tests.files import snapshot_of
 from tests.records import EVENTS, make_events
 from tests.storage.helpers import fill
 
@@ -39,7 +39,7 @@ def catalog(path: Path) -> list[tuple[Any, ...]]:
 
 
 def test_looking_at_the_file_of_an_application_changes_nothing(foreign: Path) -> None:
-    before = contents_of(foreign.parent)
+    before = snapshot_of(foreign.parent)
     with StorageEngine(foreign) as storage:
         assert storage.list_tables() == []
         assert storage.table_exists("orders")
@@ -54,7 +54,7 @@ def test_looking_at_the_file_of_an_application_changes_nothing(foreign: Path) ->
         ):
             with pytest.raises(TableNotFoundError):
                 refused()
-    assert contents_of(foreign.parent) == before
+    assert snapshot_of(foreign.parent) == before
 
 
 def test_the_first_create_puts_our_tables_beside_those_of_the_application(foreign: Path) -> None:
@@ -86,12 +86,12 @@ def test_internal_tables_without_a_revision_are_refused_and_left_alone(
 ) -> None:
     with duckdb.connect(str(path)) as connection:
         connection.execute("CREATE TABLE _metadata (table_name VARCHAR PRIMARY KEY, type VARCHAR)")
-    before = contents_of(path.parent)
+    before = snapshot_of(path.parent)
     with pytest.raises(SchemaUnversionedError) as caught:
         StorageEngine(path, read_only=read_only)
     assert caught.value.path == path
     assert caught.value.found is None
-    assert contents_of(path.parent) == before
+    assert snapshot_of(path.parent) == before
     assert catalog(path)[0][0] == "_metadata"  # and the file is free again
 
 
@@ -101,11 +101,11 @@ def test_an_unknown_revision_is_refused_and_left_alone(
 ) -> None:
     with duckdb.connect(str(database_file)) as connection:
         connection.execute("UPDATE _mixpanel_data_version SET version_num = 'unknown'")
-    before = contents_of(database_file.parent)
+    before = snapshot_of(database_file.parent)
     with pytest.raises(SchemaNewerError) as caught:
         StorageEngine(database_file, read_only=read_only)
     assert caught.value.path == database_file
     assert caught.value.found == "unknown"
     assert isinstance(caught.value, OSError)
-    assert contents_of(database_file.parent) == before
+    assert snapshot_of(database_file.parent) == before
     assert len(catalog(database_file)) == 4

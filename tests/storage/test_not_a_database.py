@@ -12,7 +12,7 @@ from mixpanel_data import (
     DatabaseFileError,
     StorageEngine,
 )
-from tests.files import contents_of
+from tests.files import snapshot_of
 from tests.storage.helpers import posix_only
 
 
@@ -22,22 +22,22 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(
     path: Path, content: bytes, read_only: bool
 ) -> None:
     path.write_bytes(content)
-    before = contents_of(path.parent)
+    before = snapshot_of(path.parent)
     with pytest.raises(DatabaseCorruptError) as caught:
         StorageEngine(path, read_only=read_only)
     assert isinstance(caught.value, OSError)
     assert caught.value.path == path
-    assert contents_of(path.parent) == before
+    assert snapshot_of(path.parent) == before
 
 
 def test_a_damaged_database_is_refused_and_left_alone(database_file: Path) -> None:
     damaged = bytearray(database_file.read_bytes())
     damaged[4096:12288] = bytes(8192)
     database_file.write_bytes(damaged)
-    before = contents_of(database_file.parent)
+    before = snapshot_of(database_file.parent)
     with pytest.raises(DatabaseFileError):
         StorageEngine(database_file)
-    assert contents_of(database_file.parent) == before
+    assert snapshot_of(database_file.parent) == before
 
 
 @pytest.mark.parametrize("read_only", [False, True])

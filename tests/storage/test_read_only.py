@@ -14,7 +14,7 @@ from mixpanel_data import (
     MixpanelDataError,
     StorageEngine,
 )
-from tests.files import contents_of
+from tests.files import snapshot_of
 from tests.processes import PythonProcess
 from tests.records import make_events
 from tests.storage.helpers import ASKING, WRITING, posix_only
@@ -78,14 +78,14 @@ def test_writing_sql_to_a_file_opened_for_reading_is_refused(database_file: Path
 
 
 def test_reading_leaves_the_file_as_it_is_to_the_byte(database_file: Path) -> None:
-    before = contents_of(database_file.parent)
+    before = snapshot_of(database_file.parent)
     with StorageEngine(database_file, read_only=True) as storage:
         for ask in ASKING.values():
             ask(storage)
         with storage.session() as session:
             session.execute(text("SELECT * FROM jan")).all()
             session.commit()
-    assert contents_of(database_file.parent) == before
+    assert snapshot_of(database_file.parent) == before
 
 
 @posix_only
@@ -97,12 +97,12 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
     with PythonProcess(script, path) as process:
         process.wait()
-    before = contents_of(path.parent)
+    before = snapshot_of(path.parent)
     try:
         with StorageEngine(path, read_only=True) as storage:
             assert storage.execute_scalar("SELECT count(*) FROM jan") == 20
     except DatabaseFileError:
         pass  # DuckDB 1.5 cannot bring such a file up to date without writing
-    assert contents_of(path.parent) == before
+    assert snapshot_of(path.parent) == before
     with StorageEngine(path) as storage:
         assert storage.execute_scalar("SELECT count(*) FROM jan") == 20
