@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import Connection, Engine, event
 
 from mixpanel_data import StorageEngine
+from tests.examples import examples
 
 
 def pytest_configure() -> None:
-    """Let hypothesis measure no time: machines are shared."""
-    from hypothesis import settings  # not for the processes that import this module
-
-    settings.register_profile("without deadlines", deadline=None)
-    settings.load_profile("without deadlines")
+    """Set what hypothesis does unless a test says otherwise."""
+    settings.register_profile("tests", examples(100))
+    settings.load_profile("tests")
 
 
 TARGETS: dict[str, Callable[[Path], StorageEngine]] = {

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from sqlalchemy import (
     JSON,
@@ -35,9 +35,10 @@ from mixpanel_data.dialect.alembic.changes import Changes
 from mixpanel_data.dialect.sql.names import fold
 from mixpanel_data.dialect.sql.parsing import join_schema
 from tests.engines import open_engine
+from tests.examples import examples
 from tests.hostile import catalog, names, texts, utf8
 
-ordinary = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+ordinary = examples(8)
 pytestmark = pytest.mark.skipif(
     sqlalchemy.__version__ < "2.1",
     reason="SQLAlchemy 2.0.0 takes parts of names, such as %(name)s, for its own parameters, and "

@@ -10,12 +10,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mixpanel_data import MetadataError, RecordError, StorageEngine, TableMetadata
 from mixpanel_data.exceptions import DuplicateRecordError
-from tests.fuzz.test_export_files import EXAMPLES
+from tests.examples import examples
 from tests.records import EVENTS, Record, make_event
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -55,7 +55,7 @@ changes = st.one_of(
     st.builds(dict, event_time=times | st.floats(-1e9, 1e9) | times.map(str)),
     st.dictionaries(fields, st.just(...) | anything, max_size=2),
 )
-fuzzed = settings(max_examples=5 * EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+fuzzed = examples(40)
 
 
 def changed(number: int, change: Mapping[str, Any]) -> Record:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mixpanel_data import (
@@ -24,6 +24,7 @@ from mixpanel_data import (
     read_profiles_export,
 )
 from mixpanel_data.ingest.export_scan import ExportFiles
+from tests.examples import examples
 from tests.records import EVENTS, PROFILES, parsed_rows
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -287,7 +288,7 @@ profile_lines = st.builds(
 spacing = st.sampled_from([(",", ":"), (", ", ": ")])
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(50)
 @given(lines=st.lists(event_lines, max_size=4), separators=spacing, ascii_only=st.booleans())
 def test_any_events_file_gives_the_same_rows_or_the_same_error_both_ways(
     tmp_path: Path, lines: list[Any], separators: tuple[str, str], ascii_only: bool
@@ -299,7 +300,7 @@ def test_any_events_file_gives_the_same_rows_or_the_same_error_both_ways(
     assert fast == slow
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(20)
 @given(lines=st.lists(profile_lines, max_size=4))
 def test_any_profiles_file_gives_the_same_rows_or_the_same_error_both_ways(
     tmp_path: Path, lines: list[Any]

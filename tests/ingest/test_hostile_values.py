@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mixpanel_data import (
@@ -24,10 +24,11 @@ from mixpanel_data import (
     TableNotFoundError,
     migrate,
 )
+from tests.examples import examples
 from tests.hostile import catalog, texts, utf8
 from tests.records import EVENTS, FETCHED_AT, make_event, make_events
 
-ordinary = settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+ordinary = examples(8)
 
 
 @pytest.fixture(scope="module")

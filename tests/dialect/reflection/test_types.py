@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection
 
 from tests.dialect.reflection.tools import column
 from tests.engines import open_engine
+from tests.examples import examples
 
 LEAVES = st.sampled_from(
     [
@@ -88,7 +89,7 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
         yield connection
 
 
-@settings(max_examples=100, deadline=None)
+@examples(40)
 @given(duckdb_type=NESTED)
 def test_any_type_compiles_to_what_it_was(scratch: Connection, duckdb_type: str) -> None:
     found = column(scratch, f"x {duckdb_type}")
