@@ -21,6 +21,18 @@ def pytest_configure() -> None:
     settings.load_profile("tests")
 
 
+#: A module that has one of these starts child processes.
+STARTS_PROCESSES = {"PythonProcess", "campaign", "multiprocessing", "run_python", "subprocess"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that `make test-fast` leaves out because of their processes."""
+    for item in items:
+        names = vars(item.module).keys() if isinstance(item, pytest.Function) else set()
+        if STARTS_PROCESSES & names or "workers" in item.path.parts:
+            item.add_marker("processes")
+
+
 TARGETS: dict[str, Callable[[Path], StorageEngine]] = {
     "memory": lambda folder: StorageEngine.memory(),
     "ephemeral": lambda folder: StorageEngine.ephemeral(),
@@ -28,7 +40,12 @@ TARGETS: dict[str, Callable[[Path], StorageEngine]] = {
 }
 
 
-@pytest.fixture(params=TARGETS)
+def param(target: str) -> Any:
+    """Return a parameter that `make test-fast` has only for memory."""
+    return target if target == "memory" else pytest.param(target, marks=pytest.mark.slow)
+
+
+@pytest.fixture(params=map(param, TARGETS))
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StorageEngine]:
     """An open engine, over each kind of database in turn."""
     with TARGETS[request.param](tmp_path) as engine:
