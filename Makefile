@@ -7,8 +7,8 @@ EXAMPLES ?= 1000
 SECONDS ?= 60
 MINUTES ?= 10
 
-# Tests run in a process for each core; a process without work takes tests from another.
-SIDE_BY_SIDE := --numprocesses auto --dist worksteal
+# A process for each core. Tests that share something expensive have an xdist_group and stay together.
+SIDE_BY_SIDE := --numprocesses auto --maxprocesses 8 --dist loadgroup
 
 VENV := .venv
 OLDEST := .venv-oldest
@@ -37,7 +37,7 @@ $(OLDEST)/ready: pyproject.toml tests/oldest.txt
 
 .PHONY: fuzz
 fuzz: $(VENV)/ready ## Fuzz export files; EXAMPLES and SECONDS for longer
-	FUZZ_EXAMPLES=$(EXAMPLES) $(VENV)/bin/python -m pytest -q tests/fuzz
+	EXAMPLES=$(EXAMPLES) $(VENV)/bin/python -m pytest -q tests/fuzz
 	if $(VENV)/bin/python -c 'import atheris' 2>/dev/null; then \
 		$(VENV)/bin/python -m tests.fuzz.harness -max_total_time=$(SECONDS) "$$(mktemp -d)" tests/fuzz/corpus; \
 	else echo "atheris is not installed: hypothesis only"; fi
@@ -57,6 +57,14 @@ demo: $(VENV)/ready ## Load and query an export in Mixpanel's format
 .PHONY: test
 test: $(VENV)/ready ## Run all tests with branch coverage
 	$(VENV)/bin/python -m pytest $(SIDE_BY_SIDE) --cov --cov-report=term-missing $(ARGS)
+
+.PHONY: test-fast
+test-fast: $(VENV)/ready ## Run what takes a minute: no child processes, memory instead of files
+	$(VENV)/bin/python -m pytest -q $(SIDE_BY_SIDE) -m 'not processes and not slow' $(ARGS)
+
+.PHONY: test-long
+test-long: $(VENV)/ready ## Run the property tests with more examples; EXAMPLES for how many
+	EXAMPLES=$(EXAMPLES) $(VENV)/bin/python -m pytest -q $(SIDE_BY_SIDE) -m hypothesis $(ARGS)
 
 .PHONY: test-oldest
 test-oldest: $(OLDEST)/ready ## Run all tests on the oldest supported dependencies
@@ -81,7 +89,8 @@ lint: $(VENV)/ready ## Check style and types
 	$(VENV)/bin/mypy
 
 .PHONY: check
-check: lint test test-oldest test-dialect test-dialect-oldest test-faults demo ## Everything that must stay green
+check: lint test test-oldest ## Everything that must stay green
+	$(MAKE) --jobs=2 --output-sync=target test-dialect test-dialect-oldest test-faults demo
 
 .PHONY: bench
 bench: $(VENV)/bench-ready ## Compare with others; ROWS=1000000 for the long run

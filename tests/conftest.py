@@ -1,64 +1,36 @@
-"""What the tests share: databases of every kind, and records to fill them with."""
+"""Fixtures for all tests: databases of every kind, paths, recorded SQL statements."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import Connection, Engine, event
 
-from mixpanel_data import StorageEngine, TableMetadata
-
-Record = dict[str, Any]
-START = datetime(2025, 1, 1, tzinfo=timezone.utc)
-FETCHED_AT = datetime(2025, 2, 1, 12, 30, tzinfo=timezone.utc)
-EVENTS = TableMetadata("events", FETCHED_AT, from_date="2025-01-01", to_date="2025-01-31")
-PROFILES = TableMetadata("profiles", FETCHED_AT)
+from mixpanel_data import StorageEngine
+from tests.examples import examples
 
 
 def pytest_configure() -> None:
-    """Let hypothesis measure no time: machines are shared."""
-    from hypothesis import settings  # not for the processes that import this module
-
-    settings.register_profile("without deadlines", deadline=None)
-    settings.load_profile("without deadlines")
+    """Set what hypothesis does unless a test says otherwise."""
+    settings.register_profile("tests", examples(100))
+    settings.load_profile("tests")
 
 
-def make_event(number: int = 0, **fields: Any) -> Record:
-    """Return a valid event; the same number gives the same event."""
-    return {
-        "event_name": ("Page View", "Sign Up", "Purchase")[number % 3],
-        "event_time": START + timedelta(seconds=number),
-        "distinct_id": f"user-{number % 10}",
-        "insert_id": hashlib.md5(str(number).encode()).hexdigest(),
-        "properties": {"$browser": "Firefox", "plan name": "pro", "number": number},
-        **fields,
-    }
+#: A module that has one of these starts child processes.
+STARTS_PROCESSES = {"PythonProcess", "campaign", "multiprocessing", "run_python", "subprocess"}
 
 
-def make_events(count: int, start: int = 0) -> Iterator[Record]:
-    """Yield valid events, all different."""
-    return map(make_event, range(start, start + count))
-
-
-def make_profile(number: int = 0, **fields: Any) -> Record:
-    """Return a valid profile; the same number gives the same profile."""
-    return {
-        "distinct_id": f"user-{number}",
-        "properties": {"$city": "Zürich", "number": number},
-        "last_seen": START + timedelta(days=number),
-        **fields,
-    }
-
-
-def make_profiles(count: int, start: int = 0) -> Iterator[Record]:
-    """Yield valid profiles, all different."""
-    return map(make_profile, range(start, start + count))
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that `make test-fast` leaves out because of their processes."""
+    for item in items:
+        names = vars(item.module).keys() if isinstance(item, pytest.Function) else set()
+        if STARTS_PROCESSES & names or "workers" in item.path.parts:
+            item.add_marker("processes")
 
 
 TARGETS: dict[str, Callable[[Path], StorageEngine]] = {
@@ -68,7 +40,12 @@ TARGETS: dict[str, Callable[[Path], StorageEngine]] = {
 }
 
 
-@pytest.fixture(params=TARGETS)
+def param(target: str) -> Any:
+    """Return a parameter that `make test-fast` has only for memory."""
+    return target if target == "memory" else pytest.param(target, marks=pytest.mark.slow)
+
+
+@pytest.fixture(params=map(param, TARGETS))
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StorageEngine]:
     """An open engine, over each kind of database in turn."""
     with TARGETS[request.param](tmp_path) as engine:

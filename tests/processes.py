@@ -26,11 +26,12 @@ ROOT = Path(__file__).resolve().parents[1]
 #: inherited. The names are what most scripts need.
 PRELUDE = """
 import os, signal, sys
+from pathlib import Path
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 from mixpanel_data import *
-from tests.conftest import *
+from tests.records import *
 def say(*words):
     print(*words, flush=True)
 """
@@ -39,7 +40,7 @@ def say(*words):
 class PythonProcess:
     """A Python process that runs a script, and is killed when it hangs or the block ends.
 
-    The script finds the library's names, those of ``tests.conftest``, and ``say()``, a ``print()``
+    The script finds the library's names, those of ``tests.records``, and ``say()``, a ``print()``
     that flushes.
 
     Args:

@@ -27,8 +27,8 @@ from mixpanel_data import (
     migrate,
 )
 from mixpanel_data.database import backup
-from tests.conftest import EVENTS, FETCHED_AT, make_events
 from tests.processes import PythonProcess, run_python
+from tests.records import EVENTS, FETCHED_AT, make_events
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from mixpanel_data import MixpanelDataError, StorageEngine
-from tests.conftest import EVENTS, make_events
+from tests.records import EVENTS, make_events
 
 COUNT = "SELECT count(*) FROM jan a, jan b WHERE a.event_time < b.event_time"
 

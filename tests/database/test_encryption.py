@@ -36,7 +36,7 @@ from mixpanel_data import (
     StorageEngine,
     migrate,
 )
-from tests.conftest import EVENTS, PROFILES, make_events, make_profiles
+from tests.records import EVENTS, PROFILES, make_events, make_profiles
 
 ROOT = Path(__file__).parents[2]
 KEY = "correct horse battery staple"

@@ -15,8 +15,8 @@ import pytest
 from sqlalchemy import text
 
 from mixpanel_data import MixpanelDataError, StorageClosedError, StorageEngine
-from tests.conftest import EVENTS, Record, make_events
 from tests.processes import PythonProcess, run_python
+from tests.records import EVENTS, Record, make_events
 
 posix_only = pytest.mark.skipif(os.name == "nt", reason="signals and locks as POSIX has them")
 

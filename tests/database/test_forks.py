@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from mixpanel_data import StorageEngine
-from tests.conftest import EVENTS, make_events
 from tests.processes import run_python
+from tests.records import EVENTS, make_events
 
 if sys.platform == "win32":
     pytest.skip("There is no fork.", allow_module_level=True)
@@ -34,7 +34,7 @@ path, folder = Path(sys.argv[1]), Path(sys.argv[1]).parent
 """
 
 
-def run(script: str, path: Path) -> list[str]:
+def run_forking(script: str, path: Path) -> list[str]:
     """Run a script that forks; its own process id in what it prints becomes ``PARENT``."""
     script = f"say(os.getpid())\n{CHILD}\n{script}"
     pid, *lines = run_python(script, path)
@@ -42,7 +42,7 @@ def run(script: str, path: Path) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def filled(path: Path) -> Path:
+def create_events_file(path: Path) -> Path:
     with StorageEngine(path) as storage:
         storage.create_events_table("events", make_events(3), EVENTS)
     return path
@@ -71,7 +71,7 @@ with StorageEngine(path) as storage:
     say(storage.append_events_table("events", make_events(1, start=3), EVENTS))
 """
     refused = ["StorageForkedError PARENT"] * 13
-    assert run("from sqlalchemy import create_engine\n" + script, path) == [*refused, "1"]
+    assert run_forking("from sqlalchemy import create_engine\n" + script, path) == [*refused, "1"]
     with StorageEngine(path) as storage:
         assert storage.execute_scalar("SELECT count(*) FROM events") == 4
 
@@ -87,7 +87,7 @@ def refused():
 with StorageEngine(path):
     in_child(refused)
 """
-    assert run(script, path) == ["(True, True, True)"]
+    assert run_forking(script, path) == ["(True, True, True)"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Only Linux shows what DuckDB has open.")
@@ -99,7 +99,7 @@ in_child(lambda: StorageEngine(path))
 connection.close()
 in_child(lambda: StorageEngine(path).execute_scalar("SELECT count(*) FROM events"))
 """
-    assert run(script, path) == ["StorageForkedError PARENT", "3"]
+    assert run_forking(script, path) == ["StorageForkedError PARENT", "3"]
 
 
 def test_a_child_opens_everything_else(path: Path) -> None:
@@ -113,7 +113,7 @@ with StorageEngine(folder / "other.db"):
         lambda: StorageEngine.ephemeral().list_tables(),
     )
 """
-    assert run(script, path) == ["3", "[]", "[]", "[]"]
+    assert run_forking(script, path) == ["3", "[]", "[]", "[]"]
 
 
 def test_a_connection_of_duckdb_that_a_child_has_kept_cannot_write(path: Path) -> None:
@@ -130,7 +130,7 @@ with StorageEngine(path) as storage:
     say(storage.table_exists("planted"))
     say(storage.append_events_table("events", make_events(1, start=3), EVENTS))
 """
-    first, *others = run(script, path)
+    first, *others = run_forking(script, path)
     assert first.split()[0] != "written"
     assert others == ["False", "1"]
     with StorageEngine(path) as storage:
@@ -147,7 +147,7 @@ def replaced():
 with StorageEngine(path):
     in_child(replaced, lambda: StorageEngine(folder / "moved.db"))
 """
-    assert run(script, path) == ["StorageForkedError PARENT"] * 2
+    assert run_forking(script, path) == ["StorageForkedError PARENT"] * 2
 
 
 def test_grandchildren_are_refused_with_the_process_that_has_it_open(path: Path) -> None:
@@ -155,7 +155,7 @@ def test_grandchildren_are_refused_with_the_process_that_has_it_open(path: Path)
 with StorageEngine(path):
     in_child(lambda: in_child(lambda: StorageEngine(path)))
 """
-    assert run(script, path) == ["StorageForkedError PARENT", "None"]
+    assert run_forking(script, path) == ["StorageForkedError PARENT", "None"]
 
 
 @pytest.mark.parametrize("url", ["path", ":memory:"])
@@ -175,7 +175,7 @@ def asked():
 in_child(asked, lambda: held.scalar(text("SELECT b FROM a")), asked)
 say(asked())
 """
-    first, second, third, last = run(script, path)
+    first, second, third, last = run_forking(script, path)
     assert {first, third} == {"StorageForkedError PARENT"}
     assert second in ("OperationalError", "StorageForkedError PARENT")
     assert last == "1"
@@ -200,7 +200,7 @@ engine.dispose()
 storage.close()
 say(StorageEngine(path).execute_scalar("SELECT b FROM a"))
 """
-    assert run(script, path) == ["1"]
+    assert run_forking(script, path) == ["1"]
 
 
 def test_a_living_child_keeps_nobody_out(path: Path) -> None:
@@ -217,7 +217,7 @@ other = "from mixpanel_data import *; print(StorageEngine(sys.argv[1]).list_tabl
 command = [sys.executable, "-c", "import sys; " + other, str(path)]
 say(subprocess.run(command, capture_output=True, text=True).stdout.strip())
 """
-    assert run(script, path) == ["3"]
+    assert run_forking(script, path) == ["3"]
 
 
 def test_a_child_of_a_killed_parent_keeps_nobody_out(path: Path) -> None:
@@ -248,7 +248,7 @@ def test_processes_of_multiprocessing_lose_nothing(
     module.write_text(
         """
 from mixpanel_data import *
-from tests.conftest import *
+from tests.records import *
 
 def load(path, number):
     try:
@@ -276,7 +276,7 @@ if __name__ == "__main__":
                 say(parent.append_events_table("events", make_events(10, 9000), EVENTS))
         say(results.get(60))
 """
-    lines = run("import time\n" + script, path)
+    lines = run_forking("import time\n" + script, path)
     forked = is_open and method == "fork"
     loaded = ["StorageForkedError"] * 3 if forked else [10] * 3
     assert lines == [*(["10"] if is_open else []), str(loaded)]

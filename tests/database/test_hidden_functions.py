@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import MetaData, Table, bindparam, create_engine, inspect, literal, select
 
 from mixpanel_data import StorageEngine, migrate
-from tests.conftest import EVENTS, PROFILES, make_event, make_events, make_profiles
+from tests.records import EVENTS, PROFILES, make_event, make_events, make_profiles
 
 #: A macro takes the place of a function for as many arguments as it has.
 ARGUMENTS = [[f"x{n}" for n in range(count)] for count in range(7)]
@@ -78,7 +78,7 @@ def as_file(folder: Path) -> Path:
     return folder / "export.jsonl"
 
 
-def load(storage: StorageEngine, folder: Path) -> Any:
+def load_every_way(storage: StorageEngine, folder: Path) -> Any:
     storage.drop_table("dropped")
     twice = [*make_events(20), make_event(3, distinct_id="other")]
     return [
@@ -184,7 +184,7 @@ def use_migrations(storage: StorageEngine, folder: Path) -> Any:
 
 
 WORK: list[Callable[[StorageEngine, Path], Any]] = [
-    load,
+    load_every_way,
     look,
     reflect,
     use_models,

@@ -18,7 +18,7 @@ from mixpanel_data import (
     read_events_export,
     read_profiles_export,
 )
-from tests.conftest import EVENTS, FETCHED_AT, PROFILES, make_event, make_events, make_profile
+from tests.records import EVENTS, FETCHED_AT, PROFILES, make_event, make_events, make_profile
 
 IMPOSSIBLE = {
     "a lone surrogate": "a\ud800",

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from mixpanel_data import EncryptionUnavailableError, StorageEngine
-from tests.conftest import EVENTS, make_events
 from tests.processes import PythonProcess
+from tests.records import EVENTS, make_events
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="limits of processes are POSIX")
 

@@ -16,8 +16,8 @@ from mixpanel_data import (
     QueryError,
     StorageEngine,
 )
-from tests.conftest import EVENTS, make_event, make_events
 from tests.processes import PythonProcess
+from tests.records import EVENTS, make_event, make_events
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="limits of processes are POSIX")
 

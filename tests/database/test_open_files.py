@@ -27,8 +27,10 @@ from mixpanel_data import (
     read_profiles_export,
 )
 from mixpanel_data.common import file_locks, open_files
-from tests.conftest import EVENTS, PROFILES, make_events
 from tests.processes import PythonProcess
+from tests.records import EVENTS, PROFILES, make_events
+
+pytestmark = pytest.mark.xdist_group(__name__)
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="There is no second lock elsewhere.")
 

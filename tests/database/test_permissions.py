@@ -13,7 +13,8 @@ from alembic.config import Config
 from sqlalchemy import text
 
 from mixpanel_data import DatabaseFileError, QueryError, StorageEngine, migrate
-from tests.conftest import EVENTS, make_events
+from tests.files import permissions_of
+from tests.records import EVENTS, make_events
 
 ROOT = Path(__file__).parents[2]
 
@@ -94,10 +95,6 @@ def test_a_path_that_the_caller_gives_may_be_a_link(path: Path, tmp_path: Path) 
 # What DuckDB makes beside a database, in a folder that others can enter
 
 
-def mode(path: Path) -> int:
-    return stat.S_IMODE(path.stat().st_mode)
-
-
 @pytest.fixture
 def shared(tmp_path: Path, open_umask: None) -> Path:
     """Where a file may be made, in a folder that everybody can enter."""
@@ -133,17 +130,17 @@ def test_the_log_stays_private_whoever_writes(shared: Path, log: Path) -> None:
     with StorageEngine(shared) as storage:
         for number in range(3):
             storage.create_events_table(f"events_{number}", make_events(3), EVENTS)
-            assert mode(log) == 0o600
+            assert permissions_of(log) == 0o600
             storage.execute_rows("CHECKPOINT")  # DuckDB removes the log
             storage.execute_rows(f"DELETE FROM events_{number}")
             assert log.stat().st_size > 0
-            assert mode(log) == 0o600
+            assert permissions_of(log) == 0o600
             storage.connection.execute("CHECKPOINT")
             with storage.session() as session:
                 session.execute(text(f"DROP TABLE events_{number}"))
                 session.commit()
             assert log.stat().st_size > 0
-            assert mode(log) == 0o600
+            assert permissions_of(log) == 0o600
 
 
 def test_a_log_that_others_can_read_is_made_private(shared: Path, log: Path) -> None:
@@ -153,7 +150,7 @@ def test_a_log_that_others_can_read_is_made_private(shared: Path, log: Path) -> 
         storage.connection.execute("CREATE TABLE notes AS SELECT 1 AS id")
         log.chmod(0o666)
         storage.execute_rows("SELECT 1")
-        assert mode(log) == 0o600
+        assert permissions_of(log) == 0o600
 
 
 def test_temporary_files_are_in_a_private_folder(shared: Path, temporary: Path) -> None:
@@ -163,7 +160,7 @@ def test_temporary_files_are_in_a_private_folder(shared: Path, temporary: Path) 
             "FROM range(400_000) AS numbers(i)"
         )
         assert list(temporary.iterdir()) != []
-        assert mode(temporary) == 0o700
+        assert permissions_of(temporary) == 0o700
     assert list(shared.parent.iterdir()) == [shared]
 
 
@@ -183,7 +180,7 @@ def test_reading_only_makes_no_log(shared: Path, log: Path, temporary: Path) -> 
     with StorageEngine(shared, read_only=True) as storage, StorageEngine(shared, read_only=True):
         assert storage.list_tables() == []
         assert not log.exists()
-        assert mode(temporary) == 0o700
+        assert permissions_of(temporary) == 0o700
     assert list(shared.parent.iterdir()) == [shared]
 
 
@@ -191,7 +188,7 @@ def test_nothing_of_a_killed_process_is_lost_with_such_a_log(shared: Path, log: 
     program = """if True:
         import os, signal, sys
         from mixpanel_data import StorageEngine
-        from tests.conftest import EVENTS, make_events
+        from tests.records import EVENTS, make_events
         storage = StorageEngine(sys.argv[1])
         storage.create_events_table("jan", make_events(3), EVENTS)
         storage.execute_rows("CHECKPOINT")
@@ -200,7 +197,7 @@ def test_nothing_of_a_killed_process_is_lost_with_such_a_log(shared: Path, log: 
     """
     subprocess.run([sys.executable, "-c", program, str(shared)], cwd=ROOT, check=False)
     assert log.stat().st_size > 0
-    assert mode(log) == 0o600
+    assert permissions_of(log) == 0o600
     with StorageEngine(shared) as storage:
         assert storage.execute_scalar("SELECT count(*) FROM jan") == 10
     assert list(shared.parent.iterdir()) == [shared]
@@ -223,7 +220,7 @@ def test_the_log_of_a_file_that_is_shared_on_purpose_is_shared_too(shared: Path,
     shared.chmod(0o664)
     with StorageEngine(shared) as storage:
         storage.create_events_table("jan", make_events(3), EVENTS)
-        assert mode(log) == 0o666
+        assert permissions_of(log) == 0o666
 
 
 def test_in_a_private_folder_nothing_has_to_be_made(shared: Path) -> None:
@@ -241,7 +238,7 @@ def test_a_link_leads_to_the_log_beside_the_file(shared: Path, log: Path, tmp_pa
     link.symlink_to(shared)
     with StorageEngine(link) as storage:
         storage.create_events_table("jan", make_events(3), EVENTS)
-        assert mode(log) == 0o600
+        assert permissions_of(log) == 0o600
     assert list(shared.parent.iterdir()) == [shared]
 
 
@@ -254,7 +251,7 @@ def test_a_link_in_place_of_the_log_changes_nothing_elsewhere(shared: Path, log:
         log.symlink_to(foreign)
         storage.execute_rows("SELECT 1")
         log.unlink()
-    assert mode(foreign) == 0o644
+    assert permissions_of(foreign) == 0o644
 
 
 def test_a_file_that_the_alembic_command_makes_is_private(
@@ -262,14 +259,17 @@ def test_a_file_that_the_alembic_command_makes_is_private(
 ) -> None:
     monkeypatch.setenv("MIXPANEL_DATA_URL", f"duckdb+mixpanel:///{shared}")
     command.upgrade(Config(ROOT / "alembic.ini"), "head")
-    assert mode(shared) == 0o600
+    assert permissions_of(shared) == 0o600
     assert list(shared.parent.iterdir()) == [shared]
 
 
 def test_all_folders_above_a_new_file_are_private(shared: Path) -> None:
     path = shared.with_name("new") / "folder" / "events.db"
     StorageEngine(path).close()
-    assert [mode(folder) for folder in (path.parent, path.parent.parent)] == [0o700, 0o700]
+    assert [permissions_of(folder) for folder in (path.parent, path.parent.parent)] == [
+        0o700,
+        0o700,
+    ]
 
 
 def test_folders_go_again_when_no_file_could_be_made_in_them(shared: Path) -> None:

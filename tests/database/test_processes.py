@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from mixpanel_data import DatabaseLockedError, StorageEngine, TableNotFoundError
-from tests.conftest import EVENTS, make_events
 from tests.processes import PythonProcess, run_python
+from tests.records import EVENTS, make_events
 
 posix_only = pytest.mark.skipif(os.name == "nt", reason="processes as POSIX has them")
 
@@ -24,7 +24,7 @@ say("closed")
 
 
 @pytest.fixture
-def filled(path: Path) -> Path:
+def events_file(path: Path) -> Path:
     """A database file with a table of events."""
     with StorageEngine(path) as storage:
         storage.create_events_table("jan", make_events(1000), EVENTS)
@@ -36,44 +36,44 @@ def filled(path: Path) -> Path:
 
 @pytest.mark.parametrize("read_only", [False, True])
 def test_a_file_that_another_process_writes_is_locked_until_it_closes(
-    filled: Path, read_only: bool
+    events_file: Path, read_only: bool
 ) -> None:
-    with PythonProcess(HOLD, filled) as holder:
+    with PythonProcess(HOLD, events_file) as holder:
         assert holder.read() == "open"
         for opening in (StorageEngine, StorageEngine.open_existing):
             with pytest.raises(DatabaseLockedError, match=f"process {holder.pid}") as caught:
-                opening(filled, read_only=read_only)
+                opening(events_file, read_only=read_only)
             assert isinstance(caught.value, OSError)
-            assert caught.value.path == filled
+            assert caught.value.path == events_file
             assert caught.value.pid == holder.pid
-            assert caught.value.details == {"path": str(filled), "pid": holder.pid}
+            assert caught.value.details == {"path": str(events_file), "pid": holder.pid}
         holder.write()
         assert holder.read() == "closed"
-        with StorageEngine(filled, read_only=read_only) as storage:
+        with StorageEngine(events_file, read_only=read_only) as storage:
             assert storage.execute_scalar("SELECT count(*) FROM jan") == 1000
         assert holder.wait() == 0
 
 
-def test_nobody_writes_a_file_that_another_process_reads(filled: Path) -> None:
-    with PythonProcess(HOLD, filled, "read") as reader:
+def test_nobody_writes_a_file_that_another_process_reads(events_file: Path) -> None:
+    with PythonProcess(HOLD, events_file, "read") as reader:
         assert reader.read() == "open"
         with pytest.raises(DatabaseLockedError, match="read_only=True") as caught:
-            StorageEngine(filled)
+            StorageEngine(events_file)
         assert caught.value.pid == reader.pid
-        with StorageEngine(filled, read_only=True) as storage:
+        with StorageEngine(events_file, read_only=True) as storage:
             assert storage.table_exists("jan")
         reader.write()
         assert reader.wait() == 0
-    with StorageEngine(filled) as storage:
+    with StorageEngine(events_file) as storage:
         assert storage.append_events_table("jan", make_events(1001), EVENTS) == 1
 
 
 @posix_only
-def test_the_lock_of_a_killed_process_is_gone(filled: Path) -> None:
-    with PythonProcess(HOLD, filled) as holder:
+def test_the_lock_of_a_killed_process_is_gone(events_file: Path) -> None:
+    with PythonProcess(HOLD, events_file) as holder:
         assert holder.read() == "open"
         holder.kill()
-        with StorageEngine(filled) as storage:
+        with StorageEngine(events_file) as storage:
             assert storage.append_events_table("jan", make_events(1001), EVENTS) == 1
 
 
@@ -307,9 +307,9 @@ def count_rows(path: Path) -> int:
         return int(storage.execute_scalar("SELECT count(*) FROM jan"))
 
 
-def test_spawned_processes_read_a_file_by_its_path(filled: Path) -> None:
+def test_spawned_processes_read_a_file_by_its_path(events_file: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(2) as pool:
-        assert pool.map(count_rows, [filled] * 4) == [1000] * 4
+        assert pool.map(count_rows, [events_file] * 4) == [1000] * 4
         pool.close()
         pool.join()
 
@@ -355,19 +355,19 @@ def test_a_create_that_is_killed_leaves_no_table(path: Path, primary_key: bool) 
 @posix_only
 @pytest.mark.parametrize("on_conflict", ["ignore", "replace"])
 def test_an_append_that_is_killed_leaves_the_table_as_it_was(
-    filled: Path, on_conflict: str
+    events_file: Path, on_conflict: str
 ) -> None:
     call = f"storage.append_events_table('jan', data(), EVENTS, on_conflict='{on_conflict}')"
-    with StorageEngine(filled) as storage:
+    with StorageEngine(events_file) as storage:
         rows = storage.execute_rows("SELECT * FROM jan")
         tables, metadata = storage.list_tables(), storage.get_metadata("jan")
     for _ in range(3):
-        kill_while_loading(filled, call)
-        with StorageEngine(filled) as storage:
+        kill_while_loading(events_file, call)
+        with StorageEngine(events_file) as storage:
             assert storage.execute_rows("SELECT * FROM jan") == rows
             assert storage.list_tables() == tables
             assert storage.get_metadata("jan") == metadata
-    with StorageEngine(filled) as storage:
+    with StorageEngine(events_file) as storage:
         assert storage.append_events_table("jan", make_events(1100), EVENTS) == 100
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mixpanel_data import DatabaseFileError, DatabaseLinkError, StorageEngine, migrate
-from tests.conftest import EVENTS, make_events
+from tests.records import EVENTS, make_events
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links need rights on Windows")
 

@@ -26,7 +26,7 @@ from mixpanel_data import (
     WriteConflictError,
 )
 from mixpanel_data.schema.tables import managed_table
-from tests.conftest import (
+from tests.records import (
     EVENTS,
     PROFILES,
     Record,

@@ -15,7 +15,7 @@ def url(tmp_path: Path) -> str:
     return f"duckdb+mixpanel:///{tmp_path / 'application.db'}"
 
 
-@pytest.fixture(params=["memory", "file"])
+@pytest.fixture(params=["memory", pytest.param("file", marks=pytest.mark.slow)])
 def engine(request: pytest.FixtureRequest, url: str) -> Iterator[Engine]:
     """An engine of the dialect, over memory and a file in turn."""
     made = create_engine("duckdb+mixpanel:///:memory:" if request.param == "memory" else url)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import (
     ARRAY,
@@ -32,6 +32,7 @@ from sqlalchemy.exc import DBAPIError, InvalidRequestError, NoSuchColumnError
 
 from mixpanel_data.dialect.alembic.altering import alter_tables
 from mixpanel_data.dialect.alembic.changes import Changes
+from tests.examples import examples
 
 ROWS = 2500
 
@@ -447,7 +448,7 @@ def apply_step(
     alter_tables(connection, ["t"], changes, updated)
 
 
-@settings(max_examples=15, deadline=None)
+@examples(10)
 @given(
     steps=st.lists(st.sampled_from(STEPS), min_size=1, max_size=6),
     index=st.booleans(),

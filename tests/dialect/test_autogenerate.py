@@ -41,7 +41,6 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
-    create_engine,
     func,
     text,
 )
@@ -50,6 +49,7 @@ from sqlalchemy.exc import InvalidRequestError
 from mixpanel_data import UtcDateTime
 from mixpanel_data.dialect.alembic.impl import register_duckdb
 from mixpanel_data.dialect.datatypes import Map, Struct
+from tests.engines import open_engine
 
 
 class Color(enum.Enum):
@@ -63,10 +63,8 @@ class Color(enum.Enum):
 def connection(tmp_path: Path) -> Iterator[Connection]:
     """A connection to an empty database in a file."""
     register_duckdb()
-    engine = create_engine(f"duckdb+mixpanel:///{tmp_path / 'app.db'}")
-    with engine.connect() as connection:
+    with open_engine(tmp_path / "app.db") as engine, engine.connect() as connection:
         yield connection
-    engine.dispose()
 
 
 def context(connection: Connection, **options: Any) -> MigrationContext:

@@ -29,13 +29,14 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 from sqlalchemy.schema import CreateTable
 
+from tests.engines import open_engine
+
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
     """An empty database in a file."""
-    engine = create_engine(f"duckdb+mixpanel:///{tmp_path / 'app.db'}")
-    yield engine
-    engine.dispose()
+    with open_engine(tmp_path / "app.db") as engine:
+        yield engine
 
 
 def sequences(connection: Connection) -> list[str]:

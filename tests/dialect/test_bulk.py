@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import sqlalchemy
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import (
     JSON,
@@ -31,6 +31,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from mixpanel_data.dialect.bulk import bulk
+from tests.examples import examples
 
 ROWS = 200
 
@@ -250,7 +251,7 @@ def test_the_values_are_those_that_single_rows_would_have(name: str) -> None:
         connection.exec_driver_sql(f"CREATE TABLE many (n INTEGER, v {type_})")
         connection.exec_driver_sql(f"CREATE TABLE single (n INTEGER, v {type_})")
 
-    @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+    @examples(10)
     @given(st.lists(strategy | st.none(), min_size=1, max_size=8))
     def check(values: list[Any]) -> None:
         repeated = values * (bulk.LEAST_ROWS // len(values) + 1)

@@ -39,7 +39,6 @@ from sqlalchemy import (
     Time,
     Uuid,
     cast,
-    create_engine,
     func,
     insert,
     inspect,
@@ -51,6 +50,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
 
 from mixpanel_data.dialect.datatypes import FixedArray, Map, Struct, Union
+from tests.engines import open_engine
 
 
 class Plan(enum.Enum):
@@ -108,9 +108,8 @@ CASES: list[tuple[TypeEngine[Any], str, list[Any]]] = [
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
     """An empty database."""
-    engine = create_engine("duckdb+mixpanel:///:memory:")
-    yield engine
-    engine.dispose()
+    with open_engine() as engine:
+        yield engine
 
 
 def one_column(type_: TypeEngine[Any], **options: Any) -> Table:

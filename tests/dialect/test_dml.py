@@ -16,7 +16,6 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
-    create_engine,
     delete,
     func,
     insert,
@@ -29,6 +28,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import CompileError, IntegrityError
+
+from tests.engines import open_engine
 
 STOCK = Table(
     "stock",
@@ -44,10 +45,9 @@ NAME, AMOUNT = STOCK.c.name, STOCK.c.amount
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
     """A database with an empty table."""
-    engine = create_engine("duckdb+mixpanel:///:memory:")
-    STOCK.create(engine)
-    yield engine
-    engine.dispose()
+    with open_engine() as engine:
+        STOCK.create(engine)
+        yield engine
 
 
 @pytest.fixture

@@ -27,6 +27,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Session
 
+from tests.engines import open_engine
+
 
 class Base(DeclarativeBase):
     """Classes of an application."""
@@ -43,9 +45,8 @@ class FakeModel(Base):
 @pytest.fixture
 def engine() -> Iterator[Engine]:
     """A database in memory."""
-    engine = create_engine("duckdb+mixpanel:///:memory:")
-    yield engine
-    engine.dispose()
+    with open_engine() as engine:
+        yield engine
 
 
 def test_models_with_a_sequence_are_added_and_found(engine: Engine) -> None:

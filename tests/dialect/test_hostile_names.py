@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from sqlalchemy import (
     JSON,
@@ -22,7 +22,6 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
-    create_engine,
     insert,
     inspect,
     literal,
@@ -35,9 +34,11 @@ from mixpanel_data.dialect.alembic.altering import alter_tables
 from mixpanel_data.dialect.alembic.changes import Changes
 from mixpanel_data.dialect.sql.names import fold
 from mixpanel_data.dialect.sql.parsing import join_schema
+from tests.engines import open_engine
+from tests.examples import examples
 from tests.hostile import catalog, names, texts, utf8
 
-ordinary = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+ordinary = examples(8)
 pytestmark = pytest.mark.skipif(
     sqlalchemy.__version__ < "2.1",
     reason="SQLAlchemy 2.0.0 takes parts of names, such as %(name)s, for its own parameters, and "
@@ -48,14 +49,13 @@ several = st.lists(names, min_size=6, max_size=6, unique_by=fold)
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
-    engine = create_engine("duckdb+mixpanel:///:memory:")
-    with engine.begin() as connection:
-        connection.exec_driver_sql("CREATE TABLE canary AS SELECT 42 AS alive")
-    yield engine
-    engine.dispose()
+    with open_engine() as engine:
+        with engine.begin() as connection:
+            connection.exec_driver_sql("CREATE TABLE canary AS SELECT 42 AS alive")
+        yield engine
 
 
-def everything(connection: Connection) -> dict[str, list[tuple[object, ...]]]:
+def catalog_and_canary(connection: Connection) -> dict[str, list[tuple[object, ...]]]:
     """Return the catalog and the canary, as the transaction of the connection sees them."""
     driver: Any = connection.connection.driver_connection
     return catalog(driver) | {"canary": driver.execute("SELECT * FROM canary").fetchall()}
@@ -81,7 +81,7 @@ def test_tables_with_any_names_are_made_filled_read_and_dropped(
     )
     Index(index_name, table.c[body], table.c[total])
     with engine.connect() as connection:
-        before = everything(connection)
+        before = catalog_and_canary(connection)
         table.create(connection)
         connection.execute(insert(table).values({key: 1, body: value, other: {value: value}}))
         connection.execute(insert(table).values({key: 2, total: 5}))
@@ -106,7 +106,7 @@ def test_tables_with_any_names_are_made_filled_read_and_dropped(
         connection.execute(insert(reflected).values({key: 1}))
         assert connection.scalar(select(reflected.c[body])) == comment
         table.drop(connection)
-        assert everything(connection) == before
+        assert catalog_and_canary(connection) == before
 
 
 @ordinary
@@ -114,7 +114,7 @@ def test_tables_with_any_names_are_made_filled_read_and_dropped(
 def test_schemas_have_any_name(engine: Engine, name: str, table_name: str) -> None:
     schema = join_schema(name)
     with engine.connect() as connection:
-        before = everything(connection)
+        before = catalog_and_canary(connection)
         assume(fold(name) not in {"main", "temp", "memory", "information_schema", "pg_catalog"})
         connection.execute(CreateSchema(schema))
         table = Table(table_name, MetaData(schema=schema), Column("id", Integer, primary_key=True))
@@ -123,12 +123,15 @@ def test_schemas_have_any_name(engine: Engine, name: str, table_name: str) -> No
         assert connection.scalar(select(table.c.id)) == 7
         assert inspect(connection).get_table_names(schema) == [table_name]
         assert inspect(connection).has_table(table_name, schema)
-        added = {what: len(now) - len(before[what]) for what, now in everything(connection).items()}
+        added = {
+            what: len(now) - len(before[what])
+            for what, now in catalog_and_canary(connection).items()
+        }
         assert {what: n for what, n in added.items() if n} == {"schemas": 1, "tables": 1} | (
             {"sequences": 1}
         )
         connection.rollback()
-        assert everything(connection) == before
+        assert catalog_and_canary(connection) == before
 
 
 @ordinary
@@ -146,7 +149,7 @@ def test_values_written_into_the_sql_come_back_or_are_refused(
     for query, expected in queries:
         for options in ({}, {"literal_binds": True}):
             with engine.connect() as connection:
-                before = everything(connection)
+                before = catalog_and_canary(connection)
                 try:
                     compiled = query.compile(engine, compile_kwargs=options)
                     got = (
@@ -159,7 +162,7 @@ def test_values_written_into_the_sql_come_back_or_are_refused(
                 else:
                     assert got == expected
                 connection.rollback()
-                assert everything(connection) == before
+                assert catalog_and_canary(connection) == before
 
 
 def is_plain(value: str) -> bool:
@@ -178,7 +181,7 @@ def test_enums_and_checks_take_any_value(engine: Engine, values: list[str], colu
     )
     table.append_constraint(CheckConstraint(table.c[1] != literal(values[0], String)))
     with engine.connect() as connection:
-        before = everything(connection)
+        before = catalog_and_canary(connection)
         table.create(connection)
         rows = [{column: value, table.c[1].name: value + "!"} for value in values]
         connection.execute(insert(table), rows)
@@ -192,7 +195,7 @@ def test_enums_and_checks_take_any_value(engine: Engine, values: list[str], colu
         with pytest.raises(DBAPIError):
             connection.execute(insert(found).values({table.c[1].name: values[0]}))
         connection.rollback()
-        assert everything(connection) == before
+        assert catalog_and_canary(connection) == before
 
 
 @ordinary
@@ -212,7 +215,7 @@ def test_altering_takes_any_name_default_and_comment(
     if indexed:  # which DuckDB alters only by making the table anew
         Index("by_" + old, table.c[old])
     with engine.connect() as connection:
-        before = everything(connection)
+        before = catalog_and_canary(connection)
         table.create(connection)
         connection.execute(insert(table), [{key: value, old: value, gone: 1}])
         changes = Changes()
@@ -228,4 +231,4 @@ def test_altering_takes_any_name_default_and_comment(
         second = select(altered).where(altered.c[key] == value + "2")
         assert tuple(connection.execute(second).one()) == (value + "2", value, value)
         connection.rollback()
-        assert everything(connection) == before
+        assert catalog_and_canary(connection) == before

@@ -21,7 +21,6 @@ from sqlalchemy import (
     Table,
     bindparam,
     cast,
-    create_engine,
     delete,
     event,
     func,
@@ -32,6 +31,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import StatementError
+
+from tests.engines import open_engine
 
 EVENTS = Table(
     "events",
@@ -79,10 +80,9 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
     """A database with an empty table of documents."""
-    engine = create_engine("duckdb+mixpanel:///:memory:")
-    EVENTS.create(engine)
-    yield engine
-    engine.dispose()
+    with open_engine() as engine:
+        EVENTS.create(engine)
+        yield engine
 
 
 def add(connection: Connection, *documents: Any) -> None:

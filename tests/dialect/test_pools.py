@@ -5,9 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,8 @@ from sqlalchemy import Engine, create_engine, func, insert, select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.pool import NullPool, StaticPool
+
+from tests.engines import open_engine
 
 MEMORY = "duckdb+mixpanel:///:memory:"
 THREADS = 8
@@ -31,24 +31,9 @@ class Item(Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "application.db"
-
-
 def count(engine: Engine) -> int:
     with Session(engine) as session:
         return session.scalar(select(func.count()).select_from(Item)) or 0
-
-
-@contextmanager
-def disposed(engine: Engine) -> Iterator[Engine]:
-    yield engine
-    engine.dispose()
-
-
-def opened(file: Path, **options: Any) -> AbstractContextManager[Engine]:
-    return disposed(create_engine(f"duckdb+mixpanel:///{file}", **options))
 
 
 # Threads
@@ -129,7 +114,7 @@ print("done")
 
 
 def test_two_engines_on_memory_know_nothing_of_each_other() -> None:
-    with disposed(create_engine(MEMORY)) as one, disposed(create_engine(MEMORY)) as other:
+    with open_engine() as one, open_engine() as other:
         Base.metadata.create_all(one)
         with pytest.raises(DBAPIError):
             count(other)
@@ -137,7 +122,7 @@ def test_two_engines_on_memory_know_nothing_of_each_other() -> None:
 
 @pytest.mark.parametrize("pool", [None, NullPool, StaticPool])
 def test_a_database_in_memory_lives_until_its_engine_is_disposed_of(pool: Any) -> None:
-    with disposed(create_engine(MEMORY, poolclass=pool)) as engine:
+    with open_engine(poolclass=pool) as engine:
         Base.metadata.create_all(engine)
         with engine.begin() as connection:
             connection.execute(insert(Item), [{"id": 1}])
@@ -169,10 +154,10 @@ print(dialect() is None)
 # Files
 
 
-def test_an_engine_works_beside_a_connection_of_the_driver(file: Path) -> None:
+def test_an_engine_works_beside_a_connection_of_the_driver(path: Path) -> None:
     with (
-        duckdb.connect(str(file)) as raw,
-        disposed(create_engine(f"duckdb+mixpanel:///{file}")) as e,
+        duckdb.connect(str(path)) as raw,
+        open_engine(path) as e,
     ):
         Base.metadata.create_all(e)
         raw.execute("INSERT INTO items VALUES (1)")
@@ -182,14 +167,14 @@ def test_an_engine_works_beside_a_connection_of_the_driver(file: Path) -> None:
         assert raw.execute("SELECT count(*) FROM items").fetchall() == [(2,)]
 
 
-def test_disposing_of_an_engine_releases_its_file(file: Path) -> None:
-    engine = create_engine(f"duckdb+mixpanel:///{file}")
+def test_disposing_of_an_engine_releases_its_file(path: Path) -> None:
+    engine = create_engine(f"duckdb+mixpanel:///{path}")
     Base.metadata.create_all(engine)
     with engine.connect() as one, engine.connect() as other:
         one.execute(text("SELECT 1"))
         other.execute(text("SELECT 1"))
     code = "import duckdb, sys; duckdb.connect(sys.argv[1]).execute('FROM items'); print('open')"
-    ask = [sys.executable, "-c", code, str(file)]
+    ask = [sys.executable, "-c", code, str(path)]
     locked = subprocess.run(ask, capture_output=True, text=True, check=False)
     assert "Could not set lock" in locked.stderr
     engine.dispose()
@@ -201,8 +186,8 @@ def test_disposing_of_an_engine_releases_its_file(file: Path) -> None:
 # Lost connections
 
 
-def test_a_connection_that_was_closed_is_a_disconnect_and_the_pool_recovers(file: Path) -> None:
-    with opened(file) as engine:
+def test_a_connection_that_was_closed_is_a_disconnect_and_the_pool_recovers(path: Path) -> None:
+    with open_engine(path) as engine:
         Base.metadata.create_all(engine)
         with engine.connect() as connection:
             driver: Any = connection.connection.driver_connection
@@ -214,8 +199,8 @@ def test_a_connection_that_was_closed_is_a_disconnect_and_the_pool_recovers(file
         assert count(engine) == 0
 
 
-def test_a_session_recovers_from_a_lost_connection(file: Path) -> None:
-    with opened(file) as engine:
+def test_a_session_recovers_from_a_lost_connection(path: Path) -> None:
+    with open_engine(path) as engine:
         Base.metadata.create_all(engine)
         with Session(engine) as session:
             session.add(Item(id=1))
@@ -230,8 +215,8 @@ def test_a_session_recovers_from_a_lost_connection(file: Path) -> None:
             assert session.scalars(select(Item.id)).all() == [2]
 
 
-def test_a_ping_before_use_finds_a_connection_that_was_closed_meanwhile(file: Path) -> None:
-    with opened(file, pool_pre_ping=True) as engine:
+def test_a_ping_before_use_finds_a_connection_that_was_closed_meanwhile(path: Path) -> None:
+    with open_engine(path, pool_pre_ping=True) as engine:
         Base.metadata.create_all(engine)
         with engine.connect() as connection:
             driver: Any = connection.connection.driver_connection
@@ -252,7 +237,7 @@ def test_a_file_that_cannot_be_opened_is_an_operational_error(tmp_path: Path) ->
     (tmp_path / "text.db").write_text("this is no database " * 1000)
     for name in ("text.db", "no/such/folder.db"):
         with (
-            opened(tmp_path / name) as engine,
+            open_engine(tmp_path / name) as engine,
             pytest.raises(OperationalError),
         ):
             engine.connect()

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from mixpanel_data import StorageEngine
-from tests.conftest import EVENTS, PROFILES, make_events, make_profiles
+from tests.records import EVENTS, PROFILES, make_events, make_profiles
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="faults as POSIX has them")
 
@@ -68,7 +68,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def filled(path: Path) -> Path:
+def database_file(path: Path) -> Path:
     """A database file with two tables, closed."""
     with StorageEngine(path) as storage:
         storage.create_events_table("jan", make_events(3000), EVENTS)

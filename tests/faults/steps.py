@@ -14,7 +14,7 @@ from typing import Any
 
 from mixpanel_data import StorageEngine
 from mixpanel_data.types import TableType
-from tests.conftest import EVENTS, PROFILES, Record, make_event, make_profile
+from tests.records import EVENTS, PROFILES, Record, make_event, make_profile
 
 TABLES: dict[str, TableType] = {
     "one": "events",
@@ -79,7 +79,7 @@ class Step:
             storage.execute_rows("CHECKPOINT")
         else:
             storage.close()
-            return open_engine(storage.path, self.version)
+            return open_storage(storage.path, self.version)
         return storage
 
     def _load(self, storage: StorageEngine, export: Path) -> None:
@@ -142,17 +142,17 @@ def steps(seed: int, state: State) -> Iterator[Step]:
         yield Step(verb, table, source, numbers, version, state)
 
 
-def open_engine(path: Path | None, seed: int) -> StorageEngine:
+def open_storage(path: Path | None, seed: int) -> StorageEngine:
     """Open a database; half of them write their log into the file all the time."""
     assert path is not None
     return StorageEngine(path, config={"checkpoint_threshold": "100KB"} if seed % 2 else {})
 
 
-def run(path: Path, seed: int) -> None:
+def run_until_killed(path: Path, seed: int) -> None:
     """Do steps until this process is killed; tell its id, each step, and when that is done."""
     tell(os.getpid())
     tell("open")
-    storage = open_engine(path, seed)
+    storage = open_storage(path, seed)
     export = path.parent.with_name("export")
     for step in steps(seed, state_of(storage)):
         tell("done")

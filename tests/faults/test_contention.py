@@ -6,9 +6,9 @@ import threading
 from pathlib import Path
 
 from mixpanel_data import StorageEngine
-from tests.conftest import EVENTS, make_events
 from tests.faults.aftermath import contents_of, reopened
 from tests.processes import PythonProcess, run_python
+from tests.records import EVENTS, make_events
 
 #: Appends events of its own again and again, waiting for the file each time.
 FIGHTING = """
@@ -33,47 +33,55 @@ time.time = backwards(time.time)
 """
 
 
-def test_processes_that_fight_for_a_file_all_get_their_turn(filled: Path) -> None:
-    with PythonProcess(FIGHTING, filled, 1) as one, PythonProcess(FIGHTING, filled, 2) as other:
+def test_processes_that_fight_for_a_file_all_get_their_turn(database_file: Path) -> None:
+    with (
+        PythonProcess(FIGHTING, database_file, 1) as one,
+        PythonProcess(FIGHTING, database_file, 2) as other,
+    ):
         for process in (one, other):
             assert process.read_all() == ["100"] * 8
             assert process.wait() == 0, process.errors()
-    assert len(reopened(filled)["jan"]) == 3000 + 2 * 8 * 100
+    assert len(reopened(database_file)["jan"]) == 3000 + 2 * 8 * 100
 
 
-def test_one_of_two_that_fight_may_be_killed(filled: Path) -> None:
-    with PythonProcess(FIGHTING, filled, 1) as one, PythonProcess(FIGHTING, filled, 2) as other:
+def test_one_of_two_that_fight_may_be_killed(database_file: Path) -> None:
+    with (
+        PythonProcess(FIGHTING, database_file, 1) as one,
+        PythonProcess(FIGHTING, database_file, 2) as other,
+    ):
         one.read()
         one.kill()
         assert other.read_all() == ["100"] * 8
         assert other.wait() == 0, other.errors()
-    assert len(reopened(filled)["jan"]) % 100 == 0
+    assert len(reopened(database_file)["jan"]) % 100 == 0
 
 
-def test_a_clock_that_steps_back_changes_nothing(filled: Path) -> None:
+def test_a_clock_that_steps_back_changes_nothing(database_file: Path) -> None:
     script = f"""{CLOCK}
 with StorageEngine(sys.argv[1], lock_timeout=1) as storage:
     storage.append_events_table("jan", make_events(3100), EVENTS)
 with StorageEngine.ephemeral() as storage:
     say(storage.create_events_table("jan", make_events(100), EVENTS))
 """
-    assert run_python(script, filled) == ["100"]
-    assert len(reopened(filled)["jan"]) == 3100
+    assert run_python(script, database_file) == ["100"]
+    assert len(reopened(database_file)["jan"]) == 3100
 
 
-def test_waiting_for_a_lock_ends_though_the_clock_steps_back(filled: Path) -> None:
+def test_waiting_for_a_lock_ends_though_the_clock_steps_back(database_file: Path) -> None:
     script = f"""{CLOCK}
 try:
     StorageEngine(sys.argv[1], lock_timeout=0.2)
 except DatabaseLockedError as error:
     say(error.pid)
 """
-    with PythonProcess(f"storage = StorageEngine({str(filled)!r})\nsay(1)\ninput()") as holder:
+    with PythonProcess(
+        f"storage = StorageEngine({str(database_file)!r})\nsay(1)\ninput()"
+    ) as holder:
         holder.read()
-        assert run_python(script, filled) == [str(holder.pid)]
+        assert run_python(script, database_file) == [str(holder.pid)]
 
 
-def test_a_process_that_forks_while_threads_load_can_be_killed(filled: Path) -> None:
+def test_a_process_that_forks_while_threads_load_can_be_killed(database_file: Path) -> None:
     script = """
 import threading
 storage = StorageEngine(sys.argv[1])
@@ -94,16 +102,18 @@ for _ in range(10):
 say("forked")
 os.kill(os.getpid(), signal.SIGKILL)
 """
-    with PythonProcess(script, filled) as process:
+    with PythonProcess(script, database_file) as process:
         assert process.read_all() == ["forked"], process.errors()
-    found = reopened(filled)
+    found = reopened(database_file)
     assert len(found.pop("jan")) == 3000
     assert len(found.pop("users")) == 300
     assert [len(rows) for rows in found.values()] == [500] * len(found)
 
 
-def test_threads_that_load_when_the_engine_is_closed_leave_whole_tables(filled: Path) -> None:
-    storage = StorageEngine(filled)
+def test_threads_that_load_when_the_engine_is_closed_leave_whole_tables(
+    database_file: Path,
+) -> None:
+    storage = StorageEngine(database_file)
     started = threading.Barrier(4)
 
     def load(name: str) -> None:
@@ -123,7 +133,7 @@ def test_threads_that_load_when_the_engine_is_closed_leave_whole_tables(filled: 
     storage.close()
     for thread in threads:
         thread.join()
-    with StorageEngine(filled) as storage:
+    with StorageEngine(database_file) as storage:
         sizes = {name: len(rows) for name, rows in contents_of(storage).items()}
     assert sizes.pop("jan") == 3000
     assert sizes.pop("users") == 300

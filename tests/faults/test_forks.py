@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from mixpanel_data import StorageEngine
-from tests.conftest import EVENTS, make_events
 from tests.processes import PythonProcess
+from tests.records import EVENTS, make_events
 
 #: What every process does: a few loads, each with an engine of its own. It prints the number of
 #: the load when it is committed.
 WORKERS = """
 import os, random, sys, time
 from mixpanel_data import *
-from tests.conftest import *
+from tests.records import *
 
 def load(path, number, seed):
     random.seed(seed)

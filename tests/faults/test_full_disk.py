@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from mixpanel_data import StorageEngine
-from tests.conftest import EVENTS, PROFILES, Record, make_event, make_profiles
 from tests.faults.aftermath import contents_of, reopened
 from tests.processes import PythonProcess
+from tests.records import EVENTS, PROFILES, Record, make_event, make_profiles
 
 #: In the tables before the disk runs full; the last append is only in the log.
 BEFORE = {"jan": 2500, "users": 300}

@@ -11,11 +11,11 @@ from itertools import islice
 from pathlib import Path
 
 from mixpanel_data import StorageEngine, migrate
-from tests.conftest import EVENTS
 from tests.faults.aftermath import contents_of, reopened
 from tests.faults.steps import State, state_of, steps
 from tests.faults.test_full_disk import large_events
 from tests.processes import PythonProcess
+from tests.records import EVENTS
 
 #: Forks a child for every round, so that Python and its modules are loaded only once. The parent
 #: never opens a database: DuckDB does not survive a fork.
@@ -25,7 +25,7 @@ import pandas, pyarrow
 from mixpanel_data import migrate
 import mixpanel_data.dialect
 from mixpanel_data.ingest import runner
-from tests.faults.steps import run, tell
+from tests.faults.steps import run_until_killed, tell
 path = Path(sys.argv[1])
 for line in sys.stdin:
     pid = os.fork()
@@ -38,7 +38,7 @@ for line in sys.stdin:
 """
 KILLED = f"""
 def work(path, seed):
-    run(path, seed)
+    run_until_killed(path, seed)
 {FORKING}
 """
 
@@ -48,13 +48,15 @@ def test_whatever_a_killed_process_was_doing_its_database_is_sound(path: Path, r
     state: State = {}
     with PythonProcess(KILLED, path) as process:
         for _ in range(rounds):
-            verb, state = strike(process, path, random.getrandbits(30), state)
+            verb, state = kill_while_working(process, path, random.getrandbits(30), state)
             struck[verb] += 1
     assert struck.total() == rounds
     print(f"Killed while doing: {dict(struck.most_common())}")
 
 
-def strike(process: PythonProcess, path: Path, seed: int, before: State) -> tuple[str, State]:
+def kill_while_working(
+    process: PythonProcess, path: Path, seed: int, before: State
+) -> tuple[str, State]:
     """Let a process work, kill it, and return what it was doing and what is in the database."""
     said = kill(process, seed, random.uniform(0, 0.8))
     done = said.count("done")
@@ -119,29 +121,33 @@ with StorageEngine(sys.argv[1], config={"memory_limit": "40MiB", "threads": 1}) 
 """
 
 
-def test_temporary_files_of_a_killed_process_are_gone_when_the_file_is_opened(filled: Path) -> None:
-    folder = filled.with_name("events.db.tmp")
-    with PythonProcess(SPILLING, filled) as process:
+def test_temporary_files_of_a_killed_process_are_gone_when_the_file_is_opened(
+    database_file: Path,
+) -> None:
+    folder = database_file.with_name("events.db.tmp")
+    with PythonProcess(SPILLING, database_file) as process:
         while not any(file.stat().st_size for file in folder.glob("*.tmp")):
             time.sleep(0.01)
         process.kill()
-    with StorageEngine(filled, read_only=True):
+    with StorageEngine(database_file, read_only=True):
         assert folder.exists()  # perhaps another reader uses it
-    with StorageEngine(filled) as storage:
+    with StorageEngine(database_file) as storage:
         assert not any(folder.glob("duckdb_temp_*"))
         assert contents_of(storage).keys() == {"jan", "users"}
     assert not folder.exists()
 
 
-def test_temporary_files_that_are_in_use_stay_when_the_file_is_opened_again(filled: Path) -> None:
-    folder = filled.with_name("events.db.tmp")
+def test_temporary_files_that_are_in_use_stay_when_the_file_is_opened_again(
+    database_file: Path,
+) -> None:
+    folder = database_file.with_name("events.db.tmp")
     config = {"memory_limit": "40MiB", "threads": 1}
-    with StorageEngine(filled, config=config) as storage:
+    with StorageEngine(database_file, config=config) as storage:
         storage.connection.execute(
             "CREATE TEMPORARY TABLE large AS SELECT md5(i::VARCHAR) AS a FROM range(2000000) t(i)"
         )
         assert any(folder.iterdir())
-        with StorageEngine(filled, config=config):
+        with StorageEngine(database_file, config=config):
             found = storage.connection.execute("SELECT count(DISTINCT a) FROM large").fetchone()
             assert found == (2_000_000,)
     assert not folder.exists()

@@ -31,8 +31,8 @@ os.kill(os.getpid(), signal.SIGKILL)
     ],
     ids=["create", "append", "replace", "query"],
 )
-def test_what_needs_more_memory_than_there_is_is_undone(call: str, filled: Path) -> None:
-    with StorageEngine(filled) as storage:
+def test_what_needs_more_memory_than_there_is_is_undone(call: str, database_file: Path) -> None:
+    with StorageEngine(database_file) as storage:
         before = contents_of(storage)
     script = f"""
 config = dict(memory_limit=sys.argv[2], threads=1, max_temp_directory_size="0MiB")
@@ -46,19 +46,19 @@ with StorageEngine(sys.argv[1], config=config) as storage:
     except DatabaseInvalidatedError:  # DuckDB could not undo it, and says so
         say(42)
 """
-    with PythonProcess(script, filled, "6MiB") as process:
+    with PythonProcess(script, database_file, "6MiB") as process:
         said = process.read_all()
         assert process.wait() == 0, process.errors()
     assert said == ["True", "42"]
-    assert reopened(filled) == before
+    assert reopened(database_file) == before
 
 
-def test_a_log_that_does_not_fit_into_memory_is_not_called_damaged(filled: Path) -> None:
-    with PythonProcess(COMMITTING, filled) as process:
+def test_a_log_that_does_not_fit_into_memory_is_not_called_damaged(database_file: Path) -> None:
+    with PythonProcess(COMMITTING, database_file) as process:
         process.wait()
-    log = filled.with_name("events.db.wal")
+    log = database_file.with_name("events.db.wal")
     left = log.read_bytes()
     with pytest.raises(OutOfMemoryError, match="raise memory_limit"):
-        StorageEngine(filled, config=TINY)
+        StorageEngine(database_file, config=TINY)
     assert log.read_bytes() == left
-    assert len(reopened(filled)["jan"]) == 60_000
+    assert len(reopened(database_file)["jan"]) == 60_000

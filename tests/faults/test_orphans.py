@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from mixpanel_data import StorageEngine
-from tests.conftest import EVENTS, make_events
 from tests.faults.test_signals import EXITING
 from tests.processes import ROOT, PythonProcess, run_python
+from tests.records import EVENTS, make_events
 
 #: Has an ephemeral database, until it is told to end.
 OWNING = """
@@ -206,7 +206,7 @@ def test_a_living_process_in_another_container_keeps_its_database() -> None:
     contained = ["unshare", "--pid", "--fork", "--uts", "--mount-proc"]
     if subprocess.run([*contained, "true"], capture_output=True, check=False).returncode:
         pytest.skip("cannot make namespaces here")
-    names = "from mixpanel_data import *\nfrom tests.conftest import *\nimport os, sys\n"
+    names = "from mixpanel_data import *\nfrom tests.records import *\nimport os, sys\n"
     say = "def say(*words):\n    print(*words, flush=True)\nsay(os.getpid())\n"
     with subprocess.Popen(
         [*contained, sys.executable, "-c", names + say + OWNING],

@@ -14,9 +14,9 @@ from mixpanel_data import (
     TableNotFoundError,
     migrate,
 )
-from tests.conftest import EVENTS, make_events
 from tests.faults.aftermath import contents_of
 from tests.processes import PythonProcess
+from tests.records import EVENTS, make_events
 
 #: Commits something, and is killed with it in the log.
 COMMITTING = """

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from mixpanel_data import StorageEngine
-from tests.conftest import make_events
 from tests.faults.aftermath import reopened
 from tests.faults.steps import line_of, state_of, steps
 from tests.processes import PythonProcess, run_python
+from tests.records import make_events
 
 #: Works on a file, or on an ephemeral database, until a signal comes. It starts with modules that
 #: the first load would import: a signal while Python imports pyarrow is none of our stages.

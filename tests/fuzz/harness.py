@@ -24,7 +24,7 @@ from mixpanel_data import (
 )
 from mixpanel_data.common import values
 from mixpanel_data.ingest import export_reader
-from tests.conftest import EVENTS, PROFILES
+from tests.records import EVENTS, PROFILES
 
 CORPUS = Path(__file__).parent / "corpus"
 

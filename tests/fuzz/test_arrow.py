@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mixpanel_data import RecordError, StorageEngine
-from tests.conftest import EVENTS, make_events
 from tests.fuzz.test_records import EPOCH, fuzzed
+from tests.records import EVENTS, make_events
 
 ROWS = 3
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import gzip
-import os
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.fuzz.harness import CORPUS, agree
-
-#: ``make fuzz EXAMPLES=…`` asks for more than the ordinary run of the tests.
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "20"))
 
 LINE = (
     b'{"event": "Sign Up", "properties": {"time": 1735689600, "distinct_id": "user-1", '
@@ -43,7 +40,7 @@ packed = st.builds(
     changed, files.map(lambda content: gzip.compress(content, mtime=0)), st.lists(cuts, max_size=1)
 )
 
-fuzzed = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+fuzzed = examples(20)
 
 
 @fuzzed

@@ -10,13 +10,13 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mixpanel_data import MetadataError, RecordError, StorageEngine, TableMetadata
 from mixpanel_data.exceptions import DuplicateRecordError
-from tests.conftest import EVENTS, Record, make_event
-from tests.fuzz.test_export_files import EXAMPLES
+from tests.examples import examples
+from tests.records import EVENTS, Record, make_event
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -55,7 +55,7 @@ changes = st.one_of(
     st.builds(dict, event_time=times | st.floats(-1e9, 1e9) | times.map(str)),
     st.dictionaries(fields, st.just(...) | anything, max_size=2),
 )
-fuzzed = settings(max_examples=5 * EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+fuzzed = examples(40)
 
 
 def changed(number: int, change: Mapping[str, Any]) -> Record:
@@ -90,7 +90,7 @@ def as_time(value: Any) -> datetime:
     return EPOCH + timedelta(microseconds=round(value * 1_000_000))
 
 
-def rows_of(storage: StorageEngine) -> list[tuple[Any, ...]]:
+def stored_events(storage: StorageEngine) -> list[tuple[Any, ...]]:
     rows = storage.execute_rows(
         "SELECT event_name, epoch_us(event_time), distinct_id, insert_id, properties FROM t "
         "ORDER BY rowid"
@@ -139,7 +139,7 @@ def test_any_records_are_stored_exactly_or_refused_by_index(made: list[dict[str,
             # It is the first bad one: those before it are good.
             events = events[: refused.index]
             storage.create_events_table("t", events, EVENTS)
-        stored = [(*row[:-1], about(row[-1])) for row in rows_of(storage)]
+        stored = [(*row[:-1], about(row[-1])) for row in stored_events(storage)]
         assert stored == [(*row[:-1], about(row[-1])) for row in map(expected, events)]
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from mixpanel_data import MetadataError, StorageEngine, TableMetadata, TableNotFoundError
-from tests.conftest import (
+from tests.records import (
     EVENTS,
     FETCHED_AT,
     PROFILES,

@@ -15,7 +15,15 @@ import pyarrow as pa
 import pytest
 
 from mixpanel_data import RecordError, StorageEngine
-from tests.conftest import EVENTS, PROFILES, Record, make_event, make_events, make_profiles
+from tests.records import (
+    EVENTS,
+    PROFILES,
+    Record,
+    make_event,
+    make_events,
+    make_profiles,
+    parsed_rows,
+)
 
 COUNT = 3000
 
@@ -50,18 +58,13 @@ FORMS: dict[str, Callable[[], Any]] = {
 }
 
 
-def rows_of(storage: StorageEngine, table: str) -> list[Any]:
-    rows = storage.execute_rows(f"SELECT * FROM {table} ORDER BY rowid")
-    return [(*row[:4], json.loads(row[4])) for row in rows]
-
-
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_gives_the_rows_that_records_give(storage: StorageEngine, form: str) -> None:
     calls: list[int] = []
     storage.create_events_table("records", make_events(COUNT), EVENTS)
     added = storage.create_events_table("t", FORMS[form](), EVENTS, calls.append, batch_size=1000)
     assert added == COUNT
-    assert rows_of(storage, "t") == rows_of(storage, "records")
+    assert parsed_rows(storage, "t") == parsed_rows(storage, "records")
     assert calls == [1000, 2000, 3000]
 
 
@@ -78,7 +81,7 @@ def test_columns_are_matched_by_name_in_any_order(storage: StorageEngine) -> Non
     table = table_of()
     storage.create_events_table("t", table.select(sorted(table.column_names)), EVENTS)
     storage.create_events_table("records", make_events(COUNT), EVENTS)
-    assert rows_of(storage, "t") == rows_of(storage, "records")
+    assert parsed_rows(storage, "t") == parsed_rows(storage, "records")
 
 
 def test_an_append_adds_what_is_new(storage: StorageEngine) -> None:
@@ -163,7 +166,7 @@ def test_integers_as_ids_become_text(storage: StorageEngine) -> None:
 def test_maps_become_objects(storage: StorageEngine) -> None:
     maps = pa.array([[("$browser", 1)], [], [("a", None)]], pa.map_(pa.string(), pa.int64()))
     storage.create_events_table("t", with_column("properties", maps), EVENTS)
-    assert [row[4] for row in rows_of(storage, "t")] == [{"$browser": 1}, {}, {"a": None}]
+    assert [row[4] for row in parsed_rows(storage, "t")] == [{"$browser": 1}, {}, {"a": None}]
 
 
 @pytest.mark.parametrize(
@@ -274,4 +277,4 @@ def test_a_dict_in_a_data_frame_that_is_no_json_is_named(storage: StorageEngine)
 def test_dicts_of_a_data_frame_keep_their_own_keys(storage: StorageEngine) -> None:
     frame = pd.DataFrame([make_event(n, properties={"ab"[n]: 2 ** (70 * n)}) for n in (0, 1)])
     storage.create_events_table("t", frame, EVENTS)
-    assert [row[4] for row in rows_of(storage, "t")] == [{"a": 1}, {"b": 2**70}]
+    assert [row[4] for row in parsed_rows(storage, "t")] == [{"a": 1}, {"b": 2**70}]

@@ -20,7 +20,7 @@ from mixpanel_data import (
     read_events_export,
     read_profiles_export,
 )
-from tests.conftest import EVENTS, PROFILES
+from tests.records import EVENTS, PROFILES
 
 CASES = Path(__file__).parent / "cases"
 FOUR = datetime(2025, 11, 24, 16)

@@ -15,7 +15,7 @@ from mixpanel_data import (
     TableMetadata,
     TableNameError,
 )
-from tests.conftest import (
+from tests.records import (
     EVENTS,
     FETCHED_AT,
     PROFILES,

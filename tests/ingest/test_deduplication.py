@@ -7,12 +7,13 @@ import logging
 from typing import Any, Literal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mixpanel_data import DuplicateRecordError, RecordError, StorageEngine
 from mixpanel_data.types import OnConflict
-from tests.conftest import EVENTS, PROFILES, Record, make_event, make_events, make_profile
+from tests.examples import examples
+from tests.records import EVENTS, PROFILES, Record, make_event, make_events, make_profile
 
 BOTH_WAYS = pytest.mark.parametrize("primary_key", [True, False])
 
@@ -148,7 +149,7 @@ def settle(model: Model, data: list[tuple[str, int]], on_conflict: OnConflict) -
     return model
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(25)
 @given(
     first=keys_and_versions,
     second=keys_and_versions,

@@ -8,13 +8,14 @@ from typing import Literal
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mixpanel_data import RecordError, StorageEngine
 from mixpanel_data.ingest import key_filter
 from mixpanel_data.ingest.key_filter import BloomFilter, hashes_of
-from tests.conftest import EVENTS, Record, make_event, make_events
+from tests.examples import examples
+from tests.records import EVENTS, Record, make_event, make_events
 
 Recorder = Callable[[StorageEngine], list[str]]
 OnConflict = Literal["ignore", "replace"]
@@ -92,7 +93,7 @@ def test_progress_counts_the_rows_that_are_held_back(storage: StorageEngine) -> 
     assert calls == [*range(100, 1251, 100), 1250]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(25)
 @given(
     numbers=st.lists(st.integers(0, 30), max_size=120),
     batch_size=st.integers(1, 40),
@@ -120,7 +121,7 @@ def test_of_every_key_the_first_or_the_last_row_stays(
     assert sorted(place for (place,) in stored) == sorted(expected.values())
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(25)
 @given(
     numbers=st.lists(st.integers(0, 30), min_size=1, max_size=60),
     batch_size=st.integers(1, 20),
@@ -149,7 +150,7 @@ def test_a_bad_document_is_told_by_its_place_in_the_input(
     assert caught.value.index == bad
 
 
-@settings(deadline=None)
+@examples(100)
 @given(st.lists(st.text(max_size=3)), st.lists(st.text(max_size=3)))
 def test_the_filter_never_takes_an_old_key_for_a_new_one(first: list[str], then: list[str]) -> None:
     seen = BloomFilter(64)
@@ -178,7 +179,7 @@ keys = st.builds(
 )
 
 
-@settings(deadline=None)
+@examples(100)
 @given(st.lists(keys, unique=True), st.data())
 def test_a_key_has_one_hash_wherever_it_stands_and_no_other_key_has_it(
     several: list[str], data: st.DataObject

@@ -15,7 +15,7 @@ from sqlalchemy.exc import StatementError
 
 from mixpanel_data import ExportLineError, RecordError, StorageEngine, read_events_export
 from mixpanel_data.common.values import MAX_DEPTH, exceeds_depth
-from tests.conftest import EVENTS, PROFILES, make_event, make_profile
+from tests.records import EVENTS, PROFILES, make_event, make_profile
 
 Way = Callable[[StorageEngine, Path, str], Any]
 

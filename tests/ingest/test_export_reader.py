@@ -18,7 +18,7 @@ from mixpanel_data import (
     read_events_export,
     read_profiles_export,
 )
-from tests.conftest import EVENTS, PROFILES, Record
+from tests.records import EVENTS, PROFILES, Record
 
 MISSING = object()
 

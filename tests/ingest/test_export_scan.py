@@ -7,12 +7,11 @@ import json
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mixpanel_data import (
@@ -25,7 +24,8 @@ from mixpanel_data import (
     read_profiles_export,
 )
 from mixpanel_data.ingest import runner
-from tests.conftest import EVENTS, PROFILES
+from tests.examples import examples
+from tests.records import EVENTS, PROFILES, parsed_rows
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -40,15 +40,6 @@ def file(tmp_path: Path) -> Path:
     file = tmp_path / "export.jsonl"
     file.write_text("\n".join(line_of(number, n=number) for number in range(3000)))
     return file
-
-
-def rows_of(storage: StorageEngine, table: str) -> list[Any]:
-    cursor = storage.execute(f"SELECT * FROM {table} ORDER BY rowid")
-    place = cursor.columns.index("properties")
-    return [
-        (*row[:place], json.loads(row[place], parse_float=Decimal), *row[place + 1 :])
-        for row in cursor.fetchall()
-    ]
 
 
 def load_both_ways(path: Path, kind: str = "events") -> tuple[list[Any] | str, list[Any] | str]:
@@ -71,7 +62,7 @@ def load_both_ways(path: Path, kind: str = "events") -> tuple[list[Any] | str, l
             except MixpanelDataError as error:
                 results.append(repr(error))
             else:
-                results.append(rows_of(storage, table))
+                results.append(parsed_rows(storage, table))
     fast, slow = results
     return fast, slow
 
@@ -110,11 +101,11 @@ def test_rows_keep_the_order_of_the_lines_and_of_the_files(
         packed = gzip.compress(lines.encode()) if part == 1 else lines.encode()
         (tmp_path / f"part-{part}.jsonl").write_bytes(packed)
     assert storage.load_events_export("t", str(tmp_path / "part-*.jsonl"), EVENTS) == 3000
-    numbers = [row[4]["n"] for row in rows_of(storage, "t")]
+    numbers = [row[4]["n"] for row in parsed_rows(storage, "t")]
     assert numbers == list(range(3000))
     backwards: list[str | Path] = [tmp_path / "part-2.jsonl", str(tmp_path / "part-1.jsonl")]
     assert storage.load_events_export("u", backwards, EVENTS) == 2000
-    assert rows_of(storage, "u")[0][4]["n"] == 2000
+    assert parsed_rows(storage, "u")[0][4]["n"] == 2000
 
 
 def test_compressed_files_are_told_by_their_content(storage: StorageEngine, file: Path) -> None:
@@ -124,7 +115,7 @@ def test_compressed_files_are_told_by_their_content(storage: StorageEngine, file
     plain.write_bytes(file.read_bytes())
     storage.load_events_export("packed", packed, EVENTS)
     storage.load_events_export("plain", plain, EVENTS)
-    assert rows_of(storage, "packed") == rows_of(storage, "plain")
+    assert parsed_rows(storage, "packed") == parsed_rows(storage, "plain")
 
 
 def test_a_wrong_checksum_is_refused_though_every_line_can_be_read(
@@ -183,7 +174,7 @@ def test_the_last_of_a_key_stays_when_asked(storage: StorageEngine, tmp_path: Pa
     file = tmp_path / "twice.jsonl"
     file.write_text("\n".join([line_of(1, v=1), line_of(2, v=2), line_of(1, v=3)]))
     storage.load_events_export("t", file, EVENTS, on_conflict="replace")
-    assert sorted(row[4]["v"] for row in rows_of(storage, "t")) == [2, 3]
+    assert sorted(row[4]["v"] for row in parsed_rows(storage, "t")) == [2, 3]
     with pytest.raises(DuplicateRecordError) as caught:
         storage.load_events_export("u", file, EVENTS, on_conflict="error")
     assert (caught.value.index, caught.value.key) == (2, "id-1")
@@ -297,7 +288,7 @@ profile_lines = st.builds(
 spacing = st.sampled_from([(",", ":"), (", ", ": ")])
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(50)
 @given(lines=st.lists(event_lines, max_size=4), separators=spacing, ascii_only=st.booleans())
 def test_any_events_file_gives_the_same_rows_or_the_same_error_both_ways(
     tmp_path: Path, lines: list[Any], separators: tuple[str, str], ascii_only: bool
@@ -309,7 +300,7 @@ def test_any_events_file_gives_the_same_rows_or_the_same_error_both_ways(
     assert fast == slow
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(20)
 @given(lines=st.lists(profile_lines, max_size=4))
 def test_any_profiles_file_gives_the_same_rows_or_the_same_error_both_ways(
     tmp_path: Path, lines: list[Any]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mixpanel_data import (
@@ -24,10 +24,11 @@ from mixpanel_data import (
     TableNotFoundError,
     migrate,
 )
-from tests.conftest import EVENTS, FETCHED_AT, make_event, make_events
+from tests.examples import examples
 from tests.hostile import catalog, texts, utf8
+from tests.records import EVENTS, FETCHED_AT, make_event, make_events
 
-ordinary = settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+ordinary = examples(8)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def guarded() -> Iterator[StorageEngine]:
         yield storage
 
 
-def everything(storage: StorageEngine) -> Any:
+def catalog_and_canary(storage: StorageEngine) -> Any:
     rows = storage.execute_rows("SELECT * FROM canary ORDER BY ALL")
     return catalog(storage.connection), storage.list_tables(), rows
 
@@ -46,7 +47,7 @@ def everything(storage: StorageEngine) -> Any:
 @ordinary
 @given(name=texts.filter(lambda name: not name.isalnum()))
 def test_no_name_reaches_the_database_as_sql(guarded: StorageEngine, name: str) -> None:
-    before = everything(guarded)
+    before = catalog_and_canary(guarded)
     for method in (guarded.get_schema, guarded.get_metadata, guarded.model, guarded.drop_table):
         with pytest.raises(MixpanelDataError):
             method(name)
@@ -59,7 +60,7 @@ def test_no_name_reaches_the_database_as_sql(guarded: StorageEngine, name: str) 
     with suppress(MixpanelDataError):
         migrate.upgrade(guarded, name)
     assert guarded.table_exists(name) is False
-    assert everything(guarded) == before
+    assert catalog_and_canary(guarded) == before
 
 
 def test_a_look_alike_of_a_letter_is_another_name(storage: StorageEngine) -> None:
@@ -73,7 +74,7 @@ def test_a_look_alike_of_a_letter_is_another_name(storage: StorageEngine) -> Non
 @ordinary
 @given(value=texts, key=texts)
 def test_parameters_come_back_or_are_refused(guarded: StorageEngine, value: str, key: str) -> None:
-    before = everything(guarded)
+    before = catalog_and_canary(guarded)
     try:
         assert guarded.execute_scalar("SELECT $value", {"value": value}) == value
         assert guarded.execute_rows("SELECT ?, ?", [value, [key]]) == [(value, [key])]
@@ -81,7 +82,7 @@ def test_parameters_come_back_or_are_refused(guarded: StorageEngine, value: str,
         assert any("\ud800" <= letter <= "\udfff" for letter in value + key)
     with suppress(QueryError):
         guarded.execute_rows("SELECT $value", {key: value})
-    assert everything(guarded) == before
+    assert catalog_and_canary(guarded) == before
 
 
 def test_sql_that_utf8_cannot_express_is_refused(storage: StorageEngine) -> None:
@@ -95,7 +96,7 @@ def test_sql_that_utf8_cannot_express_is_refused(storage: StorageEngine) -> None
 def test_metadata_comes_back_or_its_field_is_named(
     guarded: StorageEngine, where: str | None, events: list[str] | None
 ) -> None:
-    before = everything(guarded)
+    before = catalog_and_canary(guarded)
     try:
         metadata = TableMetadata("events", FETCHED_AT, filter_where=where, filter_events=events)
     except MetadataError:
@@ -107,7 +108,7 @@ def test_metadata_comes_back_or_its_field_is_named(
     guarded.append_events_table("t", [make_event()], metadata)
     assert guarded.get_metadata("t").filter_where == where
     guarded.drop_table("t")
-    assert everything(guarded) == before
+    assert catalog_and_canary(guarded) == before
 
 
 @pytest.mark.parametrize("moment", [datetime.max, datetime.min])

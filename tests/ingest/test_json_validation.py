@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mixpanel_data.ingest import json_validation
 from mixpanel_data.ingest.json_validation import bad_number_at
+from tests.examples import examples
 
 
 @pytest.fixture(autouse=True, params=[1, 7, json_validation._BLOCK])
@@ -34,7 +35,7 @@ members = st.dictionaries(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(100)
 @given(st.lists(members, max_size=6), st.integers(0, 3))
 def test_the_first_document_with_a_bad_number_is_told(made: list[object], skipped: int) -> None:
     texts = [json.dumps(document) for document in made]

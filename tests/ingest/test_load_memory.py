@@ -9,7 +9,7 @@ import pytest
 
 from mixpanel_data import StorageEngine
 from mixpanel_data.ingest.runner import LARGE_KEY
-from tests.conftest import EVENTS, Record, make_event, make_events
+from tests.records import EVENTS, Record, make_event, make_events
 
 LIMIT = "SELECT current_setting('memory_limit')"
 

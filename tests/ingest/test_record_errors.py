@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mixpanel_data import MixpanelDataError, RecordError, StorageEngine
-from tests.conftest import (
+from tests.records import (
     EVENTS,
     PROFILES,
     Record,

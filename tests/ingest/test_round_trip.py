@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mixpanel_data import RecordError, StorageEngine
-from tests.conftest import EVENTS, PROFILES, Record, make_event, make_profile
+from tests.examples import examples
+from tests.records import EVENTS, PROFILES, Record, make_event, make_profile
 
 PROPERTIES: dict[str, dict[str, Any]] = {
     "empty": {},
@@ -140,7 +141,7 @@ def as_naive_utc(time: datetime) -> datetime:
     return time.astimezone(timezone.utc).replace(tzinfo=None) if time.tzinfo else time
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(25)
 @given(records=st.lists(events, max_size=8, unique_by=lambda event: event["insert_id"]))
 def test_any_valid_events_come_back_equal(records: list[Record]) -> None:
     with StorageEngine.memory() as storage:
@@ -158,7 +159,7 @@ def test_any_valid_events_come_back_equal(records: list[Record]) -> None:
         assert documents_of(storage, "t") == [record["properties"] for record in records]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(25)
 @given(value=st.floats() | st.text(st.characters()) | st.lists(st.floats(), max_size=3))
 def test_any_value_is_stored_exactly_or_refused_with_its_index(value: Any) -> None:
     with StorageEngine.memory() as storage:

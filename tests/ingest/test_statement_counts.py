@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mixpanel_data import StorageClosedError, StorageEngine
-from tests.conftest import EVENTS, Record, make_event, make_events
+from tests.records import EVENTS, Record, make_event, make_events
 
 Recorder = Callable[[StorageEngine], list[str]]
 

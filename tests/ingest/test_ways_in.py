@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from mixpanel_data import DuplicateRecordError, RecordError, StorageEngine, TableExistsError
-from tests.conftest import EVENTS, Record, make_event, make_events
+from tests.records import EVENTS, Record, make_event, make_events
 
 Load = Callable[..., int]
 
@@ -81,7 +81,7 @@ def load(request: pytest.FixtureRequest, storage: StorageEngine, tmp_path: Path)
     return run
 
 
-def stored(storage: StorageEngine, name: str) -> list[tuple[Any, ...]]:
+def stored_rows(storage: StorageEngine, name: str) -> list[tuple[Any, ...]]:
     return storage.execute_rows(
         "SELECT event_name, event_time, distinct_id, insert_id, "
         f"(properties->>'number')::INTEGER, properties->>'plan name' FROM {name} ORDER BY insert_id"
@@ -97,7 +97,7 @@ def test_the_rows_are_those_of_the_records(storage: StorageEngine, load: Load) -
         make_event(61, distinct_id="", properties={}),
     ]
     assert load("t", events) == 52
-    assert stored(storage, "t") == sorted(
+    assert stored_rows(storage, "t") == sorted(
         (
             (
                 event["event_name"],
@@ -131,7 +131,7 @@ def test_of_a_repeated_key_one_row_stays(
     ]
     options = {"on_conflict": on_conflict, "primary_key": primary_key}
     assert load("t", versions, **options) == 20
-    assert {row[4] for row in stored(storage, "t")} == {kept}
+    assert {row[4] for row in stored_rows(storage, "t")} == {kept}
 
 
 def test_a_repeated_key_can_be_an_error_that_names_the_record(
@@ -147,24 +147,24 @@ def test_a_repeated_key_can_be_an_error_that_names_the_record(
 def test_loading_the_same_again_adds_nothing(storage: StorageEngine, load: Load) -> None:
     events = list(make_events(30))
     load("t", events)
-    before = stored(storage, "t")
+    before = stored_rows(storage, "t")
     assert load("t", events, append=True) == 0
     assert load("t", [*events, make_event(100)], append=True) == 1
-    assert len(stored(storage, "t")) == len(before) + 1
+    assert len(stored_rows(storage, "t")) == len(before) + 1
 
 
 def test_appended_rows_can_replace_those_of_the_table(storage: StorageEngine, load: Load) -> None:
     load("t", list(make_events(10)))
     changed = [make_event(number, properties={"number": -1}) for number in range(5, 15)]
     assert load("t", changed, append=True, on_conflict="replace") == 5
-    assert [row[4] for row in stored(storage, "t")].count(-1) == 10
+    assert [row[4] for row in stored_rows(storage, "t")].count(-1) == 10
 
 
 def test_a_table_that_exists_is_left_alone(storage: StorageEngine, load: Load) -> None:
     load("t", list(make_events(10)))
     with pytest.raises(TableExistsError):
         load("t", list(make_events(20)))
-    assert len(stored(storage, "t")) == 10
+    assert len(stored_rows(storage, "t")) == 10
 
 
 def test_a_bad_record_is_named_and_leaves_nothing(storage: StorageEngine, load: Load) -> None:

@@ -20,8 +20,8 @@ from sqlalchemy.engine import Engine
 from mixpanel_data import StorageEngine
 from mixpanel_data.dialect.base import MixpanelDialect
 from mixpanel_data.schema.versions import HEAD, REVISIONS
-from tests.conftest import EVENTS, make_events
 from tests.databases import facts, make_database, make_text_file
+from tests.records import EVENTS, make_events
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from mixpanel_data import StorageEngine
-from tests.conftest import EVENTS, make_events
 from tests.databases import make_database
 from tests.processes import run_python
+from tests.records import EVENTS, make_events
 from tests.revisions import DIRECT, REBUILDING
 
 ROUNDS = 30

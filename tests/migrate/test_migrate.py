@@ -27,9 +27,9 @@ from mixpanel_data import (
     migrate,
 )
 from mixpanel_data.schema.versions import HEAD, REVISIONS
-from tests.conftest import EVENTS, PROFILES, make_events, make_profiles
 from tests.databases import facts, make_database
 from tests.processes import PythonProcess, run_python
+from tests.records import EVENTS, PROFILES, make_events, make_profiles
 
 
 @contextmanager

@@ -28,7 +28,6 @@ from mixpanel_data import (
 )
 from mixpanel_data.schema.tables import managed_table
 from mixpanel_data.schema.versions import HEAD, REVISIONS
-from tests.conftest import EVENTS, PROFILES, make_events, make_profiles
 from tests.databases import (
     FOLDER,
     facts,
@@ -36,6 +35,7 @@ from tests.databases import (
     make_newer_format,
     make_text_file,
 )
+from tests.records import EVENTS, PROFILES, make_events, make_profiles
 
 #: What made the files that the library can work with, and the revision they have.
 OURS = {"original": None, **{revision: revision for revision in REVISIONS}}

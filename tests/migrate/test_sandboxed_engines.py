@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from mixpanel_data import Sandbox, SandboxError, StorageClosedError, StorageEngine, migrate
-from tests.conftest import EVENTS, make_events
+from tests.records import EVENTS, make_events
 
 SANDBOXES = [True, Sandbox(timeout=0.000_001)]
 

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group(__name__)
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 EVENTS = EXAMPLES / "events.jsonl.gz"
 PROFILES = EXAMPLES / "profiles.jsonl"
@@ -53,12 +55,12 @@ def profiles() -> list[Properties]:
     return [json.loads(line) for line in PROFILES.read_text(encoding="utf-8").splitlines()]
 
 
-def run(script: str, *arguments: object, temporary: Path, encoding: str = "utf-8") -> str:
-    folder = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
+def run_example(script: str, *arguments: object, temp_folder: Path, encoding: str = "utf-8") -> str:
+    folder = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temp_folder))
     finished = subprocess.run(
         [sys.executable, EXAMPLES / script, *map(str, arguments)],
         env=os.environ | folder | {"PYTHONIOENCODING": encoding},
-        cwd=temporary,
+        cwd=temp_folder,
         capture_output=True,
         encoding=encoding,
         check=False,
@@ -68,13 +70,13 @@ def run(script: str, *arguments: object, temporary: Path, encoding: str = "utf-8
 
 
 @pytest.fixture(scope="module")
-def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def temp_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("demo")
 
 
 @pytest.fixture(scope="module")
-def demo(temporary: Path) -> str:
-    return run("demo.py", temporary=temporary)
+def demo(temp_folder: Path) -> str:
+    return run_example("demo.py", temp_folder=temp_folder)
 
 
 @pytest.fixture(scope="module")
@@ -204,20 +206,20 @@ def test_the_demo_shows_the_code_of_every_step_and_stays_short(demo: str) -> Non
     assert len(demo.splitlines()) < 95
 
 
-def test_the_demo_leaves_no_file_behind(demo: str, temporary: Path) -> None:
+def test_the_demo_leaves_no_file_behind(demo: str, temp_folder: Path) -> None:
     assert demo
-    assert list(temporary.iterdir()) == []
+    assert list(temp_folder.iterdir()) == []
 
 
 def test_the_demo_runs_where_only_ascii_can_be_written(tmp_path: Path) -> None:
-    assert "users in ??" in run("demo.py", temporary=tmp_path, encoding="ascii")
+    assert "users in ??" in run_example("demo.py", temp_folder=tmp_path, encoding="ascii")
 
 
 # The example files
 
 
 def test_the_generator_reproduces_the_committed_files(tmp_path: Path, lines: list[str]) -> None:
-    run("make_exports.py", tmp_path, temporary=tmp_path)
+    run_example("make_exports.py", tmp_path, temp_folder=tmp_path)
     made = gzip.decompress((tmp_path / EVENTS.name).read_bytes()).decode()
     assert made.split("\n")[:-1] == lines
     assert (tmp_path / PROFILES.name).read_bytes() == PROFILES.read_bytes()
@@ -227,7 +229,7 @@ def test_the_generator_makes_the_same_compressed_file_twice(tmp_path: Path) -> N
     made = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        run("make_exports.py", tmp_path / name, temporary=tmp_path)
+        run_example("make_exports.py", tmp_path / name, temp_folder=tmp_path)
         made.append((tmp_path / name / EVENTS.name).read_bytes())
     assert made[0] == made[1]
 

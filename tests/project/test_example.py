@@ -12,7 +12,7 @@ import duckdb
 APPLICATION = Path(__file__).parents[2] / "examples" / "orm_app.py"
 
 
-def run(*arguments: object) -> list[str]:
+def run_application(*arguments: object) -> list[str]:
     finished = subprocess.run(
         [sys.executable, APPLICATION, *map(str, arguments)],
         capture_output=True,
@@ -23,7 +23,7 @@ def run(*arguments: object) -> list[str]:
 
 
 def test_the_application_opens_a_ticket_for_each_of_the_users_who_export_most(path: Path) -> None:
-    first, *tickets = run(path)
+    first, *tickets = run_application(path)
     assert first == "5 tickets opened"
     with duckdb.connect(str(path)) as connection:
         exports = connection.execute(
@@ -44,9 +44,9 @@ def test_the_application_opens_a_ticket_for_each_of_the_users_who_export_most(pa
 
 
 def test_the_application_goes_on_where_it_was(path: Path) -> None:
-    before = run(path)[1:]
-    assert run(path) == ["0 tickets opened", *before]
+    before = run_application(path)[1:]
+    assert run_application(path) == ["0 tickets opened", *before]
 
 
 def test_the_application_needs_no_file() -> None:
-    assert run()[0] == "5 tickets opened"
+    assert run_application()[0] == "5 tickets opened"

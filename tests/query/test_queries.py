@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from mixpanel_data import QueryError, StorageEngine
 from mixpanel_data.schema.tables import managed_table
-from tests.conftest import EVENTS, make_events
+from tests.records import EVENTS, make_events
 
 METHODS = ["execute", "execute_df", "execute_rows", "execute_scalar"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mixpanel_data import StorageEngine
-from tests.conftest import EVENTS, make_events
+from tests.records import EVENTS, make_events
 
 SANDBOXES: dict[str, Callable[[Path], StorageEngine]] = {
     "file": lambda path: StorageEngine(path, sandbox=True),

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import inspect, select
 
 from mixpanel_data import Sandbox, StorageEngine
-from tests.conftest import EVENTS, PROFILES, make_event, make_events, make_profiles
+from tests.records import EVENTS, PROFILES, make_event, make_events, make_profiles
 from tests.sandbox.ordinary import ORDINARY, TABLES
 
 EXPORT = Path(__file__).parents[2] / "examples" / "events.jsonl.gz"

@@ -18,7 +18,7 @@ from mixpanel_data import (
     TableExistsError,
     TableNameError,
 )
-from tests.conftest import EVENTS, make_events
+from tests.records import EVENTS, make_events
 
 NUMBERS = "SELECT n, n * 2 AS twice FROM range(10) AS t(n)"
 

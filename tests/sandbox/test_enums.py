@@ -11,11 +11,12 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mixpanel_data import QueryError, Sandbox, StorageEngine
 from mixpanel_data.sandbox.scratch import scratch
+from tests.examples import examples
 
 #: A type, and values of it in SQL.
 Kind = tuple[str, list[str]]
@@ -124,7 +125,7 @@ def test_and_from_a_worker(path: Path, wrap: object) -> None:
 
 
 @given(kind=kinds)
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(10)
 def test_types_of_any_nesting_come_through(
     tmp_path_factory: pytest.TempPathFactory, kind: Kind
 ) -> None:

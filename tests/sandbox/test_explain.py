@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import column, func, insert, select, table
 
 from mixpanel_data import QueryError, QueryTimeoutError, Sandbox, SandboxError, StorageEngine
-from tests.conftest import EVENTS, make_events
+from tests.records import EVENTS, make_events
 
 
 @pytest.mark.parametrize("sandbox", [True, False])

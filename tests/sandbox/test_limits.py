@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import text
 
 from mixpanel_data import QueryError, QueryTimeoutError, Sandbox, StorageEngine
-from tests.conftest import EVENTS, make_events
+from tests.records import EVENTS, make_events
 
 
 @pytest.mark.parametrize("name", ["execute_rows", "execute_df", "execute_scalar", "execute"])

@@ -18,7 +18,7 @@ from mixpanel_data import (
     SandboxError,
     StorageEngine,
 )
-from tests.conftest import EVENTS, make_event, make_events
+from tests.records import EVENTS, make_event, make_events
 
 # {secret} is a file of somebody else, {db} the database, {new} a file that does not exist.
 BYPASSES = {

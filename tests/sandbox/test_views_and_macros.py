@@ -12,7 +12,7 @@ from mixpanel_data.database.opener import open_database
 from mixpanel_data.sandbox import allowed
 from mixpanel_data.sandbox.catalog import select_of
 from mixpanel_data.sandbox.rules import Rules
-from tests.conftest import EVENTS, make_events
+from tests.records import EVENTS, make_events
 from tests.sandbox.ordinary import ORDINARY, TABLES
 
 Planting = Callable[..., StorageEngine]

@@ -10,20 +10,21 @@ from typing import Any
 import pytest
 from alembic import command
 from alembic.util import CommandError
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, event
 from sqlalchemy.exc import DBAPIError
 
 from mixpanel_data import StorageEngine, migrate
 from mixpanel_data.schema.versions import HEAD
-from tests.conftest import EVENTS, PROFILES, make_events, make_profiles
 from tests.databases import facts, make_database
+from tests.engines import open_engine
+from tests.records import EVENTS, PROFILES, make_events, make_profiles
 from tests.revisions import DIRECT, REBUILDING, config_with, go
 
 NAMES = ["events_jan", "Events_Feb", "select", "order"]
 
 
 @pytest.fixture
-def filled(path: Path) -> Path:
+def application_file(path: Path) -> Path:
     """A file with several tables of ours, with and without keys, and several others."""
     make_database("application", path)
     with StorageEngine(path) as storage:
@@ -39,25 +40,24 @@ def filled(path: Path) -> Path:
 
 
 @pytest.fixture
-def engine(filled: Path) -> Iterator[Engine]:
-    engine = create_engine(f"duckdb+mixpanel:///{filled}")
-    yield engine
-    engine.dispose()
+def engine(application_file: Path) -> Iterator[Engine]:
+    with open_engine(application_file) as engine:
+        yield engine
 
 
-def rows_of(path: Path) -> dict[str, Any]:
+def rows_by_table(path: Path) -> dict[str, Any]:
     return {name: rows for name, (_, rows) in facts(path).items()}
 
 
 @pytest.mark.parametrize("revision", [REBUILDING, DIRECT], ids=["rebuilding", "direct"])
 def test_a_revision_changes_every_table_of_ours_and_goes_back(
-    revision: tuple[str, str], filled: Path, engine: Engine, tmp_path: Path
+    revision: tuple[str, str], application_file: Path, engine: Engine, tmp_path: Path
 ) -> None:
     config = config_with(tmp_path / "versions", revision)
-    before = facts(filled)
+    before = facts(application_file)
     go(engine, config, "t1")
     engine.dispose()
-    changed = facts(filled)
+    changed = facts(application_file)
     ours = {*NAMES, "_mixpanel_data_version"} | ({"users"} if revision is DIRECT else set())
     assert {name for name in before if before[name] != changed[name]} == ours
     for name in NAMES:
@@ -65,9 +65,9 @@ def test_a_revision_changes_every_table_of_ours_and_goes_back(
         assert ("PRIMARY KEY" in changed[name][0]) == ("PRIMARY KEY" in before[name][0])
     go(engine, config, HEAD, down=True)
     engine.dispose()
-    assert rows_of(filled) == {name: rows for name, (_, rows) in before.items()}
-    migrate.check(filled)
-    with StorageEngine(filled) as storage:
+    assert rows_by_table(application_file) == {name: rows for name, (_, rows) in before.items()}
+    migrate.check(application_file)
+    with StorageEngine(application_file) as storage:
         assert storage.append_events_table("events_jan", make_events(60), EVENTS) == 10
         rows = storage.execute_rows("SELECT index_name, table_name FROM duckdb_indexes()")
         assert ("mine", "events_jan") in rows
@@ -94,7 +94,7 @@ FILLING = (
 
 
 def test_revisions_follow_each_other_in_one_transaction(
-    filled: Path, engine: Engine, tmp_path: Path
+    application_file: Path, engine: Engine, tmp_path: Path
 ) -> None:
     config = config_with(
         tmp_path / "versions",
@@ -102,22 +102,22 @@ def test_revisions_follow_each_other_in_one_transaction(
         renamed(FILLING, "second"),
         renamed(REBUILDING, "third"),
     )
-    before = rows_of(filled)
+    before = rows_by_table(application_file)
     go(engine, config, "t3")
     engine.dispose()
-    first = rows_of(filled)["select"][0]
+    first = rows_by_table(application_file)["select"][0]
     assert first[-3:] == ("Purchase!", "Purchase!", "export")
     go(engine, config, HEAD, down=True)
     engine.dispose()
-    assert rows_of(filled) == before
+    assert rows_by_table(application_file) == before
 
 
 @pytest.mark.parametrize("nullable", [True, False], ids=["direct", "rebuilding"])
 def test_a_revision_that_fails_over_the_third_table_leaves_everything_as_it_was(
-    nullable: bool, filled: Path, engine: Engine, tmp_path: Path
+    nullable: bool, application_file: Path, engine: Engine, tmp_path: Path
 ) -> None:
     names = sorted(NAMES)
-    with StorageEngine(filled) as storage:
+    with StorageEngine(application_file) as storage:
         poison = make_events(1, 1000)
         storage.append_events_table(names[2], poison, EVENTS)
         query = f"UPDATE \"{names[2]}\" SET distinct_id = 'poison' WHERE rowid = 50"
@@ -130,7 +130,7 @@ def test_a_revision_that_fails_over_the_third_table_leaves_everything_as_it_was(
         )
     """
     config = config_with(tmp_path / "versions", (failing, "pass"))
-    before = facts(filled)
+    before = facts(application_file)
     changed: list[str] = []
 
     @event.listens_for(engine, "before_cursor_execute")
@@ -142,28 +142,28 @@ def test_a_revision_that_fails_over_the_third_table_leaves_everything_as_it_was(
         go(engine, config, "head")
     engine.dispose()
     assert [next(name for name in names if name in statement) for statement in changed] == names[:3]
-    assert facts(filled) == before
-    migrate.check(filled)
+    assert facts(application_file) == before
+    migrate.check(application_file)
 
 
 def test_tables_without_metadata_are_left_as_they_are(
-    filled: Path, engine: Engine, tmp_path: Path
+    application_file: Path, engine: Engine, tmp_path: Path
 ) -> None:
-    before = facts(filled)
+    before = facts(application_file)
     go(engine, config_with(tmp_path / "versions", REBUILDING), "head")
     engine.dispose()
-    assert facts(filled)["copy"] == before["copy"]
-    assert migrate.status(filled).unrecorded == ["copy"]
+    assert facts(application_file)["copy"] == before["copy"]
+    assert migrate.status(application_file).unrecorded == ["copy"]
 
 
 def test_a_table_dropped_behind_our_back_is_no_obstacle(
-    filled: Path, engine: Engine, tmp_path: Path
+    application_file: Path, engine: Engine, tmp_path: Path
 ) -> None:
     with engine.begin() as connection:
         connection.exec_driver_sql('DROP TABLE "order"')
     go(engine, config_with(tmp_path / "versions", REBUILDING), "head")
     engine.dispose()
-    assert "name" in facts(filled)["select"][0]
+    assert "name" in facts(application_file)["select"][0]
 
 
 def test_the_operation_needs_a_database(path: Path, tmp_path: Path) -> None:

@@ -10,13 +10,13 @@ from sqlalchemy import delete
 
 from mixpanel_data import ColumnInfo, StorageEngine, TableInfo, TableNotFoundError
 from mixpanel_data.schema.tables import managed_table
-from tests.conftest import EVENTS, FETCHED_AT, PROFILES, make_events, make_profiles
+from tests.records import EVENTS, FETCHED_AT, PROFILES, make_events, make_profiles
 
 INTERNAL = ["_metadata", "_mixpanel_data_version"]
 
 
 @pytest.fixture
-def filled(storage: StorageEngine) -> StorageEngine:
+def storage_with_tables(storage: StorageEngine) -> StorageEngine:
     storage.create_profiles_table("users", make_profiles(20), PROFILES)
     storage.create_events_table("events_jan", make_events(300), EVENTS)
     storage.execute_rows("CREATE TABLE orders (id INTEGER PRIMARY KEY, total DECIMAL(18, 3))")
@@ -24,8 +24,10 @@ def filled(storage: StorageEngine) -> StorageEngine:
     return storage
 
 
-def test_the_managed_tables_are_listed_by_name_and_no_others(filled: StorageEngine) -> None:
-    assert filled.list_tables() == [
+def test_the_managed_tables_are_listed_by_name_and_no_others(
+    storage_with_tables: StorageEngine,
+) -> None:
+    assert storage_with_tables.list_tables() == [
         TableInfo("events_jan", "events", 300, FETCHED_AT),
         TableInfo("users", "profiles", 20, FETCHED_AT),
     ]
@@ -35,29 +37,29 @@ def test_a_new_database_has_no_tables(storage: StorageEngine) -> None:
     assert storage.list_tables() == []
 
 
-def test_rows_are_counted_as_they_are_now(filled: StorageEngine) -> None:
+def test_rows_are_counted_as_they_are_now(storage_with_tables: StorageEngine) -> None:
     table = managed_table("events", "events_jan")
-    with filled.session() as session:
+    with storage_with_tables.session() as session:
         session.execute(delete(table).where(table.c.event_name == "Purchase"))
         session.commit()
-    assert filled.list_tables()[0].row_count == 200
-    filled.execute_rows("DELETE FROM users")
-    assert filled.list_tables()[1].row_count == 0
+    assert storage_with_tables.list_tables()[0].row_count == 200
+    storage_with_tables.execute_rows("DELETE FROM users")
+    assert storage_with_tables.list_tables()[1].row_count == 0
 
 
-def test_tables_exist_whoever_made_them_in_any_case(filled: StorageEngine) -> None:
-    assert filled.table_exists("events_jan")
-    assert filled.table_exists("EVENTS_JAN")
-    assert filled.table_exists("orders")
+def test_tables_exist_whoever_made_them_in_any_case(storage_with_tables: StorageEngine) -> None:
+    assert storage_with_tables.table_exists("events_jan")
+    assert storage_with_tables.table_exists("EVENTS_JAN")
+    assert storage_with_tables.table_exists("orders")
 
 
 @pytest.mark.parametrize("name", [*INTERNAL, "buyers", "nothing", "", "a b", "events_jan; --"])
-def test_other_names_do_not_exist(filled: StorageEngine, name: str) -> None:
-    assert not filled.table_exists(name)
+def test_other_names_do_not_exist(storage_with_tables: StorageEngine, name: str) -> None:
+    assert not storage_with_tables.table_exists(name)
 
 
-def test_the_schema_names_columns_types_and_keys(filled: StorageEngine) -> None:
-    schema = filled.get_schema("events_jan")
+def test_the_schema_names_columns_types_and_keys(storage_with_tables: StorageEngine) -> None:
+    schema = storage_with_tables.get_schema("events_jan")
     assert schema.table_name == "events_jan"
     assert schema.columns == [
         ColumnInfo("event_name", "VARCHAR", nullable=False, primary_key=False),
@@ -66,7 +68,7 @@ def test_the_schema_names_columns_types_and_keys(filled: StorageEngine) -> None:
         ColumnInfo("insert_id", "VARCHAR", nullable=False, primary_key=True),
         ColumnInfo("properties", "JSON", nullable=True, primary_key=False),
     ]
-    assert filled.get_schema("users").columns == [
+    assert storage_with_tables.get_schema("users").columns == [
         ColumnInfo("distinct_id", "VARCHAR", nullable=False, primary_key=True),
         ColumnInfo("properties", "JSON", nullable=True, primary_key=False),
         ColumnInfo("last_seen", "TIMESTAMP", nullable=True, primary_key=False),
@@ -74,13 +76,15 @@ def test_the_schema_names_columns_types_and_keys(filled: StorageEngine) -> None:
 
 
 def test_the_schema_of_a_table_or_view_of_the_application_is_found_too(
-    filled: StorageEngine,
+    storage_with_tables: StorageEngine,
 ) -> None:
-    assert filled.get_schema("orders").columns == [
+    assert storage_with_tables.get_schema("orders").columns == [
         ColumnInfo("id", "INTEGER", nullable=False, primary_key=True),
         ColumnInfo("total", "DECIMAL(18,3)", nullable=True, primary_key=False),
     ]
-    assert [column.name for column in filled.get_schema("buyers").columns] == ["distinct_id"]
+    assert [column.name for column in storage_with_tables.get_schema("buyers").columns] == [
+        "distinct_id"
+    ]
 
 
 def test_the_schema_of_any_duckdb_type_is_duckdbs_own_name_for_it(storage: StorageEngine) -> None:
@@ -97,43 +101,45 @@ def test_the_schema_of_any_duckdb_type_is_duckdbs_own_name_for_it(storage: Stora
 
 
 @pytest.mark.parametrize("name", [*INTERNAL, "nothing", ""])
-def test_there_is_no_schema_of_internal_or_missing_tables(filled: StorageEngine, name: str) -> None:
+def test_there_is_no_schema_of_internal_or_missing_tables(
+    storage_with_tables: StorageEngine, name: str
+) -> None:
     with pytest.raises(TableNotFoundError) as caught:
-        filled.get_schema(name)
+        storage_with_tables.get_schema(name)
     assert caught.value.table_name == name
 
 
 @pytest.mark.parametrize("name", [*INTERNAL, "orders", "buyers", "nothing"])
 def test_there_is_no_metadata_of_tables_that_are_not_managed(
-    filled: StorageEngine, name: str
+    storage_with_tables: StorageEngine, name: str
 ) -> None:
     with pytest.raises(TableNotFoundError):
-        filled.get_metadata(name)
+        storage_with_tables.get_metadata(name)
 
 
 def test_a_table_of_the_application_can_be_dropped_but_not_one_of_ours_by_mistake(
-    filled: StorageEngine,
+    storage_with_tables: StorageEngine,
 ) -> None:
-    filled.drop_table("orders")
-    assert not filled.table_exists("orders")
+    storage_with_tables.drop_table("orders")
+    assert not storage_with_tables.table_exists("orders")
     for name in ("buyers", "nothing"):
         with pytest.raises(TableNotFoundError):
-            filled.drop_table(name)
+            storage_with_tables.drop_table(name)
     for name in INTERNAL:
         with pytest.raises(ValueError, match="name of a table"):
-            filled.drop_table(name)
-    assert len(filled.list_tables()) == 2
+            storage_with_tables.drop_table(name)
+    assert len(storage_with_tables.list_tables()) == 2
 
 
 def test_tables_in_an_attached_database_stay_out_of_sight(
-    filled: StorageEngine, tmp_path: Path
+    storage_with_tables: StorageEngine, tmp_path: Path
 ) -> None:
-    filled.connection.execute(f"ATTACH '{tmp_path / 'other.db'}' AS other")
-    filled.connection.execute("CREATE TABLE other.elsewhere (id INTEGER)")
-    filled.connection.execute("CREATE TABLE other.users (id INTEGER)")
-    assert not filled.table_exists("elsewhere")
-    assert filled.list_tables()[1].row_count == 20
-    assert len(filled.get_schema("users").columns) == 3
+    storage_with_tables.connection.execute(f"ATTACH '{tmp_path / 'other.db'}' AS other")
+    storage_with_tables.connection.execute("CREATE TABLE other.elsewhere (id INTEGER)")
+    storage_with_tables.connection.execute("CREATE TABLE other.users (id INTEGER)")
+    assert not storage_with_tables.table_exists("elsewhere")
+    assert storage_with_tables.list_tables()[1].row_count == 20
+    assert len(storage_with_tables.get_schema("users").columns) == 3
 
 
 def test_the_number_of_statements_does_not_grow_with_the_number_of_tables(

@@ -16,7 +16,6 @@ from sqlalchemy import (
     Integer,
     MetaData,
     Table,
-    create_engine,
     func,
     insert,
     inspect,
@@ -28,6 +27,7 @@ from sqlalchemy.exc import StatementError
 from sqlalchemy.schema import CreateTable
 
 from mixpanel_data import UtcDateTime
+from tests.engines import open_engine
 
 NOON = datetime(2025, 1, 31, 12, 0, 0, 123456, tzinfo=timezone.utc)
 TABLE = Table(
@@ -41,13 +41,12 @@ TABLE = Table(
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
     """A database with an empty table of times."""
-    engine = create_engine("duckdb+mixpanel:///:memory:")
-    TABLE.create(engine)
-    yield engine
-    engine.dispose()
+    with open_engine() as engine:
+        TABLE.create(engine)
+        yield engine
 
 
-def stored(connection: Connection, value: Any) -> Any:
+def store_and_read(connection: Connection, value: Any) -> Any:
     """Store a value and return what comes back."""
     connection.execute(TABLE.delete())
     connection.execute(insert(TABLE).values(id=1, moment=value))
@@ -71,16 +70,16 @@ def test_the_column_is_a_timestamp_without_a_zone(connection: Connection) -> Non
     ],
 )
 def test_a_time_in_any_form_comes_back_aware_in_utc(connection: Connection, value: Any) -> None:
-    assert stored(connection, value) == NOON
-    assert stored(connection, value).utcoffset() == timedelta(0)
+    assert store_and_read(connection, value) == NOON
+    assert store_and_read(connection, value).utcoffset() == timedelta(0)
 
 
 def test_numbers_are_seconds_since_the_epoch(connection: Connection) -> None:
-    assert stored(connection, 1738324800) == datetime(2025, 1, 31, 12, tzinfo=timezone.utc)
+    assert store_and_read(connection, 1738324800) == datetime(2025, 1, 31, 12, tzinfo=timezone.utc)
 
 
 def test_null_stays_null(connection: Connection) -> None:
-    assert stored(connection, None) is None
+    assert store_and_read(connection, None) is None
 
 
 @given(
@@ -92,11 +91,11 @@ def test_null_stays_null(connection: Connection) -> None:
 )
 def test_every_aware_time_comes_back_as_the_same_moment(engine: Engine, moment: datetime) -> None:
     with engine.connect() as connection:
-        assert stored(connection, moment) == moment.astimezone(timezone.utc)
+        assert store_and_read(connection, moment) == moment.astimezone(timezone.utc)
 
 
 def test_what_is_stored_is_naive_utc(connection: Connection) -> None:
-    stored(connection, NOON.astimezone(timezone(timedelta(hours=9))))
+    store_and_read(connection, NOON.astimezone(timezone(timedelta(hours=9))))
     raw = connection.scalar(text("SELECT moment FROM moments"))
     assert raw == NOON.replace(tzinfo=None)
 
@@ -104,12 +103,12 @@ def test_what_is_stored_is_naive_utc(connection: Connection) -> None:
 @pytest.mark.parametrize("value", ["yesterday", b"2025-01-31", True, float("nan")])
 def test_anything_else_is_refused_with_the_reason(connection: Connection, value: Any) -> None:
     with pytest.raises(StatementError, match="ISO 8601") as caught:
-        stored(connection, value)
+        store_and_read(connection, value)
     assert isinstance(caught.value.orig, ValueError)
 
 
 def test_times_are_compared_bound_and_literal_in_any_zone(connection: Connection) -> None:
-    stored(connection, NOON)
+    store_and_read(connection, NOON)
     later = (NOON + timedelta(seconds=1)).astimezone(timezone(timedelta(hours=5)))
     for value in (later, literal(later, UtcDateTime, literal_execute=True), later.isoformat()):
         assert connection.scalar(select(TABLE.c.id).where(TABLE.c.moment < value)) == 1
@@ -117,12 +116,12 @@ def test_times_are_compared_bound_and_literal_in_any_zone(connection: Connection
 
 
 def test_aggregates_are_times_too(connection: Connection) -> None:
-    stored(connection, NOON)
+    store_and_read(connection, NOON)
     assert connection.scalar(select(func.max(TABLE.c.moment))) == NOON
 
 
 def test_durations_are_added_to_times(connection: Connection) -> None:
-    stored(connection, NOON)
+    store_and_read(connection, NOON)
     day = timedelta(days=1)
     assert connection.scalar(select(TABLE.c.moment + day)) == NOON + day
     assert connection.scalar(select(TABLE.c.moment - day)) == NOON - day

@@ -32,7 +32,7 @@ from mixpanel_data import (
 )
 from mixpanel_data.schema import models
 from mixpanel_data.schema.tables import managed_table
-from tests.conftest import EVENTS, PROFILES, START, make_event, make_events, make_profiles
+from tests.records import EVENTS, PROFILES, START, make_event, make_events, make_profiles
 
 
 class Base(DeclarativeBase):
@@ -62,7 +62,7 @@ class Account(Base):
 
 
 @pytest.fixture
-def filled(storage: StorageEngine) -> StorageEngine:
+def loaded_storage(storage: StorageEngine) -> StorageEngine:
     """100 events of 10 users, and the profiles of 12."""
     storage.create_events_table("events_jan", make_events(100), EVENTS)
     storage.create_profiles_table("users", make_profiles(12), PROFILES)
@@ -125,8 +125,8 @@ def test_a_model_of_a_table_that_cannot_be_ours_is_refused() -> None:
 # Reading
 
 
-def test_what_was_loaded_is_read_as_objects(filled: StorageEngine) -> None:
-    with filled.session() as session:
+def test_what_was_loaded_is_read_as_objects(loaded_storage: StorageEngine) -> None:
+    with loaded_storage.session() as session:
         visit = session.scalars(select(Visit).order_by(Visit.event_time)).first()
     assert visit is not None
     expected = make_event(0)
@@ -134,35 +134,35 @@ def test_what_was_loaded_is_read_as_objects(filled: StorageEngine) -> None:
     assert visit.event_time.tzinfo is timezone.utc
 
 
-def test_times_compare_in_any_zone(filled: StorageEngine) -> None:
+def test_times_compare_in_any_zone(loaded_storage: StorageEngine) -> None:
     moment = (START + timedelta(seconds=50)).astimezone(timezone(timedelta(hours=9)))
-    with filled.session() as session:
+    with loaded_storage.session() as session:
         assert len(session.scalars(select(Visit).where(Visit.event_time < moment)).all()) == 50
         latest = session.scalar(select(func.max(Visit.event_time)))
     assert latest == START + timedelta(seconds=99)
 
 
-def test_properties_of_any_name_are_columns_of_a_query(filled: StorageEngine) -> None:
+def test_properties_of_any_name_are_columns_of_a_query(loaded_storage: StorageEngine) -> None:
     number = Visit.properties["number"].as_integer()
     browser = Visit.properties["$browser"].as_string()
     plan = Visit.properties["plan name"].as_string()
     query = select(browser, plan, func.sum(number)).where(number >= 90).group_by(browser, plan)
-    with filled.session() as session:
+    with loaded_storage.session() as session:
         assert session.execute(query).all() == [("Firefox", "pro", sum(range(90, 100)))]
 
 
-def test_events_join_the_profiles_of_their_users(filled: StorageEngine) -> None:
+def test_events_join_the_profiles_of_their_users(loaded_storage: StorageEngine) -> None:
     query = (
         select(User.properties["$city"].as_string(), func.count())
         .join(Visit, Visit.distinct_id == User.distinct_id)
         .group_by(User.properties["$city"].as_string())
     )
-    with filled.session() as session:
+    with loaded_storage.session() as session:
         assert session.execute(query).all() == [("Zürich", 100)]
 
 
-def test_a_relationship_leads_from_a_profile_to_its_events(filled: StorageEngine) -> None:
-    with filled.session() as session:
+def test_a_relationship_leads_from_a_profile_to_its_events(loaded_storage: StorageEngine) -> None:
+    with loaded_storage.session() as session:
         query = select(User).order_by(User.distinct_id).options(selectinload(User.visits))
         counts = {user.distinct_id: len(user.visits) for user in session.scalars(query)}
         lazy = {user.distinct_id: len(user.visits) for user in session.scalars(select(User))}
@@ -170,9 +170,9 @@ def test_a_relationship_leads_from_a_profile_to_its_events(filled: StorageEngine
     assert counts == {f"user-{n}": 10 if n < 10 else 0 for n in range(12)}
 
 
-def test_an_application_refers_to_our_tables_from_its_own(filled: StorageEngine) -> None:
-    Base.metadata.create_all(filled.engine)
-    with filled.session() as session:
+def test_an_application_refers_to_our_tables_from_its_own(loaded_storage: StorageEngine) -> None:
+    Base.metadata.create_all(loaded_storage.engine)
+    with loaded_storage.session() as session:
         session.add_all([Account(user_id="user-3"), Account(user_id="user-4")])
         session.commit()
         query = select(Account).join(Account.user).where(User.distinct_id == "user-4")
@@ -183,8 +183,8 @@ def test_an_application_refers_to_our_tables_from_its_own(filled: StorageEngine)
 # Writing
 
 
-def test_a_session_adds_changes_and_deletes_rows(filled: StorageEngine) -> None:
-    with filled.session() as session:
+def test_a_session_adds_changes_and_deletes_rows(loaded_storage: StorageEngine) -> None:
+    with loaded_storage.session() as session:
         session.add(new_visit(1000, properties=None))
         visit = session.get(Visit, make_event(5)["insert_id"])
         assert visit is not None
@@ -192,20 +192,20 @@ def test_a_session_adds_changes_and_deletes_rows(filled: StorageEngine) -> None:
         session.delete(session.get(Visit, make_event(6)["insert_id"]))
         session.commit()
     rows = "SELECT properties IS NULL FROM events_jan WHERE insert_id = ?"
-    assert filled.execute_scalar(rows, [make_event(1000)["insert_id"]]) is True
+    assert loaded_storage.execute_scalar(rows, [make_event(1000)["insert_id"]]) is True
     browsers = (
         "SELECT properties->>'$.\"$browser\"', count(*) FROM events_jan GROUP BY ALL ORDER BY 1"
     )
-    assert filled.execute_rows(browsers) == [("Firefox", 98), ("Safari", 1), (None, 1)]
-    assert filled.list_tables()[0].row_count == 100
+    assert loaded_storage.execute_rows(browsers) == [("Firefox", 98), ("Safari", 1), (None, 1)]
+    assert loaded_storage.list_tables()[0].row_count == 100
 
 
 @pytest.mark.parametrize("how", ["add", "insert", "bulk"])
 def test_a_second_row_with_an_insert_id_is_an_integrity_error(
-    filled: StorageEngine, how: str
+    loaded_storage: StorageEngine, how: str
 ) -> None:
     rows = [make_event(number) for number in range(99, 300)]
-    with filled.session() as session:
+    with loaded_storage.session() as session:
         if how == "add":
             session.add(Visit(**rows[0]))
             action: Any = session.flush
@@ -214,7 +214,7 @@ def test_a_second_row_with_an_insert_id_is_an_integrity_error(
             action = lambda: session.execute(insert(Visit), some)  # noqa: E731
         with pytest.raises(IntegrityError, match="uplicate key"):
             action()
-    assert filled.list_tables()[0].row_count == 100
+    assert loaded_storage.list_tables()[0].row_count == 100
 
 
 def test_without_a_key_nobody_but_the_engine_refuses_a_second_row(storage: StorageEngine) -> None:
@@ -227,37 +227,42 @@ def test_without_a_key_nobody_but_the_engine_refuses_a_second_row(storage: Stora
         assert len({visit.insert_id for visit in session.scalars(select(Visit))}) == 11
 
 
-def test_a_bulk_insert_is_what_the_engine_would_have_stored(filled: StorageEngine) -> None:
-    filled.create_events_table("again", make_events(500), EVENTS)
-    with filled.session() as session:
+def test_a_bulk_insert_is_what_the_engine_would_have_stored(loaded_storage: StorageEngine) -> None:
+    loaded_storage.create_events_table("again", make_events(500), EVENTS)
+    with loaded_storage.session() as session:
         session.execute(update(Visit).values(properties={}))
         session.execute(text("DELETE FROM events_jan"))
         session.commit()
         session.execute(insert(Visit), list(make_events(500)))
         session.commit()
     same = "SELECT * FROM events_jan EXCEPT SELECT * FROM again"
-    assert filled.execute_rows(same) == []
-    assert filled.execute_scalar("SELECT count(*) FROM events_jan") == 500
+    assert loaded_storage.execute_rows(same) == []
+    assert loaded_storage.execute_scalar("SELECT count(*) FROM events_jan") == 500
 
 
-def test_a_time_that_is_none_is_refused(filled: StorageEngine) -> None:
-    with filled.session() as session:
+def test_a_time_that_is_none_is_refused(loaded_storage: StorageEngine) -> None:
+    with loaded_storage.session() as session:
         session.add(new_visit(1000, event_time="yesterday"))
         with pytest.raises(StatementError, match="ISO 8601"):
             session.flush()
 
 
-def test_sessions_and_the_engine_see_what_the_other_has_committed(filled: StorageEngine) -> None:
-    with filled.session() as session:
+def test_sessions_and_the_engine_see_what_the_other_has_committed(
+    loaded_storage: StorageEngine,
+) -> None:
+    with loaded_storage.session() as session:
         session.add(new_visit(1000))
-        assert filled.execute_scalar("SELECT count(*) FROM events_jan") == 100
+        assert loaded_storage.execute_scalar("SELECT count(*) FROM events_jan") == 100
         session.commit()
-        assert filled.execute_scalar("SELECT count(*) FROM events_jan") == 101
-        assert filled.append_events_table("events_jan", make_events(2, start=1000), EVENTS) == 1
+        assert loaded_storage.execute_scalar("SELECT count(*) FROM events_jan") == 101
+        assert (
+            loaded_storage.append_events_table("events_jan", make_events(2, start=1000), EVENTS)
+            == 1
+        )
         assert session.scalar(select(func.count()).select_from(Visit)) == 102
         session.commit()
-        filled.drop_table("events_jan")
-        assert not filled.table_exists("events_jan")
+        loaded_storage.drop_table("events_jan")
+        assert not loaded_storage.table_exists("events_jan")
 
 
 # Making tables
@@ -278,17 +283,17 @@ def test_create_all_makes_tables_that_the_engine_knows(storage: StorageEngine) -
         storage.create_events_table("events_jan", [], EVENTS)
 
 
-def test_create_all_leaves_what_is_there_as_it_is(filled: StorageEngine) -> None:
-    before = filled.get_metadata("events_jan")
-    Base.metadata.create_all(filled.engine)
-    assert filled.get_metadata("events_jan") == before
-    assert filled.list_tables()[0].row_count == 100
+def test_create_all_leaves_what_is_there_as_it_is(loaded_storage: StorageEngine) -> None:
+    before = loaded_storage.get_metadata("events_jan")
+    Base.metadata.create_all(loaded_storage.engine)
+    assert loaded_storage.get_metadata("events_jan") == before
+    assert loaded_storage.list_tables()[0].row_count == 100
 
 
-def test_drop_all_leaves_nothing_recorded(filled: StorageEngine) -> None:
-    Base.metadata.drop_all(filled.engine)
-    assert filled.list_tables() == []
-    assert filled.execute_scalar("SELECT count(*) FROM _metadata") == 0
+def test_drop_all_leaves_nothing_recorded(loaded_storage: StorageEngine) -> None:
+    Base.metadata.drop_all(loaded_storage.engine)
+    assert loaded_storage.list_tables() == []
+    assert loaded_storage.execute_scalar("SELECT count(*) FROM _metadata") == 0
 
 
 def test_create_all_in_a_database_without_our_tables_brings_them(path: Path) -> None:
@@ -308,18 +313,18 @@ def test_create_all_in_a_database_without_our_tables_brings_them(path: Path) -> 
 # On the fly
 
 
-def test_a_model_on_the_fly_is_the_model_of_its_table(filled: StorageEngine) -> None:
-    events, users = filled.model("events_jan"), filled.model("USERS")
+def test_a_model_on_the_fly_is_the_model_of_its_table(loaded_storage: StorageEngine) -> None:
+    events, users = loaded_storage.model("events_jan"), loaded_storage.model("USERS")
     assert issubclass(events, EventMixin)
     assert issubclass(users, ProfileMixin)
-    assert filled.model("EVENTS_JAN") is events
+    assert loaded_storage.model("EVENTS_JAN") is events
     query = (
         select(events.event_name, func.count())
         .join(users, users.distinct_id == events.distinct_id)
         .group_by(events.event_name)
         .order_by(events.event_name)
     )
-    with filled.session() as session:
+    with loaded_storage.session() as session:
         assert session.execute(query).all() == [
             ("Page View", 34),
             ("Purchase", 33),
@@ -327,7 +332,7 @@ def test_a_model_on_the_fly_is_the_model_of_its_table(filled: StorageEngine) -> 
         ]
         session.add(events(**make_event(1000)))
         session.commit()
-    assert filled.execute_scalar("SELECT count(*) FROM events_jan") == 101
+    assert loaded_storage.execute_scalar("SELECT count(*) FROM events_jan") == 101
 
 
 def test_a_model_follows_a_table_that_was_made_anew_as_another_kind(storage: StorageEngine) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 
 from mixpanel_data import Sandbox, StorageEngine
-from tests.conftest import EVENTS, PROFILES, make_events, make_profiles
+from tests.records import EVENTS, PROFILES, make_events, make_profiles
 
 #: Stands in what nobody may read, and nowhere else.
 CANARY = "canary-51b9f7"

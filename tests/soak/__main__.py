@@ -26,7 +26,7 @@ from typing import NamedTuple
 from sqlalchemy import func, select
 
 from mixpanel_data import MixpanelDataError, StorageEngine, migrate
-from tests.conftest import EVENTS, PROFILES, make_event, make_events, make_profiles
+from tests.records import EVENTS, PROFILES, make_event, make_events, make_profiles
 
 ROWS = 3_000
 MIB = 1024 * 1024

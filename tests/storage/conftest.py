@@ -13,7 +13,7 @@ from tests.storage.helpers import fill
 
 
 @pytest.fixture
-def filled(path: Path) -> Path:
+def database_file(path: Path) -> Path:
     """A database file with a table of each kind."""
     with StorageEngine(path) as storage:
         fill(storage)

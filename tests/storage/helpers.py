@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 from mixpanel_data import (
     StorageEngine,
 )
-from tests.conftest import EVENTS, PROFILES, make_events, make_profiles
+from tests.records import EVENTS, PROFILES, make_events, make_profiles
 
 posix_only = pytest.mark.skipif(os.name == "nt", reason="permissions as POSIX has them")
 
@@ -68,19 +67,3 @@ def fill(storage: StorageEngine) -> None:
     """Make a table of each kind."""
     storage.create_events_table("jan", make_events(20), EVENTS)
     storage.create_profiles_table("users", make_profiles(5), PROFILES)
-
-
-def mode(path: Path) -> int:
-    return stat.S_IMODE(path.stat().st_mode)
-
-
-def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
-    """Return the bytes and the time of change of every file under a folder.
-
-    Only for databases that are closed: a process that closes a file gives up its locks on it.
-    """
-    return {
-        str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns)
-        for path in folder.rglob("*")
-        if path.is_file()
-    }

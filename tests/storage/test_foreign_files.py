@@ -15,8 +15,9 @@ from mixpanel_data import (
     StorageEngine,
     TableNotFoundError,
 )
-from tests.conftest import EVENTS, make_events
-from tests.storage.helpers import contents, fill
+from tests.files import snapshot_of
+from tests.records import EVENTS, make_events
+from tests.storage.helpers import fill
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def catalog(path: Path) -> list[tuple[Any, ...]]:
 
 
 def test_looking_at_the_file_of_an_application_changes_nothing(foreign: Path) -> None:
-    before = contents(foreign.parent)
+    before = snapshot_of(foreign.parent)
     with StorageEngine(foreign) as storage:
         assert storage.list_tables() == []
         assert storage.table_exists("orders")
@@ -53,7 +54,7 @@ def test_looking_at_the_file_of_an_application_changes_nothing(foreign: Path) ->
         ):
             with pytest.raises(TableNotFoundError):
                 refused()
-    assert contents(foreign.parent) == before
+    assert snapshot_of(foreign.parent) == before
 
 
 def test_the_first_create_puts_our_tables_beside_those_of_the_application(foreign: Path) -> None:
@@ -85,24 +86,26 @@ def test_internal_tables_without_a_revision_are_refused_and_left_alone(
 ) -> None:
     with duckdb.connect(str(path)) as connection:
         connection.execute("CREATE TABLE _metadata (table_name VARCHAR PRIMARY KEY, type VARCHAR)")
-    before = contents(path.parent)
+    before = snapshot_of(path.parent)
     with pytest.raises(SchemaUnversionedError) as caught:
         StorageEngine(path, read_only=read_only)
     assert caught.value.path == path
     assert caught.value.found is None
-    assert contents(path.parent) == before
+    assert snapshot_of(path.parent) == before
     assert catalog(path)[0][0] == "_metadata"  # and the file is free again
 
 
 @pytest.mark.parametrize("read_only", [False, True])
-def test_an_unknown_revision_is_refused_and_left_alone(filled: Path, read_only: bool) -> None:
-    with duckdb.connect(str(filled)) as connection:
+def test_an_unknown_revision_is_refused_and_left_alone(
+    database_file: Path, read_only: bool
+) -> None:
+    with duckdb.connect(str(database_file)) as connection:
         connection.execute("UPDATE _mixpanel_data_version SET version_num = 'unknown'")
-    before = contents(filled.parent)
+    before = snapshot_of(database_file.parent)
     with pytest.raises(SchemaNewerError) as caught:
-        StorageEngine(filled, read_only=read_only)
-    assert caught.value.path == filled
+        StorageEngine(database_file, read_only=read_only)
+    assert caught.value.path == database_file
     assert caught.value.found == "unknown"
     assert isinstance(caught.value, OSError)
-    assert contents(filled.parent) == before
-    assert len(catalog(filled)) == 4
+    assert snapshot_of(database_file.parent) == before
+    assert len(catalog(database_file)) == 4

@@ -12,7 +12,8 @@ from mixpanel_data import (
     DatabaseFileError,
     StorageEngine,
 )
-from tests.storage.helpers import contents, posix_only
+from tests.files import snapshot_of
+from tests.storage.helpers import posix_only
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"hello " * 5000, bytes(20_000)])
@@ -21,22 +22,22 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(
     path: Path, content: bytes, read_only: bool
 ) -> None:
     path.write_bytes(content)
-    before = contents(path.parent)
+    before = snapshot_of(path.parent)
     with pytest.raises(DatabaseCorruptError) as caught:
         StorageEngine(path, read_only=read_only)
     assert isinstance(caught.value, OSError)
     assert caught.value.path == path
-    assert contents(path.parent) == before
+    assert snapshot_of(path.parent) == before
 
 
-def test_a_damaged_database_is_refused_and_left_alone(filled: Path) -> None:
-    damaged = bytearray(filled.read_bytes())
+def test_a_damaged_database_is_refused_and_left_alone(database_file: Path) -> None:
+    damaged = bytearray(database_file.read_bytes())
     damaged[4096:12288] = bytes(8192)
-    filled.write_bytes(damaged)
-    before = contents(filled.parent)
+    database_file.write_bytes(damaged)
+    before = snapshot_of(database_file.parent)
     with pytest.raises(DatabaseFileError):
-        StorageEngine(filled)
-    assert contents(filled.parent) == before
+        StorageEngine(database_file)
+    assert snapshot_of(database_file.parent) == before
 
 
 @pytest.mark.parametrize("read_only", [False, True])
@@ -62,12 +63,12 @@ def test_a_folder_that_cannot_be_made_is_an_error_of_the_file(tmp_path: Path, be
 
 
 @posix_only
-def test_a_file_without_permission_is_an_error_of_the_file(filled: Path) -> None:
-    filled.chmod(0o400)
-    if os.access(filled, os.W_OK):
+def test_a_file_without_permission_is_an_error_of_the_file(database_file: Path) -> None:
+    database_file.chmod(0o400)
+    if os.access(database_file, os.W_OK):
         pytest.skip("this user may do everything")
     with pytest.raises(DatabaseFileError) as caught:
-        StorageEngine(filled)
+        StorageEngine(database_file)
     assert isinstance(caught.value, OSError)
-    with StorageEngine(filled, read_only=True) as storage:
+    with StorageEngine(database_file, read_only=True) as storage:
         assert storage.table_exists("jan")

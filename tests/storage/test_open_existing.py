@@ -10,7 +10,7 @@ from mixpanel_data import (
     DatabaseNotFoundError,
     StorageEngine,
 )
-from tests.conftest import EVENTS, make_events
+from tests.records import EVENTS, make_events
 
 
 @pytest.mark.parametrize("read_only", [False, True])
@@ -23,6 +23,6 @@ def test_opening_a_file_that_is_not_there_creates_nothing(tmp_path: Path, read_o
     assert list(tmp_path.iterdir()) == []
 
 
-def test_opening_a_file_that_is_there_gives_its_data(filled: Path) -> None:
-    with StorageEngine.open_existing(str(filled)) as storage:
+def test_opening_a_file_that_is_there_gives_its_data(database_file: Path) -> None:
+    with StorageEngine.open_existing(str(database_file)) as storage:
         assert storage.append_events_table("jan", make_events(25), EVENTS) == 5

@@ -10,7 +10,8 @@ import pytest
 from mixpanel_data import (
     StorageEngine,
 )
-from tests.storage.helpers import fill, mode, posix_only
+from tests.files import permissions_of
+from tests.storage.helpers import fill, posix_only
 
 
 def test_without_path_and_project_id_the_three_ways_in_are_named() -> None:
@@ -67,9 +68,9 @@ def test_a_project_has_its_file_in_the_home_folder(home: Path, project_id: str |
 def test_the_folder_and_file_of_a_project_are_private(home: Path) -> None:
     with StorageEngine(project_id="1") as storage:
         fill(storage)
-        assert mode(home / ".mixpanel_data") == 0o700
-        assert mode(home / ".mixpanel_data" / "1.db") == 0o600
-    assert mode(home / ".mixpanel_data" / "1.db") == 0o600
+        assert permissions_of(home / ".mixpanel_data") == 0o700
+        assert permissions_of(home / ".mixpanel_data" / "1.db") == 0o600
+    assert permissions_of(home / ".mixpanel_data" / "1.db") == 0o600
 
 
 @posix_only
@@ -77,16 +78,16 @@ def test_the_folder_and_file_of_a_project_are_private(home: Path) -> None:
 def test_a_new_file_and_its_new_folder_are_private(tmp_path: Path) -> None:
     path = tmp_path / "new" / "events.db"
     with StorageEngine(path):
-        assert mode(path.parent) == 0o700
-        assert mode(path) == 0o600
+        assert permissions_of(path.parent) == 0o700
+        assert permissions_of(path) == 0o600
 
 
 @posix_only
-def test_the_permissions_of_a_file_that_is_there_are_left_alone(filled: Path) -> None:
-    filled.chmod(0o664)
-    with StorageEngine(filled):
+def test_the_permissions_of_a_file_that_is_there_are_left_alone(database_file: Path) -> None:
+    database_file.chmod(0o664)
+    with StorageEngine(database_file):
         pass
-    assert mode(filled) == 0o664
+    assert permissions_of(database_file) == 0o664
 
 
 @pytest.mark.parametrize(

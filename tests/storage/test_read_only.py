@@ -14,9 +14,10 @@ from mixpanel_data import (
     MixpanelDataError,
     StorageEngine,
 )
-from tests.conftest import make_events
+from tests.files import snapshot_of
 from tests.processes import PythonProcess
-from tests.storage.helpers import ASKING, WRITING, contents, posix_only
+from tests.records import make_events
+from tests.storage.helpers import ASKING, WRITING, posix_only
 
 
 def test_reading_a_file_that_is_not_there_creates_nothing(tmp_path: Path) -> None:
@@ -33,7 +34,7 @@ def test_a_project_without_a_file_gets_none_by_reading(home: Path) -> None:
     assert list(home.iterdir()) == []
 
 
-def test_several_processes_read_at_once(filled: Path) -> None:
+def test_several_processes_read_at_once(database_file: Path) -> None:
     script = """
 with StorageEngine(sys.argv[1], read_only=True) as storage:
     say(len(storage.list_tables()))
@@ -41,9 +42,9 @@ with StorageEngine(sys.argv[1], read_only=True) as storage:
     say(storage.execute_scalar("SELECT count(*) FROM jan"))
 """
     with (
-        PythonProcess(script, filled) as one,
-        PythonProcess(script, filled) as other,
-        StorageEngine.open_existing(filled, read_only=True) as storage,
+        PythonProcess(script, database_file) as one,
+        PythonProcess(script, database_file) as other,
+        StorageEngine.open_existing(database_file, read_only=True) as storage,
     ):
         assert [one.read(), other.read()] == ["2", "2"]  # both have the file open now
         assert len(storage.list_tables()) == 2
@@ -55,36 +56,36 @@ with StorageEngine(sys.argv[1], read_only=True) as storage:
 
 @pytest.mark.parametrize("name", WRITING)
 def test_writing_to_a_file_opened_for_reading_is_refused_before_anything_is_consumed(
-    filled: Path, name: str
+    database_file: Path, name: str
 ) -> None:
     data = make_events(3)
-    with StorageEngine(filled, read_only=True) as storage:
+    with StorageEngine(database_file, read_only=True) as storage:
         assert storage.read_only is True
         with pytest.raises(DatabaseReadOnlyError, match="read_only=True") as caught:
             WRITING[name](storage, data)
         assert isinstance(caught.value, PermissionError)
-        assert caught.value.path == filled
+        assert caught.value.path == database_file
         assert len(list(data)) == 3
         assert [table.name for table in storage.list_tables()] == ["jan", "users"]
 
 
-def test_writing_sql_to_a_file_opened_for_reading_is_refused(filled: Path) -> None:
-    with StorageEngine(filled, read_only=True) as storage:
+def test_writing_sql_to_a_file_opened_for_reading_is_refused(database_file: Path) -> None:
+    with StorageEngine(database_file, read_only=True) as storage:
         with pytest.raises(MixpanelDataError):
             storage.execute_rows("DELETE FROM jan")
         with pytest.raises(MixpanelDataError):
             storage.execute_rows("CREATE TABLE other (i INTEGER)")
 
 
-def test_reading_leaves_the_file_as_it_is_to_the_byte(filled: Path) -> None:
-    before = contents(filled.parent)
-    with StorageEngine(filled, read_only=True) as storage:
+def test_reading_leaves_the_file_as_it_is_to_the_byte(database_file: Path) -> None:
+    before = snapshot_of(database_file.parent)
+    with StorageEngine(database_file, read_only=True) as storage:
         for ask in ASKING.values():
             ask(storage)
         with storage.session() as session:
             session.execute(text("SELECT * FROM jan")).all()
             session.commit()
-    assert contents(filled.parent) == before
+    assert snapshot_of(database_file.parent) == before
 
 
 @posix_only
@@ -96,12 +97,12 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
     with PythonProcess(script, path) as process:
         process.wait()
-    before = contents(path.parent)
+    before = snapshot_of(path.parent)
     try:
         with StorageEngine(path, read_only=True) as storage:
             assert storage.execute_scalar("SELECT count(*) FROM jan") == 20
     except DatabaseFileError:
         pass  # DuckDB 1.5 cannot bring such a file up to date without writing
-    assert contents(path.parent) == before
+    assert snapshot_of(path.parent) == before
     with StorageEngine(path) as storage:
         assert storage.execute_scalar("SELECT count(*) FROM jan") == 20

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from tests.dialect.reflection.tools import opened
+from tests.engines import open_engine
 
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
     """An empty database in a file."""
-    with opened(tmp_path / "first.db") as engine:
+    with open_engine(tmp_path / "first.db") as engine:
         yield engine

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, MetaData, Table, cast, insert, inspect, null,
 from sqlalchemy.exc import SAWarning
 
 from mixpanel_data.dialect.datatypes import Bit, FixedArray
-from tests.dialect.reflection.tools import DUCKDB_2, column, run
+from tests.dialect.reflection.tools import DUCKDB_2, column, execute_all
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ WITH_SYSTEM = pytest.param(
 def test_an_unknown_type_is_null_type_with_a_warning_that_names_the_column(
     connection: Connection, duckdb_type: str
 ) -> None:
-    run(connection, f"CREATE TABLE t (x INTEGER, place STRUCT(p {duckdb_type}, q DATE))")
+    execute_all(connection, f"CREATE TABLE t (x INTEGER, place STRUCT(p {duckdb_type}, q DATE))")
     with pytest.warns(SAWarning, match=r"'GEOMETRY' of column 'place'"):
         _, found = inspect(connection).get_columns("t")
     struct: Any = found["type"]
@@ -124,7 +124,7 @@ def test_an_unknown_type_is_null_type_with_a_warning_that_names_the_column(
 
 
 def test_columns_come_in_order_with_all_that_is_known(connection: Connection) -> None:
-    run(
+    execute_all(
         connection,
         "CREATE TABLE t (b INTEGER NOT NULL, a VARCHAR DEFAULT 'it''s', c INTEGER DEFAULT 1+2)",
         "COMMENT ON COLUMN t.a IS 'a ''comment'''",
@@ -151,7 +151,7 @@ def test_columns_come_in_order_with_all_that_is_known(connection: Connection) ->
 
 
 def test_views_have_columns_and_comments(connection: Connection) -> None:
-    run(
+    execute_all(
         connection,
         "CREATE TABLE t (x INTEGER, properties JSON)",
         "CREATE VIEW v AS SELECT (properties) AS p, (x + 1) AS y FROM t",
@@ -166,7 +166,7 @@ def test_views_have_columns_and_comments(connection: Connection) -> None:
 
 @pytest.mark.parametrize("sequence", ["ids", "main.ids", "it''s"])
 def test_a_column_that_counts_by_itself_says_so(connection: Connection, sequence: str) -> None:
-    run(connection, "CREATE SEQUENCE ids", 'CREATE SEQUENCE "it\'s"')
+    execute_all(connection, "CREATE SEQUENCE ids", 'CREATE SEQUENCE "it\'s"')
     name = "\"it''s\"" if sequence == "it''s" else sequence
     found = column(connection, f"x INTEGER DEFAULT nextval('{name}')")
     assert found["default"] == f"nextval('{name}')"
@@ -184,12 +184,12 @@ def test_a_column_that_counts_by_itself_says_so(connection: Connection, sequence
     ],
 )
 def test_any_other_column_does_not_count(connection: Connection, definition: str) -> None:
-    run(connection, "CREATE SEQUENCE ids")
+    execute_all(connection, "CREATE SEQUENCE ids")
     assert column(connection, f"x {definition}")["autoincrement"] is False
 
 
 def test_a_generated_column_has_its_expression_and_no_default(connection: Connection) -> None:
-    run(
+    execute_all(
         connection,
         'CREATE TABLE "t(1" ("a,b" VARCHAR DEFAULT \'GENERATED ALWAYS AS (1)\', '
         '"GENERATED" INTEGER, "it""s" INTEGER GENERATED ALWAYS AS ("GENERATED" + 42))',
@@ -202,7 +202,7 @@ def test_a_generated_column_has_its_expression_and_no_default(connection: Connec
 
 
 def test_a_collation_is_part_of_the_type(connection: Connection) -> None:
-    run(
+    execute_all(
         connection,
         'CREATE TABLE t (a VARCHAR COLLATE nocase, "PRIMARY" VARCHAR COLLATE noaccent.nocase, '
         "c VARCHAR, PRIMARY KEY (c))",
@@ -217,7 +217,7 @@ def test_a_collation_is_part_of_the_type(connection: Connection) -> None:
 
 
 def test_values_survive_reflected_types(connection: Connection) -> None:
-    run(
+    execute_all(
         connection,
         "CREATE TABLE t (j JSON, a INTEGER[], f DOUBLE[2], e ENUM('x', 'y'), "
         "s STRUCT(k VARCHAR), m MAP(VARCHAR, INTEGER), b BLOB, i INTERVAL, u UUID, "

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, MetaData, Table, UniqueConstraint, inspect
 
-from tests.dialect.reflection.tools import run
+from tests.dialect.reflection.tools import execute_all
 
 
 def test_a_primary_key_has_its_columns_in_key_order(connection: Connection) -> None:
-    run(connection, "CREATE TABLE t (a INTEGER, b INTEGER, c INTEGER, PRIMARY KEY (C, a))")
+    execute_all(connection, "CREATE TABLE t (a INTEGER, b INTEGER, c INTEGER, PRIMARY KEY (C, a))")
     key = inspect(connection).get_pk_constraint("t")
     assert key["constrained_columns"] == ["c", "a"]
 
 
 def test_a_primary_key_added_later_is_no_index(connection: Connection) -> None:
-    run(connection, "CREATE TABLE t (a INTEGER)", "ALTER TABLE t ADD PRIMARY KEY (a)")
+    execute_all(connection, "CREATE TABLE t (a INTEGER)", "ALTER TABLE t ADD PRIMARY KEY (a)")
     assert inspect(connection).get_pk_constraint("t")["constrained_columns"] == ["a"]
     assert inspect(connection).get_indexes("t") == []
 
 
 def test_names_that_the_database_made_up_are_not_handed_out(connection: Connection) -> None:
-    run(
+    execute_all(
         connection,
         "CREATE TABLE t (a INTEGER, b INTEGER, CONSTRAINT p PRIMARY KEY (a), "
         "CONSTRAINT u UNIQUE (b), CONSTRAINT c CHECK (a > 0), "
@@ -34,7 +34,7 @@ def test_names_that_the_database_made_up_are_not_handed_out(connection: Connecti
 
 
 def test_a_naming_convention_names_reflected_constraints(connection: Connection) -> None:
-    run(connection, "CREATE TABLE t (a INTEGER PRIMARY KEY, b INTEGER UNIQUE)")
+    execute_all(connection, "CREATE TABLE t (a INTEGER PRIMARY KEY, b INTEGER UNIQUE)")
     metadata = MetaData(naming_convention={"pk": "pk_%(table_name)s", "uq": "uq_%(table_name)s"})
     table = Table("t", metadata, autoload_with=connection)
     (unique,) = (one for one in table.constraints if isinstance(one, UniqueConstraint))
@@ -42,7 +42,7 @@ def test_a_naming_convention_names_reflected_constraints(connection: Connection)
 
 
 def test_unique_constraints_have_their_columns_in_order(connection: Connection) -> None:
-    run(
+    execute_all(
         connection,
         "CREATE TABLE t (a INTEGER UNIQUE, b INTEGER, c INTEGER, UNIQUE (C, B))",
         "CREATE UNIQUE INDEX ix ON t (b)",
@@ -54,7 +54,7 @@ def test_unique_constraints_have_their_columns_in_order(connection: Connection) 
 
 
 def test_check_constraints_have_the_text_inside_the_parentheses(connection: Connection) -> None:
-    run(
+    execute_all(
         connection,
         "CREATE TABLE t (a INTEGER CHECK (a > 0), b VARCHAR, CHECK (b <> 'a)b' AND a < 9))",
     )
@@ -63,7 +63,7 @@ def test_check_constraints_have_the_text_inside_the_parentheses(connection: Conn
 
 
 def test_foreign_keys_name_their_columns_pairwise(connection: Connection) -> None:
-    run(
+    execute_all(
         connection,
         'CREATE TABLE "Parent" (a INTEGER, "B" INTEGER, PRIMARY KEY ("B", a))',
         "CREATE TABLE t (x INTEGER, y INTEGER, FOREIGN KEY (Y, X) REFERENCES parent (b, A))",
@@ -81,14 +81,14 @@ def test_foreign_keys_name_their_columns_pairwise(connection: Connection) -> Non
 
 
 def test_a_foreign_key_may_lead_to_its_own_table(connection: Connection) -> None:
-    run(connection, "CREATE TABLE t (a INTEGER REFERENCES t (b), b INTEGER PRIMARY KEY)")
+    execute_all(connection, "CREATE TABLE t (a INTEGER REFERENCES t (b), b INTEGER PRIMARY KEY)")
     (found,) = inspect(connection).get_foreign_keys("t")
     assert (found["referred_table"], found["referred_columns"]) == ("t", ["b"])
     assert [one["name"] for one in inspect(connection).get_columns("t")] == ["a", "b"]
 
 
 def test_a_foreign_key_without_columns_leads_to_the_primary_key(connection: Connection) -> None:
-    run(
+    execute_all(
         connection,
         "CREATE TABLE p (a INTEGER, b INTEGER PRIMARY KEY)",
         "CREATE TABLE t (x INTEGER REFERENCES p)",
@@ -98,7 +98,7 @@ def test_a_foreign_key_without_columns_leads_to_the_primary_key(connection: Conn
 
 
 def test_indexes_have_columns_and_expressions(connection: Connection) -> None:
-    run(
+    execute_all(
         connection,
         'CREATE TABLE t (a INTEGER, "b, ""c" VARCHAR, "(d)" INTEGER)',
         'CREATE UNIQUE INDEX one ON t ("(d)", A)',

@@ -9,7 +9,12 @@ from sqlalchemy import Connection, inspect
 from sqlalchemy.engine.reflection import ObjectKind, ObjectScope
 from sqlalchemy.exc import NoSuchTableError
 
-from tests.dialect.reflection.tools import MULTI_FORMS, SINGLE_FORMS, counted_statements, run
+from tests.dialect.reflection.tools import (
+    MULTI_FORMS,
+    SINGLE_FORMS,
+    counted_statements,
+    execute_all,
+)
 
 
 @pytest.mark.parametrize("form", SINGLE_FORMS)
@@ -21,7 +26,7 @@ def test_a_missing_table_is_an_error(connection: Connection, form: str, schema: 
 
 @pytest.mark.parametrize("form", MULTI_FORMS)
 def test_many_tables_take_one_statement(connection: Connection, form: str) -> None:
-    run(connection, *(f"CREATE TABLE t{i} (x INTEGER PRIMARY KEY)" for i in range(5)))
+    execute_all(connection, *(f"CREATE TABLE t{i} (x INTEGER PRIMARY KEY)" for i in range(5)))
     with counted_statements(connection) as statements:
         found = getattr(inspect(connection), form)()
     assert len(found) == 5
@@ -30,7 +35,7 @@ def test_many_tables_take_one_statement(connection: Connection, form: str) -> No
 
 @pytest.mark.parametrize("form", SINGLE_FORMS)
 def test_a_single_form_says_what_the_multi_form_says(connection: Connection, form: str) -> None:
-    run(
+    execute_all(
         connection,
         "CREATE TABLE t (x INTEGER PRIMARY KEY, y INTEGER UNIQUE CHECK (y > 1), z INTEGER "
         "REFERENCES t (x))",
@@ -49,7 +54,7 @@ SCOPES = [*ObjectScope, ObjectScope.ANY]
 
 @pytest.mark.parametrize("form", MULTI_FORMS)
 def test_schema_names_kind_and_scope_choose_the_tables(connection: Connection, form: str) -> None:
-    run(
+    execute_all(
         connection,
         "CREATE TABLE t (x INTEGER)",
         "CREATE VIEW v AS SELECT * FROM t",
@@ -78,5 +83,5 @@ def test_schema_names_kind_and_scope_choose_the_tables(connection: Connection, f
 
 
 def test_tables_have_no_options(connection: Connection) -> None:
-    run(connection, "CREATE TABLE t (x INTEGER)")
+    execute_all(connection, "CREATE TABLE t (x INTEGER)")
     assert inspect(connection).get_table_options("t") == {}

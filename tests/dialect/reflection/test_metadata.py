@@ -26,7 +26,12 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import TextClause
 
 from mixpanel_data.dialect.datatypes import Struct
-from tests.dialect.reflection.tools import MULTI_FORMS, counted_statements, opened, run
+from tests.dialect.reflection.tools import (
+    MULTI_FORMS,
+    counted_statements,
+    execute_all,
+)
+from tests.engines import open_engine
 
 DATABASE = (
     "CREATE TABLE parent (id INTEGER PRIMARY KEY, b INTEGER, c INTEGER, UNIQUE (b, c))",
@@ -45,7 +50,7 @@ DATABASE = (
 )
 
 
-def everything(connection: Connection) -> dict[str, str]:
+def reflect_all(connection: Connection) -> dict[str, str]:
     inspector = inspect(connection)
     return {name: repr(getattr(inspector, name)()) for name in MULTI_FORMS}
 
@@ -53,24 +58,24 @@ def everything(connection: Connection) -> dict[str, str]:
 def test_a_reflected_database_can_be_created_again_and_is_the_same(
     connection: Connection, tmp_path: Path
 ) -> None:
-    run(connection, *DATABASE)
+    execute_all(connection, *DATABASE)
     metadata = MetaData()
     metadata.reflect(connection)
-    with opened(tmp_path / "second.db") as second:
+    with open_engine(tmp_path / "second.db") as second:
         metadata.create_all(second)
         with second.connect() as other:
-            assert everything(other) == everything(connection)
+            assert reflect_all(other) == reflect_all(connection)
 
 
 def test_reflecting_a_database_takes_few_statements(connection: Connection) -> None:
-    run(connection, *DATABASE)
+    execute_all(connection, *DATABASE)
     with counted_statements(connection) as statements:
         MetaData().reflect(connection)
     assert len(statements) == len(MULTI_FORMS) + 1
 
 
 def test_a_table_brings_the_tables_it_refers_to(connection: Connection) -> None:
-    run(connection, *DATABASE)
+    execute_all(connection, *DATABASE)
     child = Table("child", MetaData(), autoload_with=connection)
     assert set(child.metadata.tables) == {"child", "parent"}
     assert child.c.parent_id.references(child.metadata.tables["parent"].c.id)
@@ -78,7 +83,7 @@ def test_a_table_brings_the_tables_it_refers_to(connection: Connection) -> None:
 
 
 def test_views_are_reflected_when_asked_for(connection: Connection) -> None:
-    run(connection, "CREATE TABLE t (x INTEGER)", "CREATE VIEW v AS SELECT x FROM t")
+    execute_all(connection, "CREATE TABLE t (x INTEGER)", "CREATE VIEW v AS SELECT x FROM t")
     metadata = MetaData()
     metadata.reflect(connection)
     assert set(metadata.tables) == {"t"}
@@ -93,7 +98,7 @@ def test_a_missing_table_cannot_be_loaded(connection: Connection) -> None:
 
 def test_classes_can_be_mapped_from_the_database(engine: Engine) -> None:
     with engine.connect() as connection:
-        run(
+        execute_all(
             connection,
             "CREATE TABLE parent (id INTEGER PRIMARY KEY)",
             "CREATE TABLE child (id INTEGER PRIMARY KEY, parent_id INTEGER REFERENCES parent (id))",
@@ -110,7 +115,9 @@ def test_classes_can_be_mapped_from_the_database(engine: Engine) -> None:
 
 
 def test_a_generated_column_is_loaded_as_one(connection: Connection) -> None:
-    run(connection, "CREATE TABLE t (x VARCHAR, y VARCHAR GENERATED ALWAYS AS (x || ' :a'))")
+    execute_all(
+        connection, "CREATE TABLE t (x VARCHAR, y VARCHAR GENERATED ALWAYS AS (x || ' :a'))"
+    )
     table = Table("t", MetaData(), autoload_with=connection)
     assert table.c.y.computed is not None
     assert str(table.c.y.computed.sqltext.compile(dialect=connection.dialect)) == "(x || ' :a')"
@@ -118,7 +125,7 @@ def test_a_generated_column_is_loaded_as_one(connection: Connection) -> None:
 
 
 def test_what_the_application_defined_is_left_as_it_is(connection: Connection) -> None:
-    run(connection, "CREATE TABLE t (x INTEGER DEFAULT 1, y INTEGER, CHECK (x <> 7))")
+    execute_all(connection, "CREATE TABLE t (x INTEGER DEFAULT 1, y INTEGER, CHECK (x <> 7))")
     metadata = MetaData()
     check = CheckConstraint(text("x > :limit").bindparams(limit=0))
     Table("t", metadata, Column("y", types.Integer), check, autoload_with=connection)
@@ -138,7 +145,7 @@ def test_what_the_application_defined_is_left_as_it_is(connection: Connection) -
 
 
 def test_a_listener_may_replace_a_default(connection: Connection) -> None:
-    run(connection, "CREATE TABLE t (x INTEGER DEFAULT 1)")
+    execute_all(connection, "CREATE TABLE t (x INTEGER DEFAULT 1)")
     metadata = MetaData()
 
     @event.listens_for(metadata, "column_reflect")
@@ -152,7 +159,7 @@ def test_a_listener_may_replace_a_default(connection: Connection) -> None:
 
 
 def test_types_can_be_copied_to_another_metadata(connection: Connection) -> None:
-    run(connection, *DATABASE)
+    execute_all(connection, *DATABASE)
     kinds = Table("kinds", MetaData(), autoload_with=connection).to_metadata(MetaData())
     compiled = [one.type.compile(dialect=connection.dialect) for one in kinds.columns]
     assert isinstance(kinds.c.e.type, Enum)

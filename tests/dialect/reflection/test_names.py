@@ -10,11 +10,11 @@ from sqlalchemy import Column, Connection, MetaData, Sequence, Table, inspect, t
 from sqlalchemy.exc import NoSuchTableError
 from sqlalchemy.sql.elements import quoted_name
 
-from tests.dialect.reflection.tools import attach, run
+from tests.dialect.reflection.tools import attach, execute_all
 
 
 def test_tables_views_and_temporary_ones_are_listed_apart(connection: Connection) -> None:
-    run(
+    execute_all(
         connection,
         "CREATE TABLE b (x INTEGER)",
         "CREATE TABLE a (x INTEGER)",
@@ -32,7 +32,7 @@ def test_tables_views_and_temporary_ones_are_listed_apart(connection: Connection
 
 @pytest.mark.parametrize("name", ["a", "v", "t", "tv"])
 def test_tables_views_and_temporary_ones_are_all_found(connection: Connection, name: str) -> None:
-    run(
+    execute_all(
         connection,
         "CREATE TABLE a (x INTEGER)",
         "CREATE VIEW v AS SELECT * FROM a",
@@ -44,7 +44,7 @@ def test_tables_views_and_temporary_ones_are_all_found(connection: Connection, n
 
 
 def test_names_are_found_in_any_case(connection: Connection) -> None:
-    run(connection, 'CREATE TABLE "Events" (x INTEGER)', "CREATE INDEX ix ON Events (X)")
+    execute_all(connection, 'CREATE TABLE "Events" (x INTEGER)', "CREATE INDEX ix ON Events (X)")
     inspector = inspect(connection)
     assert inspector.has_table("eVENTS", schema="MAIN")
     assert inspector.has_schema("Main")
@@ -55,14 +55,14 @@ def test_names_are_found_in_any_case(connection: Connection) -> None:
 
 
 def test_only_ascii_letters_are_the_same_in_both_cases(connection: Connection) -> None:
-    run(connection, 'CREATE TABLE "Ä" (upper INTEGER)', 'CREATE TABLE "ä" (lower INTEGER)')
+    execute_all(connection, 'CREATE TABLE "Ä" (upper INTEGER)', 'CREATE TABLE "ä" (lower INTEGER)')
     inspector = inspect(connection)
     assert [found["name"] for found in inspector.get_columns("Ä")] == ["upper"]
     assert [found["name"] for found in inspector.get_columns("ä")] == ["lower"]
 
 
 def test_a_name_that_is_asked_for_twice_is_answered_twice(connection: Connection) -> None:
-    run(connection, "CREATE TABLE a (x INTEGER)")
+    execute_all(connection, "CREATE TABLE a (x INTEGER)")
     found = connection.dialect.has_multi_table(connection, ["a", "A", "b"])
     assert dict(found) == {(None, "a"): True, (None, "A"): True, (None, "b"): False}
     comments = inspect(connection).get_multi_table_comment(filter_names=["a", "A"])
@@ -84,7 +84,9 @@ def test_no_character_in_a_name_is_special(connection: Connection, name: str) ->
 def test_sequences_are_listed_without_temporary_ones_and_found_with_them(
     connection: Connection,
 ) -> None:
-    run(connection, "CREATE SEQUENCE ids", "CREATE TEMP SEQUENCE passing", "CREATE SCHEMA s")
+    execute_all(
+        connection, "CREATE SEQUENCE ids", "CREATE TEMP SEQUENCE passing", "CREATE SCHEMA s"
+    )
     inspector = inspect(connection)
     assert inspector.get_sequence_names() == ["ids"]
     assert inspector.has_sequence("IDS")
@@ -101,7 +103,9 @@ def test_an_existing_sequence_is_not_created_again(connection: Connection) -> No
 
 def test_types_are_found_where_they_are(connection: Connection, tmp_path: Path) -> None:
     attach(connection, tmp_path / "attached.db", "attached")
-    run(connection, "CREATE TYPE mood AS ENUM ('ok')", "CREATE TYPE attached.else AS ENUM ('')")
+    execute_all(
+        connection, "CREATE TYPE mood AS ENUM ('ok')", "CREATE TYPE attached.else AS ENUM ('')"
+    )
     dialect: Any = connection.dialect
     assert dialect.has_type(connection, "MOOD")
     assert dialect.has_type(connection, "else", schema="attached.main")
@@ -110,7 +114,7 @@ def test_types_are_found_where_they_are(connection: Connection, tmp_path: Path) 
 
 
 def test_indexes_are_found_on_their_own_table(connection: Connection) -> None:
-    run(
+    execute_all(
         connection,
         "CREATE TABLE a (x INTEGER)",
         "CREATE TEMP TABLE b (x INTEGER)",
@@ -125,14 +129,14 @@ def test_indexes_are_found_on_their_own_table(connection: Connection) -> None:
 
 
 def test_the_definition_of_a_view_is_the_whole_statement(connection: Connection) -> None:
-    run(connection, "CREATE TABLE a (x INTEGER)", "CREATE VIEW v (y) AS SELECT x FROM a")
+    execute_all(connection, "CREATE TABLE a (x INTEGER)", "CREATE VIEW v (y) AS SELECT x FROM a")
     definition = inspect(connection).get_view_definition("V")
     assert definition == "CREATE VIEW v (y) AS SELECT x FROM a;"
 
 
 @pytest.mark.parametrize("name", ["a", "missing"])
 def test_only_views_have_a_definition(connection: Connection, name: str) -> None:
-    run(connection, "CREATE TABLE a (x INTEGER)")
+    execute_all(connection, "CREATE TABLE a (x INTEGER)")
     with pytest.raises(NoSuchTableError, match=name):
         inspect(connection).get_view_definition(name)
 
@@ -141,7 +145,7 @@ def test_an_inspector_remembers_until_its_cache_is_cleared(connection: Connectio
     inspector = inspect(connection)
     assert inspector.get_table_names() == []
     assert not inspector.has_table("a")
-    run(connection, "CREATE TABLE a (x INTEGER)")
+    execute_all(connection, "CREATE TABLE a (x INTEGER)")
     assert inspector.get_table_names() == []
     assert not inspector.has_table("a")
     inspector.clear_cache()

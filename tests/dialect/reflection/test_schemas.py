@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Column, Connection, MetaData, Table, inspect, select, types
 
-from tests.dialect.reflection.tools import DUCKDB_2, attach, run
+from tests.dialect.reflection.tools import DUCKDB_2, attach, execute_all
 
 
 def test_schemas_of_other_databases_are_named_with_their_database(
     connection: Connection, tmp_path: Path
 ) -> None:
     attach(connection, tmp_path / "attached.db", '"my.file"')
-    run(connection, "CREATE SCHEMA other", 'CREATE SCHEMA "my.file"."a b"')
+    execute_all(connection, "CREATE SCHEMA other", 'CREATE SCHEMA "my.file"."a b"')
     assert inspect(connection).get_schema_names() == [
         "main",
         "other",
@@ -25,7 +25,9 @@ def test_schemas_of_other_databases_are_named_with_their_database(
 
 def test_every_listed_schema_can_be_asked_for(connection: Connection, tmp_path: Path) -> None:
     attach(connection, tmp_path / "attached.db", '"my.file"')
-    run(connection, 'CREATE SCHEMA "it\'s ""x"" v1.2"', 'CREATE SCHEMA """"', "CREATE SCHEMA s")
+    execute_all(
+        connection, 'CREATE SCHEMA "it\'s ""x"" v1.2"', 'CREATE SCHEMA """"', "CREATE SCHEMA s"
+    )
     inspector = inspect(connection)
     for number, schema in enumerate(inspector.get_schema_names()):
         table = Table(f"t{number}", MetaData(), Column("x", types.Integer), schema=schema)
@@ -40,7 +42,7 @@ def test_every_listed_schema_can_be_asked_for(connection: Connection, tmp_path: 
 
 @pytest.mark.parametrize("schema", ["missing", "missing.main", "main.main.main", "", '"main'])
 def test_a_schema_that_is_not_there_is_empty(connection: Connection, schema: str) -> None:
-    run(connection, "CREATE TABLE a (x INTEGER)")
+    execute_all(connection, "CREATE TABLE a (x INTEGER)")
     inspector = inspect(connection)
     assert not inspector.has_schema(schema)
     assert inspector.get_table_names(schema) == []
@@ -53,7 +55,7 @@ def test_a_table_of_the_same_name_in_an_attached_database_does_not_leak_in(
 ) -> None:
     attach(connection, tmp_path / "attached.db", "attached")
     definition = "(x INTEGER, y VARCHAR UNIQUE, PRIMARY KEY (x), CHECK (x > 0))"
-    run(
+    execute_all(
         connection,
         "CREATE TABLE t (a INTEGER)",
         f"CREATE TABLE attached.t {definition}",
@@ -77,7 +79,7 @@ def test_a_table_of_the_same_name_in_an_attached_database_does_not_leak_in(
 def test_a_table_of_the_same_name_in_another_schema_does_not_leak_in(
     connection: Connection,
 ) -> None:
-    run(
+    execute_all(
         connection,
         "CREATE SCHEMA other",
         "CREATE TABLE t (a INTEGER)",
@@ -94,7 +96,7 @@ def test_a_table_of_the_same_name_in_another_schema_does_not_leak_in(
 
 @pytest.mark.skipif(not DUCKDB_2, reason="this DuckDB has no schemas inside schemas")
 def test_a_table_of_a_schema_inside_another_does_not_leak_in(connection: Connection) -> None:
-    run(
+    execute_all(
         connection,
         "CREATE SCHEMA outer_schema",
         "CREATE SCHEMA outer_schema.main",
@@ -108,7 +110,7 @@ def test_a_table_of_a_schema_inside_another_does_not_leak_in(connection: Connect
 
 def test_without_a_schema_the_current_one_is_meant(connection: Connection, tmp_path: Path) -> None:
     attach(connection, tmp_path / "attached.db", "attached")
-    run(
+    execute_all(
         connection,
         "CREATE SCHEMA attached.other",
         "CREATE TABLE attached.other.t (x INTEGER)",
@@ -121,7 +123,7 @@ def test_without_a_schema_the_current_one_is_meant(connection: Connection, tmp_p
 
 
 def test_a_temporary_table_hides_another_of_the_same_name(connection: Connection) -> None:
-    run(connection, "CREATE TABLE T (a INTEGER)", "CREATE TEMP TABLE t (b INTEGER)")
+    execute_all(connection, "CREATE TABLE T (a INTEGER)", "CREATE TEMP TABLE t (b INTEGER)")
     inspector = inspect(connection)
     assert [found["name"] for found in inspector.get_columns("t")] == ["b"]
     assert [found["name"] for found in inspector.get_columns("t", "main")] == ["a"]
@@ -130,7 +132,7 @@ def test_a_temporary_table_hides_another_of_the_same_name(connection: Connection
 
 
 def test_foreign_keys_of_temporary_tables_are_found(connection: Connection) -> None:
-    run(
+    execute_all(
         connection,
         "CREATE TEMP TABLE p (a INTEGER PRIMARY KEY)",
         "CREATE TEMP TABLE c (b INTEGER REFERENCES p (a))",

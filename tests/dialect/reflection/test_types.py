@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection
 
-from tests.dialect.reflection.tools import column, opened
+from tests.dialect.reflection.tools import column
+from tests.engines import open_engine
+from tests.examples import examples
 
 LEAVES = st.sampled_from(
     [
@@ -83,11 +85,11 @@ NESTED = st.recursive(
 def scratch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
     """A database for all examples."""
     path = tmp_path_factory.mktemp("types") / "first.db"
-    with opened(path) as engine, engine.connect() as connection:
+    with open_engine(path) as engine, engine.connect() as connection:
         yield connection
 
 
-@settings(max_examples=100, deadline=None)
+@examples(40)
 @given(duckdb_type=NESTED)
 def test_any_type_compiles_to_what_it_was(scratch: Connection, duckdb_type: str) -> None:
     found = column(scratch, f"x {duckdb_type}")

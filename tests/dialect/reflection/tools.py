@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from sqlalchemy import Connection, Engine, create_engine, event, inspect
+from sqlalchemy import Connection, event, inspect
 
 SINGLE_FORMS = [
     "get_columns",
@@ -26,15 +26,7 @@ MULTI_FORMS = [name.replace("get_", "get_multi_") for name in SINGLE_FORMS]
 DUCKDB_2 = int(duckdb.__version__.split(".")[0]) >= 2
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[Engine]:
-    """Open a database file."""
-    engine = create_engine(f"duckdb+mixpanel:///{path}")
-    yield engine
-    engine.dispose()
-
-
-def run(connection: Connection, *statements: str) -> None:
+def execute_all(connection: Connection, *statements: str) -> None:
     """Run statements and commit each of them."""
     for statement in statements:
         connection.exec_driver_sql(statement)
@@ -43,12 +35,12 @@ def run(connection: Connection, *statements: str) -> None:
 
 def attach(connection: Connection, path: Path, name: str) -> None:
     """Attach a new database."""
-    run(connection, f"ATTACH '{path}' AS {name}")
+    execute_all(connection, f"ATTACH '{path}' AS {name}")
 
 
 def column(connection: Connection, definition: str) -> dict[str, Any]:
     """Return the reflected column of a new table with that one column."""
-    run(connection, f"CREATE OR REPLACE TABLE one_column ({definition})")
+    execute_all(connection, f"CREATE OR REPLACE TABLE one_column ({definition})")
     (found,) = inspect(connection).get_columns("one_column")
     return dict(found)
 

@@ -12,7 +12,7 @@ import pytest
 
 from mixpanel_data import Sandbox, StorageEngine
 from mixpanel_data.sandbox.worker import process
-from tests.conftest import EVENTS, make_events
+from tests.records import EVENTS, make_events
 
 ROWS = 300_000
 

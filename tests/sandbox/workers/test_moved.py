@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mixpanel_data import DatabaseMovedError, QueryTimeoutError, Sandbox, StorageEngine
-from tests.conftest import EVENTS, make_events
+from tests.records import EVENTS, make_events
 
 COUNT = "SELECT count(*) FROM events"
 
