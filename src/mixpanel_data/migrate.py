@@ -92,7 +92,7 @@ def upgrade(
 
     Raises:
         SchemaNewerError: The database is newer than this library.
-        SchemaForeignError: A table of the name of our internal one is somebody else's.
+        SchemaForeignError: Another program created a table with the name of our internal one.
         RevisionError: There is no such revision above. It is a ``ValueError``.
         MigrationError: It failed. The database is as it was.
         DatabaseFileError: The file cannot be opened or copied; the subclass says why.

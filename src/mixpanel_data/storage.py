@@ -191,7 +191,7 @@ class StorageEngine(LoadMethods, QueryMethods):
     # Life cycle
 
     def close(self) -> None:
-        """Close the database and let go of its file; an ephemeral one is deleted.
+        """Close the database and release its file; an ephemeral one is deleted.
 
         Sessions, relations and connections that are still open are closed with it, and what they
         have not committed is rolled back. Closing twice is fine.

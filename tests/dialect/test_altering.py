@@ -342,7 +342,7 @@ def test_an_index_on_an_expression_is_in_the_way_of_a_new_name(path: Path) -> No
     engine.dispose()
 
 
-def test_all_constraints_stay_when_the_table_is_made_anew(path: Path) -> None:
+def test_all_constraints_stay_when_the_table_is_recreated(path: Path) -> None:
     engine = create_engine(f"duckdb+mixpanel:///{path}")
     with engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE other (id INTEGER PRIMARY KEY)")

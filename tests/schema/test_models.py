@@ -335,7 +335,7 @@ def test_a_model_on_the_fly_is_the_model_of_its_table(loaded_storage: StorageEng
     assert loaded_storage.execute_scalar("SELECT count(*) FROM events_jan") == 101
 
 
-def test_a_model_follows_a_table_that_was_made_anew_as_another_kind(storage: StorageEngine) -> None:
+def test_a_model_follows_a_table_that_was_recreated_as_another_kind(storage: StorageEngine) -> None:
     storage.create_events_table("data", make_events(1), EVENTS)
     assert issubclass(storage.model("data"), EventMixin)
     storage.drop_table("data")

@@ -1,6 +1,6 @@
 """Folders for databases that shall not outlive their process.
 
-Every folder holds a file that its process keeps locked. The operating system lets go of the lock
+Every folder holds a file that its process keeps locked. The operating system releases the lock
 when the process dies, however it dies, so whoever gets the lock knows that the owner is gone.
 
 A folder comes and goes under a hidden name: what has the final one always holds the file. Without
@@ -120,7 +120,7 @@ def _make() -> tuple[Path, BinaryIO] | None:
 def _remove(folder: Path) -> None:
     """Remove a folder, its lock last: while anything is left, the folder can be recognised."""
     hidden = folder.with_name(f".{folder.name.lstrip('.')}")
-    with suppress(OSError):  # somebody else is at it; perhaps this thread, before a signal came
+    with suppress(OSError):  # another thread removes it, or this one did before a signal came
         # DuckDB, should it still be at work, makes no more files then.
         folder.rename(hidden)
     with suppress(OSError):

@@ -155,7 +155,7 @@ class Database:
         engines.checkpoint(self.trusted)
 
     def close(self) -> None:
-        """Close every connection and let go of the file; closing twice is fine.
+        """Close every connection and release the file; closing twice is fine.
 
         What other threads are doing on a connection fails.
         """

@@ -35,7 +35,7 @@ class TemporarySettings:
     """Settings that hold while a block runs, and are as they were afterwards.
 
     They belong to the database, not to a connection, so blocks that run at once share them: the
-    first of them sets, the last resets. A value that somebody else set, before or meanwhile, is
+    first of them sets, the last resets. A value that another statement set, before or meanwhile, is
     left alone.
 
     Args:

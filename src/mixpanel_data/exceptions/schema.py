@@ -82,7 +82,7 @@ class SchemaNewerError(SchemaVersionError):
 
 
 class SchemaForeignError(SchemaVersionError):
-    """The file has a table of the name of our internal one that is somebody else's."""
+    """The file has a table with the name of our internal one that mixpanel_data did not create."""
 
     problem = (
         "has a table _metadata that is not this library's, which works with revision {expected}. "

@@ -183,7 +183,7 @@ def damage_named(name: str, what: str) -> Iterator[None]:
             raise
         if isinstance(error, OSError) and type(error) not in (OSError, gzip.BadGzipFile):
             raise
-        problem = f"the {what} ends early or is damaged: {error}. Get it anew."
+        problem = f"the {what} ends early or is damaged: {error}. Download it again."
         raise ExportFileError(name, problem) from error
 
 
@@ -208,12 +208,12 @@ def _zip_named(name: str) -> Iterator[None]:
     try:
         yield
     except (*_DAMAGED, *_ZIP_DAMAGED) as error:
-        problem = f"cannot be unpacked here: {error}. Get it anew, or unpack it first."
+        problem = f"cannot be unpacked here: {error}. Download it again, or unpack it first."
         raise ExportFileError(name, problem) from error
     except OSError as error:
         if error.errno != errno.EINVAL:  # the archive points to before its own beginning
             raise
-        raise ExportFileError(name, "the archive is damaged. Get it anew.") from error
+        raise ExportFileError(name, "the archive is damaged. Download it again.") from error
 
 
 def _is_data(member: zipfile.ZipInfo) -> bool:

@@ -153,19 +153,19 @@ class _Storing(threading.Thread):
             self._queue.stop_reading()
 
     def abort(self) -> None:
-        """Make the statement fail; it is deaf to DuckDB's interrupt while it waits for a batch."""
+        """Make the statement fail; DuckDB cannot interrupt it while it waits for a batch."""
         self._queue.abort()
 
     def stop(self) -> None:
         """Interrupt the statement, and wait until it has ended."""
-        with defer_keyboard_interrupt():  # who is in a hurry presses it twice
+        with defer_keyboard_interrupt():  # people press it twice
             self._dbapi.interrupt()
             self.wait()
 
     def wait(self) -> None:
         """Wait for the end of the statement, unless it is the statement that asks."""
         if threading.current_thread() is not self:
-            # After Ctrl-C, `join` may take a thread for dead that is not:
+            # After Ctrl-C, `join` may return while the thread still runs:
             # https://github.com/python/cpython/issues/90882
             self._queue.wait()
             self.join()

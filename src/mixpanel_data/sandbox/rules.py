@@ -94,7 +94,7 @@ class Rules:
         return []
 
     def _check_taken(self, found: Found) -> None:
-        """Refuse functions that the file has made anew, and types that are not DuckDB's."""
+        """Refuse functions that are macros of the file, and types that are not DuckDB's."""
         if not found.functions and not found.types:
             return
         own = self._catalog.names()

@@ -25,7 +25,7 @@ class ManagedTables:
         """Change every events table, or every profiles table, whatever its name.
 
         The changes of a block are made together, table by table, in the transaction of the
-        migration: with a direct ``ALTER TABLE`` where DuckDB can, else by making the table anew
+        migration: with a direct ``ALTER TABLE`` where DuckDB can, else by recreating the table
         with its keys, comments, indexes and the order of its rows. Tables without metadata are
         left alone.
 

@@ -10,7 +10,7 @@ constraint on the column is concerned, and some that it takes go wrong (seen wit
   ``ADD COLUMN`` or ``DROP COLUMN``: ``Attempting to modify table``.
 - ``DROP INDEX``, ``RENAME COLUMN``, ``CREATE INDEX`` in one transaction kill the process on 1.5.
 
-There, the table is made anew and filled with one ``INSERT … SELECT``.
+There, the table is recreated and filled with one ``INSERT … SELECT``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What shall become of a table: a list to fill, for one table or for many."""
+"""Pending changes of a table: a list to fill, for one table or for many."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A table made anew with changes, and filled from the old one."""
+"""Recreate a table with changes, and fill it from the old one."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def rebuild(
     Raises:
         InvalidRequestError: A key, an index or a generated column is in the way.
     """
-    made_anew = [_index_after(connection, table, index, changes) for index in indexes]
+    recreated = [_index_after(connection, table, index, changes) for index in indexes]
     _refuse_impossible(table, changes)
     made = _declared(table, changes)
     made.create(connection, checkfirst=False)
@@ -62,7 +62,7 @@ def rebuild(
             f"ALTER TABLE {old} RENAME COLUMN {quote(name)} TO {quote(new_name)}"
             for name, new_name in changes.renamed.items()
         ],
-        *made_anew,
+        *recreated,
     ]
     for statement in statements:
         connection.exec_driver_sql(statement)
@@ -96,7 +96,7 @@ def _refuse_impossible(table: Table, changes: Changes) -> None:
         if column.computed is not None:
             raise InvalidRequestError(
                 f"Column {column.name!r} of table {table.name!r} is generated from others. "
-                "Drop it, and make it anew afterwards."
+                "Drop it, and create it again afterwards."
             )
 
 
@@ -113,7 +113,7 @@ def _index_after(
             if mentions(str(part), name) if column is None else name == column:
                 raise InvalidRequestError(
                     f"Index {index['name']!r} of table {table.name!r} needs column {name!r}. "
-                    "Drop the index, and make it anew afterwards."
+                    "Drop the index, and create it again afterwards."
                 )
         parts.append(part if column is None else quote(changes.renamed.get(column, column)))
     unique = "UNIQUE " if index["unique"] else ""

@@ -21,7 +21,7 @@ class Worker(Protocol):
     """Runs a statement of a connection in another thread."""
 
     def abort(self) -> None:
-        """Make the statement fail that waits for its input: it is deaf to DuckDB's interrupt."""
+        """Make the statement fail that waits for its input: DuckDB cannot interrupt it."""
         ...
 
     def stop(self) -> None:
@@ -42,9 +42,9 @@ class Connection(SharedConnection):
         closed: True when the DuckDB connection is closed, by us or with its whole database.
         autocommit: True when ``begin()`` shall start nothing, so that every statement commits
             by itself.
-        worker: Runs a statement in another thread, None for nobody. It is stopped before the
+        worker: Runs a statement in another thread, None for nothing. It is stopped before the
             transaction is rolled back: DuckDB takes one call at a time.
-        statement_guard: Watches over the statements, None for nobody.
+        statement_guard: Watches over the statements, None for nothing.
     """
 
     def __init__(

@@ -49,7 +49,7 @@ class SharedConnection:
     Attributes:
         driver: The DuckDB connection.
         closed: True when the DuckDB connection is closed, by us or with its whole database.
-        statement_guard: Watches over the statements, None for nobody.
+        statement_guard: Watches over the statements, None for nothing.
     """
 
     def __init__(
