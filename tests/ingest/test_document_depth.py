@@ -14,7 +14,7 @@ from sqlalchemy import MetaData, Table, insert
 from sqlalchemy.exc import StatementError
 
 from mixpanel_data import ExportLineError, RecordError, StorageEngine, read_events_export
-from mixpanel_data.common.values import MAX_DEPTH, exceeds_depth
+from mixpanel_data.common.json_depth import MAX_DEPTH, exceeds_depth
 from tests.records import EVENTS, PROFILES, make_event, make_profile
 
 Way = Callable[[StorageEngine, Path, str], Any]

@@ -27,6 +27,7 @@ from pathlib import Path
 from mixpanel_data.common import file_locks
 from mixpanel_data.common.file_locks import FileLockedError
 from mixpanel_data.common.forks import in_forked_children
+from mixpanel_data.common.sidecars import wal_of
 from mixpanel_data.common.signals import defer_keyboard_interrupt
 from mixpanel_data.exceptions import DatabaseFileError, StorageForkedError
 
@@ -195,7 +196,7 @@ def is_open(path: Path) -> bool:
         return False
     with _lock:
         ours = [file for file in _files.values() if file.users]
-    return any(key in (file.key, key_of(f"{file.path}.wal")) for file in ours) or any(
+    return any(key in (file.key, key_of(str(wal_of(file.path)))) for file in ours) or any(
         other == key and _is_database(fd) for fd, other in _descriptors()
     )
 
@@ -290,7 +291,7 @@ def _after_fork() -> None:
     ours: set[Key | None] = set()
     for file in _files.values():
         if file.users:
-            ours.update({file.key, key_of(f"{file.path}.wal")})
+            ours.update({file.key, key_of(str(wal_of(file.path)))})
             _inherited.update({file.key: parent, file.path: parent})
         if file.descriptor is not None:
             os.close(file.descriptor)

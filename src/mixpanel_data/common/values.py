@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal, InvalidOperation
 from numbers import Integral, Real
 from typing import Any
 
 import orjson
+
+from mixpanel_data.common.json_depth import MAX_DEPTH, TOO_DEEP, levels_of
 
 EPOCH = datetime(1970, 1, 1)
 EPOCH_UTC = EPOCH.replace(tzinfo=timezone.utc)
@@ -35,15 +37,6 @@ _ISO = re.compile(
 
 # Up to eleven digits are seconds that a datetime can hold.
 _DIGITS = re.compile(r"\d{1,12}", re.ASCII)
-
-#: The most levels of objects and arrays in a document, itself included: what ``orjson`` writes.
-#: Python's ``json`` reads and writes some hundreds more, and DuckDB 1.5 crashes from 100,000 on.
-MAX_DEPTH = 254
-TOO_DEEP = f"is nested deeper than {MAX_DEPTH} levels."
-
-_JSON_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
-_OPENING, _BRACKETS = b"[{", b"[]{}"
-_NO_BRACKETS = bytes({*range(256)} - {*_BRACKETS})
 
 # `orjson` reads integers beyond 64 bits as floats.
 _LONG_INTEGER = re.compile(rb"[:\[,]\s*-?\d{19}")
@@ -146,37 +139,9 @@ def document(value: object, *, sort_keys: bool = False) -> bytes:
     try:
         return orjson.dumps(_jsonable(value), option=orjson.OPT_SORT_KEYS if sort_keys else None)
     except (TypeError, OverflowError, RecursionError) as error:
-        too_deep = isinstance(error, RecursionError) or _levels(value) > MAX_DEPTH
+        too_deep = isinstance(error, RecursionError) or levels_of(value) > MAX_DEPTH
         problem = TOO_DEEP if too_deep else f"cannot become JSON: {error}."
         raise ValueError(problem) from error
-
-
-def _levels(value: object) -> int:
-    members = value.values() if isinstance(value, Mapping) else value
-    if isinstance(members, Iterable) and not isinstance(members, str | bytes):
-        return 1 + max(map(_levels, members), default=0)
-    return 0
-
-
-def exceeds_depth(text: bytes, limit: int = MAX_DEPTH) -> bool:
-    """Tell whether objects and arrays of a JSON text are nested deeper than a limit.
-
-    Nearly every text is too short for that, or has too few brackets.
-
-    Example:
-        >>> exceeds_depth(b'{"a": ["}"]}', limit=1)
-        True
-        >>> exceeds_depth(b'{"a": "[[["}', limit=1)
-        False
-    """
-    if len(text) <= 2 * limit or sum(map(text.count, (b"[", b"{"))) <= limit:
-        return False
-    depth = 0
-    for bracket in _JSON_STRING.sub(b"", text).translate(None, _NO_BRACKETS):
-        depth += 1 if bracket in _OPENING else -1
-        if depth > limit:
-            return True
-    return False
 
 
 def parse_json(text: bytes) -> Any:

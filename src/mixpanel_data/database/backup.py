@@ -24,6 +24,7 @@ from sqlalchemy.schema import CreateTable
 from mixpanel_data.common import file_locks, open_files
 from mixpanel_data.common.file_locks import FileLockedError
 from mixpanel_data.common.quoting import quoted
+from mixpanel_data.common.sidecars import wal_of
 from mixpanel_data.database import opener
 from mixpanel_data.database.paths import MEMORY, exists
 from mixpanel_data.exceptions import (
@@ -126,7 +127,7 @@ def _kept_from_writers(target: Path, *, overwrite: bool) -> Iterator[None]:
         problem = "being written by another process. Nothing was changed. Close it there."
         raise DatabaseFileError(target, problem, {"pid": error.pid}) from None
     try:
-        log = Path(f"{target}.wal")
+        log = wal_of(target)
         if log.exists() or log.is_symlink():
             problem = "nothing yet; the log would be taken for that of the copy."
             raise DatabaseWalError(target, log, problem)
@@ -177,8 +178,8 @@ def _open_folder(path: Path) -> int:
 
 def _copy_file(connection: Connection, source: Path, copy: Path, *, read_only: bool) -> None:
     original = open_files.descriptor_of(source)
-    log = Path(f"{source.resolve()}.wal")
-    copied_log = Path(f"{copy}.wal")
+    log = wal_of(source.resolve())
+    copied_log = wal_of(copy)
     for _ in range(_ATTEMPTS):
         copied_log.unlink(missing_ok=True)
         with connection.begin() as transaction:
@@ -225,7 +226,7 @@ def _copy_tables(connection: Connection, copy: Path) -> None:
 def _take_in_log(copy: Path, key: Secret | None) -> None:
     """Bring what the log of a copy holds into the copy."""
     copy.chmod(0o600)
-    log = Path(f"{copy}.wal")
+    log = wal_of(copy)
     if log.exists() and log.stat().st_size:
         opener.open_database(copy, read_only=False, config={}, key=key).close()
     log.unlink(missing_ok=True)

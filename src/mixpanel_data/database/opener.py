@@ -14,6 +14,7 @@ import duckdb
 from mixpanel_data.common.file_locks import FileLockedError
 from mixpanel_data.common.open_files import Lease
 from mixpanel_data.common.quoting import quoted
+from mixpanel_data.common.sidecars import temporary_folder_of
 from mixpanel_data.database import stale_files
 from mixpanel_data.database.error_translation import translated
 from mixpanel_data.database.paths import MEMORY, exists
@@ -195,7 +196,7 @@ def _attach(path: Path, *, read_only: bool, config: Mapping[str, Any], key: Secr
     file = str(path.resolve())  # as DuckDB does for a file that it opens directly
     settings = {
         "autoinstall_known_extensions": False,  # nothing is downloaded unasked
-        "temp_directory": f"{file}.tmp",
+        "temp_directory": str(temporary_folder_of(file)),
         "temp_file_encryption": True,  # DuckDB would write plain text beside the encrypted file
         _REPLACEMENTS: False,
         **config,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import duckdb
 
+from mixpanel_data.common.sidecars import temporary_folder_of, wal_of
 from mixpanel_data.exceptions import DatabaseFileError
 
 
@@ -56,8 +57,8 @@ class SidecarFiles:
     def __init__(self, file: Path, *, log: bool) -> None:
         self._file = file
         self._has_log = log
-        self._log = Path(f"{file}.wal")
-        self._temporary = Path(f"{file}.tmp")
+        self._log = wal_of(file)
+        self._temporary = temporary_folder_of(file)
         self._make_log = partial(os.open, self._log, os.O_CREAT | os.O_EXCL, 0o600)
         self._make_temporary = partial(os.mkdir, self._temporary, 0o700)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 
+from mixpanel_data.common.sidecars import wal_of
 from mixpanel_data.exceptions import DatabaseLinkError, DatabaseWalError
 
 _LOGS = (".wal", ".wal.checkpoint", ".wal.recovery")
@@ -21,7 +22,7 @@ def reject_orphaned_wal(path: Path) -> None:
     Raises:
         DatabaseWalError: There is one, and it is not empty.
     """
-    log = path.with_name(f"{path.name}.wal")
+    log = wal_of(path)
     # In this order: a process that is making both at this moment makes the database first.
     if log.is_file() and log.stat().st_size and not path.exists():
         raise DatabaseWalError(path, log, "nothing yet; the database file is missing.")

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from sqlalchemy import JSON, Column, DateTime, Table
 
 from mixpanel_data.common import values
+from mixpanel_data.common.json_depth import MAX_DEPTH, TOO_DEEP
 from mixpanel_data.common.values import EARLIEST, LATEST
 from mixpanel_data.dialect.sql.builtin import builtin
 from mixpanel_data.exceptions import RecordError
@@ -110,8 +111,8 @@ class ArrowBatches:
     def _check_nested(self, column: Column[Any], kind: pa.DataType) -> None:
         if not _has_json(kind):
             self._refuse(0, column, f"cannot become JSON: it is {kind}.")
-        if levels_of(kind) > values.MAX_DEPTH:
-            self._refuse(0, column, values.TOO_DEEP)
+        if levels_of(kind) > MAX_DEPTH:
+            self._refuse(0, column, TOO_DEEP)
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Consume the data."""
@@ -134,7 +135,7 @@ class ArrowBatches:
 
     def _check_documents(self, column: Column[Any], cells: pa.Array) -> None:
         if not _is_nested(cells.type) and (row := too_deep_at(cells)) is not None:
-            self._refuse(self._done + row, column, values.TOO_DEEP)
+            self._refuse(self._done + row, column, TOO_DEEP)
         if (row := bad_number_at(cells)) is not None:
             self._refuse(self._done + row, column, _NOT_FINITE)
 

@@ -19,6 +19,7 @@ from typing import IO, Any
 import orjson
 
 from mixpanel_data.common import values
+from mixpanel_data.common.json_depth import MAX_DEPTH, TOO_DEEP, exceeds_depth
 from mixpanel_data.common.values import EPOCH_UTC
 from mixpanel_data.exceptions import ExportFileError, ExportFileNotFoundError, ExportLineError
 from mixpanel_data.ingest.export_data import Limits, Rows, read_sources
@@ -204,8 +205,8 @@ def _rows_of(batch: Any) -> list[Record]:
 
 
 def _parsed(document: bytes, properties: str) -> Any:
-    if values.exceeds_depth(document, values.MAX_DEPTH + 1):  # the document itself is one level
-        raise _DocumentError(properties, values.TOO_DEEP)
+    if exceeds_depth(document, MAX_DEPTH + 1):  # the document itself is one level
+        raise _DocumentError(properties, TOO_DEEP)
     try:
         return values.parse_json(document.strip())
     except ValueError as error:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mixpanel_data.common.values import MAX_DEPTH
+from mixpanel_data.common.json_depth import MAX_DEPTH
 from mixpanel_data.types import TableType
 
 

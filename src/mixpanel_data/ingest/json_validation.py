@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from sqlalchemy import JSON, Connection, Table, func, select
 
 from mixpanel_data.common import values
+from mixpanel_data.common.json_depth import MAX_DEPTH, exceeds_depth
 from mixpanel_data.exceptions import RecordError
 from mixpanel_data.ingest.row_positions import ROWID, position_of
 from mixpanel_data.ingest.string_buffers import string_data_and_offsets
@@ -55,7 +56,7 @@ def too_deep_at(documents: pa.Array) -> int | None:
         1
     """
     data, starts = string_data_and_offsets(documents)
-    if np.diff(starts).max(initial=0) <= 2 * values.MAX_DEPTH:
+    if np.diff(starts).max(initial=0) <= 2 * MAX_DEPTH:
         return None
     found = [np.zeros(0, np.intp)]
     for start in range(0, len(data), _BLOCK):
@@ -63,8 +64,8 @@ def too_deep_at(documents: pa.Array) -> int | None:
         opened = (data[start : start + _BLOCK] | np.uint8(0x20)) == ord("{")
         found.append(start + np.flatnonzero(opened))
     opened_before = np.searchsorted(np.concatenate(found), starts)
-    for position in np.flatnonzero(np.diff(opened_before) > values.MAX_DEPTH):
-        if values.exceeds_depth(bytes(data[starts[position] : starts[position + 1]])):
+    for position in np.flatnonzero(np.diff(opened_before) > MAX_DEPTH):
+        if exceeds_depth(bytes(data[starts[position] : starts[position + 1]])):
             return int(position)
     return None
 

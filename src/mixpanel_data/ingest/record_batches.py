@@ -18,6 +18,7 @@ import pyarrow as pa
 from sqlalchemy import JSON, Column, DateTime, String, Table
 
 from mixpanel_data.common import values
+from mixpanel_data.common.json_depth import TOO_DEEP
 from mixpanel_data.common.values import EARLIEST, EPOCH, EPOCH_UTC, LATEST
 from mixpanel_data.exceptions import RecordError
 from mixpanel_data.ingest.json_validation import too_deep_at
@@ -155,7 +156,7 @@ class RecordBatches:
             self._check_cells()
             raise
         if (row := too_deep_at(arrays[self._json.name])) is not None:
-            raise RecordError(self._done + row, self._json.name, values.TOO_DEEP)
+            raise RecordError(self._done + row, self._json.name, TOO_DEEP)
         self._done += rows
         self._cells.clear()
         self._documents, self._ends = bytearray(), [0]

@@ -15,9 +15,11 @@ from typing import NamedTuple
 
 import duckdb
 
+from mixpanel_data.common.sidecars import wal_of
 from mixpanel_data.database.opener import Root
+from mixpanel_data.dialect.sql.names import fold
 from mixpanel_data.sandbox.scratch import scratch
-from mixpanel_data.sandbox.tree import TableName, fold
+from mixpanel_data.sandbox.tree import TableName
 
 #: Schemas in which DuckDB looks for a table whose schema is not said.
 _SEARCHED = {"main", "pg_catalog"}
@@ -98,7 +100,7 @@ class Catalog:
         with closing(root.cursor()) as cursor:
             ((own, path),) = cursor.execute(_WHERE).fetchall()
         self._databases = {fold(own), "system", "temp"}
-        self._files = () if path is None else (Path(path), Path(f"{path}.wal"))
+        self._files = () if path is None else (Path(path), wal_of(path))
         self._read: tuple[State, Names] | None = None
 
     def relations(self, names: Iterable[TableName], schema: str) -> dict[TableName, list[Relation]]:

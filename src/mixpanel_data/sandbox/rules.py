@@ -15,6 +15,7 @@ from functools import lru_cache
 import duckdb
 
 from mixpanel_data.database.opener import Root
+from mixpanel_data.dialect.sql.names import fold
 from mixpanel_data.exceptions import SandboxError
 from mixpanel_data.sandbox import allowed
 from mixpanel_data.sandbox.catalog import Catalog, Relation, macros, select_of
@@ -28,7 +29,6 @@ from mixpanel_data.sandbox.tree import (
     TableName,
     Walk,
     did_you_mean,
-    fold,
     parse,
 )
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from mixpanel_data.dialect.sql.names import fold
 from mixpanel_data.sandbox import allowed
 from mixpanel_data.sandbox.scratch import scratch
 
@@ -71,11 +72,6 @@ class _Place(NamedTuple):
     node: Any
     scope: Scope
     level: int
-
-
-def fold(name: str) -> str:
-    """Return a name as DuckDB compares it: only the letters A to Z have two cases."""
-    return "".join(letter.lower() if letter.isascii() else letter for letter in name)
 
 
 def parse(sql: str) -> list[Node] | str:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterable
 from typing import Any
 
 import orjson
 
+from mixpanel_data.common.json_depth import MAX_DEPTH, TOO_DEEP, levels_of
+
 # `orjson` reads integers beyond 64 bits as floats. A search with `re` would take longer than it.
 _DIGITS_TO_ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
 _LONG_INTEGER = b"0" * 19
-
-#: The most levels of objects and arrays: what `orjson` writes.
-_MAX_DEPTH = 254
 
 # What Python's `json` refuses or writes in its own way is left to it.
 _OPTIONS = (
@@ -35,21 +32,11 @@ def dumps(value: object) -> str:
         text = orjson.dumps(value, option=_OPTIONS)
     except TypeError as error:
         text = b"null"
-        if _levels(value) > _MAX_DEPTH:
-            raise ValueError(f"A document is nested deeper than {_MAX_DEPTH} levels.") from error
+        if levels_of(value) > MAX_DEPTH:
+            raise ValueError(f"A document {TOO_DEEP}") from error
     if b"null" in text:  # None, or the end of a NaN
         return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.decode()
-
-
-def _levels(value: object) -> float:
-    members = value.values() if isinstance(value, dict) else value
-    if not isinstance(members, Iterable) or isinstance(members, str):
-        return 0
-    try:
-        return 1 + max(map(_levels, members), default=0)
-    except RecursionError:
-        return math.inf
 
 
 def loads(text: str) -> Any:
