@@ -5,9 +5,10 @@ from __future__ import annotations
 import duckdb
 import pytest
 
+from mixpanel_data.dialect.sql.names import fold
 from mixpanel_data.sandbox import allowed
 from mixpanel_data.sandbox.catalog import macros
-from mixpanel_data.sandbox.tree import fold, parse
+from mixpanel_data.sandbox.tree import parse
 
 #: Versions that somebody has looked at; of others, the lists may lack names.
 LOOKED_AT = ("1.5.", "2.0.")

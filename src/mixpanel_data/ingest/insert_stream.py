@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol, cast
 from uuid import uuid4
@@ -116,7 +117,7 @@ class BatchQueue:
 
 
 class _Storing(threading.Thread):
-    """The thread in which DuckDB runs the INSERT: a worker of the dialect's connection.
+    """The thread in which DuckDB runs the INSERT: the background statement of the connection.
 
     Args:
         connection: Where it runs.
@@ -196,29 +197,51 @@ def insert_batches(
     expressions = [batches.expressions.get(name, name) for name in names]
     cells: list[ColumnElement[Any]] = [literal_column(expression) for expression in expressions]
     statement = insert(target).from_select(names, select(*cells).select_from(source))
-    queue = BatchQueue()
-    storing = _Storing(connection, dbapi, statement, queue)
-    with (
-        defer_keyboard_interrupt()
-    ):  # or it would be lost in DuckDB, and the thread wait for a lock of ours
-        reader = pa.RecordBatchReader.from_batches(batches.schema, iter(queue))
-        dbapi.register(source.name, reader)
-        storing.start()
-        dbapi.worker = storing
     rows = 0
-    try:
+    with _running(connection, dbapi, statement, source.name, batches.schema) as queue:
         for batch in batches:
             if not queue.put(batch):
                 break
             rows += batch.num_rows
             if progress is not None:
                 progress(rows)
+
+
+@contextmanager
+def _running(
+    connection: Connection,
+    dbapi: driver.Connection,
+    statement: Insert,
+    source: str,
+    schema: pa.Schema,
+) -> Iterator[BatchQueue]:
+    """Run a statement over a queue that the block fills; it has ended when the block has.
+
+    Args:
+        connection: Where it runs.
+        dbapi: The dialect's connection below.
+        statement: The INSERT.
+        source: Name of the table that it reads.
+        schema: Schema of the batches.
+
+    Raises:
+        BaseException: What the block raised, or else what the statement did.
+    """
+    queue = BatchQueue()
+    storing = _Storing(connection, dbapi, statement, queue)
+    # Ctrl-C would get lost in DuckDB, or leave the thread waiting for a lock of ours.
+    with defer_keyboard_interrupt():
+        dbapi.register(source, pa.RecordBatchReader.from_batches(schema, iter(queue)))
+        storing.start()
+        dbapi.background = storing
+    try:
+        yield queue
         queue.finish()
         storing.wait()
     except BaseException:
-        dbapi.stop_worker()
+        dbapi.stop_background()
         raise
-    dbapi.worker = None
+    dbapi.background = None
     if storing.failure is not None:
         raise storing.failure
-    dbapi.unregister(source.name)
+    dbapi.unregister(source)

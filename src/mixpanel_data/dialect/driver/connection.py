@@ -17,8 +17,8 @@ from mixpanel_data.dialect.driver.errors import driver_errors
 from mixpanel_data.dialect.driver.shared_connection import GONE, SharedConnection
 
 
-class Worker(Protocol):
-    """Runs a statement of a connection in another thread."""
+class BackgroundStatement(Protocol):
+    """A statement of a connection that runs in another thread."""
 
     def abort(self) -> None:
         """Make the statement fail that waits for its input: DuckDB cannot interrupt it."""
@@ -42,8 +42,8 @@ class Connection(SharedConnection):
         closed: True when the DuckDB connection is closed, by us or with its whole database.
         autocommit: True when ``begin()`` shall start nothing, so that every statement commits
             by itself.
-        worker: Runs a statement in another thread, None for nothing. It is stopped before the
-            transaction is rolled back: DuckDB takes one call at a time.
+        background: The statement that runs in another thread, None for none. It is stopped before
+            the transaction is rolled back: DuckDB takes one call at a time.
         statement_guard: Watches over the statements, None for nothing.
     """
 
@@ -56,7 +56,7 @@ class Connection(SharedConnection):
         super().__init__(driver, guard)
         self._lease = lease
         self.autocommit = False
-        self.worker: Worker | None = None
+        self.background: BackgroundStatement | None = None
         self._in_transaction = False
         _open_here.add(self)
 
@@ -106,7 +106,7 @@ class Connection(SharedConnection):
 
         In autocommit mode that is one which the application began in SQL.
         """
-        self.stop_worker()
+        self.stop_background()
         if self._current is not None and (cursor := self._current()) is not None:
             cursor.invalidate()
         self._current = None
@@ -124,21 +124,21 @@ class Connection(SharedConnection):
 
     def interrupt(self) -> None:
         """Make the running statement fail, if there is one; from any thread."""
-        if (worker := self.worker) is not None:
-            worker.abort()
+        if (background := self.background) is not None:
+            background.abort()
         with suppress(duckdb.ConnectionException):  # closed already
             self.driver.interrupt()
 
-    def stop_worker(self) -> None:
-        """Make the statement of the worker fail, if there is one, and wait for its end."""
-        if (worker := self.worker) is not None and not self.closed:
-            worker.stop()
-            self.worker = None
+    def stop_background(self) -> None:
+        """Make the background statement fail, if there is one, and wait for its end."""
+        if (background := self.background) is not None and not self.closed:
+            background.stop()
+            self.background = None
 
     def close(self) -> None:
         """Close the DuckDB connection; an open transaction is rolled back."""
         if not self.closed:
-            self.stop_worker()
+            self.stop_background()
             self.closed = True
             self.driver.close()
             if self._lease is not None:
