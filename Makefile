@@ -59,8 +59,8 @@ test: $(VENV)/ready ## Run all tests with branch coverage
 	$(VENV)/bin/python -m pytest $(SIDE_BY_SIDE) --cov --cov-report=term-missing $(ARGS)
 
 .PHONY: test-fast
-test-fast: $(VENV)/ready ## Run what takes a minute: no child processes, memory instead of files
-	$(VENV)/bin/python -m pytest -q $(SIDE_BY_SIDE) -m 'not processes and not slow' $(ARGS)
+test-fast: $(VENV)/ready ## Run what takes a minute: no child processes, no files where memory does, no property tests
+	$(VENV)/bin/python -m pytest -q $(SIDE_BY_SIDE) -m 'not processes and not slow and not hypothesis' $(ARGS)
 
 .PHONY: test-long
 test-long: $(VENV)/ready ## Run the property tests with more examples; EXAMPLES for how many

@@ -269,7 +269,7 @@ load("x")
 start = time.perf_counter()
 load("y")
 duration = time.perf_counter() - start
-for number in range(80):
+for number in range(40):
     before = storage.list_tables()
     try:
         load_with_ctrl_c(number, random.uniform(0.0001, duration))

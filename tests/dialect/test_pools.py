@@ -101,7 +101,7 @@ def work(number):
         engine.dispose()
 
 with ThreadPoolExecutor(8) as threads:
-    list(threads.map(work, range(24)))
+    list(threads.map(work, range(16)))
 print("done")
 """
     finished = subprocess.run(

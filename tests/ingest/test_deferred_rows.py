@@ -162,6 +162,7 @@ def test_the_filter_never_takes_an_old_key_for_a_new_one(first: list[str], then:
             before.add(key)
 
 
+@pytest.mark.slow
 def test_the_filter_hardly_ever_takes_a_new_key_for_an_old_one() -> None:
     seen = BloomFilter(key_filter.FILTER_WORDS)
     for start in range(0, 200_000, 10_000):

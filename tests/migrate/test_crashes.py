@@ -102,7 +102,7 @@ def test_a_killed_migration_leaves_the_old_or_the_new_revision(
     else:
         with StorageEngine(path) as storage:
             for number in range(5):
-                storage.create_events_table(f"events_{number}", make_events(2000), EVENTS)
+                storage.create_events_table(f"events_{number}", make_events(300), EVENTS)
     revisions = {"adoption": [], "rebuilding": [REBUILDING], "direct": [DIRECT]}[kind]
     base = tmp_path / "base.db"
     shutil.copy(path, base)

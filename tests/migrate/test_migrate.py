@@ -404,7 +404,7 @@ def test_threads_migrate_their_databases_at_the_same_time(tmp_path: Path) -> Non
 
     def work(path: Path) -> None:
         try:
-            for _ in range(3):
+            for _ in range(2):
                 migrate.upgrade(path)
                 migrate.check(path)
                 migrate.downgrade(path, "0001")

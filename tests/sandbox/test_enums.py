@@ -18,6 +18,8 @@ from mixpanel_data import QueryError, Sandbox, StorageEngine
 from mixpanel_data.sandbox.scratch import scratch
 from tests.examples import examples
 
+pytestmark = pytest.mark.slow
+
 #: A type, and values of it in SQL.
 Kind = tuple[str, list[str]]
 

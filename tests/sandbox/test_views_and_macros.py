@@ -159,6 +159,7 @@ def test_so_is_one_that_duckdb_calls_unasked(taken: str, sql: str, path: Path) -
     root.close()
 
 
+@pytest.mark.slow
 def test_no_macro_of_a_file_takes_the_place_of_any_function(tmp_path: Path) -> None:
     names = sorted(allowed.FUNCTIONS | allowed.TABLE_FUNCTIONS | {"duckdb_databases", "__between"})
     parts = [names[first::8] for first in range(8)]

@@ -20,6 +20,8 @@ from tests.engines import open_engine
 from tests.records import EVENTS, PROFILES, make_events, make_profiles
 from tests.revisions import DIRECT, REBUILDING, config_with, go
 
+pytestmark = pytest.mark.slow
+
 NAMES = ["events_jan", "Events_Feb", "select", "order"]
 
 

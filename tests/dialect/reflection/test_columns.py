@@ -14,7 +14,7 @@ from sqlalchemy import Connection, MetaData, Table, cast, insert, inspect, null,
 from sqlalchemy.exc import SAWarning
 
 from mixpanel_data.dialect.datatypes import Bit, FixedArray
-from tests.dialect.reflection.tools import DUCKDB_2, column, execute_all
+from tests.dialect.reflection.helpers import DUCKDB_2, column, execute_all
 
 
 @pytest.mark.parametrize(

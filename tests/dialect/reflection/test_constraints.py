@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, MetaData, Table, UniqueConstraint, inspect
 
-from tests.dialect.reflection.tools import execute_all
+from tests.dialect.reflection.helpers import execute_all
 
 
 def test_a_primary_key_has_its_columns_in_key_order(connection: Connection) -> None:

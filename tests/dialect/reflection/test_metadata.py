@@ -26,7 +26,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import TextClause
 
 from mixpanel_data.dialect.datatypes import Struct
-from tests.dialect.reflection.tools import (
+from tests.dialect.reflection.helpers import (
     MULTI_FORMS,
     counted_statements,
     execute_all,

@@ -10,7 +10,7 @@ from sqlalchemy import Column, Connection, MetaData, Sequence, Table, inspect, t
 from sqlalchemy.exc import NoSuchTableError
 from sqlalchemy.sql.elements import quoted_name
 
-from tests.dialect.reflection.tools import attach, execute_all
+from tests.dialect.reflection.helpers import attach, execute_all
 
 
 def test_tables_views_and_temporary_ones_are_listed_apart(connection: Connection) -> None:

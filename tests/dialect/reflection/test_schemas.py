@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Column, Connection, MetaData, Table, inspect, select, types
 
-from tests.dialect.reflection.tools import DUCKDB_2, attach, execute_all
+from tests.dialect.reflection.helpers import DUCKDB_2, attach, execute_all
 
 
 def test_schemas_of_other_databases_are_named_with_their_database(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection
 
-from tests.dialect.reflection.tools import column
+from tests.dialect.reflection.helpers import column
 from tests.engines import open_engine
 from tests.examples import examples
 

@@ -20,6 +20,8 @@ from mixpanel_data import (
 )
 from tests.records import EVENTS, FETCHED_AT, PROFILES, make_event, make_events, make_profile
 
+pytestmark = pytest.mark.slow
+
 IMPOSSIBLE = {
     "a lone surrogate": "a\ud800",
     "an undecodable byte": "a\udcff",

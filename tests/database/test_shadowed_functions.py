@@ -19,6 +19,8 @@ from sqlalchemy import MetaData, Table, bindparam, create_engine, inspect, liter
 from mixpanel_data import StorageEngine, migrate
 from tests.records import EVENTS, PROFILES, make_event, make_events, make_profiles
 
+pytestmark = pytest.mark.slow
+
 #: A macro takes the place of a function for as many arguments as it has.
 ARGUMENTS = [[f"x{n}" for n in range(count)] for count in range(7)]
 FUNCTIONS = """

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, inspect
 from sqlalchemy.engine.reflection import ObjectKind, ObjectScope
 from sqlalchemy.exc import NoSuchTableError
 
-from tests.dialect.reflection.tools import (
+from tests.dialect.reflection.helpers import (
     MULTI_FORMS,
     SINGLE_FORMS,
     counted_statements,
