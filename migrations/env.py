@@ -69,9 +69,9 @@ def run_on_file(url: URL, *, looking: bool) -> None:
     path = None if url.database in (None, paths.MEMORY) else Path(str(url.database))
     key = Secret.of(os.environ.get("MIXPANEL_DATA_ENCRYPTION_KEY") or None)
     try:
-        root = opener.open_database(path, read_only=looking, config=url.query, key=key)
-        with closing(root), error_translation.file_errors(path or Path(paths.MEMORY)):
-            engine = engines.make_engine(path, root.connect)
+        opened = opener.open_database(path, read_only=looking, config=url.query, key=key)
+        with closing(opened), error_translation.file_errors(path or Path(paths.MEMORY)):
+            engine = engines.make_engine(path, opened.connect)
             with engine.begin() as connection:
                 run(connection, looking=looking)
             if not looking:

@@ -201,13 +201,14 @@ _MODULES = {
         "TableSchema",
     ),
 }
+_PUBLIC_MODULES = {"exceptions", "migrate", "storage", "types"}
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
     """Import what is asked for (PEP 562)."""
-    if name == "migrate":
-        return import_module(f"{__name__}.migrate")
+    if name in _PUBLIC_MODULES:
+        return import_module(f"{__name__}.{name}")
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
@@ -216,4 +217,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *__all__]
+    return sorted({*globals(), *__all__, *_PUBLIC_MODULES})

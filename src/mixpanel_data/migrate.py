@@ -252,9 +252,9 @@ def _opened(
         return
     url = engines.database_url(target)
     path = _existing(url)
-    root = opener.open_database(path, read_only=read_only, config=url.query, key=key)
-    with closing(root), error_translation.file_errors(path):
-        yield engines.make_engine(path, root.connect), path
+    opened = opener.open_database(path, read_only=read_only, config=url.query, key=key)
+    with closing(opened), error_translation.file_errors(path):
+        yield engines.make_engine(path, opened.connect), path
 
 
 def _open_already(target: Engine | StorageEngine, *, read_only: bool) -> tuple[Engine, Path]:

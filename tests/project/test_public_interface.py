@@ -32,6 +32,13 @@ def test_every_error_and_type_can_be_imported_from_the_package_and_its_own_modul
                 assert getattr(module, name) is value
 
 
+@pytest.mark.parametrize("name", ["exceptions", "migrate", "storage", "types"])
+def test_modules_that_users_import_are_there_without_an_import_of_their_own(name: str) -> None:
+    module = importlib.import_module(f"mixpanel_data.{name}")
+    vars(mixpanel_data).pop(name, None)
+    assert getattr(mixpanel_data, name) is module
+
+
 def test_the_methods_of_the_contract_are_there() -> None:
     methods = (
         "ephemeral memory open_existing create_events_table create_profiles_table "

@@ -147,16 +147,16 @@ def test_a_macro_in_any_schema_is_refused_and_however_it_is_called(planted: Plan
     ],
 )
 def test_so_is_one_that_duckdb_calls_unasked(taken: str, sql: str, path: Path) -> None:
-    root = open_database(path, read_only=False, config=Sandbox().settings)
-    with root.cursor() as connection:
+    opened = open_database(path, read_only=False, config=Sandbox().settings)
+    with opened.cursor() as connection:
         connection.execute("CREATE TABLE events (a INTEGER)")
-        rules = Rules(root, Sandbox())
+        rules = Rules(opened, Sandbox())
         rules.check(sql)
         connection.execute(f"CREATE MACRO {taken} {'' if 'TABLE' in taken else 'AS'} (SELECT 1)")
         with pytest.raises(SandboxError, match="which is a macro of the database"):
             rules.check(sql)
         rules.check("SELECT 1")
-    root.close()
+    opened.close()
 
 
 @pytest.mark.slow
@@ -172,10 +172,10 @@ def ran_with_macros(path: Path, names: list[str]) -> int:
     arguments = [", ".join(f"p{i}" for i in range(count)) for count in range(6)]
     bodies = ", ".join(f"({each}) AS (CAST('TAKEN' AS INTEGER))" for each in arguments)
     ran = 0
-    root = open_database(path, read_only=False, config=Sandbox().settings)
-    with root.cursor() as connection:
+    opened = open_database(path, read_only=False, config=Sandbox().settings)
+    with opened.cursor() as connection:
         connection.execute(TABLES)
-        rules = Rules(root, Sandbox())
+        rules = Rules(opened, Sandbox())
         for name in names:
             connection.execute(f'CREATE MACRO "{name}" {bodies}')
             connection.execute(f"""CREATE MACRO "{name}"() AS TABLE SELECT 'TAKEN'::INTEGER""")
@@ -186,7 +186,7 @@ def ran_with_macros(path: Path, names: list[str]) -> int:
                 continue
             connection.execute(sql).fetchall()  # raises when a macro runs
             ran += 1
-    root.close()
+    opened.close()
     return ran
 
 

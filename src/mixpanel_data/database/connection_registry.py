@@ -12,7 +12,7 @@ import duckdb
 from mixpanel_data.common.forks import in_forked_children, keep_from_destruction
 from mixpanel_data.common.weak_registry import WeakRegistry
 from mixpanel_data.database.ephemeral import EphemeralFolder
-from mixpanel_data.database.opener import Root
+from mixpanel_data.database.opener import OpenDatabase
 
 if TYPE_CHECKING:
     from mixpanel_data.dialect.driver.connection import Connection
@@ -27,29 +27,29 @@ class Connections:
     """All connections to an open database.
 
     Args:
-        root: Holds the database open.
+        opened: Holds the database open.
 
     Attributes:
         pid: The process that opened the database.
     """
 
-    def __init__(self, root: Root) -> None:
+    def __init__(self, opened: OpenDatabase) -> None:
         self.pid = os.getpid()
-        self._root = root
+        self._opened = opened
         self._raw: list[duckdb.DuckDBPyConnection] = []
         self._living: WeakRegistry[Connection] = WeakRegistry()
         _open_here.add(self)
 
     def raw(self) -> duckdb.DuckDBPyConnection:
         """Return a new connection of DuckDB itself, for the user's own purposes."""
-        self._raw.append(self._root.cursor())
+        self._raw.append(self._opened.cursor())
         return self._raw[-1]
 
     def new(self, guard: Callable[[], object]) -> Connection:
         """Return a new connection of the dialect; the guard is called before it does anything."""
         from mixpanel_data.dialect.driver.connection import Connection
 
-        connection = Connection(self._root.cursor(), guard)
+        connection = Connection(self._opened.cursor(), guard)
         self._living.add(connection)
         return connection
 
@@ -66,7 +66,7 @@ class Connections:
                 for connection in self._living:
                     connection.interrupt()
                 try:
-                    self._root.close()
+                    self._opened.close()
                     break
                 except _BUSY:  # a statement is still on its way out
                     time.sleep(0.001)
@@ -78,7 +78,7 @@ class Connections:
 
     def abandon(self) -> None:
         """Let nothing of the database be destroyed in this process; the dialect does the rest."""
-        for item in (self._root, *self._raw):
+        for item in (self._opened, *self._raw):
             keep_from_destruction(item)
 
 

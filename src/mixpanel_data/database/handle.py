@@ -19,7 +19,7 @@ from mixpanel_data.common.signals import defer_keyboard_interrupt
 from mixpanel_data.database import backup, engines, error_translation, opener, paths, permissions
 from mixpanel_data.database.connection_registry import Connections
 from mixpanel_data.database.ephemeral import EphemeralFolder
-from mixpanel_data.database.opener import Root
+from mixpanel_data.database.opener import OpenDatabase
 from mixpanel_data.database.options import OpenOptions
 from mixpanel_data.database.settings import RESOURCES, WITHOUT_LOG, Resources, TemporarySettings
 from mixpanel_data.database.statement_policy import PolicyFactory, StatementPolicy, TrustedSql
@@ -58,7 +58,7 @@ class Database:
         self,
         path: Path | None,
         options: OpenOptions,
-        root: Root,
+        opened: OpenDatabase,
         connections: Connections,
         policy: StatementPolicy,
         folder: EphemeralFolder | None,
@@ -67,7 +67,7 @@ class Database:
         self.read_only = options.read_only
         self.policy = policy
         self._options = options
-        self._root = root
+        self._opened = opened
         self._connections = connections
         self._closing = weakref.finalize(self, connections.close, folder)
         self._schema_lock = threading.RLock()
@@ -89,7 +89,7 @@ class Database:
         path: Path | None,
         options: OpenOptions,
         *,
-        make_policy: PolicyFactory = lambda root: TrustedSql(),
+        make_policy: PolicyFactory = lambda _: TrustedSql(),
         folder: EphemeralFolder | None = None,
     ) -> Self:
         """Open a database.
@@ -109,18 +109,18 @@ class Database:
             raise DatabaseNotFoundError(path)
         with ExitStack() as undo:
             with permissions.folder_of(path) if path is not None and is_new else nullcontext():
-                root = opener.open_database(
+                opened = opener.open_database(
                     path,
                     read_only=options.read_only,
                     config=options.config,
                     key=options.key,
                     lock_timeout=options.lock_timeout,
                 )
-            connections = Connections(root)
+            connections = Connections(opened)
             undo.callback(connections.close, folder)
-            policy = make_policy(root)
+            policy = make_policy(opened)
             undo.callback(policy.close)
-            database = cls(path, options, root, connections, policy, folder)
+            database = cls(path, options, opened, connections, policy, folder)
             undo.pop_all()
             undo.callback(database.close)
             database._prepare_schema(is_new=is_new)
@@ -196,7 +196,7 @@ class Database:
 
     def _starting(self) -> None:
         self.require_open()
-        self._root.keep_private()
+        self._opened.keep_private()
 
     def connect(self) -> driver.Connection:
         """Return a new connection of the dialect to the database."""

@@ -37,7 +37,7 @@ _NAME = "SELECT database_name FROM system.main.duckdb_databases() WHERE path = ?
 _FIRST_WAIT, _LONGEST_WAIT = 0.02, 1.0
 
 
-class Root:
+class OpenDatabase:
     """An open database.
 
     Args:
@@ -102,7 +102,7 @@ def open_database(
     config: Mapping[str, Any],
     key: Secret | None = None,
     lock_timeout: float = 0,
-) -> Root:
+) -> OpenDatabase:
     """Open a database file, or a database in memory.
 
     Args:
@@ -130,7 +130,7 @@ def open_database(
 
 def _open(
     path: Path | None, *, read_only: bool, config: Mapping[str, Any], key: Secret | None
-) -> Root:
+) -> OpenDatabase:
     if path is None:
         return _opened_by_duckdb(None, read_only=read_only, config=config, key=key)
     is_new = not exists(path)
@@ -140,26 +140,26 @@ def _open(
         try:
             lease = Lease(str(path), read_only=read_only)
             undo.callback(lease.release)
-            root = _opened_by_duckdb(path, read_only=read_only, config=config, key=key)
-            undo.callback(root.close)
+            opened = _opened_by_duckdb(path, read_only=read_only, config=config, key=key)
+            undo.callback(opened.close)
             lease.confirm()
         except FileLockedError as error:
             raise DatabaseLockedError(path, error.pid) from None
         if is_new:
             path.chmod(0o600)
         if not read_only:
-            with root.cursor() as cursor:
+            with opened.cursor() as cursor:
                 stale_files.remove_stale_temp_files(cursor, path.resolve())
         # The log of an encrypted file is encrypted, too.
-        root.sidecar_files = find_sidecar_files(path, log=not read_only and key is None)
-        root.lease = lease
+        opened.sidecar_files = find_sidecar_files(path, log=not read_only and key is None)
+        opened.lease = lease
         undo.pop_all()
-    return root
+    return opened
 
 
 def _opened_by_duckdb(
     path: Path | None, *, read_only: bool, config: Mapping[str, Any], key: Secret | None
-) -> Root:
+) -> OpenDatabase:
     try:
         with driver_errors():
             if path is None or key is None:
@@ -178,7 +178,7 @@ def _opened_by_duckdb(
         raise translated(error, path, "") from error
 
 
-def _connect(database: str, *, read_only: bool, config: Mapping[str, Any]) -> Root:
+def _connect(database: str, *, read_only: bool, config: Mapping[str, Any]) -> OpenDatabase:
     settings = dict(config)
     # A variable of the caller must not answer a query. Where it can, that is set after opening:
     # duckdb.connect() beside us works only with the settings with which we have opened.
@@ -188,10 +188,10 @@ def _connect(database: str, *, read_only: bool, config: Mapping[str, Any]) -> Ro
     driver = duckdb.connect(database, read_only=read_only, config=settings)
     if later:
         driver.execute(f"SET GLOBAL {_REPLACEMENTS} = false")
-    return Root(driver)
+    return OpenDatabase(driver)
 
 
-def _attach(path: Path, *, read_only: bool, config: Mapping[str, Any], key: Secret) -> Root:
+def _attach(path: Path, *, read_only: bool, config: Mapping[str, Any], key: Secret) -> OpenDatabase:
     """Open an encrypted file. DuckDB takes a key only for what is attached to another database."""
     file = str(path.resolve())  # as DuckDB does for a file that it opens directly
     settings = {
@@ -212,12 +212,12 @@ def _attach(path: Path, *, read_only: bool, config: Mapping[str, Any], key: Secr
         driver.execute(
             f"ATTACH {quoted(file)}{name} (ENCRYPTION_KEY $key{mode})", {"key": key.escaped()}
         )
-        root = Root(driver, file)
-        with root.cursor() as cursor:
+        opened = OpenDatabase(driver, file)
+        with opened.cursor() as cursor:
             cursor.execute("DETACH memory")
             for name, value in locks.items():
                 cursor.execute(f"SET GLOBAL {name} = {quoted(str(value))}")
-        return root
+        return opened
     except BaseException:
         driver.close()
         raise

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import duckdb
 
-from mixpanel_data.database.opener import Root
+from mixpanel_data.database.opener import OpenDatabase
 
 if TYPE_CHECKING:
     from mixpanel_data.dialect.driver.guards import StatementGuard
@@ -39,7 +39,7 @@ class StatementPolicy(Protocol):
 
 
 #: Makes the policy of a database that was opened.
-PolicyFactory = Callable[[Root], StatementPolicy]
+PolicyFactory = Callable[[OpenDatabase], StatementPolicy]
 
 
 class TrustedSql:

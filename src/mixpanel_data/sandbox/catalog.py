@@ -16,7 +16,7 @@ from typing import NamedTuple
 import duckdb
 
 from mixpanel_data.common.sidecars import wal_of
-from mixpanel_data.database.opener import Root
+from mixpanel_data.database.opener import OpenDatabase
 from mixpanel_data.dialect.sql.names import fold
 from mixpanel_data.sandbox.scratch import scratch
 from mixpanel_data.sandbox.tree import TableName
@@ -92,12 +92,12 @@ class Catalog:
     """The catalog of an open database.
 
     Args:
-        root: The database.
+        opened: The database.
     """
 
-    def __init__(self, root: Root) -> None:
-        self._root = root
-        with closing(root.cursor()) as cursor:
+    def __init__(self, opened: OpenDatabase) -> None:
+        self._opened = opened
+        with closing(opened.cursor()) as cursor:
             ((own, path),) = cursor.execute(_WHERE).fetchall()
         self._databases = {fold(own), "system", "temp"}
         self._files = () if path is None else (Path(path), wal_of(path))
@@ -110,7 +110,7 @@ class Catalog:
             names: The names.
             schema: The schema of the view in which they are, whose tables come first there.
         """
-        with closing(self._root.cursor()) as cursor:
+        with closing(self._opened.cursor()) as cursor:
             rows = cursor.execute(_RELATIONS).fetchall()
         known: defaultdict[str, list[Relation]] = defaultdict(list)
         for catalog, within, name, sql, is_view in rows:
@@ -121,13 +121,13 @@ class Catalog:
 
     def own_tables(self) -> list[str]:
         """Return the names of the tables and views that are not DuckDB's."""
-        with closing(self._root.cursor()) as cursor:
+        with closing(self._opened.cursor()) as cursor:
             rows = cursor.execute(_OWN_TABLES).fetchall()
         return [name for (name,) in rows]
 
     def defaults(self, table: Relation) -> list[str]:
         """Return the expressions of the columns of a table."""
-        with closing(self._root.cursor()) as cursor:
+        with closing(self._opened.cursor()) as cursor:
             rows = cursor.execute(_DEFAULTS).fetchall()
         return [sql for *path, sql in rows if [*map(fold, path)] == [*table[:3]]]
 
@@ -144,7 +144,7 @@ class Catalog:
         return read[1]
 
     def _read_names(self) -> Names:
-        with closing(self._root.cursor()) as cursor:
+        with closing(self._opened.cursor()) as cursor:
             functions = cursor.execute(_FUNCTIONS).fetchall()
             types = cursor.execute(_TYPES).fetchall()
         return Names(

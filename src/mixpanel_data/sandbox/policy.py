@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from mixpanel_data.database.opener import Root
+from mixpanel_data.database.opener import OpenDatabase
 from mixpanel_data.database.options import OpenOptions
 from mixpanel_data.database.settings import RESOURCES, Resources
 from mixpanel_data.database.statement_policy import PolicyFactory
@@ -37,11 +37,11 @@ def sandbox_factory(sandbox: Sandbox, path: Path | None, options: OpenOptions) -
     """
     check_options(sandbox, path, read_only=options.read_only)
 
-    def make(root: Root) -> SandboxPolicy:
-        rules = Rules(root, sandbox)
+    def make(opened: OpenDatabase) -> SandboxPolicy:
+        rules = Rules(opened, sandbox)
         if path is None or not sandbox.worker:
             return SandboxPolicy(rules)
-        with closing(root.cursor()) as cursor:
+        with closing(opened.cursor()) as cursor:
             resources = Resources(*cursor.execute(RESOURCES).fetchall()[0])
         config, key = dict(options.config), options.key
         return SandboxPolicy(rules, Workers(path, config, key, sandbox, resources.memory))

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import duckdb
 
-from mixpanel_data.database.opener import Root
+from mixpanel_data.database.opener import OpenDatabase
 from mixpanel_data.dialect.sql.names import fold
 from mixpanel_data.exceptions import SandboxError
 from mixpanel_data.sandbox import allowed
@@ -37,14 +37,14 @@ class Rules:
     """What a statement may contain.
 
     Args:
-        root: The open database.
+        opened: The open database.
         sandbox: The limits.
     """
 
-    def __init__(self, root: Root, sandbox: Sandbox) -> None:
+    def __init__(self, opened: OpenDatabase, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
         self.timeout = sandbox.timeout
-        self._catalog = Catalog(root)
+        self._catalog = Catalog(opened)
         self._functions = frozenset(map(fold, sandbox.functions))
 
     def check(self, sql: str) -> None:

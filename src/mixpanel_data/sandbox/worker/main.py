@@ -19,7 +19,7 @@ import orjson
 import pyarrow as pa
 
 from mixpanel_data.common.open_files import key_of
-from mixpanel_data.database.opener import Root, open_database
+from mixpanel_data.database.opener import OpenDatabase, open_database
 from mixpanel_data.database.statement_policy import prefixed
 from mixpanel_data.dialect.driver.errors import driver_errors
 from mixpanel_data.exceptions import MixpanelDataError, ResultTooLargeError, SandboxError
@@ -48,7 +48,7 @@ class Judge(Protocol):
         ...
 
 
-def main(rules: Callable[[Root, Sandbox], Judge] = Rules) -> None:
+def main(rules: Callable[[OpenDatabase, Sandbox], Judge] = Rules) -> None:
     """Serve over standard input and output until the engine has gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the engine to decide
     with suppress(EOFError, BrokenPipeError):
@@ -59,7 +59,7 @@ def serve(
     requests: int,
     answers: int,
     confine: Callable[[int, int | None], None],
-    rules: Callable[[Root, Sandbox], Judge] = Rules,
+    rules: Callable[[OpenDatabase, Sandbox], Judge] = Rules,
 ) -> None:
     """Open a database and answer queries.
 
@@ -76,34 +76,34 @@ def serve(
     with dying_with(requests):
         opening: protocol.Opening = pickle.loads(body)  # noqa: S301 (from the engine)
         try:
-            root = _open(opening)
+            opened = _open(opening)
         except MixpanelDataError as error:
             protocol.send(answers, protocol.FAILED, _json({"opening": error.message}))
             return
         if key_of(str(opening.path)) != opening.file:
-            root.close()
+            opened.close()
             protocol.send(answers, protocol.FAILED, _json({"opening": "It is another file."}))
             return
         memory, sandbox = opening.memory, opening.sandbox
         del opening, body  # which had the key
-        judge = rules(root, sandbox)
-        _warm_up(root, sandbox, judge)
-        with closing(root.cursor()) as cursor:
+        judge = rules(opened, sandbox)
+        _warm_up(opened, sandbox, judge)
+        with closing(opened.cursor()) as cursor:
             ((file_size,),) = cursor.execute(_FILE_SIZE).fetchall()
         confine(memory, file_size)
     last: protocol.Frame = (protocol.READY, b"")
-    with closing(root):
+    with closing(opened):
         while True:
             # What the engine sends after the last frame must not arrive while we die with it.
             protocol.send(answers, *last)
             _, body = protocol.receive(requests, protocol.UNLIMITED)
             with dying_with(requests):
-                for last in _answer(root, sandbox, judge, body):
+                for last in _answer(opened, sandbox, judge, body):
                     if last[0] == protocol.ROWS:
                         protocol.send(answers, *last)
 
 
-def _open(opening: protocol.Opening) -> Root:
+def _open(opening: protocol.Opening) -> OpenDatabase:
     key = None if opening.key is None else Secret(opening.key)
     return open_database(opening.path, read_only=True, config=opening.config, key=key)
 
@@ -118,23 +118,23 @@ def _pipes() -> tuple[int, int]:
     return pipes
 
 
-def _warm_up(root: Root, sandbox: Sandbox, judge: Judge) -> None:
+def _warm_up(opened: OpenDatabase, sandbox: Sandbox, judge: Judge) -> None:
     """Have everything loaded that a query needs, which is not to count as its memory."""
     request = protocol.Request("", "SELECT count(*) FROM range(1000000) WHERE ? = 1", (1,))
     body = pickle.dumps(request)
-    for _ in _answer(root, sandbox, judge, body):
+    for _ in _answer(opened, sandbox, judge, body):
         pass
 
 
 def _answer(
-    root: Root, sandbox: Sandbox, judge: Judge, body: bytearray | bytes
+    opened: OpenDatabase, sandbox: Sandbox, judge: Judge, body: bytearray | bytes
 ) -> Iterator[protocol.Frame]:
     """Yield the frames that answer a query."""
     try:
         request: protocol.Request = pickle.loads(body)  # noqa: S301 (from the engine)
         with driver_errors():
             judge.check(request.sql)
-            with closing(root.cursor()) as cursor:
+            with closing(opened.cursor()) as cursor:
                 yield from _run(cursor, request, sandbox)
     except SandboxError as error:
         yield protocol.FAILED, _json({"refused": error.refused, "advice": error.advice})
