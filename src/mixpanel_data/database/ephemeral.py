@@ -38,9 +38,9 @@ _live: set[EphemeralFolder] = set()
 class EphemeralFolder:
     """A private folder under the system's temporary folder, for one database.
 
-    To be made in a block of :func:`creation_guard`. It is removed by :meth:`remove`, when SIGTERM or SIGHUP
-    ends the process (unless the application handles those itself), and, if the process was killed
-    outright, when the next one is made.
+    Made in a block of :func:`creation_guard`. It is removed by :meth:`remove`, when SIGTERM or
+    SIGHUP ends the process (unless the application handles those itself), and, if the process was
+    killed outright, when the next one is made.
 
     Attributes:
         path: The folder.

@@ -166,7 +166,7 @@ def get_metadata(connection: Connection, name: str) -> TableMetadata:
 
 
 def document_compression(connection: Connection) -> str | None:
-    """Return how the current database shall compress JSON, None for DuckDB's own choice.
+    """Return how the current database compresses JSON, None for DuckDB's own choice.
 
     Of export lines, Zstandard makes a fifth of what DuckDB would choose, in less time. A file knows
     it from storage version 1.2 on; DuckDB 1.5 makes files of 1.0 unless told otherwise, and would

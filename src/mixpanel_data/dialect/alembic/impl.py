@@ -41,7 +41,7 @@ class DuckDBImpl(DefaultImpl):
         """Add a column to a table that is there.
 
         Raises:
-            InvalidRequestError: The column counts by itself. DuckDB 1.5 cannot read such a default
+            InvalidRequestError: It is an autoincrement column. DuckDB 1.5 cannot read such a default
                 from its log after a crash, and with it the whole file.
         """
         if own_sequence(column, self.dialect.identifier_preparer) is not None:
@@ -134,7 +134,7 @@ class DuckDBImpl(DefaultImpl):
             unique.name = names.get(frozenset(unique.columns.keys()), unique.name)
 
     def autogen_column_reflect(self, inspector: Any, table: Table, column_info: Any) -> None:
-        """Leave out the default of a column that counts by itself, which no model has.
+        """Leave out the default of an autoincrement column, which no model has.
 
         Alembic 1.13 does not ask for tables that are only referred to.
         """

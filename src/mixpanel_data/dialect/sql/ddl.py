@@ -19,7 +19,7 @@ from sqlalchemy.sql.compiler import IdentifierPreparer
 def own_sequence(column: Column[Any], preparer: IdentifierPreparer) -> Sequence | None:
     """Return the sequence behind a column, None when the column does not count by itself.
 
-    A reflected column counts by itself when its default is the next value of such a sequence.
+    A reflected column is an autoincrement column when its default is the next value of such a sequence.
     """
     sequence = sequence_of(column.table, column.name)
     default = column.server_default
@@ -35,7 +35,7 @@ def own_sequence(column: Column[Any], preparer: IdentifierPreparer) -> Sequence 
 
 
 def sequence_of(table: Table, column: str) -> Sequence:
-    """Return the sequence that a column has if it counts by itself."""
+    """Return the sequence that a column has if it is an autoincrement column."""
     # DuckDB 1.5 does not read doubled quotes in the argument of nextval().
     return Sequence(f"{table.name}_{column}_seq".replace('"', "_"), schema=table.schema)
 
