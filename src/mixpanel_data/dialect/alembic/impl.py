@@ -41,7 +41,7 @@ class DuckDBImpl(DefaultImpl):
         """Add a column to a table that is there.
 
         Raises:
-            InvalidRequestError: It is an autoincrement column. DuckDB 1.5 cannot read such a default
+            InvalidRequestError: It has autoincrement. DuckDB 1.5 cannot read such a default
                 from its log after a crash, and with it the whole file.
         """
         if own_sequence(column, self.dialect.identifier_preparer) is not None:

@@ -19,7 +19,7 @@ from sqlalchemy.sql.compiler import IdentifierPreparer
 def own_sequence(column: Column[Any], preparer: IdentifierPreparer) -> Sequence | None:
     """Return the sequence behind a column, None when the column does not count by itself.
 
-    A reflected column is an autoincrement column when its default is the next value of such a sequence.
+    A reflected column has autoincrement when its default is the next value of such a sequence.
     """
     sequence = sequence_of(column.table, column.name)
     default = column.server_default
