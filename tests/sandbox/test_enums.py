@@ -30,6 +30,7 @@ SCALARS: list[Kind] = [
     ("BIT", ["'101'::BIT", "NULL"]),
     ("HUGEINT", ["170141183460469231731687303715884105727", "NULL"]),
     ("UUID", ["'00000000-0000-0000-0000-000000000001'", "NULL"]),
+    ("TIME", ["TIME '24:00:00'", "NULL"]),
     ("TIMESTAMPTZ", ["TIMESTAMPTZ '2025-01-01 00:00:00+00'", "NULL"]),
 ]
 
@@ -98,7 +99,7 @@ QUERIES = [
 def answers(path: Path, sandbox: Sandbox | None) -> list[tuple[object, ...]]:
     with StorageEngine(path, read_only=True, sandbox=sandbox or False) as storage:
         return [
-            (storage.execute_rows(query), storage.execute_df(query).dtypes.tolist())
+            (storage.execute_rows(query), [*map(str, storage.execute_df(query).dtypes)])
             for query in QUERIES
         ]
 
@@ -124,6 +125,15 @@ def test_nested_enums_are_those_of_an_engine_without_a_sandbox(nested: Path) -> 
 def test_and_from_a_worker(path: Path, wrap: object) -> None:
     assert callable(wrap)
     assert_same_answers(made(path, wrap(list_of(ENUM))), Sandbox(worker=True))
+
+
+def test_whole_days_as_times_come_from_a_worker_however_deep(path: Path) -> None:
+    times: Kind = ("TIME", ["TIME '24:00:00'", "NULL"])
+    assert_same_answers(made(path, list_of(struct_of(times))), Sandbox(worker=True))
+
+
+def test_unions_of_maps_come_from_a_worker_beyond_the_first_batch(path: Path) -> None:
+    assert_same_answers(made(path, union_of(map_of(array_of(SCALARS[0])))), Sandbox(worker=True))
 
 
 @given(kind=kinds)

@@ -25,6 +25,10 @@ def plain_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
     Args:
         batch: A batch that was read, not a slice of one.
 
+    Raises:
+        TypeError: It has dictionaries in data of a type that DuckDB does not make.
+        ValueError: A key of a map has NULL for its label.
+
     Example:
         >>> moods = pa.array(["good", "bad"]).dictionary_encode()
         >>> plain_batch(pa.record_batch({"mood": moods})).schema.types
@@ -51,7 +55,11 @@ def _plain_field(field: pa.Field) -> pa.Field:
 def _plain_type(kind: pa.DataType) -> pa.DataType:
     if pa.types.is_dictionary(kind):
         return kind.value_type
-    fields = [_plain_field(field) for field in _fields(kind)]
+    return with_fields(kind, [_plain_field(field) for field in _fields(kind)])
+
+
+def with_fields(kind: pa.DataType, fields: list[pa.Field]) -> pa.DataType:
+    """Return a nested type with other fields, any other type as it is."""
     if pa.types.is_map(kind):
         key, item = _fields(fields[0].type)
         return pa.map_(key, item)
@@ -72,9 +80,13 @@ def _plain(array: pa.Array) -> pa.Array:
         return array.dictionary_decode()
     if not _has_dictionary(kind):
         return array
+    if pa.types.is_union(kind) and kind.mode != "sparse":
+        raise TypeError(f"Arrow data of the type {kind}")
     parts = [_plain(part) for part in parts_of(array)]
     plain = _plain_type(kind)
     if pa.types.is_map(kind):
+        if parts[0].null_count:  # DuckDB makes none, and Arrow would end the process
+            raise ValueError("A map has NULL as a key.")
         parts = [pa.StructArray.from_arrays(parts, fields=list(_fields(plain.field(0).type)))]
     own = 1 if pa.types.is_struct(kind) or pa.types.is_fixed_size_list(kind) else 2
     return pa.Array.from_buffers(plain, len(array), array.buffers()[:own], children=parts)

@@ -54,6 +54,12 @@ class Evil:
         return os.mkdir, (self._path,)
 
 
+def keys_without_labels() -> bytes:
+    """Return a map that has a key, whose label is NULL: Arrow itself ends a process over it."""
+    keys = pa.DictionaryArray.from_arrays(pa.array([0], pa.uint8()), pa.array([None, "a"]))
+    return stream(pa.MapArray.from_arrays([0, 1], keys, pa.array([1])))
+
+
 ROWS = stream(pa.array([1]))
 END = frame(protocol.END, b"{}")
 
@@ -82,6 +88,22 @@ ANSWERS: dict[str, bytes] = {
         protocol.ROWS,
         stream(
             pa.RunEndEncodedArray.from_arrays(pa.array([1_000_000], pa.int32()), pa.array(["x"]))
+        ),
+    )
+    + END,
+    "more rows in a batch than DuckDB reads at once": frame(
+        protocol.ROWS, stream(pa.array([0] * 2049))
+    )
+    + END,
+    "a key without a label": frame(protocol.ROWS, keys_without_labels()) + END,
+    "a dense union of labels": frame(
+        protocol.ROWS,
+        stream(
+            pa.UnionArray.from_dense(
+                pa.array([0], pa.int8()),
+                pa.array([0], pa.int32()),
+                [pa.array(["a"]).dictionary_encode()],
+            )
         ),
     )
     + END,

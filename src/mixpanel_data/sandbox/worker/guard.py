@@ -12,9 +12,6 @@ from mixpanel_data.sandbox.worker.protocol import Request
 if TYPE_CHECKING:
     from mixpanel_data.sandbox.results import ArrowResult
 
-#: Rows that become Python objects at a time.
-_ROWS = 2048
-
 
 class WorkerGuard:
     """Has statements run in a worker, which judges them as well.
@@ -37,7 +34,7 @@ class WorkerGuard:
         from mixpanel_data.sandbox.results import ArrowResult, description_of
 
         result = self._workers.run(Request(self._words, sql, parameters))
-        batches = iter(result.table.to_batches(max_chunksize=_ROWS))
+        batches = iter(result.table.to_batches())
         return ArrowResult(batches, result.table.schema, description_of(result), result.types)
 
     def working(self) -> AbstractContextManager[None]:

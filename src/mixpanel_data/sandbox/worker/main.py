@@ -31,9 +31,6 @@ from mixpanel_data.sandbox.worker import protocol
 from mixpanel_data.sandbox.worker.confinement import confine, dying_with
 from mixpanel_data.types import Secret
 
-#: How many rows are sent at a time.
-_ROWS = 8192
-
 #: How much of a message is sent; DuckDB repeats a value that it could not convert.
 _MESSAGE = 10_000
 
@@ -157,9 +154,9 @@ def _run(
     words, sql, parameters = request
     if words:
         plan: Any = cursor.execute(prefixed(cursor, words, sql), parameters)
-        description, reader = plan.description, plan.to_arrow_reader(_ROWS)
+        description, reader = plan.description, plan.to_arrow_reader(protocol.BATCH)
     else:
-        description, reader = stream(cursor, sql, parameters, _ROWS)
+        description, reader = stream(cursor, sql, parameters, protocol.BATCH)
     yield protocol.ROWS, _stream(reader.schema)
     for batch in capped(reader, sandbox, sql):
         yield protocol.ROWS, _stream(reader.schema, batch)

@@ -26,6 +26,10 @@ from mixpanel_data.sandbox.limits import Sandbox
 
 OPEN, READY, QUERY, ROWS, END, FAILED = b"O", b"y", b"Q", b"R", b"E", b"F"
 
+#: How many rows a frame may have. DuckDB 1.5 reads so many of an Arrow batch at once, and takes the
+#: values of a nested union in a longer one from other rows.
+BATCH = 2048
+
 #: How many bytes a frame may have that has no rows.
 SMALL = 1 << 20
 

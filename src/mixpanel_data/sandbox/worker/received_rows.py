@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 import pyarrow as pa
 
-from mixpanel_data.sandbox.dictionaries import plain_batch, plain_schema
+from mixpanel_data.sandbox.dictionaries import plain_batch, plain_schema, with_fields
 from mixpanel_data.sandbox.results import Result
 from mixpanel_data.sandbox.sizes import size_of
 from mixpanel_data.sandbox.worker.compression import is_compressed
-from mixpanel_data.sandbox.worker.protocol import ProtocolError
+from mixpanel_data.sandbox.worker.protocol import BATCH, ProtocolError
 
 
 class Rows:
@@ -36,13 +37,15 @@ class Rows:
             if is_compressed(stream):
                 raise TypeError("They are compressed.")
             reader = pa.ipc.open_stream(pa.py_buffer(stream))
-            self._schema = self._schema or plain_schema(reader.schema)
+            self._schema = self._schema or reader.schema
             for batch in reader:
+                if batch.num_rows > BATCH:
+                    raise TypeError("They are too many at once.")
                 for column in batch.columns:
                     _validate(column)
                 self.size += size_of(batch)
                 self.count += batch.num_rows
-                self._batches.append(plain_batch(batch))
+                self._batches.append(batch)
         except (pa.ArrowException, struct.error, OSError, TypeError, ValueError) as error:
             raise ProtocolError(f"Rows that cannot be read: {error}") from error
 
@@ -56,7 +59,8 @@ class Rows:
             ProtocolError: There are no columns, or not always the same.
         """
         try:
-            table = pa.Table.from_batches(self._batches, self._schema)
+            schema = plain_schema(self._schema)
+            table = pa.Table.from_batches(map(plain_batch, self._batches), schema)
         except (pa.ArrowException, ValueError, TypeError) as error:
             raise ProtocolError(f"Rows that do not fit together: {error}") from error
         return Result(table, types)
@@ -64,6 +68,16 @@ class Rows:
 
 def _validate(column: pa.Array) -> None:
     """Raise when a column is not what it claims to be, so that reading it would go astray."""
-    if pa.types.is_time(column.type):  # DuckDB has 24:00:00, Arrow has not
-        column = column.view(f"int{column.type.bit_width}")
+    kind = _without_times(column.type)
+    column = column if kind == column.type else column.view(kind)
     column.validate(full=True)
+
+
+def _without_times(kind: Any) -> Any:
+    """Return a type with numbers in the place of times: DuckDB has 24:00:00, Arrow has not."""
+    if pa.types.is_time(kind):
+        return pa.int32() if kind.bit_width == 32 else pa.int64()
+    if not kind.num_fields or isinstance(kind, pa.BaseExtensionType):
+        return kind
+    fields = [kind.field(number) for number in range(kind.num_fields)]
+    return with_fields(kind, [field.with_type(_without_times(field.type)) for field in fields])
