@@ -17,6 +17,7 @@ from types import FunctionType
 from typing import Any
 
 from mixpanel_data import (
+    ExportFileError,
     RecordError,
     StorageEngine,
     read_events_export,
@@ -52,7 +53,7 @@ def outcome(storage: StorageEngine, name: str, load: Callable[[], int]) -> Any:
     """Return the rows of a load, or what its error says of the place; no other error may come."""
     try:
         load()
-    except RecordError as error:
+    except (RecordError, ExportFileError) as error:
         assert not storage.table_exists(name)
         return error.details, str(error)
     rows = storage.execute(f"SELECT * FROM {name} ORDER BY rowid")

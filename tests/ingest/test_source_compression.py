@@ -211,6 +211,7 @@ def _tar() -> bytes:
         (b"Rar!\x1a\x07\x01\x00", "unrar x"),
         (b"\x04\x22\x4d\x18", "lz4 -d"),
     ],
+    ids=["xz", "tar", "tar.gz", "7z", "rar", "lz4"],
 )
 def test_other_formats_are_named(packed: bytes, advice: str) -> None:
     with pytest.raises(ExportFileError, match=f"^data: this is an? .*{advice}"):

@@ -41,12 +41,12 @@ def properties(events: list[Properties]) -> list[Properties]:
 
 @pytest.fixture(scope="module")
 def unique(lines: list[str]) -> list[Properties]:
-    """The first event of every insert id; without one, the first of all that are the same."""
-    first: dict[str, Properties] = {}
-    for line in lines:
+    """The first event of every insert id, and all events that have none."""
+    first: dict[object, Properties] = {}
+    for number, line in enumerate(lines):
         if line:
             event = json.loads(line)
-            first.setdefault(event["properties"].get("$insert_id", line), event)
+            first.setdefault(event["properties"].get("$insert_id", number), event)
     return list(first.values())
 
 

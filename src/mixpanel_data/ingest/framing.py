@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Literal
 
-import orjson
-
+from mixpanel_data.common.json_depth import exceeds_depth
+from mixpanel_data.common.values import parse_json
 from mixpanel_data.exceptions import ExportFileError
 from mixpanel_data.ingest.byte_stream import CHUNK, ByteStream
 from mixpanel_data.ingest.json_splitter import Splitter, first_end, is_page
@@ -166,8 +166,10 @@ def _after_newline(stream: ByteStream) -> bytes:
 
 
 def _is_json(document: bytes) -> bool:
+    if exceeds_depth(document):  # which is what its error is to say
+        return True
     try:
-        orjson.loads(document)
+        parse_json(document)
     except ValueError:
         return False
     return True
