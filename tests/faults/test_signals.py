@@ -24,8 +24,8 @@ import pandas, pyarrow
 from pathlib import Path
 import mixpanel_data.dialect
 from mixpanel_data.ingest import runner
-from tests.faults.steps import run
-run(Path(sys.argv[1]), int(sys.argv[2]))
+from tests.faults.steps import run_until_killed
+run_until_killed(Path(sys.argv[1]), int(sys.argv[2]))
 """
 EPHEMERAL = """
 import pandas, pyarrow
