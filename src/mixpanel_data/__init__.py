@@ -137,54 +137,9 @@ __all__ = [
     "read_profiles_export",
 ]
 
-#: Where the public names are. A module is imported when the first of its names is asked for.
+#: Where the public names are that are no errors; these are in ``exceptions``. A module is imported
+#: when the first of its names is asked for.
 _MODULES = {
-    "exceptions": (
-        "DatabaseCorruptError",
-        "DatabaseExistsError",
-        "DatabaseFileError",
-        "DatabaseFormatError",
-        "DatabaseInvalidatedError",
-        "DatabaseLinkError",
-        "DatabaseLockedError",
-        "DatabaseWalError",
-        "DatabaseMovedError",
-        "DatabaseNotFoundError",
-        "DatabasePermissionError",
-        "DatabaseReadOnlyError",
-        "DiskFullError",
-        "DuplicateRecordError",
-        "EncryptionKeyError",
-        "EncryptionUnavailableError",
-        "ExportFileError",
-        "ExportFileNotFoundError",
-        "ExportLineError",
-        "MetadataError",
-        "MigrationError",
-        "MixpanelDataError",
-        "NotADatabaseError",
-        "OutOfMemoryError",
-        "QueryError",
-        "QueryTimeoutError",
-        "RecordError",
-        "RemoteFilesUnavailableError",
-        "ResultTooLargeError",
-        "RevisionError",
-        "SandboxError",
-        "SchemaDriftError",
-        "SchemaForeignError",
-        "SchemaNewerError",
-        "SchemaOlderError",
-        "SchemaUnversionedError",
-        "SchemaVersionError",
-        "StorageClosedError",
-        "StorageForkedError",
-        "TableExistsError",
-        "TableNameError",
-        "TableNotFoundError",
-        "WorkerCrashedError",
-        "WriteConflictError",
-    ),
     "ingest.export_reader": ("read_events_export", "read_profiles_export"),
     "sandbox.limits": ("Sandbox",),
     "schema.column_types": ("UtcDateTime",),
@@ -201,8 +156,9 @@ _MODULES = {
         "TableSchema",
     ),
 }
+_MODULE_OF = {name: "exceptions" for name in __all__ if name.endswith("Error")}
+_MODULE_OF |= {name: module for module, names in _MODULES.items() for name in names}
 _PUBLIC_MODULES = {"exceptions", "migrate", "storage", "types"}
-_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
