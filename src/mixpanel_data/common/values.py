@@ -35,7 +35,7 @@ _ISO = re.compile(
     re.ASCII,
 )
 
-# Up to eleven digits are seconds that a datetime can hold.
+# The seconds that a datetime can hold have up to twelve digits.
 _DIGITS = re.compile(r"\d{1,12}", re.ASCII)
 
 # `orjson` reads integers beyond 64 bits as floats.

@@ -36,7 +36,8 @@ _LEVELS = 2
 #: Small steps: when pyarrow comes upon damage, what it has unpacked in this step is lost.
 _ZSTD_STEP = 4096
 
-_GZIP, _BZIP2, _ZSTD, _ZIP = b"\x1f\x8b", b"BZh", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"
+GZIP_MAGIC = b"\x1f\x8b"
+_BZIP2, _ZSTD, _ZIP = b"BZh", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"
 _EMPTY_ZIP = b"PK\x05\x06"
 
 #: How formats begin that are not read, with what unpacks them.
@@ -134,7 +135,7 @@ def _size_of(archive: ByteStream) -> int | None:
 
 
 def _opener_of(start: bytes) -> Callable[[ByteStream], Callable[[int], bytes]] | None:
-    if start.startswith(_GZIP):
+    if start.startswith(GZIP_MAGIC):
         return lambda stream: gzip.GzipFile(fileobj=stream).read1
     if start.startswith(_BZIP2) and start[3:4].isdigit():
         return lambda stream: bz2.BZ2File(stream).read1

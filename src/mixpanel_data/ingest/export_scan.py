@@ -22,9 +22,10 @@ from mixpanel_data.common.signals import defer_keyboard_interrupt
 from mixpanel_data.database.settings import Resources
 from mixpanel_data.dialect.driver.errors import driver_errors
 from mixpanel_data.ingest import export_reader
+from mixpanel_data.ingest.decompression import GZIP_MAGIC
 from mixpanel_data.ingest.export_reader import Record
 from mixpanel_data.ingest.export_sql import export_query, paths_variable
-from mixpanel_data.ingest.file_integrity import GZIP_MAGIC, IntegrityCheck, is_gzip
+from mixpanel_data.ingest.file_integrity import IntegrityCheck, is_gzip
 from mixpanel_data.ingest.json_validation import too_deep_at
 from mixpanel_data.ingest.record_batches import RecordBatches, arrow_schema
 from mixpanel_data.ingest.sources import LocalFile, Source

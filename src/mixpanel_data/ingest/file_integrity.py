@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mixpanel_data.common.signals import defer_keyboard_interrupt
+from mixpanel_data.ingest.decompression import GZIP_MAGIC
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 _SHORTEST_LINE = 30
 
 _CHUNK = 1024 * 1024
-
-GZIP_MAGIC = b"\x1f\x8b"
 
 _DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error)
 
