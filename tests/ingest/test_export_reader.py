@@ -259,6 +259,16 @@ def test_a_compressed_file_that_was_cut_off_is_named(tmp_path: Path) -> None:
     assert caught.value.path == file
 
 
+def test_damage_before_the_first_line_of_a_file_is_on_its_own_first_line(tmp_path: Path) -> None:
+    (good := tmp_path / "good.jsonl").write_text(
+        "\n".join(json.dumps(event_line(n=n)) for n in range(3))
+    )
+    (cut := tmp_path / "cut.jsonl.gz").write_bytes(gzip.compress(b"{}")[:12])
+    with pytest.raises(ExportLineError, match="ends early") as caught:
+        list(read_events_export([good, cut]))
+    assert (caught.value.path, caught.value.line, caught.value.index) == (cut, 1, 3)
+
+
 def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         list(read_events_export(tmp_path / "nowhere.jsonl"))

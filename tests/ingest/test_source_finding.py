@@ -23,7 +23,7 @@ from mixpanel_data.exceptions import (
     ExportFileNotFoundError,
     RemoteFilesUnavailableError,
 )
-from mixpanel_data.ingest.export_data import read_export_data
+from mixpanel_data.ingest.export_data import read_sources
 from mixpanel_data.ingest.framing import Block
 from mixpanel_data.ingest.sources import find_sources
 
@@ -35,7 +35,7 @@ FRAME = pandas.DataFrame({"week1.jsonl": [1]})
 def read(data: Any) -> list[Any]:
     """Return the documents of data, or its objects."""
     found: list[Any] = []
-    for rows in read_export_data(data):
+    for rows in read_sources(find_sources(data)):
         if isinstance(rows.content, Block):
             found += rows.content.documents
         else:

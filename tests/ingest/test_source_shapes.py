@@ -13,10 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from mixpanel_data.exceptions import ExportFileError
-from mixpanel_data.ingest.export_data import Limits, Rows, read_export_data
+from mixpanel_data.ingest.export_data import Limits, Rows, read_sources
 from mixpanel_data.ingest.framing import BREAKS_OFF, Block
 from mixpanel_data.ingest.parquet_files import ParquetRows
 from mixpanel_data.ingest.shapes import ShapeError, parts_of, shape_of
+from mixpanel_data.ingest.sources import find_sources
 from mixpanel_data.types import TableType
 
 CASES = Path(__file__).parent / "cases"
@@ -35,7 +36,7 @@ PARTS = {
 
 
 def blocks(data: Any, limits: Limits | None = None) -> list[Block]:
-    found = [rows.content for rows in read_export_data(data, limits)]
+    found = [rows.content for rows in read_sources(find_sources(data), limits)]
     assert all(isinstance(content, Block) for content in found)
     return found  # type: ignore[return-value]
 
@@ -215,7 +216,7 @@ def test_csv_is_refused_with_lines_that_work(tmp_path: Path, separator: str) -> 
     assert advice.count("\n") == 1
     scope: dict[str, Any] = {"pandas": pandas}
     exec(advice, scope)
-    (rows,) = read_export_data(scope["data"])
+    (rows,) = read_sources(find_sources(scope["data"]))
     assert not isinstance(rows.content, Block | ParquetRows)
     first, second = (parts_of(each, "events") for each in rows.content)
     assert first["properties"] == {"$browser": "Safari"}
@@ -246,7 +247,7 @@ def written(tmp_path: Path, columns: dict[str, Any]) -> Path:
 
 def test_parquet_with_the_columns_of_a_table_is_arrow(tmp_path: Path) -> None:
     columns: dict[str, Any] = {name: [str(name)] * 3 for name in PARTS}
-    rows = next(reading := read_export_data(written(tmp_path, columns)))
+    rows = next(reading := read_sources(find_sources(written(tmp_path, columns))))
     assert isinstance(rows.content, ParquetRows)
     table = rows.content.reader().read_all()
     assert table.to_pydict() == columns
@@ -320,4 +321,4 @@ def test_limits_are_heard(tmp_path: Path) -> None:
     (block,) = blocks(path, Limits(document_bytes=1_000_000))
     assert block.problem is not None
     assert "1,000,000 bytes" in block.problem
-    assert isinstance(next(iter(read_export_data(path))), Rows)
+    assert isinstance(next(iter(read_sources(find_sources(path)))), Rows)

@@ -12,7 +12,7 @@ from mixpanel_data.ingest.decompression import decompressed
 from mixpanel_data.ingest.framing import MAX_DOCUMENT_BYTES, Block, documents_in
 from mixpanel_data.ingest.parquet_files import MAGIC, ParquetRows, open_parquet
 from mixpanel_data.ingest.shapes import page_results
-from mixpanel_data.ingest.sources import Objects, Source, find_sources
+from mixpanel_data.ingest.sources import Objects, Source
 
 #: What the beginning of CSV has to show.
 _HEADER = 64 * 1024
@@ -45,26 +45,19 @@ class Rows:
     content: Block | ParquetRows | Iterator[Any]
 
 
-def read_export_data(data: Any, limits: Limits | None = None) -> Iterator[Rows]:
-    """Read whatever :func:`~mixpanel_data.ingest.sources.find_sources` knows.
+def read_sources(sources: Iterable[Source], limits: Limits | None = None) -> Iterator[Rows]:
+    """Read what :func:`~mixpanel_data.ingest.sources.find_sources` has found.
 
-    What to read is found at once; reading begins with the first row that is asked for. The rows
-    of one source come before those of the next, in the order in which they stand there.
+    The rows of one source come before those of the next, in the order in which they stand there.
 
     Args:
-        data: A path, pattern, folder, URL, open file, iterable of lines or objects, or a list.
+        sources: What to read.
         limits: What the data may have at most.
 
     Raises:
-        ExportFileError: Also while reading: there is no such file, or it cannot be read. The rows
-            before the damage have been handed out.
-        TypeError: The argument is of another sort.
+        ExportFileError: A source cannot be read. The rows before the damage have been handed out.
     """
-    return read_sources(find_sources(data), limits or Limits())
-
-
-def read_sources(sources: Iterable[Source], limits: Limits) -> Iterator[Rows]:
-    """Read the sources, one after the other."""
+    limits = limits or Limits()
     for source in sources:
         if isinstance(source, Objects):
             yield Rows(source.name, _with_results(source.objects))

@@ -22,7 +22,7 @@ from mixpanel_data.common import values
 from mixpanel_data.common.json_depth import MAX_DEPTH, TOO_DEEP, exceeds_depth
 from mixpanel_data.common.values import EPOCH_UTC
 from mixpanel_data.exceptions import ExportFileError, ExportFileNotFoundError, ExportLineError
-from mixpanel_data.ingest.export_data import Limits, Rows, read_sources
+from mixpanel_data.ingest.export_data import Rows, read_sources
 from mixpanel_data.ingest.framing import Block
 from mixpanel_data.ingest.parquet_files import ParquetRows
 from mixpanel_data.ingest.shapes import ShapeError, parts_of
@@ -113,7 +113,7 @@ def records_of(kind: TableType, sources: list[Source]) -> Iterator[Record]:
     try:
         for source in sources:
             identities = _Identities()
-            for rows in read_sources([source], Limits()):
+            for rows in read_sources([source]):
                 place = _Place(rows.source)
                 for document in _documents(rows, place, _FIELDS[kind]):
                     yield identities.completed(convert(document))
@@ -123,7 +123,9 @@ def records_of(kind: TableType, sources: list[Source]) -> Iterator[Record]:
     except ExportFileError as error:
         if error.__cause__ is None or isinstance(error, ExportFileNotFoundError):
             raise
-        place = _Place(error.source, place.number + 1, place.unit)  # what was read is damaged
+        if error.source != place.name:  # the damage comes before its first document
+            place = _Place(error.source)
+        place.number += 1
         raise place.error(index, None, error.problem) from error
 
 
