@@ -89,8 +89,7 @@ lint: $(VENV)/ready ## Check style and types
 	$(VENV)/bin/mypy
 
 .PHONY: check
-check: lint test test-oldest ## Everything that must stay green
-	$(MAKE) --jobs=2 --output-sync=target test-dialect test-dialect-oldest test-faults demo
+check: lint test test-oldest test-dialect test-dialect-oldest test-faults demo ## Everything that must stay green
 
 .PHONY: bench
 bench: $(VENV)/bench-ready ## Compare with others; ROWS=1000000 for the long run
