@@ -1,19 +1,18 @@
-"""An engine that is closed while others work with it logs nothing about that."""
+"""An engine that is closed while others work with it says so, and logs nothing about that."""
 
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import duckdb
 import pytest
 from sqlalchemy import select, text
-from sqlalchemy.exc import SQLAlchemyError
 
-from mixpanel_data import MixpanelDataError, StorageEngine
+from mixpanel_data import StorageClosedError, StorageEngine
 from tests.records import EVENTS, make_events
 
 COUNT = "SELECT count(*) FROM jan a, jan b WHERE a.event_time < b.event_time"
@@ -53,28 +52,31 @@ def users_of(storage: StorageEngine) -> list[Callable[[], object]]:
         by_load,
         lambda: storage.execute_rows(COUNT),
         lambda: storage.execute_df("FROM jan"),
+        lambda: storage.execute_scalar("SELECT count(*) FROM jan"),
+        lambda: storage.get_schema("jan"),
         storage.list_tables,
     ]
 
 
-def use_until_closed(use: Callable[[], object]) -> None:
-    with suppress(MixpanelDataError, SQLAlchemyError):
-        while True:
+def use_until_it_fails(use: Callable[[], object]) -> type[Exception]:
+    while True:
+        try:
             use()
+        except Exception as error:
+            return type(error)
 
 
-@pytest.mark.parametrize("round_", range(8))
-def test_closing_while_threads_query_and_load_logs_nothing(
+@pytest.mark.parametrize("round_", range(20))
+def test_threads_that_query_and_load_while_it_is_closed_are_told_so(
     round_: int, storage: StorageEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
     storage.create_events_table("jan", make_events(5_000), EVENTS)
-    threads = [threading.Thread(target=use_until_closed, args=(use,)) for use in users_of(storage)]
-    for thread in threads:
-        thread.start()
-    time.sleep(0.01 * round_)
-    storage.close()
-    for thread in threads:
-        thread.join()
+    users = users_of(storage)
+    with ThreadPoolExecutor(len(users)) as executor:
+        ends = [executor.submit(use_until_it_fails, use) for use in users]
+        time.sleep(0.005 * round_)
+        storage.close()
+    assert [end.result() for end in ends] == [StorageClosedError] * len(users)
     assert pool_records(caplog) == []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from mixpanel_data.common.forks import in_forked_children, keep_from_destruction
 from mixpanel_data.common.weak_registry import WeakRegistry
 from mixpanel_data.database.ephemeral import EphemeralFolder
 from mixpanel_data.database.opener import OpenDatabase
+from mixpanel_data.exceptions import StorageClosedError
 
 if TYPE_CHECKING:
     from mixpanel_data.dialect.driver.connection import Connection
@@ -37,20 +39,33 @@ class Connections:
         self.pid = os.getpid()
         self._opened = opened
         self._raw: list[duckdb.DuckDBPyConnection] = []
+        self._lock = threading.Lock()
+        self._closed = False
         self._living: WeakRegistry[Connection] = WeakRegistry()
         _open_here.add(self)
 
     def raw(self) -> duckdb.DuckDBPyConnection:
         """Return a new connection of DuckDB itself, for the user's own purposes."""
-        self._raw.append(self._opened.cursor())
-        return self._raw[-1]
+        with self._lock:
+            self._raw.append(self._opened.cursor())
+            return self._raw[-1]
 
     def new(self, guard: Callable[[], object]) -> Connection:
-        """Return a new connection of the dialect; the guard is called before it does anything."""
+        """Return a new connection of the dialect.
+
+        Args:
+            guard: Called before the connection does anything.
+
+        Raises:
+            StorageClosedError: Another thread has begun to close the database.
+        """
         from mixpanel_data.dialect.driver.connection import Connection
 
-        connection = Connection(self._opened.cursor(), guard)
-        self._living.add(connection)
+        with self._lock:
+            if self._closed:
+                raise StorageClosedError
+            connection = Connection(self._opened.cursor(), guard)
+            self._living.add(connection)
         return connection
 
     def close(self, folder: EphemeralFolder | None) -> None:
@@ -62,16 +77,18 @@ class Connections:
         if os.getpid() != self.pid:
             return
         try:
+            with self._lock:
+                self._closed = True
+            for connection in self._living:
+                connection.retire()
             while True:
-                for connection in self._living:
-                    connection.interrupt()
                 try:
                     self._opened.close()
                     break
-                except _BUSY:  # a statement is still on its way out
+                except _BUSY:  # a statement of the user's own connection or relation
+                    for connection in self._living:
+                        connection.interrupt()
                     time.sleep(0.001)
-            for connection in self._living:
-                connection.closed = True
         finally:  # even when the application's own handler of a signal ends it here
             if folder is not None:
                 folder.remove()

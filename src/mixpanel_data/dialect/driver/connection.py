@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
@@ -15,6 +16,9 @@ from mixpanel_data.common.weak_registry import WeakRegistry
 from mixpanel_data.dialect.driver.cursor import Cursor
 from mixpanel_data.dialect.driver.errors import driver_errors
 from mixpanel_data.dialect.driver.shared_connection import GONE, SharedConnection
+
+#: How long to wait before DuckDB is told again to stop: it may not have listened yet.
+_INSIST_SECONDS = 0.01
 
 
 class BackgroundStatement(Protocol):
@@ -67,12 +71,11 @@ class Connection(SharedConnection):
     def begin(self) -> None:
         """Start a transaction, unless the connection is in autocommit mode."""
         if not self.autocommit:
-            self._require_open()
-            self._keep_unread_rows()
-            with driver_errors():
+            with self._calling(), driver_errors():
+                self._keep_unread_rows()
                 self.driver.begin()
-            self._in_transaction = True
-            self._failed = False
+                self._in_transaction = True
+                self._failed = False
 
     def commit(self) -> None:
         """Commit the transaction, if there is one.
@@ -83,23 +86,24 @@ class Connection(SharedConnection):
         """
         if not self._in_transaction:
             return
-        self._require_open()
-        self._keep_unread_rows()
-        if self._failed:
-            self.rollback()
-            raise TransactionException(
-                "A statement of this transaction failed, so nothing of it was committed. "
-                "Roll back after an error, then run the transaction again."
-            )
-        self._in_transaction = False
-        try:
-            with driver_errors():
-                self.driver.commit()
-        except BaseException:
-            # After Ctrl-C, DuckDB 1.5 may go on committing; it is over before anything else runs.
-            with suppress(Error):
-                self.driver.rollback()
-            raise
+        with self._calling():
+            self._keep_unread_rows()
+            if self._failed:
+                self.rollback()
+                raise TransactionException(
+                    "A statement of this transaction failed, so nothing of it was committed. "
+                    "Roll back after an error, then run the transaction again."
+                )
+            self._in_transaction = False
+            try:
+                with driver_errors():
+                    self.driver.commit()
+            except BaseException:
+                # After Ctrl-C, DuckDB 1.5 may go on committing; it is over before anything else
+                # runs.
+                with suppress(Error):
+                    self.driver.rollback()
+                raise
 
     def rollback(self) -> None:
         """Roll the transaction back, if there is one.
@@ -107,20 +111,21 @@ class Connection(SharedConnection):
         In autocommit mode that is one which the application began in SQL.
         """
         self.stop_background()
-        if self._current is not None and (cursor := self._current()) is not None:
-            cursor.invalidate()
-        self._current = None
-        began, self._in_transaction = self._in_transaction, False
-        if self.closed:
-            return
-        if began:
-            with suppress(*GONE), driver_errors():
-                self.driver.rollback()
-                while self._registered:
-                    self.driver.unregister(self._registered.pop())
-        elif self.autocommit:
-            with suppress(*GONE, TransactionException):  # there is none
-                self.driver.rollback()
+        with self._lock:
+            if self._current is not None and (cursor := self._current()) is not None:
+                cursor.invalidate()
+            self._current = None
+            began, self._in_transaction = self._in_transaction, False
+            if self.closed:
+                return
+            if began:
+                with suppress(*GONE), driver_errors():
+                    self.driver.rollback()
+                    while self._registered:
+                        self.driver.unregister(self._registered.pop())
+            elif self.autocommit:
+                with suppress(*GONE, TransactionException):  # there is none
+                    self.driver.rollback()
 
     def interrupt(self) -> None:
         """Make the running statement fail, if there is one; from any thread."""
@@ -139,10 +144,30 @@ class Connection(SharedConnection):
         """Close the DuckDB connection; an open transaction is rolled back."""
         if not self.closed:
             self.stop_background()
-            self.closed = True
-            self.driver.close()
-            if self._lease is not None:
-                self._lease.release()
+            with self._lock:
+                if self.closed:
+                    return
+                self.closed = True
+                self.driver.close()
+                if self._lease is not None:
+                    self._lease.release()
+
+    def retire(self) -> None:
+        """Let nothing run on the connection any more; from any thread, before it is closed.
+
+        A statement that runs fails.
+        """
+        self.interrupt()
+        while not self._lock.acquire(timeout=_INSIST_SECONDS):
+            self.interrupt()
+        self.closed = True
+        self._lock.release()
+
+    def detach_after_fork(self) -> None:
+        """Keep it from being used or destroyed in a forked child, where it is the parent's."""
+        self._lock = threading.RLock()  # a thread of the parent may have held it
+        self.closed = True
+        keep_from_destruction(self.driver)
 
 
 _open_here: WeakRegistry[Connection] = WeakRegistry()
@@ -151,8 +176,7 @@ _open_here: WeakRegistry[Connection] = WeakRegistry()
 def _detach_after_fork() -> None:
     """Keep the connections of the parent from being used or destroyed in a forked child."""
     for connection in _open_here:
-        connection.closed = True
-        keep_from_destruction(connection.driver)
+        connection.detach_after_fork()
 
 
 in_forked_children(_detach_after_fork)

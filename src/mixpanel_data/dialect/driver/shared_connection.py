@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from importlib import import_module
 from typing import Protocol, TypeVar
 
@@ -42,6 +43,9 @@ class Reader(Protocol):
 class SharedConnection:
     """A DuckDB connection whose one result belongs to the cursor that ran the last statement.
 
+    One thread at a time calls DuckDB, and nobody once the connection is closed: DuckDB 1.5 would
+    give rows that are not all of them, or end the process.
+
     Args:
         driver: The DuckDB connection to wrap.
         guard: Called before anything is done; raises when nothing may be done any more.
@@ -59,6 +63,7 @@ class SharedConnection:
         self.closed = False
         self.statement_guard: StatementGuard | None = None
         self._guard = guard
+        self._lock = threading.RLock()
         self._failed = False
         self._current: weakref.ref[Reader] | None = None
         self._registered: list[str] = []
@@ -66,26 +71,27 @@ class SharedConnection:
     def discard_result(self) -> None:
         """Drop a result that nobody will read, which would keep its transaction open."""
         self._current = None
-        if not self.closed:
-            # DuckDB 2.0's abort() would fail the transaction after an INSERT … RETURNING.
-            with suppress(*GONE, TransactionException), driver_errors():
+        # DuckDB 2.0's abort() would fail the transaction after an INSERT … RETURNING.
+        with self._lock, suppress(*GONE, TransactionException), driver_errors():
+            if not self.closed:
                 self.driver.execute("SELECT 1").fetchall()
 
     def register(self, name: str, data: object) -> None:
         """Make data readable as a view of this connection."""
-        self._keep_unread_rows()
-        self.discard_result()
         if _IMPORTED_BY_DUCKDB is not None:
             with suppress(ImportError):
                 import_module(_IMPORTED_BY_DUCKDB)
-        with driver_errors():
+        with self._calling(), driver_errors():
+            self._keep_unread_rows()
+            self.discard_result()
             self.driver.register(name, data)
 
     def unregister(self, name: str) -> None:
         """Undo :meth:`register`, in a transaction that failed as soon as it is rolled back."""
         try:
-            with driver_errors():
-                self.driver.unregister(name)
+            with self._lock, driver_errors():
+                if not self.closed:
+                    self.driver.unregister(name)
         except Error:
             self._registered.append(name)
 
@@ -95,25 +101,42 @@ class SharedConnection:
         Raises:
             OperationalError: The connection is closed.
         """
-        self._require_open()
-        if self._current is None or self._current() is not cursor:
-            self._keep_unread_rows()
         try:
-            with self._working(), driver_errors():
-                result = statement()
+            with self._calling():
+                if self._current is None or self._current() is not cursor:
+                    self._keep_unread_rows()
+                with self._working(), driver_errors():
+                    result = statement()
+                self._current = weakref.ref(cursor)
         except BaseException:
             self._failed = True
             raise
-        self._current = weakref.ref(cursor)
         return result
 
     def starting(self, sql: str) -> str:
         """Ask the guard of the statements, if there is one, what is to run for a statement."""
         if self.statement_guard is None:
             return sql
-        self._require_open()
-        with driver_errors():
+        with self._calling(), driver_errors():
             return self.statement_guard.starting(sql)
+
+    @contextmanager
+    def _calling(self) -> Iterator[None]:
+        """Keep other threads from the connection in the block, which calls DuckDB.
+
+        Where another thread has begun to close the database, the error is the guard's, whatever
+        DuckDB made of it.
+
+        Raises:
+            OperationalError: The connection is closed.
+        """
+        with self._lock:
+            self._require_open()
+            try:
+                yield
+            except Error:
+                self._require_open()
+                raise
 
     def _working(self) -> AbstractContextManager[None]:
         return nullcontext() if self.statement_guard is None else self.statement_guard.working()
