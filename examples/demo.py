@@ -5,6 +5,7 @@
 It works in a temporary folder and leaves nothing behind. The code it shows is the code it runs.
 """
 
+import gzip
 import inspect
 import io
 import logging
@@ -29,6 +30,8 @@ EVENTS = Path(__file__).with_name("events.jsonl.gz")
 PROFILES = Path(__file__).with_name("profiles.jsonl")
 FOLDER = tempfile.TemporaryDirectory()
 DATABASE = Path(FOLDER.name) / "demo.db"
+CUT_OFF = Path(FOLDER.name) / "cut_off.jsonl"
+REJECTS = Path(FOLDER.name) / "rejects.jsonl"
 NOW = datetime.now(timezone.utc)
 JANUARY = TableMetadata("events", NOW, from_date="2025-01-01", to_date="2025-01-31")
 
@@ -120,6 +123,17 @@ def append_again(storage: StorageEngine) -> None:
     print(f"{rows} events added")
 
 
+def load_what_was_cut_off(storage: StorageEngine) -> None:
+    """Load an export that broke off within a line: the rest is loaded, and said to be the rest."""
+    with gzip.open(EVENTS) as file:
+        CUT_OFF.write_bytes(file.read(50_000))
+    result = storage.load_events_export(
+        "cut_off", CUT_OFF, JANUARY, on_error="skip", rejects=REJECTS
+    )
+    print(f"{result.added} events added, {result.rejected} rejected:")
+    print(REJECTS.read_text()[:120], "...")
+
+
 def meet_an_error(storage: StorageEngine) -> None:
     """Make a mistake: every error has a type of its own and says what to do."""
     try:
@@ -136,7 +150,7 @@ def reopen(storage: StorageEngine) -> None:
 
 
 STEPS = [load, look_around, query_frame, query_rows, query_scalar, query_relation]
-STEPS += [query_sqlalchemy, join, append_again, meet_an_error, reopen]
+STEPS += [query_sqlalchemy, join, append_again, load_what_was_cut_off, meet_an_error, reopen]
 
 
 def show(number: int, step: Callable[[StorageEngine], None]) -> None:

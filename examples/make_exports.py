@@ -187,7 +187,7 @@ def make_odd(rng: Random, events: list[Line]) -> list[str]:
     for properties in unnamed[12:15]:
         del properties["distinct_id"]
     for properties in named[100:106]:
-        properties["time"] = properties["time"] * 1000 + rng.randrange(1000)
+        properties["time"] += rng.randrange(1000) / 1000
     for properties in named[::150]:
         properties['clicked "Start here"'] = True
     for first, second in zip(named[700:1900:300], named[733:1933:300], strict=True):

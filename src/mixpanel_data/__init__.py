@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         ExportFileError,
         ExportFileNotFoundError,
         ExportLineError,
+        KeyCollisionError,
         MetadataError,
         MigrationError,
         MixpanelDataError,
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
         TableExistsError,
         TableNameError,
         TableNotFoundError,
+        TimeUnitError,
         WorkerCrashedError,
         WriteConflictError,
     )
@@ -65,6 +67,7 @@ if TYPE_CHECKING:
     from mixpanel_data.storage import StorageEngine
     from mixpanel_data.types import (
         ColumnInfo,
+        LoadResult,
         MigrationResult,
         SchemaRevision,
         SchemaStatus,
@@ -96,6 +99,8 @@ __all__ = [
     "ExportFileError",
     "ExportFileNotFoundError",
     "ExportLineError",
+    "KeyCollisionError",
+    "LoadResult",
     "MetadataError",
     "MigrationError",
     "MigrationResult",
@@ -129,6 +134,7 @@ __all__ = [
     "TableNameError",
     "TableNotFoundError",
     "TableSchema",
+    "TimeUnitError",
     "UtcDateTime",
     "WorkerCrashedError",
     "WriteConflictError",
@@ -147,6 +153,7 @@ _MODULES = {
     "storage": ("StorageEngine",),
     "types": (
         "ColumnInfo",
+        "LoadResult",
         "MigrationResult",
         "SchemaRevision",
         "SchemaStatus",

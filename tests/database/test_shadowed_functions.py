@@ -91,7 +91,7 @@ def load_every_way(storage: StorageEngine, folder: Path) -> Any:
         storage.create_events_table("arrow", as_arrow(30), EVENTS),
         storage.create_events_table("nested", pa.Table.from_pylist(list(make_events(9))), EVENTS),
         storage.load_events_export("file", as_file(folder), EVENTS),
-        storage.load_events_export("file", as_file(folder), EVENTS, append=True),
+        storage.load_events_export("file", as_file(folder), EVENTS, if_exists="append"),
     ]
 
 

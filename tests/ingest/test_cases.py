@@ -20,6 +20,7 @@ from mixpanel_data import (
     read_events_export,
     read_profiles_export,
 )
+from mixpanel_data.types import IfExists
 from tests.records import EVENTS, PROFILES
 
 CASES = Path(__file__).parent / "cases"
@@ -39,6 +40,7 @@ ROWS = {
     "pipeline.jsonl": 3,
     "same-id-other-event.jsonl": 1,
     "times-of-every-kind.jsonl": 6,
+    "members-twice.jsonl": 2,
     "week1.jsonl": 5,
     "week[1].jsonl": 2,
 }
@@ -51,20 +53,20 @@ def engine() -> Iterable[StorageEngine]:
         yield storage
 
 
-def load(storage: StorageEngine, data: Any, *, append: bool = False) -> int:
-    return storage.load_events_export("jan", data, EVENTS, append=append)
+def load(storage: StorageEngine, data: Any, *, if_exists: IfExists = "fail") -> int:
+    return storage.load_events_export("jan", data, EVENTS, if_exists=if_exists)
 
 
 @pytest.mark.parametrize("name", ROWS)
 def test_all_events_of_a_file_are_loaded_and_again_none(engine: StorageEngine, name: str) -> None:
     assert load(engine, CASES / name) == ROWS[name]
-    assert load(engine, CASES / name, append=True) == 0
+    assert load(engine, CASES / name, if_exists="append") == 0
 
 
 @pytest.mark.parametrize("name", PROFILE_ROWS)
 def test_all_profiles_of_a_file_are_loaded_and_again_none(engine: StorageEngine, name: str) -> None:
     assert engine.load_profiles_export("users", CASES / name, PROFILES) == PROFILE_ROWS[name]
-    again = engine.load_profiles_export("users", CASES / name, PROFILES, append=True)
+    again = engine.load_profiles_export("users", CASES / name, PROFILES, if_exists="append")
     assert again == 0
 
 
@@ -98,7 +100,7 @@ def pipe_of(path: Path) -> Any:
 def test_whatever_the_way_in_the_rows_are_the_same(engine: StorageEngine, way: str) -> None:
     data = WAYS[way](CASES / "week1.jsonl")
     assert load(engine, data) == ROWS["week1.jsonl"]
-    assert load(engine, CASES / "week1.jsonl", append=True) == 0
+    assert load(engine, CASES / "week1.jsonl", if_exists="append") == 0
     if hasattr(data, "close"):
         data.close()
 

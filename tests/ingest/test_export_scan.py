@@ -160,7 +160,7 @@ def test_loading_again_by_append_adds_nothing(storage: StorageEngine) -> None:
     events = EXAMPLES / "events.jsonl.gz"
     added = storage.load_events_export("t", events, EVENTS)
     assert added == storage.list_tables()[0].row_count > 2000
-    assert storage.load_events_export("t", events, EVENTS, append=True) == 0
+    assert storage.load_events_export("t", events, EVENTS, if_exists="append") == 0
     assert storage.append_events_table("t", read_events_export(events), EVENTS) == 0
 
 

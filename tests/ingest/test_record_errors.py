@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterator
-from datetime import date, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -24,20 +23,17 @@ BAD_EVENTS: dict[str, tuple[str | None, Callable[[Record], Any]]] = {
     "no event_name": ("event_name", lambda r: r.pop("event_name")),
     "no event_time": ("event_time", lambda r: r.pop("event_time")),
     "no distinct_id": ("distinct_id", lambda r: r.pop("distinct_id")),
-    "no insert_id": ("insert_id", lambda r: r.pop("insert_id")),
     "no properties": ("properties", lambda r: r.pop("properties")),
     "name is None": ("event_name", lambda r: r.update(event_name=None)),
     "name is a number": ("event_name", lambda r: r.update(event_name=5)),
     "name is bytes": ("event_name", lambda r: r.update(event_name=b"Sign Up")),
-    "user is a number": ("distinct_id", lambda r: r.update(distinct_id=5)),
-    "id is None": ("insert_id", lambda r: r.update(insert_id=None)),
-    "id is a UUID": ("insert_id", lambda r: r.update(insert_id=uuid.UUID(int=1))),
     "lone surrogate in a column": ("event_name", lambda r: r.update(event_name="\ud800")),
+    "id is a list": ("insert_id", lambda r: r.update(insert_id=["a"])),
+    "user is bytes": ("distinct_id", lambda r: r.update(distinct_id=b"7")),
     "time is None": ("event_time", lambda r: r.update(event_time=None)),
     "time is no time": ("event_time", lambda r: r.update(event_time="yesterday")),
     "time is empty": ("event_time", lambda r: r.update(event_time="")),
     "time is a bool": ("event_time", lambda r: r.update(event_time=True)),
-    "time is a date": ("event_time", lambda r: r.update(event_time=date(2025, 1, 1))),
     "time is NaN": ("event_time", lambda r: r.update(event_time=float("nan"))),
     "time is infinite": ("event_time", lambda r: r.update(event_time=float("inf"))),
     "time is in milliseconds": ("event_time", lambda r: r.update(event_time=1735689600000)),
@@ -112,7 +108,7 @@ def test_of_two_bad_fields_the_first_column_is_named(storage: StorageEngine) -> 
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("distinct_id", None), ("distinct_id", 7), ("last_seen", "soon"), ("properties", 3)],
+    [("distinct_id", None), ("distinct_id", [7]), ("last_seen", "soon"), ("properties", 3)],
 )
 def test_a_bad_profile_is_named(storage: StorageEngine, field: str, value: Any) -> None:
     data = [*make_profiles(10), make_profile(11, **{field: value})]

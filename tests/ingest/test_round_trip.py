@@ -131,7 +131,7 @@ events = st.fixed_dictionaries(
         "event_name": st.text(),
         "event_time": times,
         "distinct_id": st.text(),
-        "insert_id": st.text(),
+        "insert_id": st.text(min_size=1),
         "properties": json_objects,
     }
 )

@@ -10,10 +10,11 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal, InvalidOperation
 from numbers import Integral, Real
 from typing import Any
+from uuid import UUID
 
 import orjson
 
@@ -35,8 +36,8 @@ _ISO = re.compile(
     re.ASCII,
 )
 
-# The seconds that a datetime can hold have up to twelve digits.
-_DIGITS = re.compile(r"\d{1,12}", re.ASCII)
+# The microseconds that a datetime can hold have up to 18 digits.
+_DIGITS = re.compile(r"\d{1,18}", re.ASCII)
 
 # `orjson` reads integers beyond 64 bits as floats.
 _LONG_INTEGER = re.compile(rb"[:\[,]\s*-?\d{19}")
@@ -57,12 +58,47 @@ def text(value: object) -> str:
     return str(value)
 
 
+def identifier(value: object) -> str:
+    """Return an id as text. Mixpanel's ids are strings, but clients have sent numbers, too.
+
+    Raises:
+        ValueError: The value is neither text nor a number, or holds a lone surrogate.
+
+    Example:
+        >>> identifier(42), identifier(4.5), identifier(True)
+        ('42', '4.5', 'true')
+    """
+    if isinstance(value, str):
+        return text(value)
+    if isinstance(value, (UUID, Decimal)):
+        return str(value)
+    if _is_truth(value):
+        return json.dumps(bool(value))
+    if isinstance(value, Integral):
+        return str(int(value))
+    if isinstance(value, Real) and math.isfinite(value):
+        return json.dumps(float(value))
+    raise ValueError(f"must be a string or a number, not {_kind(value)}.")
+
+
+def _is_truth(value: object) -> bool:
+    """Tell whether a value is a bool of Python or NumPy."""
+    return isinstance(value, bool) or type(value).__name__ in ("bool_", "bool")
+
+
+def is_missing(value: object) -> bool:
+    """Tell whether a value stands for none: None, NaN, or pandas' ``NA`` and ``NaT``."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(value, float) and value != value
+
+
 def microseconds(value: object) -> int:
     """Return a time as microseconds since 1970-01-01 UTC.
 
     Args:
-        value: A datetime (naive means UTC), an ISO 8601 string (without an offset: UTC), or the
-            seconds since the epoch as a number, or as digits.
+        value: A datetime (naive means UTC), a date, an ISO 8601 string (without an offset: UTC),
+            or the seconds since the epoch as a number, or as digits.
 
     Raises:
         ValueError: The value is none of these, or not between the years 1 and 9999.
@@ -71,23 +107,44 @@ def microseconds(value: object) -> int:
         >>> microseconds("2025-01-31T12:00:00+01:00") == microseconds(1738321200)
         True
     """
-    moment = _moment(value) if isinstance(value, str) else value
+    moment = time_in(value) if isinstance(value, str) else value
+    if isinstance(moment, datetime):
+        count = (moment - (EPOCH if moment.tzinfo is None else EPOCH_UTC)) // MICROSECOND
+        return _in_range(count, value)
+    if isinstance(moment, (Real, Decimal)) and not isinstance(moment, bool):
+        return scaled(moment, 1_000_000)
+    if isinstance(moment, date):
+        return _in_range((moment - EPOCH.date()) // MICROSECOND, value)
+    raise ValueError(
+        f"must be a datetime, an ISO 8601 string or epoch seconds, not {_kind(value)}."
+    )
+
+
+def scaled(number: Real | Decimal, factor: int) -> int:
+    """Return a time that is a number as microseconds since 1970-01-01 UTC.
+
+    Args:
+        number: An integer, a float or a decimal.
+        factor: Microseconds of its unit.
+
+    Raises:
+        ValueError: It is not finite, or not between the years 1 and 9999.
+    """
+    if isinstance(number, Integral):
+        return _in_range(int(number) * factor, number)
     try:
-        if isinstance(moment, datetime):
-            count = (moment - (EPOCH if moment.tzinfo is None else EPOCH_UTC)) // MICROSECOND
-        elif isinstance(moment, Integral) and not isinstance(moment, bool):
-            count = int(moment) * 1_000_000
-        elif isinstance(moment, Real) and not isinstance(moment, bool) and math.isfinite(moment):
-            count = round(float(moment) * 1_000_000)
-        else:
-            raise ValueError(
-                f"must be a datetime, an ISO 8601 string or epoch seconds, not {_kind(value)}."
-            )
-    except OverflowError as error:  # a number that no float can hold
-        raise ValueError(f"{_short(value)} is no time.") from error
+        # A float of microseconds has fewer digits than one of seconds needs.
+        product = number * factor if isinstance(number, Decimal) else float(number) * factor
+        return _in_range(round(product), number)
+    except (OverflowError, ValueError, InvalidOperation) as error:  # too large, or not finite
+        raise ValueError(f"is {_short(number)}, which is no time.") from error
+
+
+def _in_range(count: int, value: object) -> int:
     if not EARLIEST <= count <= LATEST:
         raise ValueError(
-            f"{_short(value)} is not between the years 1 and 9999. Numbers are in seconds."
+            f"is {_short(value)}, which is not between the years 1 and 9999. "
+            "Numbers are in seconds, unless time_unit says otherwise."
         )
     return count
 
@@ -95,18 +152,22 @@ def microseconds(value: object) -> int:
 def _short(value: object) -> str:
     # Python writes no integers of more than some thousand digits.
     is_long = isinstance(value, int) and value.bit_length() > 1000
-    return "A number of many digits" if is_long else str(value)[:40]
+    return "a number of many digits" if is_long else str(value)[:40]
 
 
-def _moment(value: str) -> datetime | int:
-    """Return what a text says: a time, or in digits a number of seconds."""
+def time_in(value: str) -> datetime | int:
+    """Return what a text says: a time, naive where it names no zone, or in digits a number.
+
+    Raises:
+        ValueError: It is neither ISO 8601 nor digits.
+    """
     return int(value) if _DIGITS.fullmatch(value) else _parse(value)
 
 
 def _parse(value: str) -> datetime:
     match = _ISO.fullmatch(value.strip())
     if match is None:
-        raise ValueError(f"{value[:40]!r} is not an ISO 8601 time.")
+        raise ValueError(f"is {value[:40]!r}, which is not an ISO 8601 time.")
     day, time, fraction, offset = match.groups()
     normal = day
     if time is not None:
@@ -120,7 +181,7 @@ def _parse(value: str) -> datetime:
     try:
         return datetime.fromisoformat(normal)
     except ValueError as error:
-        raise ValueError(f"{value[:40]!r} is not an ISO 8601 time.") from error
+        raise ValueError(f"is {value[:40]!r}, which is not an ISO 8601 time.") from error
 
 
 def document(value: object, *, sort_keys: bool = False) -> bytes:
@@ -221,6 +282,19 @@ def _jsonable(value: Any) -> Any:
         if not (number.is_finite() if isinstance(number, Decimal) else math.isfinite(number)):
             raise ValueError(f"holds {value}, which JSON has no form for.")
         return orjson.Fragment(str(number)) if isinstance(number, Decimal) else number
+    return _jsonable_of_libraries(value)
+
+
+def _jsonable_of_libraries(value: Any) -> Any:
+    """Replace values of NumPy and pandas by those of Python."""
+    if is_missing(value):
+        return None
+    if hasattr(value, "to_pydatetime"):
+        return value.to_pydatetime(warn=False)
+    if hasattr(value, "tolist") and hasattr(value, "dtype"):
+        if value.dtype.kind == "M":  # tolist() would make integers of nanoseconds
+            value = value.astype("datetime64[us]")
+        return _jsonable(value.tolist())
     return value
 
 

@@ -41,6 +41,7 @@ In parentheses, the class of Python's that an error is as well::
             WorkerCrashedError
         RecordError (ValueError)
             DuplicateRecordError
+                KeyCollisionError
             ExportLineError
         RemoteFilesUnavailableError (ImportError)
         RevisionError (ValueError)
@@ -49,6 +50,7 @@ In parentheses, the class of Python's that an error is as well::
         TableExistsError
         TableNameError (ValueError)
         TableNotFoundError
+        TimeUnitError (ValueError)
         WriteConflictError
 """
 
@@ -87,7 +89,13 @@ from mixpanel_data.exceptions.queries import (
     SandboxError,
     WorkerCrashedError,
 )
-from mixpanel_data.exceptions.records import DuplicateRecordError, ExportLineError, RecordError
+from mixpanel_data.exceptions.records import (
+    DuplicateRecordError,
+    ExportLineError,
+    KeyCollisionError,
+    RecordError,
+    TimeUnitError,
+)
 from mixpanel_data.exceptions.schema import (
     MigrationError,
     RevisionError,
@@ -126,6 +134,7 @@ __all__ = [
     "ExportFileError",
     "ExportFileNotFoundError",
     "ExportLineError",
+    "KeyCollisionError",
     "KeyState",
     "MetadataError",
     "MigrationError",
@@ -150,6 +159,7 @@ __all__ = [
     "TableExistsError",
     "TableNameError",
     "TableNotFoundError",
+    "TimeUnitError",
     "WorkerCrashedError",
     "WriteConflictError",
 ]

@@ -7,6 +7,11 @@ from typing import Any
 
 from mixpanel_data.exceptions.base import MixpanelDataError
 
+#: Characters of a line that a message shows at most.
+_SHOWN = 120
+
+_NEXT = "Repair it, or load the others with on_error='skip'."
+
 
 class RecordError(MixpanelDataError, ValueError):
     """A record that cannot be stored.
@@ -14,15 +19,25 @@ class RecordError(MixpanelDataError, ValueError):
     Attributes:
         index: Position of the record in the input, from 0.
         field: The field that is wrong, None when it is the record as a whole.
+        problem: What is wrong, to follow on the name of the field.
     """
 
     def __init__(
-        self, index: int, field: str | None, problem: str, details: dict[str, Any] | None = None
+        self,
+        index: int,
+        field: str | None,
+        problem: str,
+        details: dict[str, Any] | None = None,
+        *,
+        message: str | None = None,
     ) -> None:
         where = f"Record {index}" if field is None else f"Record {index}, field {field!r}"
-        super().__init__(f"{where}: {problem}", {"index": index, "field": field, **(details or {})})
+        super().__init__(
+            message or f"{where}: {problem}", {"index": index, "field": field, **(details or {})}
+        )
         self.index = index
         self.field = field
+        self.problem = problem
 
 
 class DuplicateRecordError(RecordError):
@@ -32,15 +47,50 @@ class DuplicateRecordError(RecordError):
         key: The value that occurs again.
     """
 
-    def __init__(self, index: int, field: str, key: str) -> None:
+    def __init__(self, index: int, field: str, key: str, problem: str | None = None) -> None:
         super().__init__(
             index,
             field,
-            f"{key!r} occurs already. Nothing was written: remove the record, or load with "
+            problem
+            or f"{key!r} occurs already. Nothing was written: remove the record, or load with "
             "on_conflict='ignore' or 'replace'.",
             {"key": key},
         )
         self.key = key
+
+    def at(self, index: int) -> DuplicateRecordError:
+        """Return the same error for another position in the input."""
+        return self if index == self.index else type(self)(index, str(self.field), self.key)
+
+
+class KeyCollisionError(DuplicateRecordError):
+    """An event whose id another event has, when such collisions are to be refused."""
+
+    def __init__(self, index: int, field: str, key: str) -> None:
+        super().__init__(
+            index,
+            field,
+            key,
+            f"{key!r} is the id of another event. Nothing was written: find out where the ids come "
+            "from, or load with on_collision='keep' to store both.",
+        )
+
+
+class TimeUnitError(MixpanelDataError, ValueError):
+    """Times that are numbers of different units in one load.
+
+    Attributes:
+        examples: A number of each unit that was found.
+    """
+
+    def __init__(self, examples: dict[Any, object]) -> None:
+        found = " and ".join(f"{unit!r} ({str(value)[:40]})" for unit, value in examples.items())
+        super().__init__(
+            f"The times are in different units: {found}. Nothing was written: say which one it is "
+            "with time_unit='s', 'ms' or 'us', or load the files one by one.",
+            {"examples": dict(examples)},
+        )
+        self.examples = examples
 
 
 class ExportLineError(RecordError):
@@ -60,9 +110,16 @@ class ExportLineError(RecordError):
         path: Path,
         line: int,
         unit: str = "line",
+        content: str = "",
     ) -> None:
+        subject = f"The {unit}" if field is None else f"Field {field!r}"
+        begins = f" The {unit} begins: {content[:_SHOWN]!r}." if content else ""
         super().__init__(
-            index, field, f"{problem} ({path}, {unit} {line})", {"path": str(path), "line": line}
+            index,
+            field,
+            problem,
+            {"path": str(path), "line": line},
+            message=f"{subject} {problem.rstrip('.')}.{begins} ({path}, {unit} {line}) {_NEXT}",
         )
         self.path = path
         self.line = line

@@ -31,7 +31,8 @@ class TableExistsError(MixpanelDataError):
     def __init__(self, table_name: str) -> None:
         super().__init__(
             f"Table {table_name!r} exists already. "
-            "Drop it with drop_table(), add to it with an append method, or choose another name.",
+            "Add to it with if_exists='append', put the new rows in its place with 'replace', or "
+            "choose another name.",
             {"table_name": table_name},
         )
         self.table_name = table_name
@@ -46,7 +47,8 @@ class TableNotFoundError(MixpanelDataError):
 
     def __init__(self, table_name: str) -> None:
         super().__init__(
-            f"There is no table {table_name!r}. list_tables() names the tables there are.",
+            f"There is no table {table_name!r}. list_tables() names the tables there are; "
+            "create_events_table() and create_profiles_table() make new ones.",
             {"table_name": table_name},
         )
         self.table_name = table_name

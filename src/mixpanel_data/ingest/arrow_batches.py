@@ -8,8 +8,11 @@ tables and readers, polars DataFrames and DuckDB's relations, and pandas DataFra
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NoReturn
+from typing import Any
 
+import duckdb
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import JSON, Column, DateTime, Table
@@ -19,9 +22,11 @@ from mixpanel_data.common.json_depth import MAX_DEPTH, TOO_DEEP
 from mixpanel_data.common.values import EARLIEST, LATEST
 from mixpanel_data.dialect.sql.builtin import builtin
 from mixpanel_data.exceptions import RecordError
+from mixpanel_data.ingest.clock import Clock
 from mixpanel_data.ingest.json_validation import bad_number_at, levels_of, too_deep_at
-from mixpanel_data.ingest.record_batches import arrow_schema, to_arrow
-from mixpanel_data.schema.tables import OPTIONAL
+from mixpanel_data.ingest.record_batches import FieldError, arrow_schema, to_arrow
+from mixpanel_data.ingest.row_checks import RowChecks
+from mixpanel_data.schema.tables import BLANK, CLOCK, IDENTIFIER, OPTIONAL
 
 # NULL for anything but a JSON object. DuckDB's JSON parser accepts more than JSON, such as trailing
 # commas; `json_extract` serializes the document again, so that these do not get into the table.
@@ -37,6 +42,7 @@ DEFAULT_BATCH_SIZE = 65_536
 _UNKNOWN = "is not a column of the table. Leave it out of the data."
 _REPEATED = "occurs more than once."
 _NOT_FINITE = "is not valid JSON: it contains NaN or Infinity."
+_NO_DOCUMENT = "is not a JSON object."
 
 
 def is_arrow(data: object) -> bool:
@@ -66,6 +72,7 @@ class ArrowBatches:
         data: The Arrow data; consumed once, in the thread that iterates.
         table: The table it is for.
         batch_size: The most rows of a batch.
+        checks: What the rows go through.
 
     Attributes:
         schema: Arrow schema of the batches.
@@ -73,11 +80,20 @@ class ArrowBatches:
 
     Raises:
         RecordError: A column is missing, unknown or of a type that cannot be stored; while
-            iterating: the first row with a value that cannot be stored.
+            iterating: the first row with a value that cannot be stored, unless such rows are left
+            out.
+        TimeUnitError: While iterating: the times of events are in different units.
     """
 
-    def __init__(self, data: Any, table: Table, batch_size: int | None) -> None:
+    def __init__(
+        self,
+        data: Any,
+        table: Table,
+        batch_size: int | None = None,
+        checks: RowChecks | None = None,
+    ) -> None:
         self._reader = _reader_of(data)
+        self._checks = checks or RowChecks()
         self._columns = list(table.columns)
         self._batch_size = batch_size or DEFAULT_BATCH_SIZE
         self._done = 0
@@ -98,9 +114,9 @@ class ArrowBatches:
 
     def _check_names(self, given: list[str]) -> None:
         for column in self._columns:
-            if column.name not in given and column.info != OPTIONAL:
+            if column.name not in given and OPTIONAL not in column.info:
                 problem = f"is missing from the data, which has the columns {', '.join(given)}."
-                self._refuse(0, column, problem)
+                raise RecordError(0, column.name, problem)
         known = {column.name for column in self._columns}
         for name in given:
             if name not in known:
@@ -110,34 +126,77 @@ class ArrowBatches:
 
     def _check_nested(self, column: Column[Any], kind: pa.DataType) -> None:
         if not _has_json(kind):
-            self._refuse(0, column, f"cannot become JSON: it is {kind}.")
+            raise RecordError(0, column.name, f"cannot become JSON: it is {kind}.")
         if levels_of(kind) > MAX_DEPTH:
-            self._refuse(0, column, TOO_DEEP)
+            raise RecordError(0, column.name, TOO_DEEP)
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Consume the data."""
-        for batch in self._reader:
-            for start in range(0, batch.num_rows, self._batch_size):
-                yield self._convert_batch(batch.slice(start, self._batch_size))
+        for given in self._reader:
+            for start in range(0, given.num_rows, self._batch_size):
+                batch = given.slice(start, self._batch_size)
+                rows = np.arange(self._done, self._done + batch.num_rows)
+                self._done += batch.num_rows
+                if self._checks.bad.skip:
+                    batch, rows = self._with_documents(batch, rows)
+                yield from self._converted(batch, rows)
+
+    def _converted(
+        self, batch: pa.RecordBatch, rows: npt.NDArray[np.int64]
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield rows as they are stored: at once, or where one of them is bad, half by half.
+
+        Args:
+            batch: The rows.
+            rows: The position of each in the input.
+        """
+        if not len(rows):
+            return
+        try:
+            finished = self._convert_batch(batch)
+        except FieldError as error:
+            if (half := len(rows) // 2) == 0:
+                refusal = RecordError(int(rows[0]), error.field, str(error))
+                refusal.__cause__ = error.__cause__
+                self._checks.bad.refuse(refusal, _content(batch))
+                return
+            yield from self._converted(batch.slice(0, half), rows[:half])
+            yield from self._converted(batch.slice(half), rows[half:])
+        else:
+            yield finished
 
     def _convert_batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        given = [self._cells_of(batch, column) for column in self._columns]
-        try:
-            arrays = list(map(_convert_cells, self._columns, given))
-        except ValueError:  # includes pyarrow.ArrowInvalid
-            self._refuse_first_invalid(given)
-            raise
+        arrays, is_local = [], None
+        for column in self._columns:
+            try:
+                cells, local = _convert_cells(
+                    column, self._cells_of(batch, column), self._checks.clock
+                )
+            except ValueError as error:  # includes pyarrow.ArrowInvalid
+                raise FieldError(column.name, str(error)) from error
+            arrays.append(cells)
+            is_local = local if CLOCK in column.info else is_local
         for column, cells in zip(self._columns, arrays, strict=True):
             if isinstance(column.type, JSON):
-                self._check_documents(column, cells)
-        self._done += batch.num_rows
-        return pa.record_batch(arrays, schema=self.schema)
+                _check_documents(column, cells)
+        return self._checks.finished(pa.record_batch(arrays, schema=self.schema), is_local)
 
-    def _check_documents(self, column: Column[Any], cells: pa.Array) -> None:
-        if not _is_nested(cells.type) and (row := too_deep_at(cells)) is not None:
-            self._refuse(self._done + row, column, TOO_DEEP)
-        if (row := bad_number_at(cells)) is not None:
-            self._refuse(self._done + row, column, _NOT_FINITE)
+    def _with_documents(
+        self, batch: pa.RecordBatch, rows: npt.NDArray[np.int64]
+    ) -> tuple[pa.RecordBatch, npt.NDArray[np.int64]]:
+        """Leave out rows whose text is no document; otherwise DuckDB finds them at the end."""
+        (column,) = (column for column in self._columns if isinstance(column.type, JSON))
+        cells = self._cells_of(batch, column)
+        if not _is_text(cells.type):
+            return batch, rows
+        texts = pa.table({column.name: cells.cast(pa.string())})
+        with duckdb.connect(":memory:") as reader:
+            found = f"{self.expressions[column.name]} IS NOT NULL AS found"
+            kept = reader.from_arrow(texts).project(found).to_arrow_table().column(0)
+        for position in np.flatnonzero(~np.array(kept)).tolist():
+            error = RecordError(int(rows[position]), column.name, _NO_DOCUMENT)
+            self._checks.bad.refuse(error, _content(batch.slice(position, 1)))
+        return batch.filter(kept.combine_chunks()), rows[np.array(kept)]
 
     def _cells_of(self, batch: pa.RecordBatch, column: Column[Any]) -> pa.Array:
         if column.name not in batch.schema.names:
@@ -149,19 +208,25 @@ class ArrowBatches:
             return cells.storage
         return cells
 
-    def _refuse_first_invalid(self, given: list[pa.Array]) -> None:
-        """Raise for the first row with a cell that cannot be stored."""
-        for index in range(len(given[0])):
-            for column, cells in zip(self._columns, given, strict=True):
-                try:
-                    _convert_cells(column, cells.slice(index, 1))
-                except ValueError as error:
-                    self._refuse(self._done + index, column, str(error), error)
 
-    def _refuse(
-        self, index: int, column: Column[Any], problem: str, cause: Exception | None = None
-    ) -> NoReturn:
-        raise RecordError(index, column.name, problem) from cause
+def _content(row: pa.RecordBatch) -> dict[str, Any]:
+    """Return the cells of a row, as text where Python has no value for one."""
+    cells: dict[str, Any] = {}
+    for name in row.schema.names:
+        try:
+            cells[name] = row.column(name)[0].as_py()
+        except (ValueError, OverflowError):  # such as bytes that are no UTF-8
+            cell = row.column(name)
+            number_or_bytes = pa.binary() if _is_text(cell.type) else pa.int64()
+            cells[name] = repr(cell.cast(number_or_bytes, safe=False)[0].as_py())
+    return cells
+
+
+def _check_documents(column: Column[Any], cells: pa.Array) -> None:
+    if not _is_nested(cells.type) and too_deep_at(cells) is not None:
+        raise FieldError(column.name, TOO_DEEP)
+    if bad_number_at(cells) is not None:
+        raise FieldError(column.name, _NOT_FINITE)
 
 
 def _reader_of(data: Any) -> pa.RecordBatchReader:
@@ -254,38 +319,49 @@ _SCALARS = (
 )
 
 
-def _convert_cells(column: Column[Any], cells: pa.Array) -> pa.Array:
-    """Convert cells to the type of their column.
+def _convert_cells(
+    column: Column[Any], cells: pa.Array, clock: Clock
+) -> tuple[pa.Array, npt.NDArray[np.bool_] | None]:
+    """Convert cells to the type of their column; event times as they stand in the source.
+
+    Returns:
+        The cells, and which of them are times of the clock's time zone; None for none of them.
 
     Raises:
         ValueError: One of them cannot be stored.
     """
     is_json = isinstance(column.type, JSON)
-    if cells.null_count and (is_json or not column.nullable):
+    if cells.null_count and (is_json or not column.nullable) and BLANK not in column.info:
         raise ValueError("must not be None.")
     if isinstance(column.type, DateTime):
-        return _times(column, cells)
+        return _times(column, cells, clock)
     if is_json and _is_nested(cells.type):
         cells.validate(full=True)
-        return cells
-    return _texts(column, cells)
+        return cells, None
+    return _texts(column, cells, clock), None
 
 
-def _texts(column: Column[Any], cells: pa.Array) -> pa.Array:
-    is_text = _is_text(cells.type)
-    is_number = pa.types.is_integer(cells.type) and not isinstance(column.type, JSON)
-    if not (is_text or is_number or len(cells) == 0):
-        raise ValueError(f"must be text, not {cells.type}.")
+def _texts(column: Column[Any], cells: pa.Array, clock: Clock) -> pa.Array:
+    is_id = IDENTIFIER in column.info
+    if is_id and pa.types.is_null(cells.type):
+        cells = cells.cast(pa.string())
+    if not _is_text(cells.type) and len(cells):
+        if not is_id:
+            raise ValueError(f"must be text, not {cells.type}.")
+        if not pa.types.is_integer(cells.type):
+            return to_arrow(column, cells.to_pylist(), clock)[0]
     texts = cells.cast(pa.string())
     texts.validate(full=True)
-    return texts
+    return texts.fill_null("") if BLANK in column.info else texts
 
 
-def _times(column: Column[Any], cells: pa.Array) -> pa.Array:
+def _times(
+    column: Column[Any], cells: pa.Array, clock: Clock
+) -> tuple[pa.Array, npt.NDArray[np.bool_] | None]:
     if pa.types.is_null(cells.type):
-        return cells.cast(pa.timestamp("us"))
+        return cells.cast(pa.timestamp("us")), None
     if not pa.types.is_timestamp(cells.type):
-        return to_arrow(column, cells.to_pylist())
+        return to_arrow(column, cells.to_pylist(), clock)
     if cells.type.unit == "ns":
         cells = pc.floor_temporal(cells, unit="microsecond")
     counts = cells.cast(pa.timestamp("us", cells.type.tz), safe=cells.type.unit != "ns")
@@ -293,4 +369,11 @@ def _times(column: Column[Any], cells: pa.Array) -> pa.Array:
     bounds = pc.min_max(counts).as_py()
     if bounds["min"] is not None and not EARLIEST <= bounds["min"] <= bounds["max"] <= LATEST:
         raise ValueError("is not between the years 1 and 9999.")
-    return counts.cast(pa.timestamp("us"))
+    return counts.cast(pa.timestamp("us")), None
+
+
+def frame_records(frame: Any) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a pandas DataFrame as records, for one that cannot become Arrow."""
+    names = list(frame.columns)
+    for cells in frame.itertuples(index=False, name=None):
+        yield dict(zip(names, cells, strict=True))

@@ -2,7 +2,7 @@
 
 Rows are staged in the order of the input, which DuckDB's ``rowid`` keeps. Discarded rows are
 counted and logged. Most repeat the row that is kept; those that share its key but describe another
-event are key collisions, and are counted apart.
+event are key collisions. They are counted apart, or kept under a key of their own.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Column,
     ColumnElement,
@@ -29,10 +30,12 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    update,
 )
 from sqlalchemy.schema import CreateTable, DropTable
 
-from mixpanel_data.exceptions import DuplicateRecordError
+from mixpanel_data.dialect.sql.builtin import builtin
+from mixpanel_data.exceptions import DuplicateRecordError, KeyCollisionError
 from mixpanel_data.ingest.options import LoadOptions
 from mixpanel_data.ingest.row_positions import ROWID, position_of
 from mixpanel_data.schema.tables import IDENTITY
@@ -59,20 +62,36 @@ class DuplicateCounts:
     """How many rows were discarded because another row has their key.
 
     Attributes:
-        rows: All of them.
+        rows: All of them, and the rows of the table that were replaced.
+        replaced: Rows of the table in whose place another one is now.
         collisions: Those that differ from the row that was kept, so that they are no duplicates.
+        replaced_collisions: Replaced rows that differ from the row in their place.
         example: The key of one of the collisions.
     """
 
     rows: int = 0
+    replaced: int = 0
     collisions: int = 0
+    replaced_collisions: int = 0
     example: str | None = None
+
+    @property
+    def duplicates(self) -> int:
+        """Rows that were discarded and repeat the one that was kept."""
+        return self.rows - self.replaced - self.collisions
+
+    def of_one_load(self) -> DuplicateCounts:
+        """Return the same counts where the rows that were replaced are of this load, too."""
+        collisions = self.collisions + self.replaced_collisions
+        return DuplicateCounts(self.rows, collisions=collisions, example=self.example)
 
     def __add__(self, other: DuplicateCounts) -> DuplicateCounts:
         """Return the sum of both."""
         return DuplicateCounts(
             self.rows + other.rows,
+            self.replaced + other.replaced,
             self.collisions + other.collisions,
+            self.replaced_collisions + other.replaced_collisions,
             self.example or other.example,
         )
 
@@ -83,6 +102,9 @@ def deduplicate(connection: Connection, staging: Table, options: LoadOptions) ->
     The order of the two steps makes sure that a discarded row is compared with the row that is
     kept. The arguments are those of the steps.
     """
+    if options.on_collision == "keep":
+        existing = _conflicts_with(staging, options.table, options.key)
+        _give_own_keys(connection, staging, options.table, existing)
     steps = [discard_repeated, discard_existing]
     if options.on_conflict == "ignore":
         steps.reverse()
@@ -109,15 +131,24 @@ def discard_repeated(
     ).one()
     if rows == keys:
         return DuplicateCounts()
-    kept_first = ROWID.desc() if options.on_conflict == "replace" else ROWID.asc()
+    if options.on_collision == "keep":
+        _give_own_keys(connection, staging, staging, _conflicts_within(staging, options.key))
+    is_last_kept = options.on_conflict == "replace"
+    conflicts = _conflicts_within(staging, options.key, is_last_kept=is_last_kept)
+    return _resolve(connection, staging, staging, options, conflicts)
+
+
+def _conflicts_within(staging: Table, key_name: str, *, is_last_kept: bool = False) -> Select[Any]:
+    """Select the staged rows whose key an earlier one has, or a later one."""
+    key = staging.c[key_name]
+    kept_first = ROWID.desc() if is_last_kept else ROWID.asc()
     kept = _BUILTIN.first_value(ROWID).over(partition_by=key, order_by=kept_first)
     ranked = (
         select(ROWID.label("staged"), kept.label("other"), key.label("key"))
         .where(key.in_(select(key).group_by(key).having(_BUILTIN.count_star() > 1)))
         .subquery()
     )
-    conflicts = select(ranked).where(ranked.c.staged != ranked.c.other)
-    return _resolve(connection, staging, staging, options, conflicts)
+    return select(ranked).where(ranked.c.staged != ranked.c.other)
 
 
 def discard_existing(
@@ -137,12 +168,16 @@ def discard_existing(
         DuplicateRecordError: A staged row has the key of a row in the table, and conflicts are
             errors.
     """
-    key = options.key
-    staged, other = staging.alias("staged"), options.table.alias("other")
+    conflicts = _conflicts_with(staging, options.table, options.key)
+    return _resolve(connection, staging, options.table, options, conflicts)
+
+
+def _conflicts_with(staging: Table, others: Table, key: str) -> Select[Any]:
+    """Select the staged rows whose key a row of another table has."""
+    staged, other = staging.alias("staged"), others.alias("other")
     # Reads nothing but the keys of the rows in the table.
     columns: list[ColumnElement[Any]] = [_rowid_of("staged"), _rowid_of("other"), staged.c[key]]
-    conflicts = select(*columns).join_from(staged, other, staged.c[key] == other.c[key])
-    return _resolve(connection, staging, options.table, options, conflicts)
+    return select(*columns).join_from(staged, other, staged.c[key] == other.c[key])
 
 
 def _rowid_of(alias: str) -> ColumnElement[int]:
@@ -158,8 +193,7 @@ def _resolve(
 ) -> DuplicateCounts:
     """Delete one row of each conflict between staged and other rows, or raise for the first."""
     found = _CONFLICTS.c
-    connection.execute(CreateTable(_CONFLICTS))
-    connection.execute(insert(_CONFLICTS).from_select(found.keys(), conflicts))
+    _find(connection, conflicts)
     discarded = DuplicateCounts()
     if count := connection.scalar(select(_BUILTIN.count(distinct(found.staged)))):
         if options.on_conflict == "error":
@@ -167,7 +201,18 @@ def _resolve(
             rowid, value = connection.execute(first).one()
             index = position_of(connection, staging, rowid)
             raise DuplicateRecordError(index, options.key, value)
-        discarded = DuplicateCounts(count, *_count_key_collisions(connection, staging, others))
+        collisions, example = _count_key_collisions(connection, staging, others)
+        if collisions and options.on_collision == "error":
+            first = _collisions(staging, others, found.staged, found.key)
+            rowid, value = connection.execute(first.order_by(found.staged).limit(1)).one()
+            index = position_of(connection, staging, rowid)
+            raise KeyCollisionError(index, options.key, value)
+        if others is not staging and options.on_conflict == "replace":
+            discarded = DuplicateCounts(
+                count, replaced=count, replaced_collisions=collisions, example=example
+            )
+        else:
+            discarded = DuplicateCounts(count, collisions=collisions, example=example)
         connection.execute(_rows_to_discard(staging, others, options))
     connection.execute(DropTable(_CONFLICTS))
     return discarded
@@ -183,20 +228,71 @@ def _count_key_collisions(
     connection: Connection, staging: Table, others: Table
 ) -> tuple[int, str | None]:
     """Return how many rows in conflict describe another event, and the key of one of them."""
-    staged, other, found = staging.alias("staged"), others.alias("other"), _CONFLICTS.c
-    differs = [staged.c[name].is_distinct_from(other.c[name]) for name in _identity(staging)]
-    pairs = (
-        select(_BUILTIN.count(distinct(found.staged)), _BUILTIN.min(found.key))
-        .join_from(_CONFLICTS, staged, _rowid_of("staged") == found.staged)
-        .join(other, _rowid_of("other") == found.other)
-        .where(or_(false(), *differs))
-    )
-    count, example = connection.execute(pairs).one()
+    found = _CONFLICTS.c
+    counted = _BUILTIN.count(distinct(found.staged)), _BUILTIN.min(found.key)
+    count, example = connection.execute(_collisions(staging, others, *counted)).one()
     return count, example
 
 
+def _find(connection: Connection, conflicts: Select[Any]) -> None:
+    connection.execute(CreateTable(_CONFLICTS))
+    connection.execute(insert(_CONFLICTS).from_select(_CONFLICTS.c.keys(), conflicts))
+
+
+def _collisions(staging: Table, others: Table, *columns: ColumnElement[Any]) -> Select[Any]:
+    """Select columns of the conflicts whose rows describe different events."""
+    staged, other, found = staging.alias("staged"), others.alias("other"), _CONFLICTS.c
+    differs = [staged.c[name].is_distinct_from(other.c[name]) for name in _identity(staging)]
+    return (
+        select(*columns)
+        .select_from(_CONFLICTS)
+        .join(staged, _rowid_of("staged") == found.staged)
+        .join(other, _rowid_of("other") == found.other)
+        .where(or_(false(), *differs))
+    )
+
+
+#: The key of an event whose own one another event has: made of all that tells it from others.
+_OWN_KEY = builtin("""
+    substr(sha256(CAST(to_json(list_value(
+        event_name, CAST(epoch_us(event_time) AS VARCHAR), distinct_id, insert_id
+    )) AS VARCHAR)), 1, 32)
+""")
+
+# Where the properties have no such member, it is put before the last bracket.
+_WITH_GIVEN_KEY = builtin("""
+    CASE WHEN json_exists(properties, '$."$insert_id"')
+        THEN json_merge_patch(properties, json_object('$insert_id', insert_id))
+    ELSE concat(
+        substr(CAST(properties AS VARCHAR), 1, subtract(length(CAST(properties AS VARCHAR)), 1)),
+        CASE WHEN CAST(properties AS VARCHAR) = '{}' THEN '' ELSE ',' END,
+        '"$insert_id":', CAST(to_json(insert_id) AS VARCHAR), '}'
+    ) END
+""")
+
+
+def _give_own_keys(
+    connection: Connection, staging: Table, others: Table, conflicts: Select[Any]
+) -> None:
+    """Give keys of their own to staged rows that describe another event than the row of their key.
+
+    The key that was given stays in the properties. The new one depends on nothing but the row, so
+    whichever row of a key comes first, loading all of them again finds each one.
+    """
+    if not _identity(staging):
+        return
+    _find(connection, conflicts)
+    colliding = _collisions(staging, others, _CONFLICTS.c.staged)
+    own = {
+        "insert_id": literal_column(_OWN_KEY),
+        "properties": literal_column(_WITH_GIVEN_KEY, JSON),
+    }
+    connection.execute(update(staging).where(ROWID.in_(colliding)).values(own))
+    connection.execute(DropTable(_CONFLICTS))
+
+
 def _identity(table: Table) -> list[str]:
-    return [column.name for column in table.columns if column.info == IDENTITY]
+    return [column.name for column in table.columns if IDENTITY in column.info]
 
 
 def log_duplicates(options: LoadOptions, discarded: DuplicateCounts) -> None:
@@ -204,12 +300,12 @@ def log_duplicates(options: LoadOptions, discarded: DuplicateCounts) -> None:
     name = options.name
     if discarded.rows:
         logger.info("%s: %d rows had a key that occurs already.", name, discarded.rows)
-    if discarded.collisions:
+    if collisions := discarded.collisions + discarded.replaced_collisions:
         logger.warning(
             "%s: %d of the rows dropped for their %s differ from the row kept in %s, such as %r. "
             "They are not duplicates: check where their ids come from.",
             name,
-            discarded.collisions,
+            collisions,
             options.key,
             " or ".join(_identity(options.table)),
             discarded.example,

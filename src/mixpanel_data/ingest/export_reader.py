@@ -6,35 +6,28 @@ Engage API does; :mod:`~mixpanel_data.ingest.shapes` has the forms.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
-from typing import IO, Any
-
-import orjson
+from typing import IO, Any, TypeVar
 
 from mixpanel_data.common import values
 from mixpanel_data.common.json_depth import MAX_DEPTH, TOO_DEEP, exceeds_depth
 from mixpanel_data.common.values import EPOCH_UTC
 from mixpanel_data.exceptions import ExportFileError, ExportFileNotFoundError, ExportLineError
+from mixpanel_data.ingest.clock import Clock
 from mixpanel_data.ingest.export_data import Rows, read_sources
 from mixpanel_data.ingest.framing import Block
 from mixpanel_data.ingest.parquet_files import ParquetRows
+from mixpanel_data.ingest.row_checks import RowChecks
 from mixpanel_data.ingest.shapes import ShapeError, parts_of
 from mixpanel_data.ingest.sources import Source, find_sources
 from mixpanel_data.types import TableType
 
-#: From this number on, a time is in milliseconds. In seconds it would be in the year 5138, in
-#: milliseconds it is in 1973, and Mixpanel was founded in 2009.
-_MILLISECONDS_FROM = 100_000_000_000
-
-#: Bytes of a document that a message shows.
-_SHOWN = 100
+#: Bytes of a document that a message may need.
+_SHOWN = 500
 
 #: Exports as people have them; see :func:`read_events_export`.
 ExportData = (
@@ -45,6 +38,8 @@ ExportData = (
 )
 
 Record = dict[str, Any]
+
+_T = TypeVar("_T")
 
 
 def read_events_export(data: ExportData) -> Iterator[Record]:
@@ -61,12 +56,13 @@ def read_events_export(data: ExportData) -> Iterator[Record]:
         ``insert_id`` and ``properties`` (all the others). A number as ``distinct_id`` becomes its
         text, a missing one is empty. A missing ``$insert_id`` is made of the event, and of how
         many equal ones came before it in its file: reading the file again gives the same.
-        ``time`` may be in seconds or milliseconds.
+        ``time`` may be in seconds, milliseconds or microseconds.
 
     Raises:
         ExportLineError: A line or document is no event. It is a ``RecordError`` with ``path`` and
             ``line``.
         ExportFileError: There is no such file, or it cannot be read. It is an ``OSError``.
+        TimeUnitError: The times are in different units.
 
     Example:
         >>> from pathlib import Path
@@ -97,36 +93,118 @@ def read_profiles_export(data: ExportData) -> Iterator[Record]:
     return records_of("profiles", find_sources(data))
 
 
-def records_of(kind: TableType, sources: list[Source]) -> Iterator[Record]:
+def records_of(
+    kind: TableType, sources: list[Source], checks: RowChecks | None = None
+) -> Iterator[Record]:
     """Iterate over the records of sources, one after the other.
 
     Args:
         kind: What they are.
         sources: Where they are.
+        checks: What the rows go through.
 
     Raises:
         ExportLineError: A document is none of this kind.
         ExportFileError: A source cannot be read.
+        TimeUnitError: The times of events are in different units.
     """
-    convert = _CONVERTERS[kind]
-    index, place = 0, _Place("")
-    try:
-        for source in sources:
-            identities = _Identities()
+    checks = checks or RowChecks(Clock("auto"))
+    reader = _Reader(kind, checks)
+    for source in sources:
+        checks.identities.forget()
+        yield from reader.records(source)
+
+
+class _Reader:
+    """Reads records, and refuses what is none.
+
+    Args:
+        kind: What the records are.
+        checks: What the rows go through.
+    """
+
+    def __init__(self, kind: TableType, checks: RowChecks) -> None:
+        self._checks = checks
+        self._convert = _CONVERTERS[kind]
+        self._properties = _FIELDS[kind]
+        self._index = 0
+        self._place = _Place("")
+
+    def records(self, source: Source) -> Iterator[Record]:
+        """Yield the records of a source."""
+        try:
             for rows in read_sources([source]):
-                place = _Place(rows.source)
-                for document in _documents(rows, place, _FIELDS[kind]):
-                    yield identities.completed(convert(document))
-                    index += 1
-    except _DocumentError as error:
-        raise place.error(index, error.field, str(error)) from error
-    except ExportFileError as error:
-        if error.__cause__ is None or isinstance(error, ExportFileNotFoundError):
-            raise
-        if error.source != place.name:  # the damage comes before its first document
-            place = _Place(error.source)
-        place.number += 1
-        raise place.error(index, None, error.problem) from error
+                if rows.source != self._place.name:
+                    self._place = _Place(rows.source)
+                for document, problem in self._documents(rows):
+                    try:
+                        if problem is not None:
+                            raise DocumentError(None, problem)
+                        record = self._record(document)
+                    except DocumentError as error:
+                        self._refuse(error, document)
+                    else:
+                        yield record
+                    self._index += 1
+        except ExportFileError as error:
+            if error.__cause__ is None or isinstance(error, ExportFileNotFoundError):
+                raise
+            if error.source != self._place.name:  # the damage comes before its first document
+                self._place = _Place(error.source)
+            self._place.number += 1
+            self._refuse(DocumentError(None, error.problem), b"", error)
+            self._index += 1
+
+    def _documents(self, rows: Rows) -> Iterator[tuple[Any, str | None]]:
+        """Yield documents with what is known to be wrong, and note where each of them is."""
+        content, place = rows.content, self._place
+        if isinstance(content, Block):
+            place.unit = content.unit
+            last = len(content.documents) - 1
+            for position, document in enumerate(content.documents):
+                place.number = content.numbers[position]
+                yield document, content.problem if position == last else None
+            return
+        if isinstance(content, ParquetRows):
+            content = (row for batch in content.batches for row in _rows_of(batch))
+        for document in content:
+            place.number += 1
+            yield document, None
+
+    def _record(self, document: Any) -> Record:
+        parsed = _parsed(document, self._properties) if isinstance(document, bytes) else document
+        record = self._convert(parsed, self._checks.clock)
+        self._checks.clock.require_one_unit()
+        try:
+            return self._completed(record)
+        except ValueError as error:
+            raise DocumentError("properties", str(error)) from error
+
+    def _completed(self, record: Record) -> Record:
+        """Return the record, of an event with an id, and with its time in UTC."""
+        if "event_time" in record:
+            count, is_local = record["event_time"]
+            record["event_time"] = _moment(count)
+            if not record["insert_id"]:
+                record["insert_id"] = self._checks.identities.next_id(record)
+            if is_local:
+                record["event_time"] = _moment(self._checks.clock.to_utc(count))
+        return record
+
+    def _refuse(self, error: DocumentError, document: Any, cause: Exception | None = None) -> None:
+        place = self._place
+        text = document if isinstance(document, bytes) else repr(document).encode(errors="replace")
+        refusal = ExportLineError(
+            self._index,
+            error.field,
+            str(error),
+            Path(place.name),
+            place.number,
+            place.unit,
+            text.strip()[:_SHOWN].decode(errors="replace"),
+        )
+        refusal.__cause__ = cause or error
+        self._checks.bad.refuse(refusal, document)
 
 
 @dataclass
@@ -137,64 +215,17 @@ class _Place:
     number: int = 0
     unit: str = "line"
 
-    def error(self, index: int, field: str | None, problem: str) -> ExportLineError:
-        """Return the error for the document that is here."""
-        return ExportLineError(index, field, problem, Path(self.name), self.number, self.unit)
 
+class DocumentError(ValueError):
+    """What is wrong with a document.
 
-class _DocumentError(ValueError):
+    Attributes:
+        field: The field that is wrong, None when it is the document as a whole.
+    """
+
     def __init__(self, field: str | None, problem: str) -> None:
         super().__init__(problem)
         self.field = field
-
-
-class _Identities:
-    """Makes ids for events of one source that have none: equal events get different ones.
-
-    The first of equal events gets the hash of the event, the next ones a hash of that and of how
-    many came before. So a source that is read again, or overlaps another, gives the same ids.
-    """
-
-    def __init__(self) -> None:
-        self._before: dict[bytes, int] = {}
-
-    def completed(self, record: Record) -> Record:
-        """Return the record with an id, if it is an event."""
-        if record.get("insert_id") == "":
-            try:
-                first = insert_id_of(record)
-            except ValueError as error:
-                raise _DocumentError("properties", str(error)) from error
-            key = bytes.fromhex(first)
-            before = self._before.get(key, 0)
-            self._before[key] = before + 1
-            record["insert_id"] = first if not before else _derived_id(first, before)
-        return record
-
-
-def _derived_id(first: str, before: int) -> str:
-    return hashlib.sha256(f"{first} {before}".encode()).hexdigest()[:32]
-
-
-def _documents(rows: Rows, place: _Place, field: str) -> Iterator[Any]:
-    """Yield parsed documents, and note where each of them is."""
-    content = rows.content
-    if isinstance(content, Block):
-        place.unit = content.unit
-        last = len(content.documents) - 1
-        for position, document in enumerate(content.documents):
-            place.number = content.numbers[position]
-            if position == last and content.problem is not None:
-                raise _DocumentError(None, f"{content.problem}. It begins: {_begin(document)}")
-            yield _parsed(document, field)
-        return
-    if isinstance(content, ParquetRows):
-        objects: Iterator[Any] = (row for batch in content.batches for row in _rows_of(batch))
-    else:
-        objects = iter(content)
-    for document in objects:
-        place.number += 1
-        yield document
 
 
 def _rows_of(batch: Any) -> list[Record]:
@@ -208,106 +239,92 @@ def _rows_of(batch: Any) -> list[Record]:
 
 def _parsed(document: bytes, properties: str) -> Any:
     if exceeds_depth(document, MAX_DEPTH + 1):  # the document itself is one level
-        raise _DocumentError(properties, TOO_DEEP)
+        raise DocumentError(properties, TOO_DEEP)
     try:
         return values.parse_json(document.strip())
     except ValueError as error:
-        raise _DocumentError(None, f"is not JSON. It begins: {_begin(document)}") from error
+        raise DocumentError(None, "is not JSON.") from error
 
 
-def _begin(document: bytes) -> str:
-    """Return the beginning of a document, to recognise it by."""
-    return repr(document.strip()[:_SHOWN].decode(errors="replace"))
+def event_of(line: bytes, clock: Clock) -> Record:
+    """Return the record of a line of an events export.
 
-
-def event_of(line: bytes) -> Record:
-    """Return the record of a line of an events export; ``insert_id`` is empty where it has none.
+    ``insert_id`` is empty where it has none. ``event_time`` is what
+    :meth:`~mixpanel_data.ingest.clock.Clock.read` returns.
 
     Raises:
         ValueError: The line is not an event.
     """
-    return _event(_parsed(line, "properties"))
+    return _event(_parsed(line, "properties"), clock)
 
 
-def profile_of(line: bytes) -> Record:
+def profile_of(line: bytes, clock: Clock) -> Record:
     """Return the record of a line of a profiles export.
 
     Raises:
         ValueError: The line is not a profile.
     """
-    return _profile(_parsed(line, "$properties"))
+    return _profile(_parsed(line, "$properties"), clock)
 
 
-def _event(document: Any) -> Record:
+def _event(document: Any, clock: Clock) -> Record:
     parts = _parts(document, "events")
     name = parts.get("event_name")
     if not isinstance(name, str):
-        raise _DocumentError("event", "is missing or not a string.")
+        raise DocumentError("event", "is missing or not a string.")
+    if values.is_missing(parts.get("event_time")):
+        raise DocumentError("time", "is missing.")
     return {
         "event_name": name,
-        "event_time": _time("time", parts.get("event_time")),
+        "event_time": _checked("time", parts["event_time"], clock.read),
         "distinct_id": _identifier("distinct_id", parts.get("distinct_id")),
         "insert_id": _identifier("$insert_id", parts.get("insert_id")),
         "properties": parts["properties"],
     }
 
 
-def _profile(document: Any) -> Record:
+def _profile(document: Any, _: Clock) -> Record:
     parts = _parts(document, "profiles")
     if parts.get("distinct_id") is None:
-        raise _DocumentError("$distinct_id", "is missing.")
+        raise DocumentError("$distinct_id", "is missing.")
     last_seen = parts.get("last_seen")
+    is_missing = last_seen == "" or values.is_missing(last_seen)
     return {
         "distinct_id": _identifier("$distinct_id", parts["distinct_id"]),
         "properties": parts["properties"],
-        "last_seen": None if last_seen in (None, "") else _time("$last_seen", last_seen),
+        "last_seen": None if is_missing else _checked("$last_seen", last_seen, _last_seen),
     }
+
+
+def _last_seen(value: object) -> datetime:
+    """Return a time that is a number in seconds or in milliseconds, whichever it is by its size."""
+    return _moment(Clock("auto").read(value)[0])
+
+
+def _moment(microseconds: int) -> datetime:
+    return EPOCH_UTC + timedelta(microseconds=microseconds)
 
 
 def _parts(document: Any, kind: TableType) -> dict[str, Any]:
     try:
         return parts_of(document, kind)
     except ShapeError as error:
-        raise _DocumentError(error.field, str(error)) from error
+        raise DocumentError(error.field, str(error)) from error
 
 
-_CONVERTERS: dict[TableType, Callable[[Any], Record]] = {"events": _event, "profiles": _profile}
+_CONVERTERS: dict[TableType, Callable[[Any, Clock], Record]] = {
+    "events": _event,
+    "profiles": _profile,
+}
 _FIELDS: dict[TableType, str] = {"events": "properties", "profiles": "$properties"}
 
 
-def insert_id_of(record: Record) -> str:
-    """Return an id for an event that has none: a hash of the whole event, as 32 hex digits.
-
-    Example:
-        >>> event = {"event_name": "Sign Up", "event_time": EPOCH_UTC, "distinct_id": "7"}
-        >>> insert_id_of({**event, "properties": {"a": 1, "b": 2}}) == insert_id_of(
-        ...     {**event, "properties": {"b": 2, "a": 1}}
-        ... )
-        True
-    """
-    hashed = {name: value for name, value in record.items() if name != "insert_id"}
-    # Inserted as text, because the event is one level deeper than a document may be.
-    hashed["properties"] = orjson.Fragment(values.document(hashed["properties"], sort_keys=True))
-    return hashlib.sha256(values.document(hashed, sort_keys=True)).hexdigest()[:32]
-
-
 def _identifier(field: str, value: object) -> str:
-    """Return an id as text. Mixpanel's ids are strings, but clients have sent numbers, too."""
-    if value is None or isinstance(value, str):
-        return value or ""
-    if isinstance(value, Decimal):
-        return str(value)
-    if not isinstance(value, (int, float)):
-        raise _DocumentError(field, "must be a string or a number.")
-    return json.dumps(value)
+    return "" if values.is_missing(value) else _checked(field, value, values.identifier)
 
 
-def _time(field: str, value: object) -> datetime:
+def _checked(field: str, value: object, convert: Callable[[object], _T]) -> _T:
     try:
-        if isinstance(value, str) and value.isascii() and value.isdigit():
-            value = int(value)
-        if isinstance(value, (int, float)) and abs(value) >= _MILLISECONDS_FROM:
-            return EPOCH_UTC + timedelta(milliseconds=value)
-        return EPOCH_UTC + timedelta(microseconds=values.microseconds(value))
-    except (ValueError, OverflowError) as error:
-        raise _DocumentError(field, str(error)) from error
+        return convert(value)
+    except ValueError as error:
+        raise DocumentError(field, str(error)) from error

@@ -7,27 +7,35 @@ cannot read at all is left to the reader in Python. So SQL is only a fast path f
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from glob import escape
 from itertools import groupby
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import JSON, Table
 
+from mixpanel_data.common import values
 from mixpanel_data.common.signals import defer_keyboard_interrupt
+from mixpanel_data.common.values import EPOCH_UTC
 from mixpanel_data.database.settings import Resources
 from mixpanel_data.dialect.driver.errors import driver_errors
+from mixpanel_data.exceptions import TimeUnitError
 from mixpanel_data.ingest import export_reader
+from mixpanel_data.ingest.clock import MICROSECONDS, Clock
 from mixpanel_data.ingest.decompression import GZIP_MAGIC
 from mixpanel_data.ingest.export_reader import Record
-from mixpanel_data.ingest.export_sql import export_query, paths_variable
+from mixpanel_data.ingest.export_sql import UNIT_DIGITS, export_query, paths_variable
 from mixpanel_data.ingest.file_integrity import IntegrityCheck, is_gzip
 from mixpanel_data.ingest.json_validation import too_deep_at
 from mixpanel_data.ingest.record_batches import RecordBatches, arrow_schema
+from mixpanel_data.ingest.row_checks import RowChecks
 from mixpanel_data.ingest.sources import LocalFile, Source
 from mixpanel_data.types import TableType
 
@@ -40,11 +48,14 @@ MAX_THREADS = 4
 #: Bytes to tell by whether a file has lines.
 _BEGINNING = 64
 
+#: The most sequences of names to remember.
+_MAX_SEEN = 100_000
+
 #: Memory that DuckDB's JSON reader needs, and memory of its buffers for every thread.
 _BASE_MEMORY = 256 * 2**20
 _THREAD_MEMORY = 128 * 2**20
 
-_CONVERTERS: dict[TableType, Callable[[bytes], Record]] = {
+_CONVERTERS: dict[TableType, Callable[[bytes, Clock], Record]] = {
     "events": export_reader.event_of,
     "profiles": export_reader.profile_of,
 }
@@ -74,14 +85,15 @@ class ExportFiles:
             return None
         return cls(kind, paths)
 
-    def batches(self, table: Table, resources: Resources) -> FileBatches:
+    def batches(self, table: Table, resources: Resources, checks: RowChecks) -> FileBatches:
         """Return the rows of all files, read by DuckDB.
 
         Args:
             table: The table the rows are for.
             resources: The threads and the memory that reading may use at most.
+            checks: What the rows go through.
         """
-        return FileBatches(self, table, resources)
+        return FileBatches(self, table, resources, checks)
 
 
 class FileBatches:
@@ -95,10 +107,15 @@ class FileBatches:
         expressions: Empty: the batches hold the cells as they are stored.
 
     Raises:
-        UnsupportedByDuckDBError: While iterating: DuckDB cannot read the files.
+        UnsupportedByDuckDBError: While iterating: DuckDB cannot read the files, or a line is bad.
+        TimeUnitError: While iterating: the times of events are in different units.
     """
 
-    def __init__(self, files: ExportFiles, table: Table, resources: Resources) -> None:
+    def __init__(
+        self, files: ExportFiles, table: Table, resources: Resources, checks: RowChecks
+    ) -> None:
+        self._checks = checks
+        self._seen: dict[int, bool] = {}
         self.schema = arrow_schema(table)
         self.expressions: dict[str, str] = {}
         self._files = files
@@ -127,6 +144,8 @@ class FileBatches:
                 check.join()
                 if check.failed:
                     raise UnsupportedByDuckDBError
+        except TimeUnitError:
+            raise
         except (duckdb.Error, pa.ArrowException, OSError, ValueError) as error:
             raise UnsupportedByDuckDBError from error
 
@@ -135,7 +154,8 @@ class FileBatches:
         for number, (_, paths) in enumerate(groups):
             variable = paths_variable(number)
             reader.execute(f"SET VARIABLE {variable} = $1", [[escape(str(path)) for path in paths]])
-        query = export_query(self._files.kind, [compression for compression, _ in groups])
+        compressions = [compression for compression, _ in groups]
+        query = export_query(self._files.kind, compressions, self._checks.clock.unit)
         # With a bound parameter, DuckDB 1.5 would read all files before the first batch.
         return reader.sql(query).to_arrow_reader(BATCH_SIZE)
 
@@ -143,17 +163,88 @@ class FileBatches:
         """Convert the lines that SQL did not, and fill in their rows."""
         if too_deep_at(batch.column(batch.schema.get_field_index(self._json))) is not None:
             raise UnsupportedByDuckDBError
+        batch = self._without_repetitions(batch)
         lines = batch.column("line")
+        is_event = self._files.kind == "events"
+        if is_event:
+            self._note_units(batch)
+        by_clock = self._checks.clock.zone is not None and is_event
+        is_local = np.full(batch.num_rows, by_clock)
         if lines.null_count < len(lines):
-            records = [*map(self._convert, map(str.encode, lines.drop_null().to_pylist()))]
-            if any(record.get("insert_id") == "" for record in records):
-                raise UnsupportedByDuckDBError  # equal events have to be counted for their ids
+            records = [
+                self._convert(line.encode(), self._checks.clock)
+                for line in lines.drop_null().to_pylist()
+            ]
+            if is_event:
+                is_local[np.array(lines.is_valid())] = _take_times(records)
             converted = pa.Table.from_batches(RecordBatches(records, self._table)).combine_chunks()
             for position, name in enumerate(self.schema.names):
                 cells = converted.column(name).chunk(0)
                 filled = pc.replace_with_mask(batch.column(position), lines.is_valid(), cells)
                 batch = batch.set_column(position, name, filled)
-        return batch.select(self.schema.names)
+        rows = pa.record_batch(batch.columns[: len(self.schema)], schema=self.schema)
+        return self._checks.finished(rows, is_local)
+
+    def _without_repetitions(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Drop properties whose name occurs again: the last one counts.
+
+        Events of one kind have the same names, so that few documents have to be looked at.
+        """
+        names = np.array(batch.column("names").fill_null(0))
+        found, firsts = np.unique(names, return_index=True)
+        position = batch.schema.get_field_index(self._json)
+        documents = batch.column(position)
+        repeating = []
+        for value, first in zip(found.tolist(), firsts.tolist(), strict=True):
+            if value and value not in self._seen:
+                self._seen[value] = _has_repetitions(documents[first].as_py())
+            if self._seen.get(value):
+                repeating.append(value)
+        if len(self._seen) > _MAX_SEEN:
+            self._seen.clear()
+        if not repeating:
+            return batch
+        is_repeating = pa.array(np.isin(names, repeating))
+        parsed = map(values.parse_json, map(str.encode, documents.filter(is_repeating).to_pylist()))
+        texts = pa.array([values.document(document).decode() for document in parsed])
+        cells = pc.replace_with_mask(documents, is_repeating, texts)
+        return batch.set_column(position, batch.schema.field(position), cells)
+
+    def _note_units(self, batch: pa.RecordBatch) -> None:
+        """Tell the clock the units that the numbers of a batch show."""
+        if self._checks.clock.unit != "auto":
+            return
+        digits = batch.column("time_digits")
+        for count in filter(None, pc.min_max(digits).as_py().values()):
+            row = pc.index(digits, count).as_py()
+            microseconds = batch.column("event_time").cast(pa.int64())[row].as_py()
+            unit = next(unit for unit, most in UNIT_DIGITS.items() if count <= most)
+            self._checks.clock.units.setdefault(unit, microseconds // MICROSECONDS[unit])
+
+
+def _has_repetitions(document: str) -> bool:
+    """Tell whether an object has two members of the same name."""
+    pairs: list[tuple[str, object]] = json.loads(document, object_pairs_hook=list)
+    return len(dict(pairs)) < len(pairs)
+
+
+def _take_times(records: list[Record]) -> list[bool]:
+    """Put plain times into the records of events.
+
+    Returns:
+        Which of them are of the clock's time zone.
+
+    Raises:
+        UnsupportedByDuckDBError: An event has no id: equal ones have to be counted by file.
+    """
+    is_local = []
+    for record in records:
+        if record["insert_id"] == "":
+            raise UnsupportedByDuckDBError
+        count, local = record["event_time"]
+        record["event_time"] = EPOCH_UTC + timedelta(microseconds=count)
+        is_local.append(local)
+    return is_local
 
 
 def _may_have_lines(path: Path) -> bool:

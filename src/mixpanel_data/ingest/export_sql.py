@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mixpanel_data.common.json_depth import MAX_DEPTH
-from mixpanel_data.types import TableType
+from mixpanel_data.ingest.clock import MICROSECONDS
+from mixpanel_data.types import NumberUnit, TableType, TimeUnit
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,14 @@ class _LineFormat:
     columns: dict[str, str]
 
 
+#: Tells the sequences of names of the properties apart.
+_NAMES = "hash(json_keys(properties))"
+
 _FORMATS: dict[TableType, _LineFormat] = {
     "events": _LineFormat(
         members={
             "event": "$.event",
-            "seconds": "$.properties.time",
+            "time": "$.properties.time",
             "distinct_id": "$.properties.distinct_id",
             "insert_id": '$.properties."$insert_id"',
             "properties": "$.properties",
@@ -45,22 +49,24 @@ _FORMATS: dict[TableType, _LineFormat] = {
         promoted=["time", "distinct_id", "$insert_id"],
         ordinary="""
             starts_with(event::VARCHAR, '"')
-            AND regexp_full_match(seconds::VARCHAR, '[0-9]{1,11}')
+            AND regexp_full_match(time::VARCHAR, '[0-9]{1,{time_digits}}')
             AND starts_with(distinct_id::VARCHAR, '"')
             AND starts_with(insert_id::VARCHAR, '"') AND insert_id::VARCHAR <> '""'
             AND starts_with(properties::VARCHAR, '{')
             AND strlen(document) = strlen('{"event":,"properties":}')
                 + strlen(event) + strlen(properties)
             AND strlen(properties) - strlen(rest) = strlen('"time":"distinct_id":"$insert_id":')
-                + strlen(seconds) + strlen(distinct_id) + strlen(insert_id)
+                + strlen(time) + strlen(distinct_id) + strlen(insert_id)
                 + if(rest = '{}', 2, 3)
         """,
         columns={
             "event_name": "event->>'$'",
-            "event_time": "make_timestamp(CAST(seconds::VARCHAR AS BIGINT) * 1000000)",
+            "event_time": "make_timestamp(CAST(time::VARCHAR AS BIGINT) * {time_factor})",
             "distinct_id": "distinct_id->>'$'",
             "insert_id": "insert_id->>'$'",
             "properties": "rest",
+            "names": _NAMES,
+            "time_digits": "strlen(time::VARCHAR)",
         },
     ),
     "profiles": _LineFormat(
@@ -86,6 +92,7 @@ _FORMATS: dict[TableType, _LineFormat] = {
             "distinct_id": "distinct_id->>'$'",
             "properties": "rest",
             "last_seen": "TRY_CAST(last_seen->>'$' AS TIMESTAMP)",
+            "names": _NAMES,
         },
     ),
 }
@@ -132,19 +139,39 @@ _QUERY = """
 """
 
 
+#: The most digits of a time of each unit. More of them are years after 5138, which are left to the
+#: reader in Python.
+UNIT_DIGITS: dict[NumberUnit, int] = {"s": 11, "ms": 14, "us": 17}
+
+#: By how much the number of a time is multiplied, where its size tells the unit.
+_FACTOR = (
+    f"CASE WHEN strlen(time::VARCHAR) <= {UNIT_DIGITS['s']} THEN {MICROSECONDS['s']} "
+    f"WHEN strlen(time::VARCHAR) <= {UNIT_DIGITS['ms']} THEN {MICROSECONDS['ms']} ELSE 1 END"
+)
+
+
 def paths_variable(group: int) -> str:
     """Return the name of the SQL variable that holds the paths of a group of files."""
     return f"paths_{group}"
 
 
-def export_query(kind: TableType, compressions: Sequence[str]) -> str:
+def export_query(kind: TableType, compressions: Sequence[str], time_unit: TimeUnit) -> str:
     """Return a query for the columns of a table and ``line``, NULL where SQL has made a row of it.
+
+    There is also ``names``, a hash of the names of the properties, and of events ``time_digits``:
+    how many digits their time has in the file.
 
     Args:
         kind: What the lines are.
+        time_unit: Unit of the times of events.
         compressions: Compression of each group of files; see :func:`paths_variable`.
     """
     line_format = _FORMATS[kind]
+    if time_unit == "auto":
+        digits, factor = UNIT_DIGITS["us"], _FACTOR
+    else:
+        digits, factor = UNIT_DIGITS[time_unit], str(MICROSECONDS[time_unit])
+    columns = {name: cell.format(time_factor=factor) for name, cell in line_format.columns.items()}
     return _QUERY.format(
         files=" UNION ALL ".join(
             _FILES.format(variable=paths_variable(group), compression=compression)
@@ -157,8 +184,8 @@ def export_query(kind: TableType, compressions: Sequence[str]) -> str:
             for position, name in enumerate(line_format.members, start=1)
         ),
         without_promoted=json.dumps(dict.fromkeys(line_format.promoted)),
-        ordinary=line_format.ordinary,
+        ordinary=line_format.ordinary.replace("{time_digits}", str(digits)),
         is_strict_json=_IS_STRICT_JSON,
-        cells=", ".join(f"{name} := {cell}" for name, cell in line_format.columns.items()),
-        columns=", ".join(f"cells.{name}" for name in line_format.columns),
+        cells=", ".join(f"{name} := {cell}" for name, cell in columns.items()),
+        columns=", ".join(f"cells.{name}" for name in columns),
     )

@@ -28,7 +28,7 @@ MAX_DOCUMENT_BYTES = 64 * 1024 * 1024
 #: How much of the data is looked at to tell the layout. Longer than any event.
 _LOOKED_AT = 1024 * 1024
 
-BREAKS_OFF = "the file breaks off here"
+BREAKS_OFF = "breaks off: the file ends within it"
 _NOT_SPLIT = "is damaged, and what follows cannot be told apart: nothing after it was read"
 _SURPLUS = "has a closing bracket too many: nothing after it was read"
 _TOO_LONG = "is longer than {:,} bytes. If that is right, raise max_document_bytes"

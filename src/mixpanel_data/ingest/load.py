@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, Table, func, insert, select, update
 from sqlalchemy.schema import AddConstraint, CreateTable, DropTable
@@ -37,7 +37,26 @@ Budget = Callable[[], AbstractContextManager[None]]
 STAGING = "_staging"
 
 
-def create(connection: Connection, options: LoadOptions, batches: Batches, budget: Budget) -> int:
+class Loaded(NamedTuple):
+    """What became of the rows of a load.
+
+    Attributes:
+        rows: How many the batches had.
+        discarded: How many of them, or of those in the table, another row took the place of.
+    """
+
+    rows: int
+    discarded: DuplicateCounts
+
+    @property
+    def added(self) -> int:
+        """The number of rows by which the table grew."""
+        return self.rows - self.discarded.rows
+
+
+def create(
+    connection: Connection, options: LoadOptions, batches: Batches, budget: Budget
+) -> Loaded:
     """Create a managed table with its rows and metadata.
 
     Args:
@@ -45,9 +64,6 @@ def create(connection: Connection, options: LoadOptions, batches: Batches, budge
         options: The table, and how to load it.
         batches: The rows; consumed once.
         budget: Holds while rows are staged.
-
-    Returns:
-        The number of rows in the table.
 
     Raises:
         TableExistsError: A table or view of that name exists. Nothing was consumed.
@@ -57,27 +73,30 @@ def create(connection: Connection, options: LoadOptions, batches: Batches, budge
     table = options.table
     target = without_key(table, table.name, compression=catalog.document_compression(connection))
     create_table(connection, target)
-    filtered = KeyFilter(batches, None if options.on_conflict == "error" else options.key)
+    is_checked = "error" in (options.on_conflict, options.on_collision)
+    filtered = KeyFilter(batches, None if is_checked else options.key)
     progress = options.progress
     _stage(connection, filtered, target, budget, progress and (lambda _: progress(filtered.rows)))
     if filtered.deferred is None:
         discarded = discard_repeated(connection, target, options)
     elif filtered.deferred.rows:
         with budget():  # this reads all keys, which DuckDB would keep in memory
-            discarded = _add_unique(connection, options, filtered.deferred, budget)
+            discarded = _add_unique(connection, options, filtered.deferred, budget).of_one_load()
     else:
         discarded = DuplicateCounts()
     log_duplicates(options, discarded)
-    rows = filtered.rows - discarded.rows
+    loaded = Loaded(filtered.rows, discarded)
     if options.primary_key:
         connection.execute(AddConstraint(table.primary_key))
     delete_metadata(connection, table.name)
-    recorded = {**metadata_row(options.metadata), "table_name": table.name, "row_count": rows}
-    connection.execute(insert(METADATA_TABLE).values(recorded))
-    return rows
+    recorded = {"table_name": table.name, "row_count": loaded.added}
+    connection.execute(insert(METADATA_TABLE).values(metadata_row(options.metadata) | recorded))
+    return loaded
 
 
-def append(connection: Connection, options: LoadOptions, batches: Batches, budget: Budget) -> int:
+def append(
+    connection: Connection, options: LoadOptions, batches: Batches, budget: Budget
+) -> Loaded:
     """Add rows to a managed table and merge its metadata.
 
     Args:
@@ -85,9 +104,6 @@ def append(connection: Connection, options: LoadOptions, batches: Batches, budge
         options: The table, under any case of its name, and how to load it.
         batches: The rows; consumed once.
         budget: Holds while rows are staged.
-
-    Returns:
-        The number of rows by which the table grew.
 
     Raises:
         TableNotFoundError: There is no managed table of that name. Nothing was consumed.
@@ -108,7 +124,7 @@ def append(connection: Connection, options: LoadOptions, batches: Batches, budge
     log_duplicates(options, discarded)
     total = select(func.system.main.count_star()).select_from(table).scalar_subquery()
     connection.execute(update(METADATA_TABLE).where(own_row).values(row_count=total))
-    return rows.rows - discarded.rows
+    return Loaded(rows.rows, discarded)
 
 
 def _add_unique(

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from mixpanel_data.common.names import check_table_name
 from mixpanel_data.database.handle import Database
 from mixpanel_data.ingest.options import LoadOptions, Progress
 from mixpanel_data.schema.table_lifecycle import drop_table
-from mixpanel_data.types import OnConflict, TableMetadata
-
-if TYPE_CHECKING:
-    from mixpanel_data.ingest.export_reader import ExportData
+from mixpanel_data.types import (
+    IfExists,
+    LoadResult,
+    OnCollision,
+    OnConflict,
+    OnError,
+    TableMetadata,
+    TimeUnit,
+)
 
 
 class ArrowStream(Protocol):
@@ -41,7 +47,13 @@ class LoadMethods:
         batch_size: int | None = None,
         primary_key: bool = True,
         on_conflict: OnConflict = "ignore",
-    ) -> int:
+        on_collision: OnCollision = "drop",
+        on_error: OnError = "raise",
+        rejects: str | os.PathLike[str] | None = None,
+        time_unit: TimeUnit = "s",
+        time_zone: str | None = None,
+        if_exists: IfExists = "fail",
+    ) -> LoadResult:
         """Create a table of events with its rows and metadata, in one transaction.
 
         Args:
@@ -50,8 +62,9 @@ class LoadMethods:
                 epoch seconds; UTC when it has no time zone), ``distinct_id`` (str), ``insert_id``
                 (str) and ``properties`` (dict). Or a pandas or polars DataFrame, a pyarrow table
                 or reader, a DuckDB relation, or anything else with the Arrow C stream interface,
-                with these columns; ``properties`` as JSON text, a struct or a map. Consumed once,
-                in the calling thread, batch by batch.
+                with these columns; ``properties`` as JSON text, a struct or a map. An ``insert_id``
+                that is missing, None or empty is made of the event. Consumed once, in the calling
+                thread, batch by batch.
             metadata: How the events were fetched; its ``type`` must be ``"events"``.
             progress_callback: Called with the number of records so far, after each batch, in the
                 calling thread. An exception that it raises aborts the load.
@@ -60,9 +73,24 @@ class LoadMethods:
                 smaller and loads faster, and loads still keep ids unique.
             on_conflict: Which event to keep when an ``insert_id`` occurs again: ``"ignore"`` keeps
                 the first, ``"replace"`` the last, ``"error"`` raises.
+            on_collision: What to do with an event whose ``insert_id`` another event has, one with
+                another name, time or user: ``"drop"`` leaves it out, counts it and warns;
+                ``"keep"`` stores it under an id of its own, and the given one stays in
+                ``properties["$insert_id"]``; ``"error"`` raises.
+            on_error: What to do with a record that cannot be stored: ``"raise"`` ends the load,
+                ``"skip"`` leaves the record out, counts it and logs why.
+            rejects: File to write what was left out to, one JSON object a line, with ``file``,
+                ``number``, ``field``, ``reason`` and the record as ``line``. Replaced when it
+                exists; not touched when the load fails. Only with ``on_error="skip"``.
+            time_unit: Unit of times that are numbers: ``"s"``, ``"ms"``, ``"us"``, or ``"auto"``:
+                below 1e11 seconds, below 1e14 milliseconds, else microseconds.
+            time_zone: Time zone of times that are numbers, or text that names none, such as
+                ``"America/Los_Angeles"``, for projects whose ``time`` is local wall-clock time.
+            if_exists: What to do when the table exists: ``"fail"`` raises, ``"append"`` adds to it
+                as :meth:`append_events_table` does, ``"replace"`` drops it in the same transaction.
 
         Returns:
-            The number of rows in the table.
+            The number of rows by which the table grew, with the other counts of the load.
 
         Raises:
             TableNameError: The name is not allowed. It is a ``ValueError``.
@@ -70,6 +98,8 @@ class LoadMethods:
             TableExistsError: The table exists. It is not changed, and ``data`` is not consumed.
             RecordError: A record cannot be stored; ``index`` and ``field`` say which.
             DuplicateRecordError: An id occurs again and ``on_conflict`` is ``"error"``.
+            KeyCollisionError: Another event has the id and ``on_collision`` is ``"error"``.
+            TimeUnitError: ``time_unit`` is ``"auto"`` and times are in different units.
             DatabaseReadOnlyError: The engine was opened read-only.
         """
         options = LoadOptions(
@@ -80,6 +110,12 @@ class LoadMethods:
             batch_size=batch_size,
             primary_key=primary_key,
             on_conflict=on_conflict,
+            on_collision=on_collision,
+            on_error=on_error,
+            rejects=rejects,
+            time_unit=time_unit,
+            time_zone=time_zone,
+            if_exists=if_exists,
         )
         return self._load(options, data)
 
@@ -93,7 +129,10 @@ class LoadMethods:
         batch_size: int | None = None,
         primary_key: bool = True,
         on_conflict: OnConflict = "ignore",
-    ) -> int:
+        on_error: OnError = "raise",
+        rejects: str | os.PathLike[str] | None = None,
+        if_exists: IfExists = "fail",
+    ) -> LoadResult:
         """Create a table of profiles with its rows and metadata, in one transaction.
 
         Args:
@@ -106,9 +145,12 @@ class LoadMethods:
             batch_size: As for :meth:`create_events_table`.
             primary_key: Add a primary key constraint on ``distinct_id``.
             on_conflict: As for :meth:`create_events_table`, by ``distinct_id``.
+            on_error: As for :meth:`create_events_table`.
+            rejects: As for :meth:`create_events_table`.
+            if_exists: As for :meth:`create_events_table`.
 
         Returns:
-            The number of rows in the table.
+            The number of rows by which the table grew, with the other counts of the load.
 
         Raises:
             MixpanelDataError: As :meth:`create_events_table`.
@@ -121,6 +163,9 @@ class LoadMethods:
             batch_size=batch_size,
             primary_key=primary_key,
             on_conflict=on_conflict,
+            on_error=on_error,
+            rejects=rejects,
+            if_exists=if_exists,
         )
         return self._load(options, data)
 
@@ -133,7 +178,12 @@ class LoadMethods:
         *,
         batch_size: int | None = None,
         on_conflict: OnConflict = "ignore",
-    ) -> int:
+        on_collision: OnCollision = "drop",
+        on_error: OnError = "raise",
+        rejects: str | os.PathLike[str] | None = None,
+        time_unit: TimeUnit = "s",
+        time_zone: str | None = None,
+    ) -> LoadResult:
         """Add events to a table, in one transaction.
 
         The metadata of the table is merged: it covers the dates and filters of old and new rows.
@@ -146,9 +196,14 @@ class LoadMethods:
             batch_size: As for :meth:`create_events_table`.
             on_conflict: Which event to keep when an ``insert_id`` occurs again, in ``data`` or in
                 the table: ``"ignore"`` keeps the first, ``"replace"`` the last, ``"error"`` raises.
+            on_collision: As for :meth:`create_events_table`.
+            on_error: As for :meth:`create_events_table`.
+            rejects: As for :meth:`create_events_table`.
+            time_unit: As for :meth:`create_events_table`.
+            time_zone: As for :meth:`create_events_table`.
 
         Returns:
-            The number of rows by which the table grew.
+            The number of rows by which the table grew, with the other counts of the load.
 
         Raises:
             TableNotFoundError: There is no events or profiles table of that name.
@@ -161,9 +216,14 @@ class LoadMethods:
             name,
             metadata,
             progress_callback,
-            append=True,
+            must_exist=True,
             batch_size=batch_size,
             on_conflict=on_conflict,
+            on_collision=on_collision,
+            on_error=on_error,
+            rejects=rejects,
+            time_unit=time_unit,
+            time_zone=time_zone,
         )
         return self._load(options, data)
 
@@ -176,7 +236,9 @@ class LoadMethods:
         *,
         batch_size: int | None = None,
         on_conflict: OnConflict = "ignore",
-    ) -> int:
+        on_error: OnError = "raise",
+        rejects: str | os.PathLike[str] | None = None,
+    ) -> LoadResult:
         """Add profiles to a table, in one transaction.
 
         Args:
@@ -186,9 +248,11 @@ class LoadMethods:
             progress_callback: As for :meth:`create_events_table`.
             batch_size: As for :meth:`create_events_table`.
             on_conflict: As for :meth:`append_events_table`; ``"replace"`` updates profiles.
+            on_error: As for :meth:`create_events_table`.
+            rejects: As for :meth:`create_events_table`.
 
         Returns:
-            The number of rows by which the table grew.
+            The number of rows by which the table grew, with the other counts of the load.
 
         Raises:
             MixpanelDataError: As :meth:`append_events_table`.
@@ -198,99 +262,13 @@ class LoadMethods:
             name,
             metadata,
             progress_callback,
-            append=True,
+            must_exist=True,
             batch_size=batch_size,
             on_conflict=on_conflict,
+            on_error=on_error,
+            rejects=rejects,
         )
         return self._load(options, data)
-
-    def load_events_export(
-        self,
-        name: str,
-        path: ExportData,
-        metadata: TableMetadata,
-        progress_callback: Progress | None = None,
-        *,
-        append: bool = False,
-        primary_key: bool = True,
-        on_conflict: OnConflict = "ignore",
-    ) -> int:
-        """Load events from Mixpanel's raw export files, read by DuckDB in parallel.
-
-        The rows are those that :func:`read_events_export` gives for the same files.
-
-        Args:
-            name: The table to create.
-            path: A file, a folder, a pattern such as ``"exports/*.jsonl.gz"``, a URL, an open
-                binary file, an iterable of lines or objects, or a list of files, which are loaded
-                in this order; as for :func:`read_events_export`. Files of lines, plain or gzip,
-                are read by DuckDB, all others in Python.
-            metadata: How the events were fetched.
-            progress_callback: As for :meth:`create_events_table`. The count starts again when
-                DuckDB cannot read the files and they are read in Python instead.
-            append: Add to an existing table instead of creating one.
-            primary_key: As for :meth:`create_events_table`.
-            on_conflict: As for :meth:`create_events_table` and :meth:`append_events_table`.
-
-        Returns:
-            The number of rows by which the table grew.
-
-        Raises:
-            ExportLineError: A line is not an event; ``path`` and ``line`` say which.
-            ExportFileError: There is no such file, or it cannot be read. It is an ``OSError``.
-            MixpanelDataError: As :meth:`create_events_table` or :meth:`append_events_table`.
-        """
-        options = LoadOptions(
-            "events",
-            name,
-            metadata,
-            progress_callback,
-            append=append,
-            primary_key=primary_key,
-            on_conflict=on_conflict,
-        )
-        return self._load_exports(options, path)
-
-    def load_profiles_export(
-        self,
-        name: str,
-        path: ExportData,
-        metadata: TableMetadata,
-        progress_callback: Progress | None = None,
-        *,
-        append: bool = False,
-        primary_key: bool = True,
-        on_conflict: OnConflict = "ignore",
-    ) -> int:
-        """Load profiles from Mixpanel's export files, read by DuckDB in parallel.
-
-        The rows are those that :func:`read_profiles_export` gives for the same files.
-
-        Args:
-            name: The table to create.
-            path: As for :meth:`load_events_export`.
-            metadata: How the profiles were fetched.
-            progress_callback: As for :meth:`load_events_export`.
-            append: Add to an existing table instead of creating one.
-            primary_key: As for :meth:`create_profiles_table`.
-            on_conflict: As for :meth:`create_profiles_table` and :meth:`append_profiles_table`.
-
-        Returns:
-            The number of rows by which the table grew.
-
-        Raises:
-            MixpanelDataError: As :meth:`load_events_export`.
-        """
-        options = LoadOptions(
-            "profiles",
-            name,
-            metadata,
-            progress_callback,
-            append=append,
-            primary_key=primary_key,
-            on_conflict=on_conflict,
-        )
-        return self._load_exports(options, path)
 
     def drop_table(self, name: str) -> None:
         """Drop a table with its rows and metadata.
@@ -304,12 +282,7 @@ class LoadMethods:
         with self._database.write_transaction(name) as connection:
             drop_table(connection, name)
 
-    def _load(self, options: LoadOptions, data: Data) -> int:
+    def _load(self, options: LoadOptions, data: Data) -> LoadResult:
         from mixpanel_data.ingest.runner import load_data
 
         return load_data(self._database, options, data)
-
-    def _load_exports(self, options: LoadOptions, data: ExportData) -> int:
-        from mixpanel_data.ingest.runner import load_exports
-
-        return load_exports(self._database, options, data)

@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import Table
 
 from mixpanel_data.common.names import check_table_name
 from mixpanel_data.exceptions import MetadataError
 from mixpanel_data.schema.tables import key_of, managed_table
-from mixpanel_data.types import OnConflict, TableMetadata, TableType
+from mixpanel_data.types import (
+    IfExists,
+    OnCollision,
+    OnConflict,
+    OnError,
+    TableMetadata,
+    TableType,
+    TimeUnit,
+)
 
 Progress = Callable[[int], object]
+
+_CHOICES = {
+    "on_conflict": OnConflict,
+    "on_collision": OnCollision,
+    "on_error": OnError,
+    "if_exists": IfExists,
+    "time_unit": TimeUnit,
+}
 
 
 @dataclass(frozen=True)
@@ -26,10 +45,17 @@ class LoadOptions:
         name: Name of the table; in any case when rows are appended.
         metadata: How the rows were fetched.
         progress: Called with the number of rows so far, after each batch.
-        append: Add to an existing table instead of creating one.
+        if_exists: What to do when the table exists: fail, append, or replace it. Where it does not
+            exist it is created.
+        must_exist: Append to the table, and fail where there is none.
         batch_size: The most rows of a batch, None for a default that fits the data.
         primary_key: Put the constraint on the key column of a new table.
         on_conflict: Which row of several with the same key to keep.
+        on_collision: What to do with another event that has the key of one.
+        on_error: What to do with a row that cannot be stored.
+        rejects: File for the rows that are left out, None for none.
+        time_unit: Unit of event times that are numbers.
+        time_zone: Name of the time zone of event times that name none; None for UTC.
 
     Raises:
         TableNameError: No table can have that name.
@@ -41,10 +67,16 @@ class LoadOptions:
     name: str
     metadata: TableMetadata
     progress: Progress | None = None
-    append: bool = False
+    if_exists: IfExists = "fail"
+    must_exist: bool = False
     batch_size: int | None = None
     primary_key: bool = True
     on_conflict: OnConflict = "ignore"
+    on_collision: OnCollision = "drop"
+    on_error: OnError = "raise"
+    rejects: str | os.PathLike[str] | None = None
+    time_unit: TimeUnit = "s"
+    time_zone: str | None = None
 
     def __post_init__(self) -> None:
         """Check the options, in this order."""
@@ -52,10 +84,37 @@ class LoadOptions:
         if self.metadata.type != self.kind:
             problem = f"is {self.metadata.type!r}. Use {self.kind!r} for a table of {self.kind}."
             raise MetadataError("type", problem)
-        if self.on_conflict not in (known := get_args(OnConflict)):
-            raise ValueError(f"on_conflict is {self.on_conflict!r}. Use one of {known}.")
+        for option, kind in _CHOICES.items():
+            value, known = getattr(self, option), get_args(kind)
+            if value not in known:
+                raise ValueError(f"{option} is {value!r}. Use one of {known}.")
+        if self.rejects is not None and self.on_error != "skip":
+            raise ValueError("rejects is a file for rows that are left out. Use on_error='skip'.")
+        _ = self.zone
         if self.batch_size is not None and self.batch_size < 1:
             raise ValueError(f"batch_size is {self.batch_size}. Use a positive number of rows.")
+
+    @cached_property
+    def zone(self) -> ZoneInfo | None:
+        """The time zone.
+
+        Raises:
+            ValueError: There is none of that name.
+        """
+        if self.time_zone is None:
+            return None
+        try:
+            return ZoneInfo(self.time_zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(
+                f"time_zone is {self.time_zone!r}, which is no time zone known here. Use a name "
+                "such as 'America/Los_Angeles'; where none is known, install tzdata."
+            ) from error
+
+    @cached_property
+    def rejects_path(self) -> Path | None:
+        """The file for rows that are left out."""
+        return None if self.rejects is None else Path(self.rejects).expanduser()
 
     @cached_property
     def table(self) -> Table:

@@ -1,28 +1,32 @@
 """Convert dicts to Arrow record batches, and check them.
 
-Valid records go through C code only: one ``itemgetter`` and one ``orjson.dumps`` per record, one
-``set(map(type, ...))`` per column and batch. When these find anything unusual, the slower functions
-of :mod:`mixpanel_data.common.values` check record by record and field by field.
+Ordinary records go through C code only: one ``itemgetter`` and one ``orjson.dumps`` per record, one
+``set(map(type, ...))`` per column and batch. When these find anything else, the slower functions of
+:mod:`mixpanel_data.common.values` look at record by record and field by field.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import repeat
 from operator import itemgetter, sub
-from typing import Any, NoReturn
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import orjson
 import pyarrow as pa
 from sqlalchemy import JSON, Column, DateTime, String, Table
 
 from mixpanel_data.common import values
-from mixpanel_data.common.json_depth import TOO_DEEP
+from mixpanel_data.common.json_depth import TOO_DEEP, exceeds_depth
 from mixpanel_data.common.values import EARLIEST, EPOCH, EPOCH_UTC, LATEST
 from mixpanel_data.exceptions import RecordError
+from mixpanel_data.ingest.clock import Clock
 from mixpanel_data.ingest.json_validation import too_deep_at
-from mixpanel_data.schema.tables import OPTIONAL
+from mixpanel_data.ingest.row_checks import RowChecks
+from mixpanel_data.schema.tables import BLANK, CLOCK, IDENTIFIER, OPTIONAL
 
 #: The most rows of a batch, unless the caller chooses another number.
 DEFAULT_BATCH_SIZE = 2048
@@ -35,11 +39,6 @@ _TYPES = {String: pa.string(), DateTime: pa.timestamp("us"), JSON: pa.string()}
 # https://arrow.apache.org/docs/format/CanonicalExtensions.html#json
 _EXTENSIONS: dict[type, dict[str, str]] = {
     JSON: {"ARROW:extension:name": "arrow.json", "ARROW:extension:metadata": ""}
-}
-_CHECKS: dict[type, Callable[[object], object]] = {
-    String: values.text,
-    DateTime: values.microseconds,
-    JSON: values.document,
 }
 
 
@@ -63,22 +62,29 @@ class RecordBatches:
         records: The dicts, one per row; consumed once, in the thread that iterates.
         table: The table they are for: its columns name the fields.
         batch_size: The most rows of a batch.
+        checks: What the rows go through.
 
     Attributes:
         schema: Arrow schema of the batches.
         expressions: Empty: the batches hold the cells as they are stored.
 
     Raises:
-        RecordError: While iterating: the first record that cannot be stored, with index and field.
-            What the iterable itself raises is not caught.
+        RecordError: While iterating: the first record that cannot be stored, with index and field,
+            unless such records are left out. What the iterable itself raises is not caught.
+        TimeUnitError: While iterating: the times of events are in different units.
     """
 
     def __init__(
-        self, records: Iterable[Mapping[str, Any]], table: Table, batch_size: int | None = None
+        self,
+        records: Iterable[Mapping[str, Any]],
+        table: Table,
+        batch_size: int | None = None,
+        checks: RowChecks | None = None,
     ) -> None:
         self.schema = arrow_schema(table)
         self.expressions: dict[str, str] = {}
         self._records = records
+        self._checks = checks or RowChecks()
         self._batch_size = batch_size or DEFAULT_BATCH_SIZE
         self._columns = list(table.columns)
         (self._json,) = (column for column in self._columns if isinstance(column.type, JSON))
@@ -101,77 +107,133 @@ class RecordBatches:
                 properties = record[json]
                 document = orjson.dumps(properties)
                 scalars = scalars_of(record)
-            except (KeyError, TypeError):
-                scalars, document = self._check_record(record)
-            else:
                 nulls = document.count(b"null")
-                if (
-                    type(properties) is not dict
-                    or len(record) != width
-                    or (nulls and _may_hide_number(properties, nulls))
-                ):
-                    scalars, document = self._check_record(record)
+                is_ordinary = (
+                    isinstance(properties, dict)
+                    and len(record) == width
+                    and not (nulls and _may_hide_number(properties, nulls))
+                )
+            except (KeyError, TypeError):
+                is_ordinary = False
+            if not is_ordinary:
+                try:
+                    scalars, document = self._parts_of(record)
+                except FieldError as error:
+                    yield from self._take_batch()
+                    documents, ends = self._documents, self._ends
+                    self._refuse(0, error, record)
+                    self._done += 1
+                    continue
             cells += scalars
             documents += document
             ends.append(len(documents))
             if len(documents) >= MAX_BATCH_BYTES or len(ends) > self._batch_size:
-                yield self._take_batch()
+                yield from self._take_batch()
                 documents, ends = self._documents, self._ends
-        if documents:
-            yield self._take_batch()
+        yield from self._take_batch()
 
-    def _check_record(self, record: Mapping[str, Any]) -> tuple[Sequence[Any], bytes]:
-        """Return the scalar cells and the document of a record, or raise what is wrong with it."""
+    def _parts_of(self, record: Mapping[str, Any]) -> tuple[Sequence[Any], bytes]:
+        """Return the scalar cells and the document of a record.
+
+        Raises:
+            FieldError: It has other fields than the columns, or its properties are no document.
+        """
         if not isinstance(record, Mapping):
-            self._refuse(None, f"must be a dict, not {type(record).__name__}.")
+            raise FieldError(None, f"must be a dict, not {type(record).__name__}.")
         for column in self._columns:
-            if column.name not in record and column.info != OPTIONAL:
-                self._refuse(column.name, "is missing." + _advice(record))
+            if column.name not in record and OPTIONAL not in column.info:
+                raise FieldError(column.name, "is missing." + _advice(record))
         if unknown := record.keys() - {column.name for column in self._columns}:
-            field = min(unknown, key=str)
-            self._refuse(
-                str(field),
+            raise FieldError(
+                str(min(unknown, key=str)),
                 "is not a column of the table. Put it into 'properties', or leave it out.",
             )
         try:
             document = values.document(record[self._json.name])
         except ValueError as error:
-            self._refuse(self._json.name, str(error), error)
+            raise FieldError(self._json.name, str(error)) from error
         return [record.get(column.name) for column in self._scalars], document
 
-    def _refuse(self, field: str | None, problem: str, cause: Exception | None = None) -> NoReturn:
-        """Raise for the current record, or for an earlier one of its batch that is invalid."""
-        self._check_cells()
-        raise RecordError(self._done + len(self._ends) - 1, field, problem) from cause
+    def _refuse(self, row: int, error: FieldError, content: object) -> None:
+        """Raise for a row of the batch, or leave it out."""
+        refusal = RecordError(self._done + row, error.field, str(error))
+        refusal.__cause__ = error.__cause__
+        self._checks.bad.refuse(refusal, content)
 
-    def _take_batch(self) -> pa.RecordBatch:
+    def _take_batch(self) -> Iterator[pa.RecordBatch]:
+        """Yield the batch so far, unless it has no rows, and begin another one."""
+        read = len(self._ends) - 1
+        if not read:
+            return
+        try:
+            arrays, is_local = self._arrays()
+        except ValueError:
+            self._leave_out_bad_rows()
+            arrays, is_local = self._arrays()
+        rows = len(self._ends) - 1
+        self._done += read
+        self._cells.clear()
+        self._documents, self._ends = bytearray(), [0]
+        if not rows:
+            return
+        batch = pa.record_batch([arrays[name] for name in self.schema.names], schema=self.schema)
+        yield self._checks.finished(batch, is_local)
+
+    def _arrays(self) -> tuple[dict[str, pa.Array], npt.NDArray[np.bool_] | None]:
+        """Return the columns of the batch, and which event times are of the clock's time zone.
+
+        Raises:
+            ValueError: A row cannot be stored.
+        """
         rows = len(self._ends) - 1
         buffers = pa.array(self._ends, pa.int32()).buffers()[1], pa.py_buffer(self._documents)
         arrays = {self._json.name: pa.StringArray.from_buffers(rows, *buffers)}
-        try:
-            for position, column in enumerate(self._scalars):
-                cells = self._cells[position :: len(self._scalars)]
-                arrays[column.name] = to_arrow(column, cells)
-        except ValueError:
-            self._check_cells()
-            raise
-        if (row := too_deep_at(arrays[self._json.name])) is not None:
-            raise RecordError(self._done + row, self._json.name, TOO_DEEP)
-        self._done += rows
+        if too_deep_at(arrays[self._json.name]) is not None:
+            raise ValueError(TOO_DEEP)
+        is_local = None
+        for position, column in enumerate(self._scalars):
+            cells = self._cells[position :: len(self._scalars)]
+            arrays[column.name], local = to_arrow(column, cells, self._checks.clock)
+            is_local = local if CLOCK in column.info else is_local
+        return arrays, is_local
+
+    def _leave_out_bad_rows(self) -> None:
+        """Keep the rows of the batch that can be stored, and refuse the others."""
+        width, documents, ends = len(self._scalars), self._documents, self._ends
+        cells = self._cells.copy()
         self._cells.clear()
         self._documents, self._ends = bytearray(), [0]
-        return pa.record_batch([arrays[name] for name in self.schema.names], schema=self.schema)
-
-    def _check_cells(self) -> None:
-        """Raise for the first row of the batch with a cell that cannot be stored, if any."""
-        for position, cell in enumerate(self._cells):
-            row, column = divmod(position, len(self._scalars))
+        for row in range(len(ends) - 1):
+            scalars = cells[row * width : (row + 1) * width]
+            document = bytes(documents[ends[row] : ends[row + 1]])
             try:
-                _checked(self._scalars[column], cell)
+                self._check(scalars, document)
+            except FieldError as error:
+                names = (column.name for column in self._scalars)
+                record = dict(zip(names, scalars, strict=True))
+                self._refuse(row, error, {**record, self._json.name: values.parse_json(document)})
+            else:
+                self._cells += scalars
+                self._documents += document
+                self._ends.append(len(self._documents))
+
+    def _check(self, scalars: Sequence[Any], document: bytes) -> None:
+        """Raise for the first cell of a row that cannot be stored."""
+        for column, cell in zip(self._scalars, scalars, strict=True):
+            try:
+                checked(column, cell, self._checks.clock)
             except ValueError as error:
-                raise RecordError(
-                    self._done + row, self._scalars[column].name, str(error)
-                ) from error
+                raise FieldError(column.name, str(error)) from error
+        if exceeds_depth(document):
+            raise FieldError(self._json.name, TOO_DEEP)
+
+
+class FieldError(ValueError):
+    """What is wrong with a field of a record, or with the record as a whole."""
+
+    def __init__(self, field: str | None, problem: str) -> None:
+        super().__init__(problem)
+        self.field = field
 
 
 def _may_hide_number(properties: dict[str, Any], nulls: int) -> bool:
@@ -192,29 +254,48 @@ def _advice(record: Mapping[str, Any]) -> str:
     return ""
 
 
-def _checked(column: Column[Any], value: object) -> Any:
-    if value is not None:
-        return _CHECKS[type(column.type)](value)
-    if not column.nullable:
-        raise ValueError("must not be None.")
-    return None
+def checked(column: Column[Any], value: object, clock: Clock) -> Any:
+    """Return a cell as its column holds it; a time in microseconds, as it stands in the source.
+
+    Raises:
+        ValueError: The column cannot hold it.
+    """
+    if values.is_missing(value):
+        if BLANK in column.info:
+            return ""
+        if not column.nullable:
+            raise ValueError("must not be None.")
+        return None
+    if CLOCK in column.info:
+        return clock.read(value)[0]
+    if isinstance(column.type, DateTime):
+        return values.microseconds(value)
+    return values.identifier(value) if IDENTIFIER in column.info else values.text(value)
 
 
-def to_arrow(column: Column[Any], cells: Sequence[Any]) -> pa.Array:
-    """Convert the cells of a column.
+def to_arrow(
+    column: Column[Any], cells: Sequence[Any], clock: Clock
+) -> tuple[pa.Array, npt.NDArray[np.bool_] | None]:
+    """Convert the cells of a column; event times as they stand in the source.
+
+    Returns:
+        The cells, and which of them are times of the clock's time zone; None for none of them.
 
     Raises:
         ValueError: One of them cannot be stored.
     """
     kinds = set(map(type, cells))
     if isinstance(column.type, DateTime):
-        counts = _epoch_counts(cells) if kinds == {datetime} else None
-        if counts is None:
-            counts = pa.array([_checked(column, cell) for cell in cells], pa.int64())
-        return counts.view(pa.timestamp("us"))
+        if kinds == {datetime} and (counts := _epoch_counts(cells)) is not None:
+            return counts.view(pa.timestamp("us")), None
+        times = [checked(column, cell, clock) for cell in cells]
+        is_local = None
+        if clock.zone is not None and CLOCK in column.info:
+            is_local = np.array([clock.read(cell)[1] for cell in cells], np.bool_)
+        return pa.array(times, pa.int64()).view(pa.timestamp("us")), is_local
     if kinds != {str}:
-        cells = [_checked(column, cell) for cell in cells]
-    return pa.array(cells, pa.string())
+        cells = [checked(column, cell, clock) for cell in cells]
+    return pa.array(cells, pa.string()), None
 
 
 def _epoch_counts(cells: Sequence[datetime]) -> pa.Array | None:

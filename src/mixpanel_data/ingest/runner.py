@@ -2,63 +2,153 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Connection
+
 from mixpanel_data.database.handle import Database
-from mixpanel_data.exceptions import OutOfMemoryError
-from mixpanel_data.ingest.arrow_batches import ArrowBatches, is_arrow
+from mixpanel_data.exceptions import (
+    DuplicateRecordError,
+    OutOfMemoryError,
+    RecordError,
+    TableNotFoundError,
+)
+from mixpanel_data.ingest.arrow_batches import ArrowBatches, frame_records, is_arrow, is_pandas
+from mixpanel_data.ingest.bad_rows import BadRows, rejects_file
+from mixpanel_data.ingest.clock import Clock
 from mixpanel_data.ingest.export_reader import ExportData, records_of
 from mixpanel_data.ingest.export_scan import ExportFiles, UnsupportedByDuckDBError
 from mixpanel_data.ingest.insert_stream import Batches
-from mixpanel_data.ingest.load import append, create
+from mixpanel_data.ingest.load import Loaded, append, create
 from mixpanel_data.ingest.options import LoadOptions
 from mixpanel_data.ingest.record_batches import RecordBatches
-from mixpanel_data.ingest.sources import find_sources
+from mixpanel_data.ingest.row_checks import RowChecks
+from mixpanel_data.ingest.sources import LocalFile, Objects, find_sources
+from mixpanel_data.schema import catalog
+from mixpanel_data.schema.table_lifecycle import drop_table
+from mixpanel_data.types import LoadResult
 
 #: With this many rows or more, a new primary key is not written to the WAL.
 LARGE_KEY = 100_000
 
-
-def load_data(database: Database, options: LoadOptions, data: Any) -> int:
-    """Load dicts, or anything that can be read as Arrow.
-
-    Returns:
-        The number of rows by which the table grew.
-    """
-    batches = ArrowBatches if is_arrow(data) else RecordBatches
-    return _load(database, options, batches(data, options.table, options.batch_size))
+#: Makes the batches of a load.
+MakeBatches = Callable[[RowChecks], Batches]
 
 
-def load_exports(database: Database, options: LoadOptions, data: ExportData) -> int:
-    """Load exports: with DuckDB where they are files of lines, in Python all others.
+def load_data(database: Database, options: LoadOptions, data: Any) -> LoadResult:
+    """Load dicts, or anything that can be read as Arrow."""
+    return _load(database, options, lambda checks: _batches_of(options, data, checks))
 
-    Returns:
-        The number of rows by which the table grew.
-    """
+
+def load_exports(database: Database, options: LoadOptions, data: ExportData) -> LoadResult:
+    """Load exports: with DuckDB where they are files of lines, in Python all others."""
     sources = find_sources(data)
+    paths = [source.path for source in sources if isinstance(source, LocalFile)]
+    _require_other_file(options.rejects_path, paths)
+    count = sum(not isinstance(source, Objects) for source in sources)
     files = ExportFiles.of(options.kind, sources)
     if files is not None:
+        resources = database.resources()
         try:
-            return _load(database, options, files.batches(options.table, database.resources()))
+            return _load(
+                database,
+                options,
+                lambda checks: files.batches(options.table, resources, checks),
+                files=count,
+            )
         except UnsupportedByDuckDBError:
             pass  # the reader in Python knows more forms, or says what is wrong
-    return load_data(database, options, records_of(options.kind, sources))
+    return _load(
+        database,
+        options,
+        lambda checks: RecordBatches(
+            records_of(options.kind, sources, checks), options.table, None, checks
+        ),
+        files=count,
+    )
 
 
-def _load(database: Database, options: LoadOptions, batches: Batches) -> int:
-    run = append if options.append else create
-    transaction = database.write_transaction if options.append else database.ddl_transaction
+def _batches_of(options: LoadOptions, data: Any, checks: RowChecks) -> Batches:
+    """Return the batches of dicts, or of Arrow."""
+    if is_arrow(data):
+        try:
+            return ArrowBatches(data, options.table, options.batch_size, checks)
+        except RecordError as error:
+            if error.__cause__ is None or not (checks.bad.skip and is_pandas(data)):
+                raise
+            data = frame_records(data)  # a cell keeps its column from becoming Arrow
+    return RecordBatches(data, options.table, options.batch_size, checks)
+
+
+def _load(
+    database: Database, options: LoadOptions, make_batches: MakeBatches, *, files: int = 0
+) -> LoadResult:
+    started = time.monotonic()
+    if database.path is not None:
+        _require_other_file(options.rejects_path, [database.path])
+    transaction = database.write_transaction if options.must_exist else database.ddl_transaction
     with (
         _advise_about_memory(),
         ExitStack() as after_commit,
         transaction(options.name) as connection,
+        rejects_file(options.rejects_path) as rejects,
     ):
-        rows = run(connection, options, batches, database.load_budget)
-        if options.primary_key and not options.append and rows >= LARGE_KEY:
+        bad = BadRows(skip=options.on_error == "skip", rejects=rejects)
+        checks = RowChecks(Clock(options.time_unit, options.zone), bad)
+        run = _method_for(connection, options)
+        try:
+            loaded = run(connection, options, make_batches(checks), database.load_budget)
+        except DuplicateRecordError as error:
+            raise error.at(bad.index_of(error.index)) from error.__cause__
+        if options.primary_key and run is create and loaded.added >= LARGE_KEY:
             after_commit.enter_context(database.without_log())
-        return rows
+        bad.log(options.name)
+    discarded = loaded.discarded
+    return LoadResult(
+        loaded.added,
+        read=loaded.rows + bad.count,
+        replaced=discarded.replaced,
+        duplicates=discarded.duplicates,
+        collisions=discarded.collisions,
+        rejected=bad.count,
+        generated_ids=checks.identities.made,
+        files=files,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _method_for(
+    connection: Connection, options: LoadOptions
+) -> Callable[[Connection, LoadOptions, Batches, Any], Loaded]:
+    """Return what loads the rows: whether the table is there decides, where the caller lets it."""
+    if options.must_exist:
+        return append
+    if options.if_exists == "fail":
+        return create
+    try:
+        found = catalog.find_metadata(connection, options.name)
+    except TableNotFoundError:
+        return create
+    if options.if_exists == "append":
+        return append
+    drop_table(connection, found.table_name)
+    return create
+
+
+def _require_other_file(path: Path | None, others: list[Path]) -> None:
+    """Raise when a file that is to be written is one that is read, or the database.
+
+    Raises:
+        ValueError: It is.
+    """
+    if path is not None and path.exists():
+        for other in others:
+            if other.exists() and path.samefile(other):
+                raise ValueError(f"rejects is {path}, which this load reads. Use another file.")
 
 
 @contextmanager

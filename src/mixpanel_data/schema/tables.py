@@ -23,29 +23,43 @@ from sqlalchemy import (
 
 from mixpanel_data.types import TableType
 
-#: ``Column.info`` of the columns that tell events apart: rows that share the key but differ here
-#: are no duplicates of each other.
-IDENTITY = {"identity": True}
+# Keys of ``Column.info``.
 
-#: ``Column.info`` of a column that a record may leave out.
-OPTIONAL = {"optional": True}
+#: Tells events apart: rows that share the key but differ here are no duplicates of each other.
+IDENTITY = "identity"
+
+#: A record may leave the column out.
+OPTIONAL = "optional"
+
+#: Holds ids: a number becomes its text.
+IDENTIFIER = "identifier"
+
+#: None becomes an empty text.
+BLANK = "blank"
+
+#: Holds the time of an event, of which :class:`~mixpanel_data.ingest.clock.Clock` knows more.
+CLOCK = "clock"
+
+
+def _info(*keys: str) -> dict[str, bool]:
+    return dict.fromkeys(keys, True)
 
 
 def _events_columns() -> list[Column[Any]]:
     return [
-        Column("event_name", String, nullable=False, info=IDENTITY),
-        Column("event_time", DateTime, nullable=False, info=IDENTITY),
-        Column("distinct_id", String, nullable=False, info=IDENTITY),
-        Column("insert_id", String, primary_key=True),
+        Column("event_name", String, nullable=False, info=_info(IDENTITY)),
+        Column("event_time", DateTime, nullable=False, info=_info(IDENTITY, CLOCK)),
+        Column("distinct_id", String, nullable=False, info=_info(IDENTITY, IDENTIFIER, BLANK)),
+        Column("insert_id", String, primary_key=True, info=_info(IDENTIFIER, BLANK, OPTIONAL)),
         Column("properties", JSON),
     ]
 
 
 def _profiles_columns() -> list[Column[Any]]:
     return [
-        Column("distinct_id", String, primary_key=True),
+        Column("distinct_id", String, primary_key=True, info=_info(IDENTIFIER)),
         Column("properties", JSON),
-        Column("last_seen", DateTime, info=OPTIONAL),
+        Column("last_seen", DateTime, info=_info(OPTIONAL)),
     ]
 
 

@@ -1,0 +1,116 @@
+"""Ids for events that have none.
+
+An id is a hash of the event. Of equal events in one source, the first gets that hash, the next ones
+a hash of it and of how many came before. So all of them are kept, and a source that is read again,
+or overlaps another one, gives the same ids.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mixpanel_data.common import values
+from mixpanel_data.common.values import EPOCH_UTC
+
+#: Columns of an event that its id is made of.
+_HASHED = ("event_name", "event_time", "distinct_id", "properties")
+
+
+class Identities:
+    """Gives ids to events of one source after the other.
+
+    Attributes:
+        made: How many ids were made.
+    """
+
+    def __init__(self) -> None:
+        self.made = 0
+        self._before: dict[bytes, int] = {}
+
+    def forget(self) -> None:
+        """Begin another source: events are equal to none of the sources before."""
+        self._before.clear()
+
+    def next_id(self, event: Mapping[str, Any]) -> str:
+        """Return an id for an event.
+
+        Args:
+            event: As for :func:`insert_id_of`.
+
+        Raises:
+            ValueError: The properties cannot become JSON.
+        """
+        first = insert_id_of(event)
+        key = bytes.fromhex(first)
+        before = self._before.get(key, 0)
+        self._before[key] = before + 1
+        self.made += 1
+        return first if not before else _derived_id(first, before)
+
+    def completed(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Return a batch of events, all of them with an id.
+
+        Args:
+            batch: The columns of a table of events. ``insert_id`` is NULL or empty where it is
+                missing. ``event_time`` is in UTC, or where a time zone is to be applied, as it
+                stands in the source.
+        """
+        position = batch.schema.get_field_index("insert_id")
+        ids = batch.column(position).fill_null("")
+        missing = pc.equal(ids, "")
+        if not missing.true_count:
+            return batch
+        events = batch.select(_HASHED).filter(missing)
+        times = events.column("event_time").cast(pa.int64()).to_pylist()
+        columns = [events.column(name).to_pylist() for name in _HASHED if name != "event_time"]
+        made = [
+            self.next_id(
+                {
+                    "event_name": name,
+                    "event_time": EPOCH_UTC + timedelta(microseconds=time),
+                    "distinct_id": user,
+                    "properties": _parsed(properties),
+                }
+            )
+            for name, time, user, properties in zip(columns[0], times, *columns[1:], strict=True)
+        ]
+        filled = pc.replace_with_mask(ids, missing, pa.array(made, pa.string()))
+        return batch.set_column(position, batch.schema.field(position), filled)
+
+
+def _parsed(properties: Any) -> Any:
+    return values.parse_json(properties.encode()) if isinstance(properties, str) else properties
+
+
+def insert_id_of(event: Mapping[str, Any]) -> str:
+    """Return the id of the first of equal events: a hash of the event, as 32 hex digits.
+
+    Args:
+        event: ``event_name``, ``event_time`` (aware, as it stands in the source), ``distinct_id``
+            and ``properties``.
+
+    Raises:
+        ValueError: The properties cannot become JSON.
+
+    Example:
+        >>> event = {"event_name": "Sign Up", "event_time": EPOCH_UTC, "distinct_id": "7"}
+        >>> insert_id_of({**event, "properties": {"a": 1, "b": 2}}) == insert_id_of(
+        ...     {**event, "properties": {"b": 2, "a": 1}}
+        ... )
+        True
+    """
+    hashed = {name: event[name] for name in _HASHED}
+    # Inserted as text, because the event is one level deeper than a document may be.
+    hashed["properties"] = orjson.Fragment(values.document(hashed["properties"], sort_keys=True))
+    return hashlib.sha256(values.document(hashed, sort_keys=True)).hexdigest()[:32]
+
+
+def _derived_id(first: str, before: int) -> str:
+    return hashlib.sha256(f"{first} {before}".encode()).hexdigest()[:32]
