@@ -1,0 +1,119 @@
+"""Events without an id get one: all equal ones are kept, and loading them again adds nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mixpanel_data import StorageEngine, read_events_export
+from tests.records import EVENTS, Record
+
+CASES = Path(__file__).parent / "cases"
+
+
+def texts(records: list[Record]) -> list[Record]:
+    return [{**record, "properties": json.dumps(record["properties"])} for record in records]
+
+
+WAYS: dict[str, Callable[[list[Record]], Any]] = {
+    "records": list,
+    "pandas": lambda records: pd.DataFrame(records),
+    "Arrow": lambda records: pa.Table.from_pylist(texts(records)),
+    "Arrow structs": lambda records: pa.Table.from_pylist(records),
+}
+
+
+def without_ids(records: list[Record], missing: Any) -> list[Record]:
+    if missing == "left out":
+        return [{k: v for k, v in record.items() if k != "insert_id"} for record in records]
+    return [{**record, "insert_id": missing} for record in records]
+
+
+@pytest.mark.parametrize("missing", ["left out", None, ""])
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", ["empty-and-null-ids.jsonl", "equal-events-without-id.jsonl"])
+def test_an_event_gets_the_same_id_by_every_way_in(
+    storage: StorageEngine, way: str, missing: Any, name: str
+) -> None:
+    result = storage.load_events_export("t", CASES / name, EVENTS)
+    assert (result, result.generated_ids) == (4, 4)
+    records = [
+        {**r, "properties": {**r["properties"], "n": 1}} for r in read_events_export(CASES / name)
+    ]
+    lines = [
+        json.dumps(
+            {
+                "event": r["event_name"],
+                "properties": {
+                    "time": r["event_time"].timestamp(),
+                    "distinct_id": r["distinct_id"],
+                    **r["properties"],
+                },
+            }
+        )
+        for r in records
+    ]
+    storage.load_events_export("u", lines, EVENTS)
+    data = WAYS[way](without_ids(records, missing))
+    result = storage.append_events_table("u", data, EVENTS)
+    assert (result, result.generated_ids, result.duplicates) == (0, 4, 4)
+
+
+def test_ids_are_those_that_earlier_versions_made(storage: StorageEngine) -> None:
+    properties = {"time": 1735689600, "distinct_id": "7", "b": 1, "a": 2}
+    line = json.dumps({"event": "Sign Up", "properties": properties})
+    storage.load_events_export("t", [line, line], EVENTS)
+    ids = storage.execute_rows("SELECT insert_id FROM t ORDER BY rowid")
+    assert ids[0] == ("b508f557c571caeb71326812b1259e36",)
+    assert ids[1] == ("a668b592285a600f30f7bcebc6f658e4",)
+
+
+def test_a_file_that_overlaps_another_adds_what_is_new(
+    storage: StorageEngine, tmp_path: Path
+) -> None:
+    def event(number: int) -> str:
+        return json.dumps({"event": "Tap", "properties": {"time": 1, "n": number}})
+
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    (folder / "a.jsonl").write_text("\n".join([event(1), event(1), event(2)]))
+    (folder / "b.jsonl").write_text("\n".join([event(1), event(2), event(2), event(3)]))
+    result = storage.load_events_export("t", folder, EVENTS)
+    assert (result.read, result.added, result.duplicates) == (7, 5, 2)
+
+
+counts = st.dictionaries(st.integers(0, 3), st.integers(1, 3), max_size=4)
+
+
+@given(loads=st.lists(counts, min_size=1, max_size=3), way=st.sampled_from([*WAYS]))
+def test_a_table_has_the_most_equal_events_that_one_source_had(
+    loads: list[dict[int, int]], way: str
+) -> None:
+    most: dict[int, int] = {}
+    with StorageEngine.memory() as storage:
+        storage.create_events_table("t", [], EVENTS)
+        for load in loads:
+            records = [
+                {
+                    "event_name": "Tap",
+                    "event_time": 1,
+                    "distinct_id": "u",
+                    "insert_id": None,
+                    "properties": {"n": number},
+                }
+                for number, count in load.items()
+                for _ in range(count)
+            ]
+            if records:
+                storage.append_events_table("t", WAYS[way](records), EVENTS)
+            most = {n: max(most.get(n, 0), load.get(n, 0)) for n in {*most, *load}}
+        rows = storage.execute_rows("SELECT (properties->>'n')::INT, count(*) FROM t GROUP BY 1")
+    assert dict(rows) == most
