@@ -220,6 +220,25 @@ class TableInfo:
 
 
 @dataclass(frozen=True)
+class DatabaseInfo:
+    """A database as a whole.
+
+    Attributes:
+        path: The file, None in memory.
+        size: Bytes of the file and of its WAL, None in memory.
+        revision: The revision of the schema, None where there is no table of ours.
+        tables: The events and profiles tables, by name.
+        duckdb_version: Version of DuckDB that has it open.
+    """
+
+    path: Path | None
+    size: int | None
+    revision: str | None
+    tables: list[TableInfo]
+    duckdb_version: str
+
+
+@dataclass(frozen=True)
 class ColumnInfo:
     """One column of a table.
 

@@ -150,15 +150,15 @@ def test_loading_the_same_again_adds_nothing(storage: StorageEngine, load: Load)
     events = list(make_events(30))
     load("t", events)
     before = stored_rows(storage, "t")
-    assert load("t", events, if_exists="append") == 0
-    assert load("t", [*events, make_event(100)], if_exists="append") == 1
+    assert load("t", events, append=True) == 0
+    assert load("t", [*events, make_event(100)], append=True) == 1
     assert len(stored_rows(storage, "t")) == len(before) + 1
 
 
 def test_appended_rows_can_replace_those_of_the_table(storage: StorageEngine, load: Load) -> None:
     load("t", list(make_events(10)))
     changed = [make_event(number, properties={"number": -1}) for number in range(5, 15)]
-    assert load("t", changed, if_exists="append", on_conflict="replace") == 5
+    assert load("t", changed, append=True, on_conflict="replace") == 5
     assert [row[4] for row in stored_rows(storage, "t")].count(-1) == 10
 
 

@@ -33,7 +33,9 @@ times = st.one_of(
     st.sampled_from(["2025-01-31T12:00:00Z", "2025-01-31", "1764000000", "soon", "", None]),
     st.sampled_from([True, [], -1, 10**10]),
 )
-ids = st.one_of(st.text(max_size=3), st.integers(0, 9), st.sampled_from([None, "", 4.5, True, []]))
+ids: st.SearchStrategy[Any] = st.one_of(
+    st.text(max_size=3), st.integers(0, 9), st.sampled_from([None, "", 4.5, True, []])
+)
 names = st.one_of(st.text(max_size=3), st.sampled_from([None, 7, "Tap"]))
 
 #: Members of the properties, in any order, some of them twice.

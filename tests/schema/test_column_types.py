@@ -102,7 +102,7 @@ def test_what_is_stored_is_naive_utc(connection: Connection) -> None:
 
 @pytest.mark.parametrize("value", ["yesterday", b"2025-01-31", True, float("nan")])
 def test_anything_else_is_refused_with_the_reason(connection: Connection, value: Any) -> None:
-    with pytest.raises(StatementError, match="ISO 8601") as caught:
+    with pytest.raises(StatementError, match=r"ISO 8601|which is no time") as caught:
         store_and_read(connection, value)
     assert isinstance(caught.value.orig, ValueError)
 

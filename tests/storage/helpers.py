@@ -32,6 +32,12 @@ WRITING: dict[str, Callable[[StorageEngine, Any], object]] = {
     ),
     "create_table_as": lambda s, data: s.create_table_as("new", "SELECT 1 AS a"),
     "drop_table": lambda s, data: s.drop_table("jan"),
+    "drop_all": lambda s, data: s.drop_all(),
+    "rename_table": lambda s, data: s.rename_table("jan", "new"),
+    "adopt_table": lambda s, data: s.adopt_table("jan", EVENTS),
+    "replace_range": lambda s, data: s.replace_range(
+        "jan", data, "2025-01-01", "2025-01-31", EVENTS
+    ),
 }
 ASKING: dict[str, Callable[[StorageEngine], object]] = {
     "execute": lambda s: s.execute("SELECT 1"),
@@ -39,6 +45,7 @@ ASKING: dict[str, Callable[[StorageEngine], object]] = {
     "execute_rows": lambda s: s.execute_rows("SELECT 1"),
     "execute_scalar": lambda s: s.execute_scalar("SELECT 1"),
     "list_tables": lambda s: s.list_tables(),
+    "info": lambda s: s.info(),
     "table_exists": lambda s: s.table_exists("jan"),
     "get_schema": lambda s: s.get_schema("jan"),
     "get_metadata": lambda s: s.get_metadata("jan"),

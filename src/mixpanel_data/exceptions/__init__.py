@@ -43,6 +43,7 @@ In parentheses, the class of Python's that an error is as well::
             DuplicateRecordError
                 KeyCollisionError
             ExportLineError
+            RecordDayError
         RemoteFilesUnavailableError (ImportError)
         RevisionError (ValueError)
         StorageClosedError (RuntimeError)
@@ -50,6 +51,7 @@ In parentheses, the class of Python's that an error is as well::
         TableExistsError
         TableNameError (ValueError)
         TableNotFoundError
+        TableShapeError (ValueError)
         TimeUnitError (ValueError)
         WriteConflictError
 """
@@ -93,6 +95,7 @@ from mixpanel_data.exceptions.records import (
     DuplicateRecordError,
     ExportLineError,
     KeyCollisionError,
+    RecordDayError,
     RecordError,
     TimeUnitError,
 )
@@ -111,6 +114,7 @@ from mixpanel_data.exceptions.tables import (
     TableExistsError,
     TableNameError,
     TableNotFoundError,
+    TableShapeError,
     WriteConflictError,
 )
 
@@ -143,6 +147,7 @@ __all__ = [
     "OutOfMemoryError",
     "QueryError",
     "QueryTimeoutError",
+    "RecordDayError",
     "RecordError",
     "RemoteFilesUnavailableError",
     "ResultTooLargeError",
@@ -159,6 +164,7 @@ __all__ = [
     "TableExistsError",
     "TableNameError",
     "TableNotFoundError",
+    "TableShapeError",
     "TimeUnitError",
     "WorkerCrashedError",
     "WriteConflictError",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ class DuplicateRecordError(RecordError):
 
     def at(self, index: int) -> DuplicateRecordError:
         """Return the same error for another position in the input."""
-        return self if index == self.index else type(self)(index, str(self.field), self.key)
+        return type(self)(index, str(self.field), self.key)
 
 
 class KeyCollisionError(DuplicateRecordError):
@@ -74,6 +75,29 @@ class KeyCollisionError(DuplicateRecordError):
             f"{key!r} is the id of another event. Nothing was written: find out where the ids come "
             "from, or load with on_collision='keep' to store both.",
         )
+
+
+class RecordDayError(RecordError):
+    """An event that is not of the days whose events are replaced.
+
+    Attributes:
+        time: When it happened, naive UTC.
+        days: The first and the last day.
+    """
+
+    def __init__(self, index: int, time: datetime, days: tuple[date, date]) -> None:
+        super().__init__(
+            index,
+            "event_time",
+            f"is {time.isoformat()}, which is not of the days {days[0]} to {days[1]}. Nothing was "
+            "written: leave the event out, or name more days.",
+        )
+        self.time = time
+        self.days = days
+
+    def at(self, index: int) -> RecordDayError:
+        """Return the same error for another position in the input."""
+        return type(self)(index, self.time, self.days)
 
 
 class TimeUnitError(MixpanelDataError, ValueError):

@@ -54,6 +54,18 @@ class TableNotFoundError(MixpanelDataError):
         self.table_name = table_name
 
 
+class TableShapeError(MixpanelDataError, ValueError):
+    """A table that cannot be an events or profiles table.
+
+    Attributes:
+        table_name: The name.
+    """
+
+    def __init__(self, table_name: str, problem: str) -> None:
+        super().__init__(f"Table {table_name!r} {problem}", {"table_name": table_name})
+        self.table_name = table_name
+
+
 class MetadataError(MixpanelDataError, ValueError):
     """Metadata that is malformed or does not fit the table.
 

@@ -8,13 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from datetime import date
-from typing import Any, NamedTuple
+from datetime import date, datetime, time, timedelta
+from typing import NamedTuple
 
-from sqlalchemy import Connection, Row, Table, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    and_,
+    delete,
+    func,
+    insert,
+    not_,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.schema import AddConstraint, CreateTable, DropTable
 
-from mixpanel_data.exceptions import MetadataError
+from mixpanel_data.exceptions import MetadataError, RecordDayError
 from mixpanel_data.ingest.deduplication import (
     DuplicateCounts,
     deduplicate,
@@ -25,10 +37,11 @@ from mixpanel_data.ingest.insert_stream import Batches, insert_batches
 from mixpanel_data.ingest.json_validation import refuse_missing_documents
 from mixpanel_data.ingest.key_filter import DeferredRows, KeyFilter
 from mixpanel_data.ingest.options import LoadOptions, Progress
+from mixpanel_data.ingest.row_positions import ROWID, position_of
 from mixpanel_data.schema import catalog
+from mixpanel_data.schema.metadata_rows import merge_metadata, metadata_row
 from mixpanel_data.schema.table_lifecycle import claim_table_name, create_table, delete_metadata
 from mixpanel_data.schema.tables import METADATA_TABLE, without_key
-from mixpanel_data.types import TableMetadata
 
 #: Keeps DuckDB's memory low in a block.
 Budget = Callable[[], AbstractContextManager[None]]
@@ -119,6 +132,8 @@ def append(
     with claim_table_name(table.name):
         merged = merge_metadata(before, metadata_row(metadata))
         connection.execute(update(METADATA_TABLE).where(own_row).values(merged))
+    if options.days is not None:
+        connection.execute(delete(table).where(_is_of_days(table, options.days)))
     rows = KeyFilter(batches, None)
     discarded = _add_unique(connection, options, rows, budget, options.progress)
     log_duplicates(options, discarded)
@@ -138,10 +153,36 @@ def _add_unique(
     staging = without_key(options.table, STAGING, prefixes=["TEMPORARY"])
     connection.execute(CreateTable(staging))
     _stage(connection, source, staging, budget, progress)
+    if options.days is not None:
+        _require_days(connection, staging, options.days)
     discarded = deduplicate(connection, staging, options)
     connection.execute(insert(options.table).from_select(staging.c.keys(), select(staging)))
     connection.execute(DropTable(staging))
     return discarded
+
+
+def _is_of_days(table: Table, days: tuple[date, date]) -> ColumnElement[bool]:
+    """Return the condition for the events of some days."""
+    first, last = days
+    is_early_enough = (
+        table.c.event_time < datetime.combine(last + timedelta(days=1), time())
+        if last < date.max
+        else true()
+    )
+    return and_(table.c.event_time >= datetime.combine(first, time()), is_early_enough)
+
+
+def _require_days(connection: Connection, staging: Table, days: tuple[date, date]) -> None:
+    """Raise for the first staged event that is not of some days.
+
+    Raises:
+        RecordDayError: There is one.
+    """
+    others = select(ROWID, staging.c.event_time).where(not_(_is_of_days(staging, days)))
+    found = connection.execute(others.order_by(ROWID).limit(1)).first()
+    if found is not None:
+        rowid, moment = found
+        raise RecordDayError(position_of(connection, staging, rowid), moment, days)
 
 
 def _stage(
@@ -156,42 +197,3 @@ def _stage(
         insert_batches(connection, staging, source, progress)
     if source.expressions:
         refuse_missing_documents(connection, staging, source.index_of)
-
-
-def metadata_row(metadata: TableMetadata) -> dict[str, Any]:
-    """Return metadata as columns of the internal table."""
-    return {
-        "type": metadata.type,
-        "fetched_at": metadata.fetched_at.replace(tzinfo=None),
-        "from_date": metadata.from_date and date.fromisoformat(metadata.from_date),
-        "to_date": metadata.to_date and date.fromisoformat(metadata.to_date),
-        "filter_events": metadata.filter_events,
-        "filter_where": metadata.filter_where,
-    }
-
-
-def merge_metadata(before: Row[Any], new: dict[str, Any]) -> dict[str, Any]:
-    """Return metadata that covers the rows of a table and those that are added.
-
-    An unknown date does not narrow the range of dates. A missing filter means that everything was
-    fetched, so the union of a filter and none is none.
-    """
-    events, where = None, None
-    if before.filter_events is not None and new["filter_events"] is not None:
-        events = list(dict.fromkeys([*before.filter_events, *new["filter_events"]]))
-    if before.filter_where is not None and new["filter_where"] is not None:
-        where = combine_filters(before.filter_where, new["filter_where"])
-    return {
-        "fetched_at": max(before.fetched_at, new["fetched_at"]),
-        "from_date": min(filter(None, (before.from_date, new["from_date"])), default=None),
-        "to_date": max(filter(None, (before.to_date, new["to_date"])), default=None),
-        "filter_events": events,
-        "filter_where": where,
-    }
-
-
-def combine_filters(first: str, second: str) -> str:
-    """Join two Mixpanel filter expressions with "or", unless the first contains the second."""
-    if second == first or f"({second})" in first:
-        return first
-    return f"({first}) or ({second})"

@@ -1,15 +1,14 @@
-"""Load methods of ``StorageEngine``: create, append to and drop tables."""
+"""Load methods of ``StorageEngine``: create tables, append to them, replace days of them."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from datetime import date
+from typing import TYPE_CHECKING, Any, Protocol
 
-from mixpanel_data.common.names import check_table_name
 from mixpanel_data.database.handle import Database
-from mixpanel_data.ingest.options import LoadOptions, Progress
-from mixpanel_data.schema.table_lifecycle import drop_table
+from mixpanel_data.ingest.options import LoadOptions, Progress, days_of
 from mixpanel_data.types import (
     IfExists,
     LoadResult,
@@ -19,6 +18,9 @@ from mixpanel_data.types import (
     TableMetadata,
     TimeUnit,
 )
+
+if TYPE_CHECKING:
+    from mixpanel_data.ingest.export_reader import ExportData
 
 
 class ArrowStream(Protocol):
@@ -270,17 +272,67 @@ class LoadMethods:
         )
         return self._load(options, data)
 
-    def drop_table(self, name: str) -> None:
-        """Drop a table with its rows and metadata.
+    def replace_range(
+        self,
+        name: str,
+        data: Data | ExportData,
+        from_date: date | str,
+        to_date: date | str,
+        metadata: TableMetadata,
+        progress_callback: Progress | None = None,
+        *,
+        on_conflict: OnConflict = "ignore",
+        on_collision: OnCollision = "drop",
+        on_error: OnError = "raise",
+        rejects: str | os.PathLike[str] | None = None,
+        time_unit: TimeUnit | None = None,
+        time_zone: str | None = None,
+    ) -> LoadResult:
+        """Put events in the place of those of some days, in one transaction.
+
+        For exports that are fetched again, since late events have come in. An event whose id the
+        table has outside of these days is a duplicate.
+
+        Args:
+            name: A table of events.
+            data: Records or Arrow data as for :meth:`create_events_table`, or exports as for
+                :meth:`load_events_export`.
+            from_date: The first day, in UTC: a date or ``YYYY-MM-DD``.
+            to_date: The last day.
+            metadata: How the events were fetched.
+            progress_callback: As for :meth:`create_events_table`.
+            on_conflict: As for :meth:`append_events_table`.
+            on_collision: As for :meth:`create_events_table`.
+            on_error: As for :meth:`create_events_table`.
+            rejects: As for :meth:`create_events_table`.
+            time_unit: As for the method that takes such data, and by default what that does.
+            time_zone: As for :meth:`create_events_table`.
+
+        Returns:
+            The number of rows that were added, with the other counts of the load. ``replaced`` is
+            0: what was removed before is not paired with what came.
 
         Raises:
-            TableNameError: The name is not allowed, such as that of an internal table.
-            TableNotFoundError: There is no such table.
-            DatabaseReadOnlyError: The engine was opened read-only.
+            ValueError: The days are none, or the first is after the last.
+            RecordDayError: An event is not of these days.
+            MixpanelDataError: As :meth:`append_events_table`.
         """
-        check_table_name(name)
-        with self._database.write_transaction(name) as connection:
-            drop_table(connection, name)
+        from mixpanel_data.ingest.runner import load_days
+
+        options = LoadOptions(
+            "events",
+            name,
+            metadata,
+            progress_callback,
+            must_exist=True,
+            on_conflict=on_conflict,
+            on_collision=on_collision,
+            on_error=on_error,
+            rejects=rejects,
+            time_zone=time_zone,
+            days=days_of(from_date, to_date),
+        )
+        return load_days(self._database, options, data, time_unit)
 
     def _load(self, options: LoadOptions, data: Data) -> LoadResult:
         from mixpanel_data.ingest.runner import load_data

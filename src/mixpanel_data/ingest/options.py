@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import get_args
@@ -56,6 +58,7 @@ class LoadOptions:
         rejects: File for the rows that are left out, None for none.
         time_unit: Unit of event times that are numbers.
         time_zone: Name of the time zone of event times that name none; None for UTC.
+        days: The first and the last day, in UTC, of events that are replaced; None for none.
 
     Raises:
         TableNameError: No table can have that name.
@@ -77,6 +80,7 @@ class LoadOptions:
     rejects: str | os.PathLike[str] | None = None
     time_unit: TimeUnit = "s"
     time_zone: str | None = None
+    days: tuple[date, date] | None = None
 
     def __post_init__(self) -> None:
         """Check the options, in this order."""
@@ -125,3 +129,26 @@ class LoadOptions:
     def key(self) -> str:
         """Name of the column that identifies a row."""
         return key_of(self.table).name
+
+
+def days_of(first: date | str, last: date | str) -> tuple[date, date]:
+    """Return two days, checked.
+
+    Raises:
+        ValueError: One of them is no day, or the first is after the last.
+    """
+    days = _day("from_date", first), _day("to_date", last)
+    if days[0] > days[1]:
+        raise ValueError(f"from_date {days[0]} is after to_date {days[1]}.")
+    return days
+
+
+def _day(name: str, value: date | str) -> date:
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    try:
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", value := str(value)):
+            return date.fromisoformat(value)
+    except ValueError:
+        pass  # such as 31 February
+    raise ValueError(f"{name} is {value!r}. Use a date, or text such as '2025-01-31'.")

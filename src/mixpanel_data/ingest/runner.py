@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from mixpanel_data.database.handle import Database
 from mixpanel_data.exceptions import (
     DuplicateRecordError,
     OutOfMemoryError,
+    RecordDayError,
     RecordError,
     TableNotFoundError,
 )
@@ -30,7 +34,7 @@ from mixpanel_data.ingest.row_checks import RowChecks
 from mixpanel_data.ingest.sources import LocalFile, Objects, find_sources
 from mixpanel_data.schema import catalog
 from mixpanel_data.schema.table_lifecycle import drop_table
-from mixpanel_data.types import LoadResult
+from mixpanel_data.types import LoadResult, TimeUnit
 
 #: With this many rows or more, a new primary key is not written to the WAL.
 LARGE_KEY = 100_000
@@ -72,6 +76,48 @@ def load_exports(database: Database, options: LoadOptions, data: ExportData) -> 
     )
 
 
+def load_days(
+    database: Database, options: LoadOptions, data: Any, time_unit: TimeUnit | None
+) -> LoadResult:
+    """Load records, Arrow or exports, whichever they are.
+
+    Args:
+        database: Where to.
+        options: The table, and how to load it.
+        data: The data. Of an iterator nothing is read before the table is found.
+        time_unit: Unit of times that are numbers; None for the one that such data has by default.
+    """
+    of_records = replace(options, time_unit=time_unit or "s")
+    of_exports = replace(options, time_unit=time_unit or "auto")
+    if is_arrow(data) or (isinstance(data, _LISTS) and _is_record(next(iter(data), None))):
+        return load_data(database, of_records, data)
+    if isinstance(data, (*_LISTS, str, os.PathLike)) or hasattr(data, "read"):
+        return load_exports(database, of_exports, data)
+
+    def make_batches(checks: RowChecks) -> Batches:
+        rows = iter(data)
+        first = next(rows, None)
+        given = () if first is None else chain([first], rows)
+        if _is_record(first):
+            return _batches_of(options, given, checks)
+        checks.clock.unit = of_exports.time_unit
+        return RecordBatches(
+            records_of(options.kind, find_sources(given), checks), options.table, None, checks
+        )
+
+    return _load(database, of_records, make_batches)
+
+
+_LISTS = (list, tuple)
+
+
+def _is_record(row: object) -> bool:
+    """Tell a record, which may be a bad one, from a line or an object of an export."""
+    if isinstance(row, Mapping):
+        return "event_time" in row
+    return not isinstance(row, (str, bytes, os.PathLike))
+
+
 def _batches_of(options: LoadOptions, data: Any, checks: RowChecks) -> Batches:
     """Return the batches of dicts, or of Arrow."""
     if is_arrow(data):
@@ -102,7 +148,7 @@ def _load(
         run = _method_for(connection, options)
         try:
             loaded = run(connection, options, make_batches(checks), database.load_budget)
-        except DuplicateRecordError as error:
+        except (DuplicateRecordError, RecordDayError) as error:
             raise error.at(bad.index_of(error.index)) from error.__cause__
         if options.primary_key and run is create and loaded.added >= LARGE_KEY:
             after_commit.enter_context(database.without_log())
@@ -126,6 +172,7 @@ def _method_for(
 ) -> Callable[[Connection, LoadOptions, Batches, Any], Loaded]:
     """Return what loads the rows: whether the table is there decides, where the caller lets it."""
     if options.must_exist:
+        catalog.find_metadata(connection, options.name)  # before anything is read
         return append
     if options.if_exists == "fail":
         return create

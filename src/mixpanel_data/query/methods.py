@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from mixpanel_data.common.names import check_table_name
+from mixpanel_data.common.sidecars import wal_of
 from mixpanel_data.database.handle import Database
 from mixpanel_data.query import execution
 from mixpanel_data.query.execution import Params, Query
-from mixpanel_data.schema import catalog
+from mixpanel_data.schema import catalog, versions
 from mixpanel_data.schema.table_lifecycle import require_free_name
-from mixpanel_data.types import TableInfo, TableMetadata, TableSchema
+from mixpanel_data.types import DatabaseInfo, TableInfo, TableMetadata, TableSchema
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -164,6 +165,25 @@ class QueryMethods:
         """Return the events and profiles tables, by name, with their current number of rows."""
         with self._database.catalog_connection() as connection:
             return catalog.list_tables(connection)
+
+    def info(self) -> DatabaseInfo:
+        """Return what there is to know about the database as a whole.
+
+        Example:
+            >>> with StorageEngine.memory() as storage:
+            ...     storage.info().tables
+            []
+        """
+        with self._database.catalog_connection() as connection:
+            tables = catalog.list_tables(connection)
+            revision = versions.version_of(connection).revision
+        path = self._database.path
+        size = (
+            None
+            if path is None
+            else sum(file.stat().st_size for file in (path, wal_of(path)) if file.exists())
+        )
+        return DatabaseInfo(path, size, revision, tables, duckdb.__version__)
 
     def table_exists(self, name: str) -> bool:
         """Return whether a table of that name exists, managed or not."""

@@ -10,17 +10,39 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import duckdb
-from sqlalchemy import Column, Connection, Integer, MetaData, Table, delete, inspect
+from sqlalchemy import (
+    JSON,
+    Column,
+    Connection,
+    DateTime,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    delete,
+    distinct,
+    func,
+    insert,
+    inspect,
+    select,
+    update,
+)
 from sqlalchemy.schema import CreateTable, DropTable
 
 from mixpanel_data.exceptions import (
     QueryError,
     TableExistsError,
     TableNotFoundError,
+    TableShapeError,
     WriteConflictError,
 )
 from mixpanel_data.schema import catalog
-from mixpanel_data.schema.tables import METADATA_TABLE
+from mixpanel_data.schema.metadata_rows import metadata_row
+from mixpanel_data.schema.tables import METADATA_TABLE, key_of, managed_columns, managed_table
+from mixpanel_data.types import TableMetadata, TableType
+
+#: What DuckDB calls the types of our columns.
+_TYPE_NAMES: dict[type, str] = {String: "VARCHAR", DateTime: "TIMESTAMP", JSON: "JSON"}
 
 
 @contextmanager
@@ -89,6 +111,114 @@ def drop_table(connection: Connection, name: str) -> None:
         if inspect(connection).has_table(METADATA_TABLE.name):
             delete_metadata(connection, found)
         connection.execute(DropTable(Table(found, MetaData())))
+
+
+def drop_tables(connection: Connection, kind: TableType | None) -> list[str]:
+    """Drop all managed tables, or those of one type, with their metadata.
+
+    Returns:
+        Their names, sorted.
+
+    Raises:
+        WriteConflictError: Another connection is changing one of them.
+    """
+    found = catalog.managed_tables(connection).items()
+    names = [name for name, other in found if kind in (None, other)]
+    for name in names:
+        drop_table(connection, name)
+    return names
+
+
+def rename_table(connection: Connection, old: str, new: str) -> None:
+    """Rename a table of the user, with its metadata.
+
+    Args:
+        connection: Connection with a transaction open.
+        old: Its name, in any case.
+        new: Its new name.
+
+    Raises:
+        TableNotFoundError: There is no such table.
+        TableExistsError: Another table or view has the new name.
+        QueryError: The table has indexes besides its key.
+        WriteConflictError: Another connection is changing the same table.
+    """
+    found = catalog.find_table(connection, old)
+    if found is None:
+        raise TableNotFoundError(old)
+    quote = connection.dialect.identifier_preparer.quote
+    statement = f"ALTER TABLE {quote(found)} RENAME TO {quote(new)}"
+    if indexes := [str(index["name"]) for index in inspect(connection).get_indexes(found)]:
+        raise QueryError(
+            f"Table {found!r} cannot be renamed: indexes depend on it ({', '.join(indexes)}). Drop "
+            "them, rename the table, and create them again.",
+            statement,
+        )
+    if catalog.find_table(connection, new, views=True) not in (None, found):
+        raise TableExistsError(new)
+    with claim_table_name(found):
+        connection.exec_driver_sql(statement)
+        if inspect(connection).has_table(METADATA_TABLE.name):
+            own_row = METADATA_TABLE.c.table_name == found
+            connection.execute(update(METADATA_TABLE).where(own_row).values(table_name=new))
+
+
+def adopt_table(connection: Connection, name: str, metadata: TableMetadata) -> None:
+    """Record a table that has the columns of an events or profiles table as one.
+
+    Args:
+        connection: Connection with a transaction open, the internal tables there.
+        name: Its name, in any case.
+        metadata: How its rows were fetched.
+
+    Raises:
+        TableNotFoundError: There is no such table.
+        TableExistsError: It is a managed table already.
+        TableShapeError: Its columns are others, or what is in them.
+    """
+    found = catalog.find_table(connection, name)
+    if found is None:
+        raise TableNotFoundError(name)
+    if found in catalog.managed_tables(connection):
+        raise TableExistsError(found)
+    _require_columns(connection, found, metadata.type)
+    table = managed_table(metadata.type, found)
+    rows = _count_valid(connection, table)
+    delete_metadata(connection, found)
+    recorded = {"table_name": found, "row_count": rows}
+    connection.execute(insert(METADATA_TABLE).values(metadata_row(metadata) | recorded))
+
+
+def _require_columns(connection: Connection, name: str, kind: TableType) -> None:
+    expected = {column.name: _TYPE_NAMES[type(column.type)] for column in managed_columns(kind)}
+    found = {column.name: column.type for column in catalog.get_schema(connection, name).columns}
+    if found != expected:
+        wanted = ", ".join(f"{column} {type_}" for column, type_ in expected.items())
+        had = ", ".join(f"{column} {type_}" for column, type_ in found.items())
+        raise TableShapeError(name, f"has the columns {had}. {kind.capitalize()} have {wanted}.")
+
+
+def _count_valid(connection: Connection, table: Table) -> int:
+    """Return the number of rows.
+
+    Raises:
+        TableShapeError: A row cannot be one of the table.
+    """
+    count = func.system.main.count
+    key = key_of(table)
+    required = [column for column in table.columns if not column.nullable]
+    counts = [count(column).label(column.name) for column in required]
+    rows = func.system.main.count_star().label("rows")
+    found = connection.execute(select(rows, count(distinct(key)).label("keys"), *counts)).one()
+    for column in required:
+        if getattr(found, column.name) < found.rows:
+            missing = found.rows - getattr(found, column.name)
+            problem = f"has {missing} rows without {column.name!r}. Fill it, or delete them."
+            raise TableShapeError(table.name, problem)
+    if found.keys < found.rows:
+        problem = f"has {found.rows - found.keys} rows whose {key.name!r} another row has."
+        raise TableShapeError(table.name, f"{problem} Delete them.")
+    return int(found.rows)
 
 
 def delete_metadata(connection: Connection, name: str) -> None:
