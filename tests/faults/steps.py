@@ -30,6 +30,7 @@ LOADS: dict[str, dict[str, Any]] = {
     "create without key": {"primary_key": False},
     "append": {},
     "append newer": {"on_conflict": "replace"},
+    "create again": {"if_exists": "replace"},
 }
 
 #: What makes an export file of its lines; None where the records are loaded without one.
@@ -37,7 +38,12 @@ SOURCES: dict[str, Callable[[bytes], bytes] | None] = {
     "records": None,
     "file": bytes,
     "gzip": gzip.compress,
+    "array": lambda lines: b"[" + lines.replace(b"\n", b",") + b"]" if lines else b"",
+    "bad lines": lambda lines: b"no\n" + lines + b"\nno",
 }
+
+#: Name of the file of rejects, beside the export.
+REJECTS = "rejects.jsonl"
 
 #: The tables by name, each with the version of every record by its number.
 State = dict[str, dict[int, int]]
@@ -93,7 +99,10 @@ class Step:
             lines = (json.dumps(line_of(record)) for record in self._records(kind))
             export.write_bytes(write("\n".join(lines).encode()))
             load = getattr(storage, f"load_{kind}_export")
-            load(self.table, export, metadata, append=verb == "append", **keywords)
+            options = {"if_exists": "append"} if verb == "append" else {}
+            if self.source == "bad lines":
+                options |= {"on_error": "skip", "rejects": str(export.with_name(REJECTS))}
+            load(self.table, export, metadata, **options, **keywords)
 
     def _records(self, kind: TableType) -> Iterator[Record]:
         make = {"events": make_event, "profiles": make_profile}[kind]
@@ -131,8 +140,9 @@ def steps(seed: int, state: State) -> Iterator[Step]:
         else:
             verb = choose.choice(["append", "append newer", "replace", "checkpoint", "close"])
         if verb == "replace":
-            yield Step("drop", table, source, numbers, version, others)
-            verb = "create"
+            verb = choose.choice(["create", "create again"])
+            if verb == "create":
+                yield Step("drop", table, source, numbers, version, others)
         if verb.startswith("create"):
             state = others | {table: rows}
         elif has is not None and verb == "append":

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mixpanel_data import StorageEngine, migrate
 from tests.faults.aftermath import contents_of, reopened
-from tests.faults.steps import State, state_of, steps
+from tests.faults.steps import REJECTS, State, state_of, steps
 from tests.faults.test_full_disk import large_events
 from tests.processes import PythonProcess
 from tests.records import EVENTS
@@ -51,6 +51,8 @@ def test_whatever_a_killed_process_was_doing_its_database_is_sound(path: Path, r
             verb, state = kill_while_working(process, path, random.getrandbits(30), state)
             struck[verb] += 1
     assert struck.total() == rounds
+    beside = {file.name for file in path.parent.parent.glob("rejects*")}
+    assert beside <= {REJECTS}  # and no unfinished one
     print(f"Killed while doing: {dict(struck.most_common())}")
 
 

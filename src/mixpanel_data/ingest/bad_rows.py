@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import re
+import shutil
+import tempfile
 from array import array
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 from uuid import uuid4
@@ -120,11 +122,14 @@ def rejects_file(path: Path | None) -> Iterator[IO[str] | None]:
     if path is None:
         yield None
         return
-    unfinished = path.with_name(f"{path.name}.{uuid4().hex}.tmp")
-    try:
-        with unfinished.open("x", encoding="utf-8") as file:
-            yield file
-        unfinished.replace(path)
-    finally:
-        with suppress(FileNotFoundError):
-            unfinished.unlink()
+    # Without a name, so that nothing of it is left when the process is killed.
+    with tempfile.TemporaryFile("w+", dir=path.parent, encoding="utf-8") as file:
+        yield file
+        file.seek(0)
+        unfinished = path.with_name(f"{path.name}.{uuid4().hex}.tmp")
+        try:
+            with unfinished.open("x", encoding="utf-8") as target:
+                shutil.copyfileobj(file, target)
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)

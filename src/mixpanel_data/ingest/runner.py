@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from types import GeneratorType
 from typing import Any
 
 from sqlalchemy import Connection
@@ -119,7 +120,13 @@ def _is_record(row: object) -> bool:
 
 
 def _batches_of(options: LoadOptions, data: Any, checks: RowChecks) -> Batches:
-    """Return the batches of dicts, or of Arrow."""
+    """Return the batches of dicts, or of Arrow.
+
+    Raises:
+        TypeError: The data is neither.
+        ValueError: It is a generator that was used up.
+    """
+    _require_rows(options, data)
     if is_arrow(data):
         try:
             return ArrowBatches(data, options.table, options.batch_size, checks)
@@ -128,6 +135,21 @@ def _batches_of(options: LoadOptions, data: Any, checks: RowChecks) -> Batches:
                 raise
             data = frame_records(data)  # a cell keeps its column from becoming Arrow
     return RecordBatches(data, options.table, options.batch_size, checks)
+
+
+def _require_rows(options: LoadOptions, data: Any) -> None:
+    """Raise for data that another method takes, or nothing does."""
+    kind, given = options.kind, type(data).__name__
+    if isinstance(data, (str, bytes, os.PathLike)) or hasattr(data, "read"):
+        raise TypeError(f"data is a {given}. Files are loaded with load_{kind}_export().")
+    if isinstance(data, Mapping):
+        raise TypeError(f"data is one record, a {given}. Put it into a list.")
+    if hasattr(data, "collect") and hasattr(data, "lazy"):
+        raise TypeError(f"data is a {given}, which has no rows yet. Pass data.collect().")
+    if not is_arrow(data) and not isinstance(data, Iterable):
+        raise TypeError(f"data is {data!r:.100}. Pass an iterable of records, or Arrow data.")
+    if isinstance(data, GeneratorType) and data.gi_frame is None:
+        raise ValueError("data is a generator that was used up. Call its function again.")
 
 
 def _load(
