@@ -55,7 +55,7 @@ def text(value: object) -> str:
         value.encode()
     except UnicodeEncodeError as error:
         raise ValueError("is not valid UTF-8.") from error
-    return str(value)
+    return str.__str__(value)  # of an enum, str() would give the name
 
 
 def identifier(value: object) -> str:
@@ -107,7 +107,9 @@ def microseconds(value: object) -> int:
         >>> microseconds("2025-01-31T12:00:00+01:00") == microseconds(1738321200)
         True
     """
-    moment = time_in(value) if isinstance(value, str) else value
+    moment: Any = time_in(value) if isinstance(value, str) else value
+    if getattr(getattr(moment, "dtype", None), "kind", None) == "M":  # NumPy's datetime64
+        return _in_range(int(moment.astype("datetime64[us]").astype(int)), value)
     if isinstance(moment, datetime):
         count = (moment - (EPOCH if moment.tzinfo is None else EPOCH_UTC)) // MICROSECOND
         return _in_range(count, value)
@@ -303,7 +305,7 @@ def _key(key: object) -> str:
         return orjson.dumps(_jsonable(key)).decode()
     if not isinstance(key, str):
         raise ValueError(f"cannot become JSON: a key is {_kind(key)}.")
-    return str(key)
+    return str.__str__(key)
 
 
 def _kind(value: object) -> str:
