@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mixpanel_data import StorageEngine, read_events_export
+from mixpanel_data import RecordError, StorageEngine, read_events_export
 from tests.records import EVENTS, Record
 
 CASES = Path(__file__).parent / "cases"
@@ -117,3 +117,26 @@ def test_a_table_has_the_most_equal_events_that_one_source_had(
             most = {n: max(most.get(n, 0), load.get(n, 0)) for n in {*most, *load}}
         rows = storage.execute_rows("SELECT (properties->>'n')::INT, count(*) FROM t GROUP BY 1")
     assert dict(rows) == most
+
+
+@pytest.mark.parametrize("document", ["no", "[]", '{"a": NaN}', '{"a":'])
+def test_an_id_is_not_made_of_what_is_no_document(storage: StorageEngine, document: str) -> None:
+    record = {"event_name": "Tap", "event_time": "2025-01-01", "distinct_id": "u"}
+    table = pa.Table.from_pylist(
+        [{**record, "properties": "{}"}, {**record, "properties": document}]
+    )
+    with pytest.raises(RecordError) as caught:
+        storage.create_events_table("t", table, EVENTS)
+    assert (caught.value.index, caught.value.field) == (1, "properties")
+    assert storage.create_events_table("t", table, EVENTS, on_error="skip") == 1
+
+
+@pytest.mark.parametrize("number", ["1e400", "123456789012345678901234567890", "-0.0", "1.10"])
+def test_an_id_is_the_same_whoever_reads_an_odd_number(
+    storage: StorageEngine, tmp_path: Path, number: str
+) -> None:
+    line = '{"event":"Tap","properties":{"time":1,"x":' + number + "}}"
+    path = tmp_path / "export.jsonl"
+    path.write_text(line)
+    storage.load_events_export("t", path, EVENTS)
+    assert storage.load_events_export("t", [line], EVENTS, if_exists="append") == 0

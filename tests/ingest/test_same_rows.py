@@ -115,6 +115,24 @@ def test_a_file_that_duckdb_reads_has_the_rows_of_its_lines(
     assert by_duckdb == outcome(lambda: io.BytesIO(content), **options)
 
 
+@given(
+    texts=st.lists(event_lines(), max_size=6),
+    between=st.sampled_from([",", ",\n", " , ", "][", "]\n[", ",,", "", "\n"]),
+    end=st.sampled_from(["]", "]\n", "", ",", "]]", "] no", ",]"]),
+    on_error=st.sampled_from(["raise", "skip"]),
+)
+@settings(max_examples=150)
+def test_an_array_that_duckdb_reads_has_the_rows_of_its_elements(
+    texts: list[str], between: str, end: str, **options: Any
+) -> None:
+    content = ("[" + between.join(texts) + end).encode()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "export.json"
+        path.write_bytes(content)
+        by_duckdb = outcome(lambda: path, **options)
+    assert by_duckdb == outcome(lambda: io.BytesIO(content), **options)
+
+
 @pytest.mark.parametrize("order", [["event", "properties"], ["properties", "event"]])
 def test_the_order_of_members_makes_no_difference(order: list[str]) -> None:
     event = {"event": "Tap", "properties": {"time": 1, "distinct_id": "u", "$insert_id": "i"}}

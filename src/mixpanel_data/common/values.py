@@ -207,6 +207,11 @@ def document(value: object, *, sort_keys: bool = False) -> bytes:
         raise ValueError(problem) from error
 
 
+def has_long_integer(text: bytes) -> bool:
+    """Tell whether JSON text may hold an integer that ``orjson`` would read as a float."""
+    return _LONG_INTEGER.search(text) is not None
+
+
 def parse_json(text: bytes) -> Any:
     """Parse JSON without losing anything.
 
@@ -216,7 +221,7 @@ def parse_json(text: bytes) -> Any:
     Raises:
         ValueError: The text is no JSON. NaN, Infinity and lone surrogates are none.
     """
-    if not _LONG_INTEGER.search(text):
+    if not has_long_integer(text):
         try:
             return orjson.loads(text)
         except ValueError:

@@ -21,7 +21,7 @@ from mixpanel_data.common import values
 from mixpanel_data.common.json_depth import MAX_DEPTH, TOO_DEEP
 from mixpanel_data.common.values import EARLIEST, LATEST
 from mixpanel_data.dialect.sql.builtin import builtin
-from mixpanel_data.exceptions import RecordError
+from mixpanel_data.exceptions import RecordError, TimeUnitError
 from mixpanel_data.ingest.clock import Clock
 from mixpanel_data.ingest.json_validation import bad_number_at, levels_of, too_deep_at
 from mixpanel_data.ingest.record_batches import FieldError, arrow_schema, to_arrow
@@ -179,7 +179,13 @@ class ArrowBatches:
         for column, cells in zip(self._columns, arrays, strict=True):
             if isinstance(column.type, JSON):
                 _check_documents(column, cells)
-        return self._checks.finished(pa.record_batch(arrays, schema=self.schema), is_local)
+        try:
+            return self._checks.finished(pa.record_batch(arrays, schema=self.schema), is_local)
+        except TimeUnitError:
+            raise
+        except ValueError as error:  # an id cannot be made of what is no document
+            (name,) = self.expressions
+            raise FieldError(name, _NO_DOCUMENT) from error
 
     def _with_documents(
         self, batch: pa.RecordBatch, rows: npt.NDArray[np.int64]

@@ -81,7 +81,7 @@ class ExportFiles:
     def of(cls, kind: TableType, sources: list[Source]) -> ExportFiles | None:
         """Return the files that sources are, None where DuckDB has no way to read one of them."""
         paths = [source.path for source in sources if isinstance(source, LocalFile)]
-        if len(paths) < len(sources) or not all(map(_may_have_lines, paths)):
+        if len(paths) < len(sources) or not all(map(_may_be_read, paths)):
             return None
         return cls(kind, paths)
 
@@ -116,6 +116,7 @@ class FileBatches:
     ) -> None:
         self._checks = checks
         self._seen: dict[int, bool] = {}
+        self._file: str | None = None
         self.schema = arrow_schema(table)
         self.expressions: dict[str, str] = {}
         self._files = files
@@ -150,12 +151,18 @@ class FileBatches:
             raise UnsupportedByDuckDBError from error
 
     def _read(self, reader: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
-        groups = [(key, list(paths)) for key, paths in groupby(self._files.paths, _compression)]
+        groups = [(key, list(paths)) for key, paths in groupby(self._files.paths, _form)]
         for number, (_, paths) in enumerate(groups):
             variable = paths_variable(number)
             reader.execute(f"SET VARIABLE {variable} = $1", [[escape(str(path)) for path in paths]])
-        compressions = [compression for compression, _ in groups]
-        query = export_query(self._files.kind, compressions, self._checks.clock.unit)
+        clock = self._checks.clock
+        query = export_query(
+            self._files.kind,
+            [form for form, _ in groups],
+            clock.unit,
+            in_utc=clock.zone is None,
+            with_files=len(self._files.paths) > 1,
+        )
         # With a bound parameter, DuckDB 1.5 would read all files before the first batch.
         return reader.sql(query).to_arrow_reader(BATCH_SIZE)
 
@@ -177,13 +184,32 @@ class FileBatches:
             ]
             if is_event:
                 is_local[np.array(lines.is_valid())] = _take_times(records)
-            converted = pa.Table.from_batches(RecordBatches(records, self._table)).combine_chunks()
+            unfinished = RecordBatches(records, self._table, None, RowChecks(is_part=True))
+            converted = pa.Table.from_batches(unfinished).combine_chunks()
             for position, name in enumerate(self.schema.names):
                 cells = converted.column(name).chunk(0)
                 filled = pc.replace_with_mask(batch.column(position), lines.is_valid(), cells)
                 batch = batch.set_column(position, name, filled)
         rows = pa.record_batch(batch.columns[: len(self.schema)], schema=self.schema)
-        return self._checks.finished(rows, is_local)
+        parts = [
+            self._checks.finished(rows.slice(start, end - start), is_local[start:end])
+            for start, end in self._files_in(batch)
+        ]
+        return parts[0] if len(parts) == 1 else pa.concat_batches(parts)
+
+    def _files_in(self, batch: pa.RecordBatch) -> Iterator[tuple[int, int]]:
+        """Yield where the rows of each file begin and end, and begin with its ids when they do."""
+        if len(self._files.paths) == 1 or self._files.kind != "events":
+            yield 0, batch.num_rows
+            return
+        runs = pc.run_end_encode(batch.column("file"))
+        start = 0
+        for end, file in zip(runs.run_ends.to_pylist(), runs.values.to_pylist(), strict=True):
+            if file != self._file:
+                self._file = file
+                self._checks.identities.forget()
+            yield start, end
+            start = end
 
     def _without_repetitions(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Drop properties whose name occurs again: the last one counts.
@@ -233,27 +259,33 @@ def _take_times(records: list[Record]) -> list[bool]:
 
     Returns:
         Which of them are of the clock's time zone.
-
-    Raises:
-        UnsupportedByDuckDBError: An event has no id: equal ones have to be counted by file.
     """
     is_local = []
     for record in records:
-        if record["insert_id"] == "":
-            raise UnsupportedByDuckDBError
         count, local = record["event_time"]
         record["event_time"] = EPOCH_UTC + timedelta(microseconds=count)
         is_local.append(local)
     return is_local
 
 
-def _may_have_lines(path: Path) -> bool:
-    """Tell from its beginning whether a file may have lines that DuckDB reads, plain or gzip."""
+def _form(path: Path) -> tuple[str, str]:
+    """Return the compression and the layout of a file, as DuckDB calls them."""
+    layout = "array" if _begins_with(path, b"[") else "newline_delimited"
+    return "gzip" if is_gzip(path) else "uncompressed", layout
+
+
+def _may_be_read(path: Path) -> bool:
+    """Tell from its ends whether DuckDB may read a file: lines, plain or gzip, or one array."""
     if not path.is_file():  # a pipe can be read only once
         return False
+    if not _begins_with(path, b"["):
+        return _begins_with(path, b"{", GZIP_MAGIC)
     with path.open("rb") as file:
-        return file.read(_BEGINNING).lstrip().startswith((b"{", GZIP_MAGIC))
+        file.seek(max(0, path.stat().st_size - _BEGINNING))
+        # DuckDB takes an array that breaks off after a comma for a whole one.
+        return file.read().rstrip().endswith(b"]")
 
 
-def _compression(path: Path) -> str:
-    return "gzip" if is_gzip(path) else "uncompressed"
+def _begins_with(path: Path, *starts: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(_BEGINNING).lstrip().startswith(starts)

@@ -47,26 +47,29 @@ _FORMATS: dict[TableType, _LineFormat] = {
             "document": "$",
         },
         promoted=["time", "distinct_id", "$insert_id"],
-        ordinary="""
+        ordinary=r"""
             starts_with(event::VARCHAR, '"')
-            AND regexp_full_match(time::VARCHAR, '[0-9]{1,{time_digits}}')
-            AND starts_with(distinct_id::VARCHAR, '"')
-            AND starts_with(insert_id::VARCHAR, '"') AND insert_id::VARCHAR <> '""'
+            AND (regexp_full_match(time::VARCHAR, '[0-9]{1,{time_digits}}') OR {is_other_time})
+            AND (distinct_id IS NULL OR starts_with(distinct_id::VARCHAR, '"')
+                OR regexp_full_match(distinct_id::VARCHAR, '{id}'))
+            AND (insert_id IS NULL OR starts_with(insert_id::VARCHAR, '"')
+                OR regexp_full_match(insert_id::VARCHAR, '{id}'))
             AND starts_with(properties::VARCHAR, '{')
             AND strlen(document) = strlen('{"event":,"properties":}')
                 + strlen(event) + strlen(properties)
-            AND strlen(properties) - strlen(rest) = strlen('"time":"distinct_id":"$insert_id":')
-                + strlen(time) + strlen(distinct_id) + strlen(insert_id)
-                + if(rest = '{}', 2, 3)
+            AND strlen(properties) - strlen(rest) = strlen('"time":') + strlen(time)
+                + if(distinct_id IS NULL, 0, strlen('"distinct_id":,') + strlen(distinct_id))
+                + if(insert_id IS NULL, 0, strlen('"$insert_id":,') + strlen(insert_id))
+                + if(rest = '{}', 0, 1)
         """,
         columns={
             "event_name": "event->>'$'",
-            "event_time": "make_timestamp(CAST(time::VARCHAR AS BIGINT) * {time_factor})",
-            "distinct_id": "distinct_id->>'$'",
-            "insert_id": "insert_id->>'$'",
+            "event_time": "{event_time}",
+            "distinct_id": "coalesce(distinct_id->>'$', '')",
+            "insert_id": "coalesce(insert_id->>'$', '')",
             "properties": "rest",
             "names": _NAMES,
-            "time_digits": "strlen(time::VARCHAR)",
+            "time_digits": "{time_digits}",
         },
     ),
     "profiles": _LineFormat(
@@ -99,8 +102,9 @@ _FORMATS: dict[TableType, _LineFormat] = {
 
 # Events have less than 1 MB. The default of 16 MB makes the buffer of every thread too large.
 _FILES = """
-    SELECT json FROM read_ndjson_objects(
-        getvariable('{variable}'), compression = '{compression}', maximum_object_size = 2000000)
+    SELECT json, {file} AS file FROM read_json_objects(
+        getvariable('{variable}'), format = '{layout}', compression = '{compression}',
+        maximum_object_size = 2000000)
 """
 
 # DuckDB 1.5 crashes over deeply nested JSON. A line must be long for that, so that counting the
@@ -121,21 +125,22 @@ _IS_STRICT_JSON = r"""
 _QUERY = """
     WITH lines AS ({files}),
     safe AS (
-        SELECT json::VARCHAR AS line, if({may_be_too_deep}, NULL, json) AS json FROM lines
+        SELECT json::VARCHAR AS line, file, if({may_be_too_deep}, NULL, json) AS json FROM lines
     ),
     extracted AS (
-        SELECT line, json_extract(json, [{paths}]) AS members FROM safe
+        SELECT line, file, json_extract(json, [{paths}]) AS members FROM safe
     ),
     named AS (
-        SELECT line, {members}, json_merge_patch(properties, '{without_promoted}')::VARCHAR AS rest
+        SELECT line, file, {members},
+            json_merge_patch(properties, '{without_promoted}')::VARCHAR AS rest
         FROM extracted
     ),
     converted AS (
-        SELECT line,
+        SELECT line, file,
             CASE WHEN {ordinary} AND {is_strict_json} THEN struct_pack({cells}) END AS cells
         FROM named
     )
-    SELECT {columns}, if(cells IS NULL, line, NULL) AS line FROM converted
+    SELECT {columns}, if(cells IS NULL, line, NULL) AS line, file FROM converted
 """
 
 
@@ -143,11 +148,44 @@ _QUERY = """
 #: reader in Python.
 UNIT_DIGITS: dict[NumberUnit, int] = {"s": 11, "ms": 14, "us": 17}
 
-#: By how much the number of a time is multiplied, where its size tells the unit.
+#: An integer whose digits are its text.
+_ID = "-?[1-9][0-9]{0,17}|0"
+
+#: An integer as a time, and how many digits it has.
+_INTEGER_TIME = "make_timestamp(CAST(time::VARCHAR AS BIGINT) * {factor})"
+_TIME_DIGITS = "strlen(time::VARCHAR)"
 _FACTOR = (
-    f"CASE WHEN strlen(time::VARCHAR) <= {UNIT_DIGITS['s']} THEN {MICROSECONDS['s']} "
-    f"WHEN strlen(time::VARCHAR) <= {UNIT_DIGITS['ms']} THEN {MICROSECONDS['ms']} ELSE 1 END"
+    f"CASE WHEN {_TIME_DIGITS} <= {UNIT_DIGITS['s']} THEN {MICROSECONDS['s']} "
+    f"WHEN {_TIME_DIGITS} <= {UNIT_DIGITS['ms']} THEN {MICROSECONDS['ms']} ELSE 1 END"
 )
+
+#: Seconds with up to six decimals, which are microseconds exactly; and ISO 8601 in UTC.
+_IS_FRACTION = r"regexp_full_match(time::VARCHAR, '[0-9]{1,10}\.[0-9]{1,6}')"
+_FRACTION_TIME = "make_timestamp(CAST(round(CAST(time::VARCHAR AS DOUBLE) * 1000000) AS BIGINT))"
+_IS_ISO = (
+    r"""regexp_full_match(time::VARCHAR, '"[1-9]\d{3}-\d\d-\d\dT"""
+    r"""([01]\d|2[0-3]):[0-5]\d:[0-5]\dZ?"') """
+    "AND TRY_CAST(substr(time->>'$', 1, 19) AS TIMESTAMP) IS NOT NULL"
+)
+_ISO_TIME = "TRY_CAST(substr(time->>'$', 1, 19) AS TIMESTAMP)"
+
+
+def _times(unit: TimeUnit, *, in_utc: bool) -> dict[str, str]:
+    """Return the SQL of the times of events, by the name of its place."""
+    is_auto = unit == "auto"
+    digits = UNIT_DIGITS["us" if unit == "auto" else unit]
+    factor = _FACTOR if unit == "auto" else str(MICROSECONDS[unit])
+    integer = _INTEGER_TIME.format(factor=factor)
+    others = [(_IS_FRACTION, _FRACTION_TIME)] if is_auto or unit == "s" else []
+    others += [(_IS_ISO, _ISO_TIME)] if in_utc else []
+    cases = " ".join(f"WHEN {is_one} THEN {time}" for is_one, time in others)
+    counted = f"WHEN {_IS_FRACTION} THEN 1 WHEN starts_with(time::VARCHAR, '\"') THEN NULL"
+    return {
+        "digits": str(digits),
+        "is_other_time": " OR ".join(is_one for is_one, _ in others) or "false",
+        "event_time": f"CASE {cases} ELSE {integer} END" if cases else integer,
+        "time_digits": f"CASE {counted} ELSE {_TIME_DIGITS} END",
+    }
 
 
 def paths_variable(group: int) -> str:
@@ -155,27 +193,40 @@ def paths_variable(group: int) -> str:
     return f"paths_{group}"
 
 
-def export_query(kind: TableType, compressions: Sequence[str], time_unit: TimeUnit) -> str:
+def export_query(
+    kind: TableType,
+    groups: Sequence[tuple[str, str]],
+    time_unit: TimeUnit,
+    *,
+    in_utc: bool,
+    with_files: bool,
+) -> str:
     """Return a query for the columns of a table and ``line``, NULL where SQL has made a row of it.
 
-    There is also ``names``, a hash of the names of the properties, and of events ``time_digits``:
-    how many digits their time has in the file.
+    There is also ``names``, a hash of the names of the properties; ``file``, the name of the file;
+    and of events ``time_digits``: how many digits their time has in the file, NULL for text.
 
     Args:
         kind: What the lines are.
+        groups: Compression and layout of each group of files; see :func:`paths_variable`.
         time_unit: Unit of the times of events.
-        compressions: Compression of each group of files; see :func:`paths_variable`.
+        in_utc: Whether text that names no time zone is in UTC.
+        with_files: Whether the names of the files are needed; otherwise they are NULL.
     """
     line_format = _FORMATS[kind]
-    if time_unit == "auto":
-        digits, factor = UNIT_DIGITS["us"], _FACTOR
-    else:
-        digits, factor = UNIT_DIGITS[time_unit], str(MICROSECONDS[time_unit])
-    columns = {name: cell.format(time_factor=factor) for name, cell in line_format.columns.items()}
+    times = _times(time_unit, in_utc=in_utc)
+    ordinary = line_format.ordinary.replace("{time_digits}", times.pop("digits"))
+    ordinary = ordinary.replace("{is_other_time}", times.pop("is_other_time")).replace("{id}", _ID)
+    columns = {name: cell.format(**times) for name, cell in line_format.columns.items()}
     return _QUERY.format(
         files=" UNION ALL ".join(
-            _FILES.format(variable=paths_variable(group), compression=compression)
-            for group, compression in enumerate(compressions)
+            _FILES.format(
+                variable=paths_variable(group),
+                compression=compression,
+                layout=layout,
+                file="filename" if with_files else "NULL::VARCHAR",
+            )
+            for group, (compression, layout) in enumerate(groups)
         ),
         may_be_too_deep=_MAY_BE_TOO_DEEP,
         paths=", ".join(f"'{path}'" for path in line_format.members.values()),
@@ -184,7 +235,7 @@ def export_query(kind: TableType, compressions: Sequence[str], time_unit: TimeUn
             for position, name in enumerate(line_format.members, start=1)
         ),
         without_promoted=json.dumps(dict.fromkeys(line_format.promoted)),
-        ordinary=line_format.ordinary.replace("{time_digits}", str(digits)),
+        ordinary=ordinary,
         is_strict_json=_IS_STRICT_JSON,
         cells=", ".join(f"{name} := {cell}" for name, cell in columns.items()),
         columns=", ".join(f"cells.{name}" for name in columns),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -76,7 +77,7 @@ class Identities:
                     "event_name": name,
                     "event_time": EPOCH_UTC + timedelta(microseconds=time),
                     "distinct_id": user,
-                    "properties": _parsed(properties),
+                    "properties": properties,
                 }
             )
             for name, time, user, properties in zip(columns[0], times, *columns[1:], strict=True)
@@ -85,8 +86,17 @@ class Identities:
         return batch.set_column(position, batch.schema.field(position), filled)
 
 
-def _parsed(properties: Any) -> Any:
-    return values.parse_json(properties.encode()) if isinstance(properties, str) else properties
+def _sorted(properties: Any) -> orjson.Fragment:
+    """Return properties, JSON text or a dict, as JSON with its members in order."""
+    if isinstance(properties, str):
+        text = properties.encode()
+        if not values.has_long_integer(text):
+            with suppress(ValueError):  # a number that is too large for it
+                parsed = orjson.loads(text)
+                return orjson.Fragment(orjson.dumps(parsed, option=orjson.OPT_SORT_KEYS))
+        properties = values.parse_json(text)
+    # Inserted as text, because the event is one level deeper than a document may be.
+    return orjson.Fragment(values.document(properties, sort_keys=True))
 
 
 def insert_id_of(event: Mapping[str, Any]) -> str:
@@ -94,7 +104,7 @@ def insert_id_of(event: Mapping[str, Any]) -> str:
 
     Args:
         event: ``event_name``, ``event_time`` (aware, as it stands in the source), ``distinct_id``
-            and ``properties``.
+            and ``properties``, a dict or JSON text.
 
     Raises:
         ValueError: The properties cannot become JSON.
@@ -107,9 +117,8 @@ def insert_id_of(event: Mapping[str, Any]) -> str:
         True
     """
     hashed = {name: event[name] for name in _HASHED}
-    # Inserted as text, because the event is one level deeper than a document may be.
-    hashed["properties"] = orjson.Fragment(values.document(hashed["properties"], sort_keys=True))
-    return hashlib.sha256(values.document(hashed, sort_keys=True)).hexdigest()[:32]
+    hashed["properties"] = _sorted(event["properties"])
+    return hashlib.sha256(orjson.dumps(hashed, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
 
 
 def _derived_id(first: str, before: int) -> str:

@@ -21,13 +21,13 @@ class RowChecks:
         clock: Reads their times.
         bad: Takes those that cannot be stored.
         identities: Gives ids to events that have none.
-        files: How many files they are read from.
+        is_part: Whether the rows are a part of others, with which they are finished.
     """
 
     clock: Clock = field(default_factory=Clock)
     bad: BadRows = field(default_factory=BadRows)
     identities: Identities = field(default_factory=Identities)
-    files: int = 0
+    is_part: bool = False
 
     def finished(
         self, batch: pa.RecordBatch, is_local: npt.NDArray[np.bool_] | None = None
@@ -41,6 +41,8 @@ class RowChecks:
         Raises:
             TimeUnitError: The times of the load are of different units.
         """
+        if self.is_part:
+            return batch
         self.clock.require_one_unit()
         position = batch.schema.get_field_index("event_time")
         if position < 0:
