@@ -110,7 +110,7 @@ def _make() -> tuple[Path, BinaryIO] | None:
     with ExitStack() as undo, suppress(FileNotFoundError):
         undo.callback(_remove, hidden)
         lock = undo.enter_context((hidden / LOCK_NAME).open("wb"))
-        # Only who has locked the file removes it, so it stays if it exists with our lock.
+        # Only a process with this lock removes the file, so if it exists now, it stays.
         if _try_lock(lock) and os.fstat(lock.fileno()).st_nlink:
             path = hidden.rename(hidden.with_name(hidden.name[1:]))
             undo.pop_all()

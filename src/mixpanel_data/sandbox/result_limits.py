@@ -13,7 +13,7 @@ from mixpanel_data.sandbox.limits import Sandbox
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: Whether to stream from a relation: there, ``execute()`` first copies all rows for Arrow.
+#: DuckDB 2 streams Arrow data only from a relation; after ``execute()`` it first copies all rows.
 _RELATIONS_STREAM = int(duckdb.__version__.split(".", 1)[0]) >= 2
 
 

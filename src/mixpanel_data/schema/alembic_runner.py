@@ -53,8 +53,8 @@ def declared_tables(connection: Connection) -> MetaData:
 def options(connection: Connection | None) -> dict[str, Any]:
     """Return Alembic's options for a database; None is for ``--sql``, which only prints SQL.
 
-    All other tables belong to the application, and so do indexes and constraints that it adds to
-    ours.
+    Other tables belong to the application, and so do indexes and constraints that it adds to
+    these.
     """
     metadata = INTERNAL if connection is None else declared_tables(connection)
 

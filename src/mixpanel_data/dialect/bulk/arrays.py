@@ -13,7 +13,7 @@ from uuid import UUID
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: DuckDB's DECIMAL has 38 digits. It binds longer values as DOUBLE, so they are not batched.
+#: DuckDB binds a decimal of more than 38 digits as DOUBLE, so one that may have more is refused.
 _DIGITS = 37
 
 

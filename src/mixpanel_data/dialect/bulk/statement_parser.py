@@ -15,7 +15,7 @@ _NAME = re.compile(rf'{_QUOTED}|[^\s".]+')
 _COLUMN = re.compile(rf"(?:(?:{_QUOTED}|\w+)\s*\.\s*)*({_QUOTED}|\w+)")
 _EXCLUDED = re.compile(rf"excluded\s*\.\s*({_QUOTED}|\w+)", re.IGNORECASE)
 
-#: A bulk UPDATE reads no other table and returns no rows.
+#: Words of an UPDATE that cannot be batched: it reads another table, or returns rows.
 _TOO_MUCH = {"FROM", "SELECT", "RETURNING"}
 
 

@@ -32,7 +32,7 @@ class Cursor:
         arraysize: How many rows ``fetchmany()`` returns by default.
         description: PEP 249's description of the columns, None when the statement has no rows.
         rowcount: How many rows an INSERT, UPDATE, DELETE or MERGE changed; -1 for anything else,
-            for RETURNING, and for ``executemany()`` on DuckDB 1.5, which does not report it.
+            for RETURNING, and for ``executemany()`` where DuckDB (1.5) does not report it.
         relation: The relation that :meth:`relate` built.
     """
 

@@ -1,4 +1,4 @@
-"""Detects compressed Arrow data, which is refused because it could decompress to any size.
+"""Detects compressed Arrow data, which a worker never sends: it could decompress to any size.
 
 Arrow always decompresses while it reads, so this module first looks at the metadata of each batch:
 a FlatBuffers table whose layout is in Arrow's ``format/Message.fbs``,
