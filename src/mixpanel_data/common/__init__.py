@@ -1,4 +1,4 @@
-"""Small things that every room uses: names and values, signals, forks, the registry of open files.
+"""Helpers for all packages: names and values, signals, forks, the registry of open files.
 
-Nothing here knows DuckDB's tables or ours. Only the exceptions lie beneath.
+Nothing here depends on tables. It imports only the exceptions.
 """

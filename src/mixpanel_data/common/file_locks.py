@@ -1,7 +1,7 @@
-"""A lock on a file that closing another descriptor of it does not drop: ``flock``.
+"""A lock on a file that is kept when another descriptor of the file is closed: ``flock``.
 
-It is taken on Linux, where it does not meet the record locks of DuckDB, and not on network file
-systems, which turn it into one.
+It is used on Linux, where it is independent of DuckDB's record locks, but not on network file
+systems, which turn it into a record lock.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 logger = logging.getLogger("mixpanel_data")
 
-#: File systems that hand the lock on to a server, or may do so.
+#: File systems that forward the lock to a server, or may do so.
 _NETWORK = frozenset(
     [
         *("9p", "afs", "beegfs", "ceph", "cifs", "coda", "gfs2", "glusterfs", "gpfs", "lustre"),
@@ -29,7 +29,7 @@ class FileLockedError(Exception):
 
     Attributes:
         pid: The process that has it open, None when unknown. It may be this one, which has opened
-            the file by another name.
+            the file under another name.
     """
 
     def __init__(self, pid: int | None) -> None:
@@ -38,14 +38,14 @@ class FileLockedError(Exception):
 
 
 def lock(descriptor: int, *, shared: bool) -> bool:
-    """Lock a file until the descriptor is unlocked or closed, where that can be done.
+    """Lock a file until the descriptor is unlocked or closed, where the system supports it.
 
     Args:
         descriptor: A descriptor of the file.
-        shared: Let others have such a lock as well.
+        shared: Take a shared lock instead of an exclusive one.
 
     Returns:
-        False where it cannot be done.
+        False where the lock is not supported.
 
     Raises:
         FileLockedError: Another process has it locked.
@@ -65,7 +65,7 @@ def lock(descriptor: int, *, shared: bool) -> bool:
 
 
 def unlock(descriptor: int) -> None:
-    """Let go of the lock, also for forked processes that share the descriptor."""
+    """Release the lock, also for forked processes that share the descriptor."""
     if sys.platform == "linux":
         import fcntl
 

@@ -1,4 +1,4 @@
-"""What a forked child has to do about DuckDB, which does not survive a fork."""
+"""Clean-up in forked children, because DuckDB does not survive a fork."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def in_forked_children(function: Callable[[], object]) -> None:
 
 
 def keep_from_destruction(item: object) -> None:
-    """Let something that holds a connection of DuckDB never be destroyed in this process.
+    """Never destroy an object that has a DuckDB connection, in this process.
 
     The destructor would wait for threads that did not survive the fork, or write the file.
     """

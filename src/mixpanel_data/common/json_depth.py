@@ -1,4 +1,4 @@
-"""How deep JSON documents may be nested, by every way in."""
+"""How deeply JSON documents may be nested, wherever they come from."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NO_BRACKETS = bytes({*range(256)} - {*_BRACKETS})
 
 
 def levels_of(value: object) -> float:
-    """Return how deep a Python value is nested, infinity where Python itself gives up."""
+    """Return how deeply a Python value is nested, infinity beyond Python's recursion limit."""
     members = value.values() if isinstance(value, Mapping) else value
     if not isinstance(members, Iterable) or isinstance(members, (str, bytes)):
         return 0
@@ -30,7 +30,7 @@ def levels_of(value: object) -> float:
 def exceeds_depth(text: bytes, limit: int = MAX_DEPTH) -> bool:
     """Tell whether objects and arrays of a JSON text are nested deeper than a limit.
 
-    Nearly every text is too short for that, or has too few brackets.
+    It is fast for nearly every text, which is too short for that, or has too few brackets.
 
     Example:
         >>> exceeds_depth(b'{"a": ["}"]}', limit=1)

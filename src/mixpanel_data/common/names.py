@@ -11,7 +11,7 @@ _PROJECT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 def check_table_name(name: str) -> str:
-    """Return the name when one of our tables may have it.
+    """Return the name if an events or profiles table may have it.
 
     Args:
         name: Letters A to Z, digits and underscores, not starting with an underscore (those are
@@ -30,14 +30,14 @@ def check_table_name(name: str) -> str:
 
 
 def check_project_id(project_id: str | int) -> str:
-    """Return the id of a Mixpanel project as text when it can be the name of a file.
+    """Return the id of a Mixpanel project as a string if it can be the name of a file.
 
     Args:
         project_id: The id. Mixpanel's are numbers.
 
     Raises:
-        ValueError: The id holds anything but letters, digits, ``_``, ``-`` and ``.``, or starts
-            with one of the latter three.
+        ValueError: The id contains anything but letters, digits, ``_``, ``-`` and ``.``, or
+            starts with one of the latter three.
 
     Example:
         >>> check_project_id(12345)

@@ -1,16 +1,17 @@
-"""The database files that this process has open, and a second lock on each.
+"""A registry of the database files that this process has open, with a second lock on each.
 
-DuckDB locks its file with POSIX record locks. Two rules of POSIX make that lock fall silently:
+DuckDB locks its file with POSIX record locks. Two rules of POSIX silently remove that lock:
 
-- Closing *any* descriptor of a file takes all locks of the process off it. So nothing of the
-  library opens and closes a file that is open here as a database: who reads files asks
-  :func:`require_no_database` first, and copies are read through :func:`descriptor_of`.
+- Closing *any* descriptor of a file releases all locks of the process on it. So the library never
+  opens and closes a file that this process has open as a database: code that reads files calls
+  :func:`require_no_database` first, and backups read through :func:`descriptor_of`.
 - A child made by ``fork`` inherits DuckDB's table of open databases, but no lock. So a child may
   not open what its parent had open.
 
-Files are known by device and inode, so a link, a hard link and a relative path are the same file.
-Behind DuckDB's lock stands one of :mod:`~mixpanel_data.common.file_locks`, on a descriptor that
-stays open as long as the database. It keeps other processes of this library out, and nobody else.
+A file is identified by device and inode, so a link, a hard link and a relative path are the same
+file. In addition to DuckDB's lock, there is one of :mod:`~mixpanel_data.common.file_locks`, on a
+descriptor that stays open as long as the database. It excludes other processes that use this
+library, but no other programs.
 """
 
 from __future__ import annotations
@@ -31,22 +32,22 @@ from mixpanel_data.common.sidecars import wal_of
 from mixpanel_data.common.signals import defer_keyboard_interrupt
 from mixpanel_data.exceptions import DatabaseFileError, StorageForkedError
 
-#: A file is known by device and inode, a database in memory by its name.
+#: The identity of a database: device and inode of a file, or the name of an in-memory database.
 Key = tuple[int, int] | str
 
 _MEMORY = ":memory:"
 
-#: What DuckDB writes into a database file, an encrypted one too, and where.
+#: DuckDB's magic bytes in a database file, also in an encrypted one, and their position.
 _MAGIC, _MAGIC_AT = b"DUCK", 8
 
-#: What DuckDB allows before the path of a file.
+#: Prefixes that DuckDB allows before the path of a file.
 _PREFIX = re.compile(r"duckdb:|file:(//localhost(?=/)|//(?=/))?", re.IGNORECASE)
 
 #: The descriptors of this process, on Linux.
 _DESCRIPTORS = Path("/proc/self/fd")
 
-#: For how many seconds, and how often, a lock is asked for on a file that DuckDB has just created:
-#: whoever else has it is about to be refused by DuckDB.
+#: For how many seconds, and how often, to try to lock a file that DuckDB has just created: another
+#: process that has locked it will soon be refused by DuckDB.
 _PATIENCE, _PAUSE = 2.0, 0.005
 
 
@@ -56,9 +57,9 @@ class _OpenFile:
     Attributes:
         key: Its device and inode.
         path: Its path, links resolved.
-        users: How many leases there are. Without any, the entry waits until closing its descriptor
-            takes no lock away.
-        descriptor: A descriptor of ours, None for none.
+        users: The number of leases. At 0, the entry stays until closing its descriptor releases
+            no lock.
+        descriptor: The library's own descriptor, or None.
     """
 
     def __init__(self, key: Key) -> None:
@@ -68,13 +69,13 @@ class _OpenFile:
         self.descriptor: int | None = None
 
     def open(self) -> int:
-        """Return the descriptor."""
+        """Return the descriptor, opened on first use."""
         if self.descriptor is None:
             self.descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
         return self.descriptor
 
     def others(self) -> Iterator[int]:
-        """Iterate over the descriptors of the file that are not ours."""
+        """Iterate over the other descriptors of the file."""
         return (fd for fd, key in _descriptors() if key == self.key and fd != self.descriptor)
 
 
@@ -82,23 +83,23 @@ _files: dict[Key, _OpenFile] = {}
 _lock = threading.RLock()
 _pid = os.getpid()
 
-#: What a parent of this process had open when it forked, by key and by path: its process.
+#: The id of the parent process that had a file open when it forked, by key and by path.
 _inherited: dict[Key, int] = {}
 
 
 class Lease:
-    """The part that one open database, or one connection to it, has in the registry.
+    """The registration of one open database, or of one connection to it.
 
-    It is taken before DuckDB opens a file, confirmed afterwards, and released when DuckDB has
+    It is taken before DuckDB opens a file, confirmed afterwards, and released after DuckDB has
     closed it.
 
     Args:
-        database: Path of the file, or the name of a database in memory.
-        read_only: Let others read at the same time.
+        database: Path of the file, or the name of an in-memory database.
+        read_only: Let other processes read at the same time.
 
     Raises:
-        FileLockedError: Another process has the file open, or this one by another name.
-        StorageForkedError: The parent of this process had it open.
+        FileLockedError: Another process has the file open, or this one under another name.
+        StorageForkedError: The parent process had the file open when it forked this one.
     """
 
     def __init__(self, database: str, *, read_only: bool) -> None:
@@ -111,7 +112,7 @@ class Lease:
             self._enter(key)
 
     def confirm(self) -> None:
-        """Make sure that the lease is of the file that DuckDB has opened: it may be a new one.
+        """Make sure that the lease is for the file that DuckDB opened, which may be a new one.
 
         Raises:
             FileLockedError: As above.
@@ -131,7 +132,7 @@ class Lease:
             time.sleep(_PAUSE)
 
     def release(self) -> None:
-        """Let go of the file; twice is fine, and what a parent has taken is left alone."""
+        """Release the file; calling it twice is fine. A lease of a parent process is kept."""
         with defer_keyboard_interrupt(), _lock:
             file, self._file = self._file, None
             if file is not None and _files.get(file.key) is file:
@@ -139,16 +140,16 @@ class Lease:
                 _sweep()
 
     def require_own(self) -> None:
-        """Make sure that this process has taken the lease.
+        """Make sure that this process took the lease.
 
         Raises:
-            StorageForkedError: Its parent did.
+            StorageForkedError: Its parent took it.
         """
         if self._file is not None and (pid := _inherited.get(self._file.key)) is not None:
             raise StorageForkedError(pid)
 
     def _require_not_inherited(self, key: Key | None) -> None:
-        """Make sure that DuckDB does not give us what it has open for a parent."""
+        """Make sure that DuckDB does not return a database that a parent process has open."""
         if not _inherited:
             return
         path = os.path.realpath(self._database)
@@ -174,13 +175,13 @@ class Lease:
 
     def _lock(self, file: _OpenFile) -> None:
         if any(_written_as(fd) not in (None, file.path) for fd in file.others()):
-            raise FileLockedError(_pid)  # by another name, with DuckDB alone
-        with suppress(OSError):  # DuckDB will say what is wrong
+            raise FileLockedError(_pid)  # under another name, without this library
+        with suppress(OSError):  # DuckDB will raise an error
             file_locks.lock(file.open(), shared=self._read_only)
 
 
 def descriptor_of(path: Path) -> int:
-    """Return a descriptor to read an open database file through, which is never to be closed.
+    """Return a descriptor for reading an open database file, which must never be closed.
 
     Args:
         path: A file that has a lease.
@@ -190,7 +191,7 @@ def descriptor_of(path: Path) -> int:
 
 
 def is_open(path: Path) -> bool:
-    """Tell whether a file is open here as a database, by whatever name, or is the log of one."""
+    """Tell whether this process has a file open as a database or its WAL, under any name."""
     key = key_of(str(path))
     if key is None:
         return False
@@ -216,7 +217,7 @@ def require_no_database(path: Path) -> None:
 
 
 def key_of(database: str) -> Key | None:
-    """Return what a database is known by, None when there is no such file yet."""
+    """Return the identity of a database, None if there is no such file yet."""
     if database.startswith(_MEMORY):
         return database
     try:
@@ -227,9 +228,9 @@ def key_of(database: str) -> Key | None:
 
 
 def plain_path(database: str) -> str:
-    """Return a database's name without what DuckDB allows before a path: ``duckdb:``, ``file:``.
+    """Return a database's name without the prefixes that DuckDB allows: ``duckdb:``, ``file:``.
 
-    DuckDB would take the same file by such a name for another database, and open it twice.
+    DuckDB would treat the same file with such a prefix as another database, and open it twice.
     """
     while (found := _PREFIX.match(database)) is not None:
         database = database[found.end() :]
@@ -237,7 +238,7 @@ def plain_path(database: str) -> str:
 
 
 def _sweep() -> None:
-    """Forget the files without leases, but for those whose lock would fall with our descriptor."""
+    """Forget files without leases, unless closing our descriptor would release DuckDB's lock."""
     for file in [file for file in _files.values() if not file.users]:
         if file.descriptor is not None:
             file_locks.unlock(file.descriptor)
@@ -261,7 +262,7 @@ def _descriptors() -> Iterator[tuple[int, Key]]:
 
 
 def _is_database(fd: int) -> bool:
-    """Tell whether a descriptor is one of a DuckDB file, by reading it in its place."""
+    """Tell whether a descriptor is one of a DuckDB file, by reading its magic bytes."""
     try:
         return os.pread(fd, len(_MAGIC), _MAGIC_AT) == _MAGIC
     except OSError:  # open for writing only
@@ -269,7 +270,7 @@ def _is_database(fd: int) -> bool:
 
 
 def _written_as(fd: int) -> str | None:
-    """Return the path of a database with a descriptor for writing, None for other descriptors."""
+    """Return the path of a database that is open for writing, None for other descriptors."""
     import fcntl
 
     try:
@@ -284,7 +285,7 @@ def _path_of(fd: int) -> str:
 
 
 def _after_fork() -> None:
-    """Note what the parent has open, and close our descriptors of it, which unlocks nothing."""
+    """Record what the parent has open, and close our descriptors of it, which unlocks nothing."""
     global _lock, _pid
     _lock = threading.RLock()
     parent, _pid = _pid, os.getpid()
@@ -297,7 +298,7 @@ def _after_fork() -> None:
             os.close(file.descriptor)
     _files.clear()
     for fd, key in list(_descriptors()):
-        if _is_database(fd):  # also what was opened with DuckDB alone
+        if _is_database(fd):  # also one opened without this library
             _inherited.setdefault(key, parent)
             with suppress(OSError):
                 _inherited.setdefault(_path_of(fd), parent)
@@ -306,7 +307,7 @@ def _after_fork() -> None:
 
 
 def _shut(fd: int) -> None:
-    """Let a descriptor lead nowhere: a connection of DuckDB that was kept could write with it."""
+    """Redirect a descriptor to the null device: a kept DuckDB connection could write with it."""
     nowhere = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nowhere, fd, inheritable=False)
     os.close(nowhere)

@@ -1,8 +1,8 @@
-"""Texts and names as SQL has them."""
+"""Quotes strings and names for SQL."""
 
 from __future__ import annotations
 
 
 def quoted(text: str, quote: str = "'") -> str:
-    """Return a text, or with other quotes a name, as SQL has it."""
+    """Return a string literal, or with other quotes a name, for SQL."""
     return quote + text.replace(quote, 2 * quote) + quote

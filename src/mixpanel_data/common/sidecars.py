@@ -1,4 +1,4 @@
-"""What DuckDB writes beside a database file, by name."""
+"""Paths of the files that DuckDB writes beside a database file."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ def wal_of(path: str | Path) -> Path:
 
 
 def temporary_folder_of(path: str | Path) -> Path:
-    """Return the path of the folder to which DuckDB spills what memory cannot hold."""
+    """Return the path of the folder to which DuckDB spills."""
     return Path(f"{path}.tmp")

@@ -1,4 +1,4 @@
-"""Ctrl-C and other signals, where they must not strike in the middle."""
+"""Defers Ctrl-C and other signals during code that must not be interrupted."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-#: Signals that end a process without Python's own clean-up.
+#: Signals that end a process without Python's clean-up.
 DEADLY = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 def defer_keyboard_interrupt() -> AbstractContextManager[None]:
-    """Let Ctrl-C, and what else Python code handles, wait for the end of the block, a short one."""
+    """Defer Ctrl-C, and deadly signals that have a Python handler, in a short block."""
     numbers = (number for number in (signal.SIGINT, *DEADLY) if callable(signal.getsignal(number)))
     return defer_signals(*numbers)
 
 
 @contextmanager
 def defer_signals(*numbers: int) -> Iterator[None]:
-    """Let signals wait for the end of the block; Python acts on them in its main thread only."""
+    """Defer signals until the end of the block; Python handles them only in its main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,7 +1,7 @@
-"""Python values as the columns hold them: text, times in UTC, JSON documents.
+"""Converts Python values to what columns store: text, times in UTC, JSON documents.
 
-Each function takes any value and raises ``ValueError`` with a short reason when the column cannot
-hold it. The reason is the second half of a ``RecordError``'s message.
+Each function takes any value and raises ``ValueError`` with a short reason if the column cannot
+store it. The reason is the second half of a ``RecordError``'s message.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ MICROSECOND = timedelta(microseconds=1)
 EARLIEST = (datetime.min - EPOCH) // MICROSECOND
 LATEST = (datetime.max - EPOCH) // MICROSECOND
 
-# ISO 8601 as databases and APIs write it. `datetime.fromisoformat` does the reading; before
-# Python 3.11 it knows neither "Z" nor any fraction but of three or six digits.
+# ISO 8601 as databases and APIs write it. `datetime.fromisoformat` parses the result; before
+# Python 3.11 it accepts neither "Z" nor fractions of other than three or six digits.
 _ISO = re.compile(
     r"(\d{4}-\d\d-\d\d)"
     r"(?:[T ](\d\d:?\d\d(?::?\d\d)?)(?:[.,](\d+))?\s*(Z|UTC|[+-]\d\d(?::?\d\d)?)?)?",
@@ -44,10 +44,10 @@ _LONG_INTEGER = re.compile(rb"[:\[,]\s*-?\d{19}")
 
 
 def text(value: object) -> str:
-    """Return a string that UTF-8 can express.
+    """Return a string that can be encoded as UTF-8.
 
     Raises:
-        ValueError: The value is no string, or holds a lone surrogate.
+        ValueError: The value is not a string, or contains a lone surrogate.
     """
     if not isinstance(value, str):
         raise ValueError(f"must be a string, not {_kind(value)}.")
@@ -152,7 +152,7 @@ def _in_range(count: int, value: object) -> int:
 
 
 def _short(value: object) -> str:
-    # Python writes no integers of more than some thousand digits.
+    # Python refuses to convert integers of more than some thousand digits.
     is_long = isinstance(value, int) and value.bit_length() > 1000
     return "a number of many digits" if is_long else str(value)[:40]
 
@@ -187,15 +187,15 @@ def _parse(value: str) -> datetime:
 
 
 def document(value: object, *, sort_keys: bool = False) -> bytes:
-    """Return a dict as JSON text: what ``orjson`` takes, and integers of any size and decimals too.
+    """Return a dict as JSON text: what ``orjson`` accepts, and integers of any size and decimals.
 
     Args:
         value: The dict.
-        sort_keys: Write the keys in the order of their text, at every depth.
+        sort_keys: Sort the keys by their text, at every depth.
 
     Raises:
-        ValueError: The value is no dict, or holds something JSON has no form for, such as NaN,
-            bytes, a set, or two keys that become one.
+        ValueError: The value is not a dict, or contains what JSON cannot represent, such as NaN,
+            bytes, a set, or two keys with the same text.
     """
     if not isinstance(value, Mapping):
         raise ValueError(f"must be a dict, not {_kind(value)}.")
@@ -215,17 +215,17 @@ def has_long_integer(text: bytes) -> bool:
 def parse_json(text: bytes) -> Any:
     """Parse JSON without losing anything.
 
-    Integers of any size stay integers, and what neither a float nor Python's limit for integers has
-    room for is a ``Decimal``, or an ``orjson.Fragment`` where that has no room either.
+    Integers of any size stay integers. A number out of the range of a float, or beyond Python's
+    limit for integers, becomes a ``Decimal``, or if that cannot hold it, an ``orjson.Fragment``.
 
     Raises:
-        ValueError: The text is no JSON. NaN, Infinity and lone surrogates are none.
+        ValueError: The text is not JSON. NaN, Infinity and lone surrogates are not JSON.
     """
     if not has_long_integer(text):
         try:
             return orjson.loads(text)
         except ValueError:
-            pass  # a number too large for it, or a real mistake
+            pass  # a number too large for `orjson`, or invalid JSON
     parsed = json.loads(
         text.decode("utf-8-sig"),
         parse_constant=_refuse_constant,
@@ -256,12 +256,12 @@ def _number(text: str) -> float | Decimal | orjson.Fragment:
 def _integer(text: str) -> int | Decimal:
     try:
         return int(text)
-    except ValueError:  # more digits than Python reads, see sys.set_int_max_str_digits()
+    except ValueError:  # more digits than Python parses, see sys.set_int_max_str_digits()
         return Decimal(text)
 
 
 def all_finite(value: object) -> bool:
-    """Tell whether a value holds no NaN and no infinity, at any depth of dicts and lists."""
+    """Tell whether a value contains no NaN and no infinity, at any depth of dicts and lists."""
     if isinstance(value, float):
         return math.isfinite(value)
     if isinstance(value, dict):
@@ -272,7 +272,7 @@ def all_finite(value: object) -> bool:
 
 
 def _jsonable(value: Any) -> Any:
-    """Replace what ``orjson`` refuses or bends, at any depth, by what it writes as it is."""
+    """Replace what ``orjson`` refuses or changes, at any depth, by what it writes exactly."""
     if isinstance(value, Mapping):
         members = {_key(key): _jsonable(member) for key, member in value.items()}
         if len(members) < len(value):

@@ -1,4 +1,4 @@
-"""Objects for as long as others keep them."""
+"""A set of weak references."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ _T = TypeVar("_T")
 class WeakRegistry(Generic[_T]):
     """A set of objects that does not keep them alive.
 
-    Unlike a ``WeakSet`` it calls nothing when one of them goes. Python would lose a Ctrl-C that it
-    notices in such a call.
+    Unlike a ``WeakSet`` it has no callback for a destroyed object. Python would lose a Ctrl-C that
+    arrives in such a callback.
     """
 
     def __init__(self) -> None:
         self._references: dict[int, weakref.ref[_T]] = {}
 
     def add(self, item: _T) -> None:
-        """Add an object. It takes the place of one that had the same address before."""
+        """Add an object. It replaces a destroyed one that had the same address."""
         self._references[id(item)] = weakref.ref(item)
 
     def __iter__(self) -> Iterator[_T]:
-        """Iterate over those that are left."""
+        """Iterate over the objects that are still alive."""
         found = [reference() for reference in list(self._references.values())]
         return (item for item in found if item is not None)

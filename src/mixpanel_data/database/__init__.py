@@ -1,5 +1,5 @@
 """An open database: its path, locks, settings, permissions and errors.
 
-In: a path and options. Out: a handle that lends connections and transactions, and DuckDB's errors
-as ours.
+In: a path and options. Out: a handle that provides connections and transactions, and errors of this
+library for DuckDB's errors.
 """

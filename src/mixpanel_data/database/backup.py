@@ -1,9 +1,9 @@
-"""Copies of a database, made while it is open and at work.
+"""Copies an open database while it is in use.
 
-Between two checkpoints DuckDB writes over nothing that its file holds: it adds blocks, and the log
-says what has been committed since. So the log and then the file, read while no checkpoint can
-happen, are the database at one moment. A transaction that has changed something keeps checkpoints
-off; it is rolled back. A database in memory has no file, so its tables are copied one by one.
+Between two checkpoints DuckDB overwrites nothing in the database file: it adds blocks, and the WAL
+has what was committed since. So the WAL and then the file, copied while no checkpoint can run, are
+a consistent snapshot. A transaction with a change, rolled back at the end, prevents checkpoints. An
+in-memory database has no file, so its tables are copied one by one.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ from mixpanel_data.exceptions import (
 )
 from mixpanel_data.types import Secret
 
-#: Three headers: the first never changes, and a checkpoint writes one of the other two.
+#: The size of three headers: the first never changes, a checkpoint writes one of the other two.
 _HEADERS = 3 * 4096
 _CHUNK = 8 * 2**20
 
-#: How often a copy is begun again because a checkpoint came in between, which cannot happen.
+#: How often to try a copy: a checkpoint in between, which cannot happen, would spoil it.
 _ATTEMPTS = 5
 
-#: How the folder is called in which a copy is made. Who makes it keeps it locked.
+#: Prefix of the folder in which a copy is made. The process that makes it keeps it locked.
 _UNFINISHED = ".{name}.part-"
 
 _FROM_MEMORY = "COPY FROM DATABASE {source} TO {target}"
@@ -56,17 +56,17 @@ def copy_database(
     key: Secret | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Copy an open database to a file, which is there as a whole or not at all.
+    """Copy an open database to a file, atomically.
 
-    The copy has what was committed before the call, and perhaps some of what others commit
-    meanwhile. Only its user may read it, whoever may read the original.
+    The copy has what was committed before the call, and perhaps some later commits of others. Only
+    its owner may read it, whatever the permissions of the original.
 
     Args:
-        engine: An engine over the database, with the right to run any SQL.
+        engine: An engine over the database that may run any SQL.
         target: The path of the copy.
-        read_only: Whether the database was opened without the right to write.
-        key: The key of the database when it is encrypted. The copy has the same one.
-        overwrite: Replace a copy that is there, unless somebody is writing to it.
+        read_only: Whether the database was opened read-only.
+        key: The key of an encrypted database. The copy has the same key.
+        overwrite: Replace an existing copy, unless another process is writing to it.
 
     Returns:
         ``target``.
@@ -101,7 +101,7 @@ def copy_database(
 
 
 def name_beside(path: Path) -> Path:
-    """Return a name for a copy beside a file that is free: ``events.db.backup``, then ``-2``."""
+    """Return an unused path for a copy beside a file: ``events.db.backup``, then ``-2``."""
     names = (f"{path.name}.backup{'' if number == 1 else f'-{number}'}" for number in count(1))
     return next(other for other in map(path.with_name, names) if not exists(other))
 
@@ -119,7 +119,7 @@ def _require_free(target: Path, *, overwrite: bool) -> None:
 
 @contextmanager
 def _kept_from_writers(target: Path, *, overwrite: bool) -> Iterator[None]:
-    """Make sure that nobody of this library writes to a file while it is replaced."""
+    """Keep other users of this library from writing to a file while it is replaced."""
     _require_free(target, overwrite=overwrite)
     try:
         lease = open_files.Lease(str(target), read_only=True)
@@ -138,7 +138,7 @@ def _kept_from_writers(target: Path, *, overwrite: bool) -> Iterator[None]:
 
 @contextmanager
 def _private_folder(target: Path) -> Iterator[Path]:
-    """Lend a folder beside a file, and remove it and those that killed processes have left."""
+    """Make a folder beside a file for the block; also remove those of killed processes."""
     prefix = _UNFINISHED.format(name=target.name)
     for left in target.parent.iterdir():
         if left.name.startswith(prefix):
@@ -152,7 +152,7 @@ def _private_folder(target: Path) -> Iterator[Path]:
 
 
 def _locked_folder(prefix: str, parent: Path) -> tuple[Path, int]:
-    """Make a folder; whoever takes it for a stale one has to lock it first."""
+    """Make a folder and lock it, so that no other process removes it as a stale one."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
         with suppress(FileNotFoundError, FileLockedError), ExitStack() as undo:
@@ -186,8 +186,8 @@ def _copy_file(connection: Connection, source: Path, copy: Path, *, read_only: b
             if not read_only:
                 _keep_checkpoints_off(connection)
             headers = os.pread(original, _HEADERS, 0)
-            # What the log tells of is in the file before, and a log that breaks off is read up to
-            # its last whole commit.
+            # The file already has the blocks that the WAL refers to, and DuckDB replays a
+            # truncated WAL up to its last complete commit.
             if log.exists():
                 shutil.copyfile(log, copied_log)
             _copy_bytes(original, copy)
@@ -199,7 +199,7 @@ def _copy_file(connection: Connection, source: Path, copy: Path, *, read_only: b
 
 
 def _keep_checkpoints_off(connection: Connection) -> None:
-    """Change something, in a transaction that is to be rolled back."""
+    """Make a change in a transaction, which the caller rolls back."""
     unused = Table(f"_backup_{uuid4().hex}", MetaData(), Column("unused", Integer))
     connection.execute(CreateTable(unused))
 
@@ -224,7 +224,7 @@ def _copy_tables(connection: Connection, copy: Path) -> None:
 
 
 def _take_in_log(copy: Path, key: Secret | None) -> None:
-    """Bring what the log of a copy holds into the copy."""
+    """Write the WAL of a copy into the copy."""
     copy.chmod(0o600)
     log = wal_of(copy)
     if log.exists() and log.stat().st_size:
@@ -233,8 +233,8 @@ def _take_in_log(copy: Path, key: Secret | None) -> None:
 
 
 def _sync(path: Path) -> None:
-    """Make sure that a file or folder survives a power failure, where the system can do that."""
-    with suppress(PermissionError):  # Windows opens no folders
+    """Flush a file or folder to disk (``fsync``), where the system supports it."""
+    with suppress(PermissionError):  # Windows cannot open folders
         descriptor = os.open(path, os.O_RDONLY)
         try:
             os.fsync(descriptor)

@@ -1,7 +1,4 @@
-"""Which error of DuckDB's client becomes which of ours.
-
-The class decides, and where it does not tell, the message.
-"""
+"""Maps errors of DuckDB's client to errors of this library, by class and message."""
 
 from __future__ import annotations
 
@@ -39,9 +36,9 @@ class Failure(NamedTuple):
     """What went wrong.
 
     Attributes:
-        path: The database file, None in memory, or where only a query can be to blame.
+        path: The database file; None in memory, or if only the query can be the cause.
         query: The SQL that was running.
-        message: What the driver said.
+        message: The message of the driver.
     """
 
     path: Path | None
@@ -50,12 +47,12 @@ class Failure(NamedTuple):
 
     @property
     def file(self) -> Path:
-        """The database file, in rows that need one."""
+        """The database file, for rows that need one."""
         return self.path or Path()
 
 
 def concerns_file(error: duckdb.Error) -> bool:
-    """Tell whether a class is one under which trouble with a file comes.
+    """Tell whether DuckDB uses the class of an error for problems with a file.
 
     DuckDB 2.0 has no class for a wrong checksum.
     """
@@ -63,7 +60,7 @@ def concerns_file(error: duckdb.Error) -> bool:
 
 
 def _may_be_full(error: duckdb.Error) -> bool:
-    """Tell whether a full disk, and memory that runs out while committing, come by this class."""
+    """Tell whether DuckDB uses the class for a full disk, and for lack of memory in a commit."""
     return isinstance(error, (*_FILE_ERRORS, duckdb.TransactionException))
 
 
@@ -79,10 +76,10 @@ class Row(NamedTuple):
     """A row of the table.
 
     Attributes:
-        covers: Tells whether an error is of a class that the row is about.
-        pattern: What is in its message.
-        make: Makes our error.
-        needs_path: True where the row is about a database file.
+        covers: Tells whether the row applies to the class of an error.
+        pattern: A pattern to find in the message.
+        make: Makes the error of this library.
+        needs_path: True if the row is about a database file.
     """
 
     covers: Callable[[duckdb.Error], bool]
@@ -125,8 +122,8 @@ def _locked(failure: Failure, _: re.Match[str]) -> DatabaseLockedError:
     return DatabaseLockedError(failure.file, int(holder[1]) if holder else None)
 
 
-#: The first row that fits decides. What fits none is a ``QueryError``, or where
-#: :func:`concerns_file` and the path is known, a ``DatabaseFileError``.
+#: The first matching row applies. Without one, the error is a ``DatabaseFileError`` if
+#: :func:`concerns_file` is true and the path is known, else a ``QueryError``.
 TABLE = [
     _row(_any_class, INVALIDATED, lambda f, _: DatabaseInvalidatedError(f.file, f.message)),
     _row(_is_out_of_memory, "", _out_of_memory, needs_path=False),

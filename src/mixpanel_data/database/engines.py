@@ -22,17 +22,17 @@ def database_url(target: str | os.PathLike[str] | URL) -> URL:
     """Return the URL of a database for our dialect.
 
     Args:
-        target: Path of a file, or the URL of a DuckDB database with whatever driver. In URLs too,
-            paths stand as they are, with spaces and percent signs.
+        target: Path of a file, or the URL of a DuckDB database with any driver. Paths in URLs are
+            not decoded: spaces and percent signs stay.
 
     Raises:
         ValueError: It is no URL, or that of another kind of database.
-        DatabaseFileError: It is a path in the folder of a user that there is not.
+        DatabaseFileError: It is a path with the ``~`` of an unknown user.
     """
     if isinstance(target, str) and "://" in target:
         try:
             target = make_url(target)
-        except (ArgumentError, ValueError):  # which may show a part of a password in it
+        except (ArgumentError, ValueError):  # whose message may contain part of a password
             raise ValueError("The target is no URL. Use duckdb+mixpanel:///PATH.") from None
     if not isinstance(target, URL):
         return URL.create("duckdb+mixpanel", database=str(path_of(target).absolute()))
@@ -44,22 +44,22 @@ def database_url(target: str | os.PathLike[str] | URL) -> URL:
 def make_engine(path: Path | None, connect: Callable[[], Any]) -> Engine:
     """Make the SQLAlchemy engine over an open database.
 
-    A DuckDB cursor is a connection of its own and costs microseconds, so there is nothing to pool:
-    every checkout gets a fresh one and leaves no state behind.
+    A DuckDB cursor is a connection of its own and costs microseconds, so no connection pool is
+    needed: every checkout gets a new connection, without old state.
 
     Args:
         path: The file, for the engine's URL.
-        connect: Gives a new connection of the dialect.
+        connect: Returns a new connection of the dialect.
     """
     url = URL.create("duckdb+mixpanel", database=MEMORY if path is None else str(path))
     return create_engine(url, creator=connect, poolclass=NullPool)
 
 
 def checkpoint(engine: Engine) -> None:
-    """Write the log of what was committed into the database file, if nothing else is going on.
+    """Write the WAL into the database file, unless the database is in use.
 
-    Otherwise DuckDB does so later. After a change of tables it is better done at once: a log that
-    tells of one is what DuckDB most often fails to read after a crash
+    Otherwise DuckDB does so later. After a change of tables it is better done at once: such a WAL
+    is what DuckDB most often fails to replay after a crash
     (https://github.com/duckdb/duckdb/issues/25510).
     """
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

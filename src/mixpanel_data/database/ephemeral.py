@@ -1,11 +1,12 @@
-"""Folders for databases that shall not outlive their process.
+"""Folders for databases that are removed when their process ends.
 
-Every folder holds a file that its process keeps locked. The operating system releases the lock
+Every folder contains a file that its process keeps locked. The operating system releases the lock
 when the process dies, however it dies, so whoever gets the lock knows that the owner is gone.
 
-A folder comes and goes under a hidden name: what has the final one always holds the file. Without
-the file, a hidden folder is one that somebody has just made, or was about to remove when he was
-killed. Nobody can tell which, so it is removed, and whoever has just made it makes another one.
+A folder has a hidden name while it is created and while it is removed: one with the final name
+always contains the file. A hidden folder without the file was either just created, or about to be
+removed by a process that was killed. It cannot be told which, so it is removed, and a process that
+has just created it creates another one.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ PREFIX = "mixpanel_data-"
 LOCK_NAME = "owner.lock"
 DATABASE_NAME = "ephemeral.db"
 
-#: How many new folders may be taken for orphans before that cannot be an accident any more.
+#: How many new folders in a row may be removed as orphans before that is an error.
 _ATTEMPTS = 100
 
 _live: set[EphemeralFolder] = set()
@@ -39,8 +40,8 @@ class EphemeralFolder:
     """A private folder under the system's temporary folder, for one database.
 
     Made in a block of :func:`creation_guard`. It is removed by :meth:`remove`, when SIGTERM or
-    SIGHUP ends the process (unless the application handles those itself), and, if the process was
-    killed outright, when the next one is made.
+    SIGHUP ends the process (unless the application handles those signals), and, if the process was
+    killed otherwise, when the next folder is made.
 
     Attributes:
         path: The folder.
@@ -64,7 +65,7 @@ class EphemeralFolder:
         return self.path / DATABASE_NAME
 
     def remove(self) -> None:
-        """Remove the folder and all in it; a process forked from the owner's removes nothing."""
+        """Remove the folder with its contents; does nothing in a forked child of the owner."""
         with defer_signals(*DEADLY):
             if os.getpid() == self._pid:
                 _remove(self.path)
@@ -73,30 +74,30 @@ class EphemeralFolder:
 
 
 def creation_guard() -> AbstractContextManager[None]:
-    """Let signals wait for the end of the block; from now on, those that kill remove folders."""
+    """Defer signals until the end of the block; deadly ones remove the folders from now on."""
     _handle_signals()
     return defer_signals(signal.SIGINT, *DEADLY)
 
 
 def remove_orphans() -> None:
-    """Remove the folders of this user whose process is dead; leave all others alone."""
-    if sys.platform == "win32":  # no lock to ask there
+    """Remove the folders of this user whose process is dead, and no others."""
+    if sys.platform == "win32":  # which has no such locks
         return
     for pattern in (f"{PREFIX}*", f".{PREFIX}*"):
         for folder in Path(tempfile.gettempdir()).glob(pattern):
-            with suppress(OSError):  # gone meanwhile, or none of ours
+            with suppress(OSError):  # removed meanwhile, or not ours
                 about = folder.lstat()
                 if stat.S_ISDIR(about.st_mode) and about.st_uid == os.getuid():
                     _remove_dead(folder)
 
 
 def _remove_dead(folder: Path) -> None:
-    """Remove a folder unless its owner lives."""
+    """Remove a folder unless its owner is alive."""
     try:
         lock = (folder / LOCK_NAME).open("rb")
     except FileNotFoundError:
         if folder.name.startswith("."):
-            folder.rmdir()  # which only an empty one lets happen
+            folder.rmdir()  # fails unless it is empty
         return
     with lock:
         if _try_lock(lock):
@@ -109,7 +110,7 @@ def _make() -> tuple[Path, BinaryIO] | None:
     with ExitStack() as undo, suppress(FileNotFoundError):
         undo.callback(_remove, hidden)
         lock = undo.enter_context((hidden / LOCK_NAME).open("wb"))
-        # Whoever removes the file has it locked, so with our lock on it, it stays if it is there.
+        # Only a process with this lock removes the file, so if it exists now, it stays.
         if _try_lock(lock) and os.fstat(lock.fileno()).st_nlink:
             path = hidden.rename(hidden.with_name(hidden.name[1:]))
             undo.pop_all()
@@ -118,10 +119,10 @@ def _make() -> tuple[Path, BinaryIO] | None:
 
 
 def _remove(folder: Path) -> None:
-    """Remove a folder, its lock last: while anything is left, the folder can be recognised."""
+    """Remove a folder, its lock file last: until then, the folder can be recognised."""
     hidden = folder.with_name(f".{folder.name.lstrip('.')}")
     with suppress(OSError):  # another thread removes it, or this one did before a signal came
-        # DuckDB, should it still be at work, makes no more files then.
+        # From here on, a DuckDB that still runs can create no more files.
         folder.rename(hidden)
     with suppress(OSError):
         for child in hidden.iterdir():
@@ -146,7 +147,7 @@ def _try_lock(file: BinaryIO) -> bool:
 
 
 def _handle_signals() -> None:
-    """Take over the deadly signals that nobody handles yet; only the main thread may."""
+    """Handle the deadly signals that have no handler yet; only the main thread can."""
     if threading.current_thread() is threading.main_thread():
         for number in DEADLY:
             if signal.getsignal(number) is signal.SIG_DFL:

@@ -1,8 +1,7 @@
-"""Turns the errors of DuckDB's client into ours.
+"""Turns errors of DuckDB's client into errors of this library.
 
-Which error becomes which is in the table of :mod:`~mixpanel_data.database.driver_failures`. The
-dialect has repaired the classes of the client's errors before, in
-:mod:`~mixpanel_data.dialect.driver.errors`.
+The mapping is the table in :mod:`~mixpanel_data.database.driver_failures`. Before, the dialect
+corrects the classes of the client's errors, in :mod:`~mixpanel_data.dialect.driver.errors`.
 """
 
 from __future__ import annotations
@@ -21,18 +20,18 @@ from mixpanel_data.database.driver_failures import INVALIDATED, TABLE, Failure, 
 from mixpanel_data.database.paths import MEMORY
 from mixpanel_data.exceptions import DatabaseFileError, MixpanelDataError, QueryError
 
-#: What follows an internal error: paths of this machine.
+#: DuckDB's stack trace of an internal error, which contains paths of this machine.
 _STACK_TRACE = re.compile(r"\s*Stack Trace:.*", re.DOTALL)
 
-#: What DuckDB says of the database without naming its file.
+#: Messages about the database that do not name its file.
 _OWN_FAULT = re.compile(rf"{INVALIDATED}|Corrupt database file")
 
 
 def translate_driver_errors(engine: Engine, path: Path | None) -> Engine:
-    """Return the same engine for our own use: what its driver raises is turned into our errors.
+    """Return the engine for internal use: it raises errors of this library for the driver's.
 
-    The errors of iterators and callbacks that run in between are not the driver's and stay as
-    they are.
+    Errors of iterators and callbacks that run in between are not the driver's and stay as they
+    are.
     """
     own = engine.execution_options()
 
@@ -47,7 +46,7 @@ def translate_driver_errors(engine: Engine, path: Path | None) -> Engine:
 
 @contextmanager
 def file_errors(path: Path) -> Iterator[None]:
-    """Turn what the driver raises over an engine that is not ours into our errors, chained."""
+    """Turn driver errors of an engine of the application into errors of this library, chained."""
     try:
         yield
     except DBAPIError as error:
@@ -60,9 +59,9 @@ def file_errors(path: Path) -> Iterator[None]:
 
 @contextmanager
 def query_errors(query: object, engine: Engine) -> Iterator[None]:
-    """Turn every error that a query of the user causes into one of ours, chained.
+    """Turn every error of a user's query into one of this library, chained.
 
-    It is a ``QueryError``, unless the disk is full or the database file itself is to blame.
+    It is a ``QueryError``, unless the disk is full or the database file itself is the cause.
 
     Args:
         query: SQL text or SQLAlchemy statement.
@@ -70,7 +69,7 @@ def query_errors(query: object, engine: Engine) -> Iterator[None]:
     """
 
     def ours(error: duckdb.Error) -> MixpanelDataError:
-        """Return our error; the query may have been about other files than the database's."""
+        """Return our error; the cause may be another file that the query uses."""
         database, message = str(engine.url.database), str(error)
         concerned = f'"{database}"' in message or _OWN_FAULT.search(message)
         path = Path(database) if database != MEMORY and concerned else None
@@ -78,7 +77,7 @@ def query_errors(query: object, engine: Engine) -> Iterator[None]:
 
     try:
         yield
-    except DBAPIError as error:  # SQLAlchemy's own message would show the values of parameters
+    except DBAPIError as error:  # SQLAlchemy's message would contain the parameters
         if isinstance(error.orig, duckdb.Error):
             raise ours(error.orig) from error.orig
         raise QueryError(str(error.orig), str(query)) from error.orig
@@ -89,11 +88,11 @@ def query_errors(query: object, engine: Engine) -> Iterator[None]:
 
 
 def translated(error: duckdb.Error, path: Path | None, query: str) -> MixpanelDataError:
-    """Return our error for the driver's.
+    """Return the error of this library for one of the driver.
 
     Args:
-        error: What the driver raised.
-        path: The database file, None in memory, or where only a query can be to blame.
+        error: The error of the driver.
+        path: The database file; None in memory, or if only the query can be the cause.
         query: The SQL that was running.
     """
     failure = Failure(path, query, _STACK_TRACE.sub("", str(error)))

@@ -47,11 +47,11 @@ class Database:
 
     Attributes:
         path: The file, None in memory.
-        read_only: True when it was opened without the right to write.
-        policy: What the SQL of users may do.
-        connection: A DuckDB connection for the user's own purposes; it knows no sandbox.
+        read_only: True when it was opened read-only.
+        policy: What users' SQL may do.
+        connection: A DuckDB connection for the user, without a sandbox.
         engine: The SQLAlchemy engine.
-        trusted: The same without a sandbox, for what the caller asks the library to do.
+        trusted: The same without a sandbox, for statements that the library runs for the caller.
     """
 
     def __init__(
@@ -95,9 +95,9 @@ class Database:
         """Open a database.
 
         Args:
-            path: The file, created with the folders above it where there is none; None for memory.
+            path: The file, created with its parent folders if it does not exist; None for memory.
             options: How to open it.
-            make_policy: Makes what decides about the SQL of users.
+            make_policy: Makes the policy for users' SQL.
             folder: A folder to remove on closing.
 
         Raises:
@@ -129,13 +129,13 @@ class Database:
 
     def _free_settings(self) -> Collection[str]:
         """Return the settings that a load may change."""
-        # In memory, a limit would be one for the rows themselves, and there is no WAL.
+        # In memory, the limit would also apply to the stored rows, and there is no WAL.
         if self.path is None or "lock_configuration" in self._options.config:
             return ()
         return {"memory_limit", *WITHOUT_LOG} - self._options.config.keys()
 
     def _prepare_schema(self, *, is_new: bool) -> None:
-        """Make our own tables in a new database, and check or upgrade them in any other."""
+        """Create the internal tables in a new database; check or upgrade those of any other."""
         path = self.path
         if self._options.migrate and not is_new and path is not None:
             self._migrate(path)
@@ -157,10 +157,10 @@ class Database:
     def close(self) -> None:
         """Close every connection and release the file; closing twice is fine.
 
-        What other threads are doing on a connection fails.
+        Statements that run in other threads fail.
         """
         try:
-            with defer_keyboard_interrupt():  # it is closed as a whole, its folder included
+            with defer_keyboard_interrupt():  # so that it also removes the folder
                 self.policy.close()
                 self._closing()
         except duckdb.Error as error:
@@ -172,7 +172,7 @@ class Database:
         return self._closing.alive
 
     def require_open(self) -> None:
-        """Raise unless this process opened the database and it is open still.
+        """Raise unless the database is open and was opened by this process.
 
         Raises:
             StorageClosedError: It was closed.
@@ -184,10 +184,10 @@ class Database:
             raise StorageForkedError(self._connections.pid)
 
     def require_no_worker(self, what: str) -> None:
-        """Raise where workers run the SQL of others, for what cannot come from one.
+        """Raise if SQL runs in workers, for a result that no worker can return.
 
         Raises:
-            SandboxError: They do.
+            SandboxError: It does.
         """
         self.require_open()
         if self.policy.has_workers:
@@ -210,9 +210,9 @@ class Database:
 
     @contextmanager
     def prefixing(self, connection: Connection, prefix: str) -> Iterator[None]:
-        """Put SQL of ours before every statement of a connection, in the block.
+        """Put trusted SQL before every statement of a connection, in the block.
 
-        In a sandbox the statement is judged and limited as always.
+        In a sandbox the statement is checked and limited as always.
         """
         lent: Any = connection.connection.dbapi_connection
         lent.statement_guard = self.policy.prefixing_guard(prefix, lent.driver)
@@ -222,7 +222,7 @@ class Database:
             lent.statement_guard = None
 
     def autocommit_connection(self) -> Connection:
-        """Return a connection, to be closed, on which every statement commits by itself."""
+        """Return a connection in autocommit mode, to be closed by the caller."""
         self.require_open()
         try:
             return self._autocommit.connect()
@@ -233,27 +233,27 @@ class Database:
             raise error_translation.translated(error.orig, self.path, "") from error.orig
 
     def catalog_connection(self) -> Connection:
-        """Return a connection, to be closed, for reading the catalog and our own tables.
+        """Return a connection to read the catalog and internal tables, to be closed by the caller.
 
-        What its driver raises is one of our errors.
+        It raises errors of this library for the driver's.
         """
         self.require_open()
         return self._own.connect()
 
     @contextmanager
     def write_transaction(self, table_name: str) -> Iterator[Connection]:
-        """Lend a connection with a transaction that commits at the end of the block.
+        """Provide a connection with a transaction that commits at the end of the block.
 
         Writers of one table take turns, writers of different tables do not wait for each other.
-        What its driver raises is one of our errors.
+        The connection raises errors of this library for the driver's.
 
         Args:
-            table_name: The table that is to change.
+            table_name: The table to change.
 
         Raises:
             DatabaseReadOnlyError: The database was opened read-only.
-            DatabaseMovedError: The file is not in its place, before or at the end.
-            StorageClosedError: It was closed, before or meanwhile.
+            DatabaseMovedError: The file was moved or replaced, before or during the block.
+            StorageClosedError: It was closed, before or during the block.
         """
         self.require_open()
         if self.read_only and self.path is not None:
@@ -270,7 +270,7 @@ class Database:
                 raise StorageClosedError from error
 
     def _require_in_place(self) -> None:
-        """Raise when what would be written goes into a file that nobody will ever find."""
+        """Raise if the file was moved, removed or replaced: what is written would be lost."""
         if self.path is not None:
             try:
                 in_place = os.path.samestat(self._file.stat(), self._opened_file)
@@ -283,7 +283,7 @@ class Database:
         """Copy the database to a file, as :func:`mixpanel_data.database.backup.copy_database` does.
 
         Raises:
-            SandboxError: The database is in memory, where SQL would have to write a file.
+            SandboxError: The database is in memory, so SQL would have to write the file.
         """
         self.require_open()
         if self.path is None and self.policy.is_sandbox:
@@ -294,9 +294,9 @@ class Database:
 
     @contextmanager
     def ddl_transaction(self, table_name: str) -> Iterator[Connection]:
-        """Do as :meth:`write_transaction` does, with the internal tables there.
+        """Like :meth:`write_transaction`, and create the internal tables if they are missing.
 
-        Where they are not, the transaction makes them, and others that would wait for its end.
+        While one transaction creates them, others that need them wait.
         """
         with self._schema_lock if self._lacks_schema else nullcontext():
             with self.write_transaction(table_name) as connection:
@@ -305,24 +305,24 @@ class Database:
             self._lacks_schema = False
 
     def load_budget(self) -> AbstractContextManager[None]:
-        """Keep DuckDB's memory low in the block, and as it was afterwards.
+        """Lower DuckDB's ``memory_limit`` in the block.
 
-        DuckDB lets its buffers grow to 80 % of the machine's memory. Rows that stream by gain
-        nothing from that: they are written once. A limit that somebody set in SQL, before or
-        meanwhile, is left alone.
+        DuckDB lets its buffers grow to 80 % of the machine's memory. A load gains nothing from
+        that, because it writes its rows once. A limit that was set in SQL, before or during the
+        block, is kept.
         """
         limit = self._options.load_memory_limit
         return self._settings.holding({} if limit is None else {"memory_limit": limit})
 
     def resources(self) -> Resources:
-        """Return what the database may take of the machine."""
+        """Return how many threads and how much memory the database may use."""
         return Resources(*self._ask(RESOURCES)[0])
 
     def without_log(self) -> AbstractContextManager[None]:
-        """Return a context in which commits write into the file at once.
+        """Return a context in which commits bypass the WAL and write into the file.
 
-        Of a new key DuckDB would write the whole index into the log, and into the file later. It
-        takes two or three times the memory of the index for that.
+        DuckDB would write the whole index of a new key into the WAL, and later into the file,
+        which takes two or three times the memory of the index.
         """
         return self._settings.holding(WITHOUT_LOG)
 

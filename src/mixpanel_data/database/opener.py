@@ -1,4 +1,4 @@
-"""From a path to an open database: plain, encrypted or in memory."""
+"""Opens a database: a plain file, an encrypted file, or in memory."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _REPLACEMENTS = "python_enable_replacements"
 
-#: What nothing can be attached with, in the order in which it has to be set.
+#: Settings that prevent ATTACH, in the order in which they have to be set.
 _LOCKS = ("enable_external_access", "lock_configuration")
 
 _NAME = "SELECT database_name FROM system.main.duckdb_databases() WHERE path = ?"
@@ -42,11 +42,11 @@ class OpenDatabase:
 
     Args:
         driver: The connection that opened it.
-        file: The database in DuckDB's catalog, None when it is the default.
+        file: The path of an attached database, None if it is the default database.
 
     Attributes:
-        sidecar_files: What has to be kept private beside the file, None for nothing.
-        lease: Its part in the registry of open files, None in memory.
+        sidecar_files: The files beside it to keep private, None if there is no need.
+        lease: Its lease in the registry of open files, None in memory.
     """
 
     sidecar_files: SidecarFiles | None = None
@@ -63,7 +63,7 @@ class OpenDatabase:
         if self._use is not None:
             try:
                 cursor.execute(self._use)
-            except duckdb.CatalogException:  # SQL of the user has renamed it
+            except duckdb.CatalogException:  # the user's SQL renamed it
                 self._use = self._found()
                 cursor.execute(self._use or "")
         return cursor
@@ -82,7 +82,7 @@ class OpenDatabase:
         return Connection(self.cursor(), self.keep_private)
 
     def keep_private(self) -> None:
-        """Keep what is beside the file private; to be called before every statement and commit."""
+        """Keep the files beside it private; to be called before every statement and commit."""
         if self.sidecar_files is not None:
             self.sidecar_files.keep_private()
 
@@ -106,10 +106,10 @@ def open_database(
     """Open a database file, or a database in memory.
 
     Args:
-        path: The file, created where there is none and ``read_only`` is false; None for memory.
-        read_only: Open without the right to write.
+        path: The file, created if it does not exist and ``read_only`` is false; None for memory.
+        read_only: Open the file read-only.
         config: DuckDB's settings, such as ``memory_limit``.
-        key: The key of a file that is encrypted, or shall be.
+        key: The key of an encrypted file, or of one to create.
         lock_timeout: Seconds to wait while another process has the file open.
 
     Raises:
@@ -150,7 +150,7 @@ def _open(
         if not read_only:
             with opened.cursor() as cursor:
                 stale_files.remove_stale_temp_files(cursor, path.resolve())
-        # The log of an encrypted file is encrypted, too.
+        # The WAL of an encrypted file is encrypted, too.
         opened.sidecar_files = find_sidecar_files(path, log=not read_only and key is None)
         opened.lease = lease
         undo.pop_all()
@@ -163,7 +163,7 @@ def _opened_by_duckdb(
     try:
         with driver_errors():
             if path is None or key is None:
-                # In a relative path, DuckDB would take "md:" or "sqlite:" for a kind of database.
+                # In a relative path, DuckDB would read "md:" or "sqlite:" as a database type.
                 database = MEMORY if path is None else str(path.absolute())
                 return _connect(database, read_only=read_only, config=config)
             return _attach(path, read_only=read_only, config=config, key=key)
@@ -180,8 +180,8 @@ def _opened_by_duckdb(
 
 def _connect(database: str, *, read_only: bool, config: Mapping[str, Any]) -> OpenDatabase:
     settings = dict(config)
-    # A variable of the caller must not answer a query. Where it can, that is set after opening:
-    # duckdb.connect() beside us works only with the settings with which we have opened.
+    # A query must not read a Python variable as a table. If possible, this is set after opening:
+    # another duckdb.connect() of the application needs the same settings as this one.
     later = not settings.keys() & {_REPLACEMENTS, "lock_configuration"}
     if not later:
         settings.setdefault(_REPLACEMENTS, False)
@@ -192,21 +192,21 @@ def _connect(database: str, *, read_only: bool, config: Mapping[str, Any]) -> Op
 
 
 def _attach(path: Path, *, read_only: bool, config: Mapping[str, Any], key: Secret) -> OpenDatabase:
-    """Open an encrypted file. DuckDB takes a key only for what is attached to another database."""
-    file = str(path.resolve())  # as DuckDB does for a file that it opens directly
+    """Open an encrypted file with ATTACH, because DuckDB accepts a key nowhere else."""
+    file = str(path.resolve())  # as DuckDB resolves a file that it opens directly
     settings = {
-        "autoinstall_known_extensions": False,  # nothing is downloaded unasked
+        "autoinstall_known_extensions": False,  # no downloads unless asked for
         "temp_directory": str(temporary_folder_of(file)),
-        "temp_file_encryption": True,  # DuckDB would write plain text beside the encrypted file
+        "temp_file_encryption": True,  # by default, temporary files are not encrypted
         _REPLACEMENTS: False,
         **config,
     }
     locks = {name: settings.pop(name) for name in _LOCKS if name in settings}
     driver = duckdb.connect(MEMORY, config=settings)
     try:
-        with suppress(duckdb.IOException):  # there is none: DuckDB will say whether it needs it
+        with suppress(duckdb.IOException):  # not installed: DuckDB raises if it needs it
             driver.load_extension(_cipher())
-        # DuckDB names a database after its file, but the one that is there has this name.
+        # DuckDB names a database after its file, but the default one is named "memory".
         name = " AS memory_db" if path.name.lower().split(".")[0] == "memory" else ""
         mode = ", READ_ONLY" if read_only else ""
         driver.execute(
@@ -224,7 +224,7 @@ def _attach(path: Path, *, read_only: bool, config: Mapping[str, Any], key: Secr
 
 
 def _cipher() -> str:
-    """Return what DuckDB encrypts with: the extension from PyPI, else the one that is installed."""
+    """Return the extension that DuckDB encrypts with: that from PyPI, else the installed one."""
     spec = find_spec("duckdb_extension_httpfs")
     for folder in spec.submodule_search_locations or () if spec else ():
         file = Path(folder, "extensions", f"v{duckdb.__version__}", "httpfs.duckdb_extension")

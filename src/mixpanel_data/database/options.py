@@ -16,13 +16,13 @@ class OpenOptions:
     """How a database is opened.
 
     Attributes:
-        read_only: Open without the right to write.
+        read_only: Open the file read-only.
         config: DuckDB's settings.
-        load_memory_limit: What DuckDB's memory may grow to while rows stream in, unless
-            ``config`` has a ``memory_limit``; None for no limit of ours.
+        load_memory_limit: DuckDB's ``memory_limit`` during a load, unless ``config`` has one;
+            None to leave it unchanged.
         migrate: Upgrade an older file first.
         lock_timeout: Seconds to wait while another process has the file open.
-        key: The key of a file that is encrypted, or shall be.
+        key: The key of an encrypted file, or of one to create.
 
     Raises:
         ValueError: ``lock_timeout`` is negative, or ``migrate`` comes with ``read_only``.

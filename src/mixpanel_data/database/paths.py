@@ -15,10 +15,10 @@ def exists(path: Path) -> bool:
     """Tell whether there is a file at a path.
 
     Raises:
-        DatabaseFileError: There can be none: the path is too long, for instance, or no UTF-8.
+        DatabaseFileError: There can be none: the path is too long, for instance, or not UTF-8.
     """
     try:
-        str(path).encode()  # DuckDB takes nothing else
+        str(path).encode()  # DuckDB accepts UTF-8 only
         path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return False
@@ -28,7 +28,7 @@ def exists(path: Path) -> bool:
 
 
 def path_of(text: str | os.PathLike[str]) -> Path:
-    """Return a path, its ``~`` replaced by the folder of the user.
+    """Return a path with its ``~`` replaced by the user's home folder.
 
     Raises:
         DatabaseFileError: There is no such user.

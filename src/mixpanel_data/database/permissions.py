@@ -1,4 +1,4 @@
-"""Folders and files that only their user may read."""
+"""Folders and files that only their owner may read."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from mixpanel_data.exceptions import DatabaseFileError
 
 @contextmanager
 def folder_of(path: Path) -> Iterator[None]:
-    """Make the folders above a new file; when making the file fails, they go again.
+    """Create the parent folders of a new file; if the block fails, remove them again.
 
     Raises:
-        DatabaseFileError: They cannot be made.
+        DatabaseFileError: They cannot be created.
     """
     missing = [folder for folder in path.absolute().parents if not folder.is_dir()]
     try:
@@ -44,14 +44,14 @@ def _make(folders: list[Path], path: Path) -> None:
 
 
 class SidecarFiles:
-    """The log and the temporary files of a database, which DuckDB makes as the umask says.
+    """The WAL and the temporary files of a database, kept private.
 
-    The umask is that of the whole process. But DuckDB goes on with an empty log that is there, and
-    with a folder for temporary files, so both are made before DuckDB needs them.
+    DuckDB creates them with the umask, which belongs to the whole process. But it uses an existing
+    empty WAL and folder for temporary files, so both are created before DuckDB needs them.
 
     Args:
         file: The database file, links resolved.
-        log: Whether there will be a log.
+        log: Whether there will be a WAL.
     """
 
     def __init__(self, file: Path, *, log: bool) -> None:
@@ -63,27 +63,27 @@ class SidecarFiles:
         self._make_temporary = partial(os.mkdir, self._temporary, 0o700)
 
     def keep_private(self) -> None:
-        """Make what is missing and private what is not; DuckDB removes a log that it has used."""
-        with suppress(OSError):  # DuckDB will say what is wrong
+        """Create what is missing (DuckDB removes a WAL after use), and make it all private."""
+        with suppress(OSError):  # DuckDB will raise an error
             _ensure(self._temporary, self._make_temporary)
             if self._has_log and (log := _ensure(self._log, self._make_log)) is not None:
                 os.close(log)
 
     def remove(self) -> None:
-        """Remove what is empty, when the database has been closed."""
+        """Remove what is empty, after the database was closed."""
         with suppress(OSError):
             self._temporary.rmdir()
-        # DuckDB removes an empty log when it opens a file, and under its lock: nobody else uses it.
+        # DuckDB removes an empty WAL when it opens a file, safely because it holds its lock.
         with suppress(OSError, duckdb.Error):
             if self._has_log and self._file.exists() and self._log.stat().st_size == 0:
                 duckdb.connect(str(self._file)).close()
 
 
 def find_sidecar_files(path: Path, *, log: bool) -> SidecarFiles | None:
-    """Return what has to be kept private beside a file, None for nothing.
+    """Return the files beside a database to keep private, None if there is no need.
 
-    That is where the file is private, but others can enter its folder. On Windows, what is in a
-    folder has the access rules of the folder.
+    There is if the file is private, but others can enter its folder. On Windows, files inherit the
+    access rules of their folder.
     """
     file = path.resolve()
     others = file.parent.stat().st_mode & 0o011 and not file.stat().st_mode & 0o077

@@ -1,4 +1,4 @@
-"""Settings of DuckDB: those that are other than usual while somebody loads, and what they allow."""
+"""DuckDB's settings: temporary changes during a load, and the limits of threads and memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from mixpanel_data.exceptions import OutOfMemoryError
 
-#: A commit writes into the database file at once, and nothing into the log.
+#: A commit writes into the database file at once, and nothing into the WAL.
 WITHOUT_LOG = {"auto_checkpoint_skip_wal_threshold": "0", "wal_autocheckpoint": "0KB"}
 
 RESOURCES = """
@@ -20,10 +20,10 @@ RESOURCES = """
 
 
 class Resources(NamedTuple):
-    """What a database may take of the machine.
+    """The limits of a database.
 
     Attributes:
-        threads: How many threads may work for it.
+        threads: How many threads it may use.
         memory: How many bytes its buffers may take.
     """
 
@@ -32,16 +32,16 @@ class Resources(NamedTuple):
 
 
 class TemporarySettings:
-    """Settings that hold while a block runs, and are as they were afterwards.
+    """Settings that are changed for a block and reset afterwards.
 
-    They belong to the database, not to a connection, so blocks that run at once share them: the
-    first of them sets, the last resets. A value that another statement set, before or meanwhile, is
-    left alone.
+    They belong to the database, not to a connection, so concurrent blocks share them: the first one
+    sets, the last one resets. A value that another statement sets, before or during the block, is
+    kept.
 
     Args:
         ask: Runs a statement with parameters on the database and returns its rows.
         names: The settings that may be changed.
-        is_usable: Tells whether the database may still be asked.
+        is_usable: Tells whether the database may still be used.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class TemporarySettings:
 
     @contextmanager
     def holding(self, settings: Mapping[str, str]) -> Iterator[None]:
-        """Let settings hold in the block.
+        """Change settings in the block.
 
         Args:
             settings: Values by name.
@@ -81,15 +81,15 @@ class TemporarySettings:
 
     def _set(self, name: str, value: str) -> None:
         if self._value_of(name) == self._usual[name]:
-            # A limit of memory below what is in use is refused: it is as full as it will get.
+            # DuckDB refuses a memory limit below what is in use; then it stays as it is.
             with suppress(OutOfMemoryError):
                 self._ask(f"SET GLOBAL {name} = ?", [value])
             self._ours[name] = self._value_of(name)
 
     def _reset(self, name: str) -> None:
         if self._value_of(name) == self._ours.pop(name, None):
-            # Where it is only reset, DuckDB 1.5 goes on with the old limit of memory. Where it is
-            # only set, it is a rounded one.
+            # After RESET alone, DuckDB 1.5 keeps the old memory limit. After SET alone, it is a
+            # rounded one.
             self._ask(f"SET GLOBAL {name} = ?", [self._usual[name]])
             self._ask(f"RESET GLOBAL {name}", [])
 

@@ -1,4 +1,4 @@
-"""What may lie beside a database file: left by a process that was killed, or put there."""
+"""Files beside a database that a killed process left, or that somebody put there."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ _TEMPORARY = ".tmp"
 
 
 def reject_orphaned_wal(path: Path) -> None:
-    """Raise when there is a write-ahead log without its database: DuckDB would throw it away.
+    """Raise if there is a WAL without its database, because DuckDB would delete it.
 
     Raises:
         DatabaseWalError: There is one, and it is not empty.
     """
     log = wal_of(path)
-    # In this order: a process that is making both at this moment makes the database first.
+    # In this order: a process that is creating both creates the database first.
     if log.is_file() and log.stat().st_size and not path.exists():
         raise DatabaseWalError(path, log, "nothing yet; the database file is missing.")
 
 
 def reject_links(path: Path) -> None:
-    """Raise when DuckDB would write somewhere else than beside a database.
+    """Raise if DuckDB would follow a link beside a database and write somewhere else.
 
     Args:
-        path: The database file. It may be a link itself, and need not be there.
+        path: The database file. It may be a link itself, and need not exist.
 
     Raises:
-        DatabaseLinkError: There is a link, or anything else but a file of one name.
+        DatabaseLinkError: There is a link, or anything else but a file with one name.
     """
     file = path.resolve()
     for ending in (*_LOGS, _TEMPORARY):
         beside = Path(f"{file}{ending}")
         try:
             found = beside.lstat()
-        except OSError:  # there is none, nor can there be where the name would be too long
+        except OSError:  # there is none, or its name would be too long
             continue
         if kind := _kind_of(found, is_log=ending in _LOGS):
             raise DatabaseLinkError(beside, kind)
@@ -62,8 +62,8 @@ def remove_stale_temp_files(cursor: duckdb.DuckDBPyConnection, path: Path) -> No
     DuckDB would leave them, and the rows in them, until it needs temporary files again.
 
     Args:
-        cursor: A connection to the database, open for writing: nobody else has it open, so they
-            are dead or our own.
+        cursor: A connection to the database, open for writing: no other process has it open, so
+            the files are stale or our own.
         path: Its file, links resolved.
     """
     folder = path.with_name(f"{path.name}{_TEMPORARY}")

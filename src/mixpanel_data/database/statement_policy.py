@@ -1,4 +1,4 @@
-"""What the SQL of users may do: here everything; in a sandbox less."""
+"""What users' SQL may do: everything here, less in a sandbox."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ if TYPE_CHECKING:
 
 
 class StatementPolicy(Protocol):
-    """What the SQL of users may do in one open database.
+    """What users' SQL may do in one open database.
 
     Attributes:
-        is_sandbox: True where it may not do everything.
-        has_workers: True where it runs in other processes.
+        is_sandbox: True if it is restricted.
+        has_workers: True if it runs in other processes.
     """
 
     is_sandbox: bool
     has_workers: bool
 
     def guard(self, driver: duckdb.DuckDBPyConnection) -> StatementGuard | None:
-        """Return what watches over the statements of a connection, None for nothing."""
+        """Return the guard of a connection's statements, None for no guard."""
         ...
 
     def prefixing_guard(self, prefix: str, driver: duckdb.DuckDBPyConnection) -> StatementGuard:
-        """Return the same, which also puts SQL of ours before every statement."""
+        """Return a guard that also puts trusted SQL before every statement."""
         ...
 
     def close(self) -> None:
-        """End what still runs; called once or more."""
+        """Stop what still runs; may be called more than once."""
         ...
 
 
-#: Makes the policy of a database that was opened.
+#: Makes the policy of an open database.
 PolicyFactory = Callable[[OpenDatabase], StatementPolicy]
 
 
@@ -49,11 +49,11 @@ class TrustedSql:
     has_workers = False
 
     def guard(self, driver: duckdb.DuckDBPyConnection) -> StatementGuard | None:
-        """Return None: nothing watches."""
+        """Return None: there is no guard."""
         return None
 
     def prefixing_guard(self, prefix: str, driver: duckdb.DuckDBPyConnection) -> StatementGuard:
-        """Return what puts SQL of ours before every statement."""
+        """Return a guard that only puts trusted SQL before every statement."""
         return PrefixingGuard(prefix, driver)
 
     def close(self) -> None:
@@ -61,10 +61,10 @@ class TrustedSql:
 
 
 class PrefixingGuard:
-    """Puts SQL of ours, such as ``EXPLAIN``, before every statement.
+    """Puts trusted SQL, such as ``EXPLAIN``, before every statement.
 
     Args:
-        prefix: What comes before the statement.
+        prefix: The SQL before the statement.
         driver: The connection.
     """
 
@@ -73,11 +73,11 @@ class PrefixingGuard:
         self._driver = driver
 
     def starting(self, sql: str) -> str:
-        """Return a statement with the prefix before it."""
+        """Return the statement with the prefix."""
         return prefixed(self._driver, self._prefix, sql)
 
     def execute(self, sql: str, parameters: Sequence[Any] | dict[str, Any]) -> None:
-        """Leave it to the cursor to run the statement."""
+        """Return None, so that the cursor runs the statement."""
 
     def working(self) -> AbstractContextManager[None]:
         """Return a context that does nothing."""
@@ -88,7 +88,7 @@ def prefixed(driver: duckdb.DuckDBPyConnection, prefix: str, sql: str) -> str:
     """Return a statement with a prefix.
 
     Raises:
-        ParserException: The text has several statements, or is none that can have the prefix.
+        ParserException: The text has several statements, or one that cannot have the prefix.
     """
     text = f"{prefix}\n{sql}"
     if len(driver.extract_statements(text)) != 1:

@@ -1,4 +1,4 @@
-"""The SQLAlchemy dialect ``duckdb+mixpanel://``: an overlay on duckdb-engine.
+"""The SQLAlchemy dialect ``duckdb+mixpanel://``, built on duckdb-engine.
 
-Of the rest of ``mixpanel_data`` it imports only the rooms beneath: ``common`` and ``exceptions``.
+From the rest of ``mixpanel_data`` it imports only ``common`` and ``exceptions``.
 """

@@ -1,4 +1,4 @@
-"""The dialect class: what duckdb-engine has, with the repairs of this package."""
+"""The dialect class: duckdb-engine's dialect with the fixes of this package."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from mixpanel_data.dialect.sql.parsing import split_schema
 from mixpanel_data.dialect.sql.statements import ExecutionContext, StatementCompiler
 from mixpanel_data.dialect.sql.type_names import TypeCompiler
 
-#: Execution option: make a lazy DuckDB relation (``result.cursor.relation``) instead of running.
+#: Execution option: build a lazy DuckDB relation (``result.cursor.relation``) instead of executing.
 RELATION_OPTION = "duckdb_relation"
 
 _REGISTER = re.compile(r"\s*register\(\$1, \$2\)\s*", re.IGNORECASE)
@@ -37,7 +37,7 @@ _REGISTER = re.compile(r"\s*register\(\$1, \$2\)\s*", re.IGNORECASE)
 
 @lru_cache
 def reserved_words() -> frozenset[str]:
-    """Return the words that DuckDB does not take as a name without quotes."""
+    """Return the keywords that DuckDB accepts as names only in quotes."""
     with driver_errors(), duckdb.connect(":memory:") as connection:
         rows = connection.execute(
             "SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category <> 'unreserved'"
@@ -49,14 +49,14 @@ class IdentifierPreparer(duckdb_engine.DuckDBIdentifierPreparer):
     """Quotes names without touching DuckDB's process-wide default connection."""
 
     def __init__(self, dialect: Any, **options: Any) -> None:
-        # Past duckdb-engine's own __init__, which would use the default connection
+        # Skips duckdb-engine's __init__, which would use the default connection
         # (https://github.com/Mause/duckdb_engine/issues/1377).
         super(duckdb_engine.DuckDBIdentifierPreparer, self).__init__(dialect, **options)
         self.reserved_words: set[str] = {*PGIdentifierPreparer.reserved_words, *reserved_words()}
 
     def format_schema(self, name: str) -> str:
         """Quote a schema, or a database and a schema (``database.schema``)."""
-        if getattr(name, "quote", None) is False:  # what schema_translate_map will replace
+        if getattr(name, "quote", None) is False:  # a placeholder of schema_translate_map
             return name
         return ".".join(self.quote(part) for part in split_schema(name) if part is not None)
 
@@ -69,8 +69,8 @@ def _let_memory_go(engine: Engine) -> None:
 class MixpanelDialect(Reflection, duckdb_engine.Dialect):
     """DuckDB under ``duckdb+mixpanel://``.
 
-    Our entry point names this class, and it names duckdb-engine's, so it does not matter which
-    package the plain name ``duckdb://`` belongs to.
+    The entry point names this class, which names duckdb-engine's class as its base, so it does not
+    matter which package registers ``duckdb://``.
 
     Example:
         >>> from sqlalchemy import create_engine, text
@@ -85,14 +85,14 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
     supports_constraint_comments = False
     supports_sane_rowcount = True
     supports_sane_multi_rowcount = module.COUNTS_MANY
-    # Many rows go to ``executemany()``, which hands them over at once, and gives back what they
-    # return in their order.
+    # ``executemany()`` passes many rows to DuckDB at once, and its RETURNING rows come in parameter
+    # order.
     use_insertmanyvalues = False
     insert_executemany_returning = True
     insert_executemany_returning_sort_by_parameter_order = True
     update_executemany_returning = True
     delete_executemany_returning = True
-    # Private, but the only way to tell PostgreSQL's compiler that a backslash is just a backslash.
+    # Private, but the only way to stop PostgreSQL's compiler from escaping backslashes.
     _backslash_escapes = False
     preparer = IdentifierPreparer
     ddl_compiler = DDLCompiler
@@ -102,7 +102,7 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
     execution_ctx_cls = ExecutionContext
     colspecs = {  # noqa: RUF012 (SQLAlchemy declares it so)
         **duckdb_engine.Dialect.colspecs,
-        types.Enum: types.Enum,  # PostgreSQL's is a type that has to be created
+        types.Enum: types.Enum,  # PostgreSQL's needs CREATE TYPE
         types.JSON: json_paths.Document,
         types.JSON.JSONIndexType: json_paths.JSONIndex,
         types.JSON.JSONPathType: json_paths.JSONPath,
@@ -120,20 +120,20 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
 
     @classmethod
     def import_dbapi(cls) -> ModuleType:
-        """Return our own PEP 249 module."""
+        """Return the PEP 249 module of this package."""
         return module
 
     @classmethod
     def get_pool_class(cls, url: URL) -> type[Pool]:
-        """Return the pool: one kind for files and memory, because both serve many threads."""
+        """Return ``QueuePool`` for files and memory: many threads can use both."""
         return QueuePool
 
     def connect(self, *args: Any, **options: Any) -> module.Connection:
         """Open a connection with duckdb-engine's ``connect_args`` and URL options.
 
-        Every connection of an engine on ``:memory:`` sees one database. No option is added to
-        what the caller gave: DuckDB refuses to open a file twice with different options, and the
-        application may have it open already.
+        All connections of a ``:memory:`` engine share one database. No option is added to the
+        caller's: DuckDB refuses to open a file twice with different options, and the application
+        may already have it open.
         """
         settings = {**options.pop("config", {}), **options.pop("url_config", {})}
         extensions = options.pop("preload_extensions", ())
@@ -155,20 +155,20 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
 
     @classmethod
     def engine_created(cls, engine: Engine) -> None:
-        """Let a database in memory live until ``engine.dispose()``, whatever its pool closes."""
+        """Keep an in-memory database until ``engine.dispose()``, whatever the pool closes."""
         event.listen(engine, "engine_disposed", _let_memory_go)
 
     def _get_default_schema_name(self, connection: Any) -> Any:
-        """Ask without SQLAlchemy: macros of the file, and the guards of a sandbox, do not count."""
+        """Ask DuckDB directly, so that no macro of the file or sandbox guard interferes."""
         driver = connection.connection.driver_connection
         with driver_errors():
             ((name,),) = driver.execute("SELECT system.main.current_schema()").fetchall()
         return name
 
     def is_disconnect(self, e: Any, connection: Any, cursor: Any) -> bool:
-        """Tell whether an error means that the connection is of no use any more.
+        """Tell whether an error means that the connection is unusable.
 
-        It was closed, or its database has become invalid, which only reopening mends.
+        It was closed, or its database was invalidated and has to be reopened.
         """
         return connection is not None and isinstance(e, DISCONNECTED)
 
@@ -182,7 +182,7 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
         return True
 
     def do_savepoint(self, connection: Any, name: str) -> None:
-        """Refuse: DuckDB has no savepoints. The transaction is as it was.
+        """Refuse: DuckDB has no savepoints. The transaction is left unchanged.
 
         Raises:
             sqlalchemy.exc.NotSupportedError: Always.
@@ -195,7 +195,7 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
         raise NotSupportedError("SAVEPOINT", None, module.NotSupportedError(message))
 
     def close_memory(self) -> None:
-        """Let go of the database in memory; the last connection to it takes it along."""
+        """Close our connection to the in-memory database, which ends with its last connection."""
         memory, self._memory = self._memory, None
         if memory is not None:
             memory.close()
@@ -205,19 +205,19 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
         return connection.driver
 
     def get_default_isolation_level(self, dbapi_conn: Any) -> Any:
-        """Return the level that DuckDB's transactions have."""
+        """Return the isolation level of DuckDB's transactions."""
         return "SERIALIZABLE"
 
     def get_isolation_level_values(self, dbapi_conn: Any) -> Any:
-        """Return the levels to choose from; DuckDB's transactions know one."""
+        """Return the accepted values: DuckDB's only isolation level, and autocommit."""
         return ("SERIALIZABLE", "AUTOCOMMIT")
 
     def get_isolation_level(self, dbapi_connection: Any) -> Any:
-        """Return the level of a connection."""
+        """Return the isolation level of a connection."""
         return "AUTOCOMMIT" if dbapi_connection.autocommit else "SERIALIZABLE"
 
     def set_isolation_level(self, dbapi_connection: Any, level: Any) -> None:
-        """Set the level of a connection for the transactions to come."""
+        """Set the isolation level for the next transactions of a connection."""
         dbapi_connection.autocommit = level == "AUTOCOMMIT"
 
     def do_begin(self, dbapi_connection: Any) -> None:
@@ -225,9 +225,9 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
         dbapi_connection.begin()
 
     def do_execute(self, cursor: Any, statement: Any, parameters: Any, context: Any = None) -> None:
-        """Run a statement, or make a relation of it where the execution option says so.
+        """Execute a statement, or build a relation if the execution option is set.
 
-        duckdb-engine's ``register(:name, :data)`` is no SQL, but makes data readable by a name.
+        duckdb-engine's ``register(:name, :data)`` is not SQL: it registers data under a name.
         """
         is_guarded = cursor.connection.statement_guard is not None
         if _REGISTER.fullmatch(statement) and not is_guarded:

@@ -1,4 +1,4 @@
-"""DuckDB's types that neither SQLAlchemy nor duckdb-engine can spell the way DuckDB does."""
+"""DuckDB types that neither SQLAlchemy nor duckdb-engine compiles to DuckDB's syntax."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from sqlalchemy.types import TypeEngine
 
 
 class Fields(dict[str, type[TypeEngine[Any]] | TypeEngine[Any]]):
-    """Names and types of a struct or union; hashable, as SQLAlchemy's statement cache needs it."""
+    """Fields of a struct or union; hashable, which SQLAlchemy's statement cache requires."""
 
     def __hash__(self) -> int:  # type: ignore[override]
         """Return a hash of names and types, in order."""
         return hash(tuple(self.items()))
 
 
-#: SQLAlchemy 2.1 asks every type which operators it has.
+#: SQLAlchemy 2.1 asks every type for its operators.
 _ANY_OPERATOR = getattr(getattr(operators, "OperatorClass", None), "ANY", None)
 
 
@@ -67,23 +67,23 @@ class FixedArray(types.ARRAY[Any]):
 
         Args:
             item_type: Type of the innermost values.
-            sizes: The sizes, innermost first; None where any length will do.
+            sizes: The sizes, innermost first; None for any length.
         """
         super().__init__(item_type, dimensions=len(sizes))
         self.sizes = tuple(sizes)
 
 
 class Numeric(types.Numeric[Any]):
-    """DECIMAL, which takes and gives exact numbers."""
+    """DECIMAL that binds and returns exact numbers."""
 
     def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any]:
         """Return the function that prepares a parameter."""
         return _without_exponent
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
-        """Return the function that makes the type which was asked for of a result.
+        """Return the function that converts a result to the Python type of this column type.
 
-        DuckDB's division and many of its functions make a DOUBLE of a DECIMAL.
+        DuckDB's division and many of its functions return DOUBLE for DECIMAL.
         """
         return partial(_to_decimal, self.scale) if self.asdecimal else _to_float
 

@@ -1,4 +1,4 @@
-"""SQL that nobody has read: what it may contain, how long it may take, how much it may give.
+"""Untrusted SQL: what it may contain, how long it may run, how much it may return.
 
-In: the text of a stranger. Out: its rows, or a refusal; in this process, or in a worker.
+In: untrusted SQL. Out: its rows, or a refusal; from this process, or from a worker.
 """

@@ -1,7 +1,7 @@
-"""What SQL of strangers may contain, and what was looked at and is refused.
+"""What untrusted SQL may contain, and what was reviewed and is refused.
 
-Whatever is on no list is refused: what a new version of DuckDB brings waits here until somebody has
-looked at it. A test compares the lists with the functions and types of the installed version.
+Whatever is on no list is refused, so what a new version of DuckDB adds is refused until somebody
+has reviewed it. A test compares the lists with the functions and types of the installed version.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _COLLATIONS = """
     zh_hk zh_mo zh_sg zh_tw zu
 """
 
-#: Nodes of the syntax tree, and the parts of them that have a type, by that.
+#: Types of syntax tree nodes, and of parts of nodes that have a type.
 KINDS = _names(
     """
     SELECT_NODE SET_OPERATION_NODE RECURSIVE_CTE_NODE
@@ -51,8 +51,8 @@ CLASSES = _names(
     """
 )
 
-#: Members of the nodes. Others must be empty: ``AT (VERSION => 1)``, ``PIVOT … IN name_of_enum``
-#: and the states of aggregates, which hold addresses in memory, are refused by that.
+#: Members of the nodes. Others must be empty, which refuses ``AT (VERSION => 1)``,
+#: ``PIVOT … IN name_of_enum`` and the states of aggregates, which hold memory addresses.
 MEMBERS = _names(
     """
     aggregate_handling aggregates alias aliases arg_orders arguments case_checks cast_type catalog
@@ -75,10 +75,10 @@ MEMBERS = _names(
     """
 )
 
-#: What ``SHOW`` may show, besides tables: the name in the tree without quotes.
+#: What ``SHOW`` may show besides tables: the name in the tree, without quotes.
 SHOWN = frozenset({"tables", "databases", "schemas", "__show_tables_expanded"})
 
-#: Types by every name that DuckDB has for them. ``unbound`` stands for a name that is judged.
+#: Types by every name that DuckDB has for them. ``unbound`` is for a name that is checked.
 TYPES = _names(
     """
     array bigint bignum binary bit bitstring blob bool boolean bpchar bytea char date datetime
@@ -91,10 +91,10 @@ TYPES = _names(
     """
 ) | {"time with time zone", "timestamp with time zone", "timestamp with time zone_ns"}
 
-#: What a type of the file may be made of. What is within a nested one, the catalog does not tell.
+#: What a user-defined type may consist of. The catalog does not show what is in nested types.
 PLAIN_TYPES = TYPES - _names("array list map row struct tuple union unknown unbound")
 
-#: Types that were looked at.
+#: Types that were reviewed and are refused, by the reason.
 REFUSED_TYPES = {
     "a text of many brackets cast to it ends the process": "variant geometry",
     "internal": "type parquet_variant",
@@ -217,14 +217,14 @@ _WINDOWS = """
     rank_dense row_number
 """
 
-#: Functions where a value is wanted, operators among them, by their names in small letters.
+#: Scalar, aggregate and window functions, and operators, by their names in lower case.
 FUNCTIONS = (
     _names(_OPERATORS, _NUMBERS, _TEXT, _TIMES, _NESTED, _JSON, _ABOUT, _AGGREGATES, _WINDOWS)
     | {kind + name for kind in ("collate_", "icu_collate_") for name in _names(_COLLATIONS)}
     | {"is distinct from", "is not distinct from"}
 )
 
-#: Functions where a table is wanted.
+#: Table functions.
 TABLE_FUNCTIONS = _names(
     """
     duckdb_columns duckdb_constraints duckdb_coordinate_systems duckdb_dependencies duckdb_dialects
@@ -235,7 +235,7 @@ TABLE_FUNCTIONS = _names(
     """
 )
 
-#: Settings that ``current_setting()`` may tell: they hold no path, address or secret.
+#: Settings that ``current_setting()`` may return: they contain no path, address or secret.
 SETTINGS = _names(
     """
     calendar default_collation default_null_order default_order enable_external_access
@@ -246,7 +246,7 @@ SETTINGS = _names(
     """
 )
 
-#: Functions that take a name as text: which argument, and the names that it may have.
+#: Functions with a name as a string argument: the argument's position, and its allowed values.
 NAMED = {
     "current_setting": (0, SETTINGS),
     **dict.fromkeys(
@@ -255,7 +255,7 @@ NAMED = {
     ),
 }
 
-#: Functions that were looked at, scalar and aggregate ones.
+#: Scalar and aggregate functions that were reviewed and are refused, by the reason.
 REFUSED_FUNCTIONS = {
     "changes something": "nextval currval setval setseed write_log",
     "waits": "sleep_ms pg_sleep",
@@ -295,7 +295,7 @@ REFUSED_FUNCTIONS = {
     """,
 }
 
-#: Functions that were looked at, those that give tables.
+#: Table functions that were reviewed and are refused, by the reason.
 REFUSED_TABLE_FUNCTIONS = {
     "reads files": """
         glob parquet_bloom_probe parquet_file_metadata parquet_full_metadata parquet_kv_metadata
@@ -334,7 +334,7 @@ _KEYS = "Use json_keys() or json_each()."
 _PLAN = "The owner of the engine has explain() for that."
 _TABLES = "DESCRIBE a table, or SHOW TABLES."
 
-#: What to do instead of what is refused, by the name of a function or the kind of a statement.
+#: What to use instead of what is refused, by the name of a function or the kind of a statement.
 INSTEAD = {
     **dict.fromkeys(("json_transform", "json_transform_strict"), _STRUCT),
     **dict.fromkeys(("from_json", "from_json_strict"), _STRUCT),
@@ -349,10 +349,10 @@ INSTEAD = {
     "reservoir_quantile": "Use approx_quantile() or quantile_cont().",
 }
 
-#: The names of all functions that were looked at and are refused.
+#: The names of all functions that were reviewed and are refused.
 REFUSED_NAMES = _names(*REFUSED_FUNCTIONS.values(), *REFUSED_TABLE_FUNCTIONS.values())
 
-#: Words that are columns in the tree, and functions where there is no such column.
+#: Words that the tree has as columns, and that are functions if there is no such column.
 VALUE_FUNCTIONS = {
     "current_time": "get_current_time",
     "current_timestamp": "get_current_timestamp",
@@ -369,8 +369,8 @@ VALUE_FUNCTIONS = {
 
 _FIELDS = "struct_extract struct_pack array_extract json_extract map_extract_value union_extract"
 
-#: Functions that DuckDB calls without their name in the tree, by the node that makes it do so. A
-#: macro of the file can take their place, too.
+#: Functions that DuckDB calls implicitly, by the node for which it does. The tree does not have
+#: their names, but a macro of the file can replace them, too.
 IMPLIED = {
     kind: _names(names)
     for kind, names in {

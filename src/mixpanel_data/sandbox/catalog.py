@@ -1,7 +1,7 @@
-"""What the catalog of an open database says about the names in a statement.
+"""Looks up the names of a statement in the catalog of an open database.
 
-The file may hold macros with the names of DuckDB's functions, so that every function in the SQL
-here is qualified, and there are no operators but comparisons of what has no macro.
+The file may contain macros with the names of DuckDB's functions. So the SQL here qualifies every
+function, and has no operators but comparisons, which no macro can replace.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mixpanel_data.dialect.sql.names import fold
 from mixpanel_data.sandbox.scratch import scratch
 from mixpanel_data.sandbox.tree import TableName
 
-#: Schemas in which DuckDB looks for a table whose schema is not said.
+#: Schemas in which DuckDB looks for a table without a schema.
 _SEARCHED = {"main", "pg_catalog"}
 
 _RELATIONS = """
@@ -49,7 +49,7 @@ _WHERE = """
     WHERE database_name = system.main.current_database()
 """
 
-#: What is known of a file without opening it: it changes with everything that is committed.
+#: Metadata of files that changes with every commit: inode, size and time of modification.
 State = tuple[tuple[int, int, int] | None, ...]
 
 
@@ -59,8 +59,8 @@ class Relation(NamedTuple):
     Attributes:
         catalog: The database it is in.
         schema: The schema it is in.
-        name: Its name, in small letters like the others.
-        sql: The statement that makes it.
+        name: Its name, in lower case like the others.
+        sql: The statement that creates it.
         is_view: False for a table.
     """
 
@@ -77,11 +77,11 @@ class Relation(NamedTuple):
 
 
 class Names(NamedTuple):
-    """What the file has made its own, besides tables and views, in small letters.
+    """The user-defined names in the file, besides tables and views, in lower case.
 
     Attributes:
         functions: Its macros.
-        types: Its types, with the types that they are made of.
+        types: Its types, with the types that they stand for.
     """
 
     functions: frozenset[str]
@@ -104,11 +104,11 @@ class Catalog:
         self._read: tuple[State, Names] | None = None
 
     def relations(self, names: Iterable[TableName], schema: str) -> dict[TableName, list[Relation]]:
-        """Return the tables and views that each of some names may mean, none for no such table.
+        """Return the tables and views that each name may mean, an empty list for no such table.
 
         Args:
             names: The names.
-            schema: The schema of the view in which they are, whose tables come first there.
+            schema: The schema of the view that contains them; its tables come first there.
         """
         with closing(self._opened.cursor()) as cursor:
             rows = cursor.execute(_RELATIONS).fetchall()
@@ -120,22 +120,22 @@ class Catalog:
         return {name: _meant(name, known[name.name], schema) for name in names}
 
     def own_tables(self) -> list[str]:
-        """Return the names of the tables and views that are not DuckDB's."""
+        """Return the names of the tables and views, without DuckDB's internal ones."""
         with closing(self._opened.cursor()) as cursor:
             rows = cursor.execute(_OWN_TABLES).fetchall()
         return [name for (name,) in rows]
 
     def defaults(self, table: Relation) -> list[str]:
-        """Return the expressions of the columns of a table."""
+        """Return the default expressions of the columns of a table."""
         with closing(self._opened.cursor()) as cursor:
             rows = cursor.execute(_DEFAULTS).fetchall()
         return [sql for *path, sql in rows if [*map(fold, path)] == [*table[:3]]]
 
     def names(self) -> Names:
-        """Return what the file has made its own, read again when something was committed since.
+        """Return the user-defined names, cached until the next commit.
 
-        DuckDB takes more time to list functions than for all else here. In memory, where no file
-        tells of commits, they are read each time.
+        Listing functions takes DuckDB more time than anything else here. In memory, where no file
+        shows commits, they are read each time.
         """
         state = tuple(map(_state_of, self._files))
         read = self._read
@@ -154,10 +154,10 @@ class Catalog:
 
 
 def _meant(name: TableName, relations: list[Relation], schema: str) -> list[Relation]:
-    """Return the relations that a name may mean; where DuckDB finds none, there is none.
+    """Return the relations that a name may mean, none if DuckDB would find none.
 
-    A table of another schema is among them only when one is found: which is meant depends on where
-    the name stands, and all of them get judged.
+    If one is in a searched schema, those of other schemas are included: which one is meant depends
+    on the context of the name, so all of them are checked.
     """
     if name.schema:
         databases = {name.catalog} if name.catalog else None
@@ -197,9 +197,9 @@ def macros() -> dict[str, list[str]]:
 
 
 def select_of(view: str) -> str:
-    """Return the query in a statement that makes a view: what is behind its AS.
+    """Return the query of a ``CREATE VIEW`` statement: what follows its AS.
 
-    Names and texts may hold that word, too, and brackets: DuckDB's own tokenizer knows.
+    It uses DuckDB's tokenizer, because names and strings may contain AS and brackets, too.
     """
     text = view.encode()  # the tokenizer counts bytes
     depth = 0

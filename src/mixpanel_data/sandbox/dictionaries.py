@@ -1,8 +1,8 @@
-"""Arrow without dictionaries: the values of an ENUM as the texts that they are.
+"""Replaces Arrow's dictionaries, in which ENUM values come, by strings.
 
-DuckDB cannot read every dictionary that it has written itself. Of a list without items, version 1.5
-makes an internal error, which stops the database, and of a fixed-size list a crash; version 2.0
-gives wrong values for the latter.
+DuckDB cannot read every dictionary that it writes. In an empty list, version 1.5 raises an internal
+error, which invalidates the database, and in a fixed-size list it crashes; version 2.0 returns
+wrong values for the latter.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from mixpanel_data.sandbox.sizes import parts_of
 
 
 def plain_schema(schema: pa.Schema) -> pa.Schema:
-    """Return the schema of what :func:`plain_batch` makes."""
+    """Return the schema of what :func:`plain_batch` returns."""
     return pa.schema([_plain_field(field) for field in schema])
 
 
@@ -26,8 +26,8 @@ def plain_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
         batch: A batch that was read, not a slice of one.
 
     Raises:
-        TypeError: It has dictionaries in data of a type that DuckDB does not make.
-        ValueError: A key of a map has NULL for its label.
+        TypeError: It has dictionaries in data of a type that DuckDB does not produce.
+        ValueError: A key of a map is NULL.
 
     Example:
         >>> moods = pa.array(["good", "bad"]).dictionary_encode()
@@ -85,7 +85,7 @@ def _plain(array: pa.Array) -> pa.Array:
     parts = [_plain(part) for part in parts_of(array)]
     plain = _plain_type(kind)
     if pa.types.is_map(kind):
-        if parts[0].null_count:  # DuckDB makes none, and Arrow would end the process
+        if parts[0].null_count:  # DuckDB produces none, and Arrow would crash the process
             raise ValueError("A map has NULL as a key.")
         parts = [pa.StructArray.from_arrays(parts, fields=list(_fields(plain.field(0).type)))]
     own = 1 if pa.types.is_struct(kind) or pa.types.is_fixed_size_list(kind) else 2

@@ -1,4 +1,4 @@
-"""Watches over the statements of one connection: what they contain, how long they take."""
+"""Guards of one connection's statements: they check the SQL and limit its time."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from mixpanel_data.sandbox.result_limits import capped, stream
 from mixpanel_data.sandbox.results import ArrowResult, untold_types
 from mixpanel_data.sandbox.rules import Rules
 
-#: How long to wait before DuckDB is told again to stop: it may not have listened yet.
+#: How long to wait before DuckDB is interrupted again: it ignores an interrupt that comes early.
 _INSIST_SECONDS = 0.05
 
-#: Rows that DuckDB makes at a time.
+#: Rows in a batch of a result.
 _BATCH = 2048
 
 
 class Watch:
-    """Watches over how long the statements of one connection take.
+    """Limits how long the statements of one connection take.
 
     Args:
-        timeout: Seconds for which DuckDB may work on one, None for no limit.
+        timeout: Seconds for which DuckDB may work on a statement, None for no limit.
         driver: The connection, to be interrupted.
     """
 
@@ -38,20 +38,20 @@ class Watch:
         self._left = timeout or 0.0
 
     def starting(self, sql: str) -> str:
-        """Let a statement have its time, and return what is to run."""
+        """Start the time of a statement, and return the statement to run."""
         self._sql = sql
         self._left = self._timeout or 0.0
         return sql
 
     def execute(self, sql: str, parameters: Sequence[Any] | dict[str, Any]) -> ArrowResult | None:
-        """Return the result of a statement, None where it is to run as ever."""
+        """Return the result of a statement; None runs it as usual."""
         return None
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """Interrupt DuckDB when what it does in the block takes longer than the statement may.
+        """Interrupt DuckDB if the block exceeds the remaining time of the statement.
 
-        The time that passes between two calls of DuckDB is the caller's and does not count.
+        The time between two calls of DuckDB does not count.
 
         Raises:
             QueryTimeoutError: It took too long.
@@ -86,7 +86,7 @@ class Watch:
 
 
 class Guard(Watch):
-    """Watches over the statements of strangers: what they contain, how much they give.
+    """Checks untrusted statements, and limits their time and their results.
 
     Args:
         rules: What they may contain and how long they may take.
@@ -113,10 +113,10 @@ class Guard(Watch):
 
 
 class PrefixedGuard(Watch):
-    """Watches over statements of strangers that get SQL of ours before them.
+    """Checks untrusted statements, and puts trusted SQL before them.
 
     Args:
-        prefix: What comes before the statement; it is not judged.
+        prefix: The SQL before the statement; it is not checked.
         rules: What the statement may contain and how long it may take.
         driver: The connection, to be interrupted.
     """
@@ -130,7 +130,7 @@ class PrefixedGuard(Watch):
         """Check a statement, and return it with the prefix.
 
         Raises:
-            ParserException: The text has several statements, or is none that can have the prefix.
+            ParserException: The text has several statements, or one that cannot have the prefix.
         """
         self._rules.check(sql)
         text = prefixed(self._driver, self._prefix, sql)

@@ -1,4 +1,4 @@
-"""The limits for SQL that is not trusted."""
+"""The limits for untrusted SQL."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
-#: How DuckDB writes sizes.
+#: DuckDB's syntax of sizes.
 _SIZE = re.compile(r"\s*\d+(\.\d+)?\s*(%|([kmgt]i?)?b(ytes?)?)\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Sandbox:
-    """The limits for SQL that is not trusted. It may only read.
+    """The limits for untrusted SQL. It may only read.
 
     Args:
-        memory_limit: What DuckDB's memory may grow to.
+        memory_limit: DuckDB's ``memory_limit``.
         threads: How many threads a query may use.
-        max_temp_size: What DuckDB may write to its temporary folder.
+        max_temp_size: How much DuckDB may write to its temporary folder.
         timeout: Seconds for which DuckDB may work on a statement, None for no limit. The engine's
             own loads may take longer.
         max_rows: How many rows a result may have.
-        max_bytes: How many bytes a result may have, counted as Arrow holds it.
-        max_sql_bytes: How long the text of a statement may be.
-        functions: Names of functions that SQL may call besides those of DuckDB that are known to
-            be harmless: macros of the database, or functions that you have judged yourself.
-        worker: Run SQL in another process, with the limits of the operating system: for files
+        max_bytes: How many bytes a result may have as Arrow data.
+        max_sql_bytes: How many bytes a statement may have.
+        functions: Names of functions that SQL may call besides the harmless ones of DuckDB: macros
+            of the database, or functions that you have reviewed yourself.
+        worker: Run SQL in another process, under limits of the operating system: for files
             that are opened with ``read_only=True``, on Linux. See ``docs/security.md``.
-        max_workers: How many statements may run in workers at once; others wait. Each may take
-            the whole memory.
+        max_workers: How many statements may run in workers at once; others wait. Each may use
+            the whole ``memory_limit``.
 
     Raises:
         TypeError: A limit is of another type.
@@ -74,7 +74,7 @@ class Sandbox:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The settings with which DuckDB has to be opened."""
+        """The settings to open DuckDB with."""
         return {
             "memory_limit": self.memory_limit,
             "threads": self.threads,

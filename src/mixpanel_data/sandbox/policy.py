@@ -1,4 +1,4 @@
-"""The sandbox of one open database: rules, limits, and workers where they are wanted."""
+"""The sandbox of one open database: rules, limits, and workers if requested."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def sandbox_factory(sandbox: Sandbox, path: Path | None, options: OpenOptions) -> PolicyFactory:
-    """Return what makes the policy of a database once it is open.
+    """Return a function that makes the policy of a database once it is open.
 
     Args:
         sandbox: The limits.
@@ -33,7 +33,7 @@ def sandbox_factory(sandbox: Sandbox, path: Path | None, options: OpenOptions) -
         options: How it will be opened.
 
     Raises:
-        ValueError: There can be no worker where one is asked for.
+        ValueError: ``sandbox`` asks for workers, which are not possible.
     """
     check_options(sandbox, path, read_only=options.read_only)
 
@@ -50,10 +50,10 @@ def sandbox_factory(sandbox: Sandbox, path: Path | None, options: OpenOptions) -
 
 
 def with_sandbox_settings(config: Mapping[str, Any], sandbox: Sandbox) -> dict[str, Any]:
-    """Return DuckDB's settings, those of a sandbox included.
+    """Return DuckDB's settings, including those of a sandbox.
 
     Raises:
-        ValueError: One of them is the sandbox's to set.
+        ValueError: ``config`` has a setting that only the sandbox may set.
     """
     if both := config.keys() & sandbox.settings.keys():
         raise ValueError(
@@ -64,11 +64,11 @@ def with_sandbox_settings(config: Mapping[str, Any], sandbox: Sandbox) -> dict[s
 
 
 class SandboxPolicy:
-    """What a stranger's SQL may do: see :class:`~mixpanel_data.database.statement_policy`.
+    """What untrusted SQL may do: see :mod:`~mixpanel_data.database.statement_policy`.
 
     Args:
         rules: What a statement may contain.
-        workers: The processes that run the statements, None where this one does.
+        workers: The processes that run the statements, None if this process runs them.
 
     Attributes:
         workers: As given.
@@ -84,18 +84,18 @@ class SandboxPolicy:
             weakref.finalize(self, workers.close)
 
     def guard(self, driver: duckdb.DuckDBPyConnection) -> StatementGuard:
-        """Return what judges and limits the statements of a connection."""
+        """Return a guard that checks and limits the statements of a connection."""
         if self.workers is not None:
             return WorkerGuard(self.workers)
         return Guard(self._rules, driver)
 
     def prefixing_guard(self, prefix: str, driver: duckdb.DuckDBPyConnection) -> StatementGuard:
-        """Return the same, which also puts SQL of ours before every statement."""
+        """Return a guard that also puts trusted SQL before every statement."""
         if self.workers is not None:
             return WorkerGuard(self.workers, prefix)
         return PrefixedGuard(prefix, self._rules, driver)
 
     def close(self) -> None:
-        """End the workers."""
+        """Stop the workers."""
         if self.workers is not None:
             self.workers.close()

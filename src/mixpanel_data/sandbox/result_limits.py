@@ -1,4 +1,4 @@
-"""Batches of a result, up to what it may have."""
+"""Streams the batches of a result, up to the limits of its size."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mixpanel_data.sandbox.limits import Sandbox
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: Where a statement that has run gives Arrow only from a copy of its rows, a relation streams them.
+#: DuckDB 2 streams Arrow data only from a relation; after ``execute()`` it first copies all rows.
 _RELATIONS_STREAM = int(duckdb.__version__.split(".", 1)[0]) >= 2
 
 
@@ -23,25 +23,25 @@ def stream(
     parameters: Sequence[Any] | dict[str, Any],
     batch_size: int,
 ) -> tuple[list[tuple[Any, ...]], pa.RecordBatchReader]:
-    """Run a query; return PEP 249's description of its columns, and its rows as they are made."""
+    """Run a query; return PEP 249's description of its columns, and a stream of its rows."""
     if _RELATIONS_STREAM:
         ran: Any = driver.sql(sql, params=parameters or None)
     else:
         ran = driver.execute(sql, parameters)
-    description = ran.description  # the reader takes the result away
+    description = ran.description  # the reader consumes the result
     return description, ran.to_arrow_reader(batch_size)
 
 
 def capped(reader: pa.RecordBatchReader, sandbox: Sandbox, sql: str) -> Iterator[pa.RecordBatch]:
-    """Yield the batches of a result, which is never held as a whole beyond the limits.
+    """Yield the batches of a result until it exceeds the limits.
 
     Args:
-        reader: Gives the batches.
+        reader: Yields the batches.
         sandbox: The limits.
         sql: The statement, for the error.
 
     Raises:
-        ResultTooLargeError: The result has more than it may have.
+        ResultTooLargeError: The result exceeds a limit.
     """
     from mixpanel_data.sandbox.sizes import size_of
 

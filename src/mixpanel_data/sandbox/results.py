@@ -1,7 +1,7 @@
-"""From Arrow to what DuckDB's client gives for the same values: rows, data frames, relations.
+"""Converts Arrow tables to what DuckDB's client returns: rows, data frames, relations.
 
-The tables come from a connection with ``arrow_lossless_conversion``. They are read by a DuckDB of
-our own, so that no value is made by another way than without a sandbox.
+The tables come from a connection with ``arrow_lossless_conversion``. A separate in-memory DuckDB
+reads them, so that values are converted in the same way as without a sandbox.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 Row = tuple[Any, ...]
 
-#: Types that are others, or have lost their labels, after they were Arrow.
+#: Types that change, or lose their labels, in Arrow.
 _UNTOLD = re.compile(r"\b(?:ENUM|TUPLE)\(")
 
-#: How many brackets the name of a type may have.
+#: How many parentheses the name of a type may have.
 _DEEPEST = 1000
 
 
@@ -33,7 +33,7 @@ class Result(NamedTuple):
 
     Attributes:
         table: The rows.
-        types: DuckDB's names for the types that Arrow cannot tell, by the number of the column.
+        types: DuckDB's names of the types that Arrow cannot express, by the number of the column.
     """
 
     table: pa.Table
@@ -41,20 +41,20 @@ class Result(NamedTuple):
 
 
 def untold_types(description: list[Row]) -> dict[int, str]:
-    """Return the types that Arrow cannot tell, of PEP 249's description of the columns."""
+    """Return the types that Arrow cannot express, from PEP 249's description of the columns."""
     types = {number: str(column[1]) for number, column in enumerate(description)}
     return {number: name for number, name in types.items() if _UNTOLD.search(name)}
 
 
 class ArrowResult:
-    """The result of a statement, made of Arrow batches as they are wanted.
+    """The result of a statement, read from Arrow batches on demand.
 
     Args:
-        batches: The rows. What goes wrong while they come is raised by what wants them.
+        batches: The rows. The method that reads them raises their errors.
         schema: Their schema.
         description: PEP 249's description of the columns.
         types: As in :class:`Result`.
-        close: Called when no more rows are wanted.
+        close: Called by :meth:`close`.
 
     Attributes:
         description: As given.
@@ -83,7 +83,7 @@ class ArrowResult:
         return found
 
     def fetchall(self) -> list[Row]:
-        """Return all rows that are left."""
+        """Return all remaining rows."""
         found, self._rows = self._rows, []
         return found + rows_of(self._rest())
 
@@ -96,7 +96,7 @@ class ArrowResult:
         return relation_of(self._rest())
 
     def close(self) -> None:
-        """Let go of what is left."""
+        """Discard the remaining rows."""
         self._close()
 
     def _rest(self) -> Result:
@@ -115,14 +115,14 @@ def rows_of(result: Result) -> list[Row]:
 
 
 def data_frame_of(result: Result) -> pd.DataFrame:
-    """Return a DataFrame, with the names that DuckDB gives to columns of one name."""
+    """Return a DataFrame, in which DuckDB renames columns of the same name."""
     with scratch() as connection:
         frame: pd.DataFrame = _named(_relation(connection, result), result).df()
     return frame
 
 
 def relation_of(result: Result) -> duckdb.DuckDBPyRelation:
-    """Return a relation of a connection of its own."""
+    """Return a relation with its own connection."""
     return _named(_relation(scratch_connection(), result), result)
 
 
@@ -137,7 +137,7 @@ def description_of(result: Result) -> list[Row]:
 
 
 def _relation(connection: duckdb.DuckDBPyConnection, result: Result) -> duckdb.DuckDBPyRelation:
-    """Return a relation whose columns have numbers, because names may be there twice."""
+    """Return a relation with numbered columns, because their names may not be unique."""
     table = result.table
     for zone in set(_zones(table.schema)):
         connection.execute("SET TimeZone = " + quoted(zone))
@@ -157,7 +157,7 @@ def _named(relation: duckdb.DuckDBPyRelation, result: Result) -> duckdb.DuckDBPy
 
 
 def _is_type(connection: duckdb.DuckDBPyConnection, text: str) -> bool:
-    """Tell whether a text, a worker's perhaps, is a type as DuckDB writes it, and no more."""
+    """Tell whether a text, perhaps from a worker, is exactly a type as DuckDB writes it."""
     try:
         return text.count("(") < _DEEPEST and str(connection.type(text)) == text
     except duckdb.Error:
@@ -165,7 +165,7 @@ def _is_type(connection: duckdb.DuckDBPyConnection, text: str) -> bool:
 
 
 def _zones(fields: Any) -> Iterator[str]:
-    """Yield the time zones in the types of columns and of what is nested in them."""
+    """Yield the time zones in the types of fields, at any depth."""
     for field in fields:
         kind = field.type
         if getattr(kind, "tz", None):

@@ -1,10 +1,10 @@
-"""What SQL that nobody has read may contain: one SELECT, of what is known to be harmless.
+"""What untrusted SQL may contain: one SELECT of what is known to be harmless.
 
-DuckDB's own locks come first: no access to the outside, settings frozen. They leave gaps. The files
-of the database itself stay open to ``COPY`` and ``read_blob``, and some functions take addresses in
-memory. So every statement is judged before it runs, on DuckDB's own syntax tree, by the lists in
-:mod:`~mixpanel_data.sandbox.allowed`. Views and DuckDB's macros show only their names there, so
-what is behind these is judged as well.
+DuckDB's own protection comes first: no external access, locked settings. It has gaps: ``COPY`` and
+``read_blob`` can still use the files of the database itself, and some functions take memory
+addresses. So every statement is checked before it runs: its syntax tree, as DuckDB parses it,
+against the lists in :mod:`~mixpanel_data.sandbox.allowed`. The tree has only the names of views and
+of DuckDB's macros, so their definitions are checked as well.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Rules:
         """Raise unless the text is one SELECT that is known to be harmless.
 
         Raises:
-            SandboxError: It is not; the message says what is refused.
+            SandboxError: It is not; the message names what is refused.
             Error: DuckDB cannot parse it.
         """
         try:
@@ -62,7 +62,7 @@ class Rules:
             raise SandboxError(error.what, text, error.advice) from error
 
     def _judge(self, tree: Node) -> None:
-        """Judge a statement and whatever is behind the names in it."""
+        """Check a statement and the definitions behind its names."""
         walk, found = Walk(self._functions), Found()
         waiting = [(tree, "main")]
         while waiting:
@@ -75,7 +75,7 @@ class Rules:
         self._check_taken(found)
 
     def _behind(self, tables: set[TableName], schema: str) -> Iterator[tuple[Node, str]]:
-        """Yield what is behind tables and views, each with the schema it is in."""
+        """Yield the trees behind tables and views, each with its schema."""
         if not tables:
             return
         for name, relations in self._catalog.relations(tables, schema).items():
@@ -94,7 +94,7 @@ class Rules:
         return []
 
     def _check_taken(self, found: Found) -> None:
-        """Refuse functions that are macros of the file, and types that are not DuckDB's."""
+        """Refuse functions that are macros of the file, and types that are not on the list."""
         if not found.functions and not found.types:
             return
         own = self._catalog.names()
@@ -117,16 +117,16 @@ def _check_text(sql: str, max_bytes: int) -> None:
         raise RefusedError(f"a text of more than {max_bytes:,} bytes")
     if "\0" in sql:
         raise RefusedError("a text with the character NUL")
-    if sql.count("/*") > MAX_LEVELS:  # nested ones take DuckDB 1.5 a time that grows likewise
+    if sql.count("/*") > MAX_LEVELS:  # nested ones take DuckDB 1.5 ever longer
         raise RefusedError(f"more than {MAX_LEVELS} comments")
     if _deepest(sql) > MAX_LEVELS:
         raise RefusedError(f"brackets of more than {MAX_LEVELS} levels")
 
 
 def _deepest(sql: str) -> int:
-    """Return how deep brackets stand in each other, closed or not.
+    """Return how deeply brackets are nested, closed or not.
 
-    For open ones without their end, DuckDB 2.0 takes a time that grows with their square.
+    DuckDB 2.0 takes quadratic time for brackets that are not closed.
     """
     if sum(map(sql.count, "([{")) <= MAX_LEVELS:
         return 0
@@ -141,7 +141,7 @@ def _deepest(sql: str) -> int:
 
 
 def _tree_of(sql: str) -> Node:
-    """Return the tree of a statement of the user."""
+    """Return the tree of a user's statement."""
     trees = parse(sql)
     if isinstance(trees, str):
         kind = _kind_of(sql)
@@ -152,7 +152,7 @@ def _tree_of(sql: str) -> Node:
 
 
 def _kind_of(sql: str) -> str:
-    """Return the kind of a statement that is no SELECT.
+    """Return the kind of a statement that is not a SELECT.
 
     Raises:
         Error: DuckDB cannot parse it.
@@ -170,7 +170,7 @@ def _kind_of(sql: str) -> str:
 
 
 def _tree_within(sql: str, relation: Relation) -> Node:
-    """Return the tree of what is behind the name of a table or view."""
+    """Return the tree of the query behind a table or view."""
     trees = _parse_again(sql)
     if isinstance(trees, str) or len(trees) != 1:
         raise RefusedError(f"{relation.name}, whose query cannot be judged")
@@ -178,7 +178,7 @@ def _tree_within(sql: str, relation: Relation) -> Node:
 
 
 def _bodies(functions: set[str]) -> Iterator[Node]:
-    """Yield the trees of those functions that are macros of DuckDB."""
+    """Yield the trees of those functions that are DuckDB's macros."""
     for name in functions:
         for definition in macros().get(name, ()):
             trees = _parse_again(f"SELECT {definition}")
@@ -187,5 +187,5 @@ def _bodies(functions: set[str]) -> Iterator[Node]:
             yield from trees
 
 
-#: The trees of views and macros; nobody changes a tree.
+#: The trees of views and macros; trees are never modified.
 _parse_again = lru_cache(maxsize=256)(parse)

@@ -1,6 +1,6 @@
-"""A DuckDB of our own, in memory, for what no database of the user is needed for.
+"""An in-memory DuckDB for work that needs no database of the user.
 
-What is in a database cannot take part: it may hold macros with the names of DuckDB's functions.
+Macros in the user's database, which may have the names of DuckDB's functions, cannot interfere.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import duckdb
 from mixpanel_data.common.forks import in_forked_children, keep_from_destruction
 
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
-    "threads": 1,  # so that there are no others, which would not survive a fork
+    "threads": 1,  # other threads would not survive a fork
     "enable_external_access": False,
     "autoload_known_extensions": False,
     "autoinstall_known_extensions": False,
@@ -24,20 +24,20 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
 }
 
 
-#: The one of this process, and those that parents had before a fork.
+#: The database of this process, and those of its parents before a fork.
 _opened: list[duckdb.DuckDBPyConnection] = []
 
 
 def scratch_connection() -> duckdb.DuckDBPyConnection:
-    """Return a new connection to the DuckDB of our own, to be closed."""
+    """Return a new connection to the in-memory DuckDB, to be closed by the caller."""
     return _own(os.getpid()).cursor()
 
 
 @contextmanager
 def scratch() -> Iterator[duckdb.DuckDBPyConnection]:
-    """Lend a connection to the DuckDB of our own.
+    """Provide a connection to the in-memory DuckDB.
 
-    After an internal error DuckDB works on nothing any more. Then the next block gets a new one.
+    An internal error invalidates the database. Then the next block gets a new one.
     """
     with closing(scratch_connection()) as connection:
         try:
@@ -49,13 +49,13 @@ def scratch() -> Iterator[duckdb.DuckDBPyConnection]:
 
 @cache
 def _own(pid: int) -> duckdb.DuckDBPyConnection:
-    """Open it once in a process; what a parent had opened before a fork is not touched."""
+    """Open it once per process; that of a parent before a fork is left alone."""
     _opened.append(duckdb.connect(":memory:", config=_CONFIG))
     return _opened[-1]
 
 
 def _detach_after_fork() -> None:
-    """Keep what the parent has open from being destroyed in a forked child, even at its end."""
+    """Keep the parent's connections from being destroyed in a forked child, even at its exit."""
     for driver in _opened:
         keep_from_destruction(driver)
 

@@ -1,4 +1,4 @@
-"""How large Arrow data is once it becomes Python objects."""
+"""How large Arrow data is once it is converted to Python objects."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-#: What a value counts as, if it is smaller: a reference takes that, and within lists and the like,
-#: where every value is an object, an object.
+#: The least bytes that count for a value: those of a reference, and in nested types, where every
+#: value is an object, those of an object.
 _IN_COLUMN, _NESTED = 8, 64
 
-#: What nested arrays are made of, by the kind of their type.
+#: Functions that return the child arrays of a nested array, by the kind of its type.
 _PARTS: list[tuple[Callable[[Any], bool], Callable[[Any], list[Any]]]] = [
     (pa.types.is_struct, lambda array: list(map(array.field, range(array.type.num_fields)))),
     (pa.types.is_union, lambda array: list(map(array.field, range(array.type.num_fields)))),
@@ -23,18 +23,18 @@ _PARTS: list[tuple[Callable[[Any], bool], Callable[[Any], list[Any]]]] = [
 
 
 def size_of(batch: pa.RecordBatch) -> int:
-    """Return the bytes of a batch, where the smallest values count for more than Arrow takes.
+    """Return the bytes of a batch, where small values count for more than they take in Arrow.
 
-    Arrow can say "a billion times NULL", or the same label again, in no space at all.
+    In Arrow, a billion NULLs, or a label that repeats, can take no space at all.
 
     Raises:
-        TypeError: It has data of a type that DuckDB does not make.
+        TypeError: It has data of a type that DuckDB does not produce.
     """
     return sum(_size_of(column, _IN_COLUMN) for column in batch.columns)
 
 
 def parts_of(array: Any) -> list[Any]:
-    """Return what a nested array is made of; nothing for any other."""
+    """Return the child arrays of a nested array, none for any other."""
     return next((parts(array) for is_kind, parts in _PARTS if is_kind(array.type)), [])
 
 

@@ -1,4 +1,4 @@
-"""The syntax tree of a statement, walked node by node: what it names, or why it is refused."""
+"""Walks the syntax tree of a statement: collects the names in it, or refuses it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mixpanel_data.dialect.sql.names import fold
 from mixpanel_data.sandbox import allowed
 from mixpanel_data.sandbox.scratch import scratch
 
-#: How deep a tree may be, and how many nodes it may have.
+#: The limits of a tree: its depth, and the number of its nodes.
 MAX_LEVELS, MAX_NODES = 200, 20_000
 
 Node = dict[str, Any]
@@ -24,8 +24,8 @@ class RefusedError(Exception):
     """Something in a tree is not allowed.
 
     Attributes:
-        what: What it is.
-        advice: What to do instead, ``""`` where nothing comes to mind.
+        what: What is refused.
+        advice: What to do instead, or ``""``.
     """
 
     def __init__(self, what: str, advice: str = "") -> None:
@@ -35,7 +35,7 @@ class RefusedError(Exception):
 
 
 class TableName(NamedTuple):
-    """A table or view that a statement reads, in small letters, ``""`` for what is not said."""
+    """A table or view that a statement reads, in lower case; missing parts are ``""``."""
 
     catalog: str
     schema: str
@@ -47,11 +47,11 @@ class TableName(NamedTuple):
 
 @dataclass
 class Found:
-    """What a tree names that only the catalog can judge, all in small letters.
+    """Names in a tree that have to be looked up in the catalog, all in lower case.
 
     Attributes:
         tables: Tables and views.
-        functions: Functions, those that DuckDB calls unasked among them.
+        functions: Functions, including those that DuckDB calls implicitly.
         types: Types in casts.
     """
 
@@ -60,14 +60,14 @@ class Found:
     types: set[str] = field(default_factory=set)
 
     def add(self, other: Found) -> None:
-        """Add what another tree names."""
+        """Add the names in another tree."""
         self.tables |= other.tables
         self.functions |= other.functions
         self.types |= other.types
 
 
 class _Place(NamedTuple):
-    """A node to be visited, with the names of CTEs that it sees."""
+    """A node to visit, with the names of the CTEs in its scope."""
 
     node: Any
     scope: Scope
@@ -75,10 +75,10 @@ class _Place(NamedTuple):
 
 
 def parse(sql: str) -> list[Node] | str:
-    """Return the trees of a text's statements, or DuckDB's error where there is none.
+    """Return the syntax trees of SQL statements, or DuckDB's error message.
 
     Raises:
-        RefusedError: They are too deep to be read.
+        RefusedError: They are nested too deeply to be read.
     """
     with scratch() as connection:
         ((text,),) = connection.execute("SELECT json_serialize_sql($1)", [sql]).fetchall()
@@ -90,9 +90,9 @@ def parse(sql: str) -> list[Node] | str:
 
 
 class Walk:
-    """A walk over the trees of a statement, its views and macros.
+    """A walk over the trees of a statement, its views and its macros.
 
-    The limits are for all of them together.
+    The limits apply to all of them together.
 
     Args:
         functions: Names of functions that are allowed besides DuckDB's.
@@ -103,10 +103,10 @@ class Walk:
         self._nodes = 0
 
     def through(self, tree: Node) -> Found:
-        """Return what a tree names.
+        """Return the names in a tree.
 
         Raises:
-            RefusedError: It has something that is not allowed.
+            RefusedError: It contains something that is not allowed.
         """
         found = Found()
         places = [_Place(tree, frozenset(), 0)]
@@ -121,7 +121,7 @@ class Walk:
         return found
 
     def _check(self, node: Node, level: int, found: Found) -> int:
-        """Judge a node by itself; return 1 when it makes a level."""
+        """Check a node without its names; return 1 if it adds a level."""
         for member, value in node.items():
             if member not in allowed.MEMBERS and _is_set(value):
                 raise RefusedError(f"{member.upper()} in a {_kind(node) or 'statement'}")
@@ -138,7 +138,7 @@ class Walk:
         return 1
 
     def _note(self, node: Node, scope: Scope, found: Found) -> None:
-        """Judge the names in a node, and note those that the catalog has to judge."""
+        """Check the names in a node, and collect those to look up in the catalog."""
         kind = _kind(node)
         if kind == "BASE_TABLE":
             name = _table_of(node)
@@ -149,7 +149,7 @@ class Walk:
         elif kind == "TABLE_FUNCTION":
             self._note_function(node["function"], allowed.TABLE_FUNCTIONS, found)
         elif "function_name" in node:
-            # What a table function is in the tree was judged above, by the list of its own.
+            # This may be the call inside a table function, already checked against its own list.
             self._note_function(node, allowed.FUNCTIONS | allowed.TABLE_FUNCTIONS, found)
         elif kind == "COLUMN_REF":
             word = fold(node["column_names"][0])
@@ -181,14 +181,14 @@ class Walk:
 
 
 def _advice(function: str, listed: frozenset[str]) -> str:
-    """Return what to call instead of a function that is on no list."""
+    """Return what to call instead of a function that is not allowed."""
     if function in allowed.REFUSED_NAMES:
         return allowed.INSTEAD.get(function, "")
     return did_you_mean(function, listed)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return advice for a name that may be a slip of the pen, ``""`` where it is like no other."""
+    """Return advice for a name that may be a typo, ``""`` if there is no similar one."""
     alike = get_close_matches(name, known, n=3)
     return f"Did you mean {' or '.join(alike)}?" if alike else ""
 
@@ -210,7 +210,7 @@ def _table_of(node: Node) -> TableName:
 
 
 def _types_of(node: Node) -> Iterator[str]:
-    """Yield the names of types in a node that may be types of the database."""
+    """Yield the type names in a node that may be user-defined."""
     if node.get("type") == "UNBOUND_TYPE_INFO":
         yield fold(node["name"])
     if isinstance(node.get("type_name"), str):
@@ -218,7 +218,7 @@ def _types_of(node: Node) -> Iterator[str]:
 
 
 def _text_argument(node: Node, position: int) -> str | None:
-    """Return the argument of a function, None unless it is a text as it stands."""
+    """Return the argument of a function, None unless it is a string literal."""
     arguments = node.get("arguments") or node.get("children") or []
     if position >= len(arguments):
         return None
@@ -231,10 +231,10 @@ def _text_argument(node: Node, position: int) -> str | None:
 
 
 def _children(node: Node, scope: Scope) -> Iterator[tuple[Any, Scope]]:
-    """Yield what a node holds, each with the names of CTEs that it sees.
+    """Yield the children of a node, each with the names of the CTEs in its scope.
 
-    A CTE sees those before it, and the query behind them all. Only the second half of a recursive
-    one sees itself. A statement that is described sees none: DuckDB looks its tables up itself.
+    A CTE sees those before it, and the main query sees all. Only the second half of a recursive CTE
+    sees itself. A statement in DESCRIBE sees none: DuckDB looks up its tables itself.
     """
     entries = (node.get("cte_map") or {}).get("map", ())
     for entry in entries:

@@ -1,4 +1,4 @@
-"""The operation that Alembic's version scripts have for our tables. Imported only by ``env.py``."""
+"""The operation ``op.managed_tables`` of version scripts. Imported only by ``env.py``."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from mixpanel_data.dialect.alembic.altering import alter_tables
 from mixpanel_data.dialect.alembic.changes import Changes
 from mixpanel_data.schema.catalog import managed_tables
 
-#: Where the migration that is running keeps the names of the tables it has updated.
+#: The option in which the running migration keeps the names of the tables it has updated.
 _UPDATED = "mixpanel_data_updated"
 
 
 @Operations.register_operation("managed_tables")
 class ManagedTables:
-    """Where Alembic takes ``op.managed_tables`` from."""
+    """Registers ``op.managed_tables`` with Alembic."""
 
     @classmethod
     def managed_tables(cls, operations: Operations, kind: str) -> AbstractContextManager[Changes]:
@@ -26,15 +26,15 @@ class ManagedTables:
 
         The changes of a block are made together, table by table, in the transaction of the
         migration: with a direct ``ALTER TABLE`` where DuckDB can, else by recreating the table
-        with its keys, comments, indexes and the order of its rows. Tables without metadata are
-        left alone.
+        with its keys, comments, indexes and the order of its rows. Tables without metadata do
+        not change.
 
         Args:
             operations: Given by Alembic.
             kind: ``"events"`` or ``"profiles"``.
 
         Raises:
-            CommandError: With ``--sql``, where the tables cannot be known.
+            CommandError: With ``--sql``: the tables are not known without a database.
 
         Example:
             >>> import sqlalchemy as sa

@@ -1,4 +1,4 @@
-"""Alembic, run over an open connection within the caller's transaction. Imported when needed."""
+"""Runs Alembic on an open connection, in the caller's transaction. Imported on demand."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _ALEMBIC = threading.RLock()
 
 
 def declared_tables(connection: Connection) -> MetaData:
-    """Declare what a database should have at head: our internal table and its managed ones.
+    """Declare the tables that a database should have at head: the internal and the managed ones.
 
-    Comments are the application's: they are taken as they are.
+    Comments belong to the application, so they are taken from the database.
     """
     metadata = MetaData()
     for table in INTERNAL.tables.values():
@@ -51,10 +51,10 @@ def declared_tables(connection: Connection) -> MetaData:
 
 
 def options(connection: Connection | None) -> dict[str, Any]:
-    """Return how to configure Alembic for a database, None where only SQL is printed.
+    """Return Alembic's options for a database; None is for ``--sql``, which only prints SQL.
 
-    All tables but ours belong to the application, and so do indexes and constraints that it put
-    on ours.
+    Other tables belong to the application, and so do indexes and constraints that it adds to
+    these.
     """
     metadata = INTERNAL if connection is None else declared_tables(connection)
 
@@ -76,7 +76,7 @@ def options(connection: Connection | None) -> dict[str, Any]:
 
 
 def upgrade(connection: Connection, path: Path, revision: str = HEAD) -> None:
-    """Go up to a revision; the caller commits.
+    """Upgrade to a revision; the caller commits.
 
     Args:
         connection: Connection with a transaction open.
@@ -99,12 +99,12 @@ def upgrade(connection: Connection, path: Path, revision: str = HEAD) -> None:
 
 
 def downgrade(connection: Connection, path: Path, revision: str) -> None:
-    """Go down to a revision; otherwise like :func:`upgrade`."""
+    """Downgrade to a revision; otherwise like :func:`upgrade`."""
     _run(command.downgrade, connection, path, revision)
 
 
 def differences(connection: Connection) -> list[str]:
-    """Return a sentence for each way in which a database differs from what it should have."""
+    """Return a sentence for each difference from the tables that a database should have."""
     with _alembic():
         context = MigrationContext.configure(connection, opts=options(connection))
         found = compare_metadata(context, context.opts["target_metadata"])
@@ -112,7 +112,7 @@ def differences(connection: Connection) -> list[str]:
 
 
 def history() -> list[tuple[str, str | None, str]]:
-    """Return the revisions, oldest first: name, the one before, what it does."""
+    """Return the revisions, oldest first: name, previous one, summary."""
     scripts = ScriptDirectory.from_config(_config()).walk_revisions()
     steps = [(script.revision, script.down_revision, script.doc) for script in scripts]
     return [
@@ -149,12 +149,12 @@ def _run(go: Any, connection: Connection, path: Path, revision: str) -> None:
 
 
 def _as_list(entry: Any) -> list[tuple[Any, ...]]:
-    """Alembic gives a tuple for a change, but a list of tuples for those of one column."""
+    """Alembic has a tuple for a change, but a list of tuples for changes of one column."""
     return entry if isinstance(entry, list) else [entry]
 
 
 def _sentence(change: tuple[Any, ...]) -> str:
-    """Return a change that would have to be made, as what is wrong now."""
+    """Describe a missing change as what is wrong now."""
     match change:
         case ("add_table", table):
             return f"There is no table {table.name!r}."
@@ -164,6 +164,6 @@ def _sentence(change: tuple[Any, ...]) -> str:
             return f"Table {table!r} has a column {column.name!r} too many."
         case ("modify_type", _, table, column, _, found, wanted):
             return f"Column {column!r} of table {table!r} has type {found}, not {wanted}."
-    _, _, table, column, _, found, _ = change  # "modify_nullable": no more is declared
+    _, _, table, column, _, found, _ = change  # "modify_nullable", the last case
     may = "may be NULL" if found else "may not be NULL"
     return f"Column {column!r} of table {table!r} {may}."

@@ -38,13 +38,12 @@ _STORAGE_VERSION = text(
 def find_table(connection: Connection, name: str, *, views: bool = False) -> str | None:
     """Return the name of a table as the catalog spells it, None when there is none.
 
-    DuckDB finds tables whatever the case of the letters A to Z in their name. The internal tables
-    are never found.
+    DuckDB ignores the case of the letters A to Z in names. Internal tables are never found.
 
     Args:
         connection: Connection to the database.
         name: Name in any case.
-        views: Look among the views as well.
+        views: Search the views as well.
     """
     from mixpanel_data.dialect.sql.names import fold
 
@@ -55,7 +54,7 @@ def find_table(connection: Connection, name: str, *, views: bool = False) -> str
 
 
 def managed_tables(connection: Connection) -> dict[str, TableType]:
-    """Return the names of the events and profiles tables with their types, by name.
+    """Return the names of the events and profiles tables with their types, sorted by name.
 
     Works with every revision of the schema.
     """
@@ -76,7 +75,7 @@ def unrecorded_tables(connection: Connection) -> list[str]:
 
 
 def list_tables(connection: Connection) -> list[TableInfo]:
-    """Return the events and profiles tables, by name, with the number of rows they have now."""
+    """Return the events and profiles tables, sorted by name, with their current row counts."""
     columns = METADATA_TABLE.c
     rows = _recorded(connection, columns.type, columns.fetched_at)
     counts = _count_rows(connection, [row.table_name for row in rows])
@@ -87,7 +86,7 @@ def list_tables(connection: Connection) -> list[TableInfo]:
 
 
 def _recorded(connection: Connection, *columns: Column[Any]) -> list[Row[Any]]:
-    """Return the metadata of the tables that are there, ordered by ``table_name``."""
+    """Return the metadata of the existing tables, ordered by ``table_name``."""
     names = inspect(connection).get_table_names()
     if METADATA_TABLE.name not in names:
         return []
@@ -113,7 +112,7 @@ def get_schema(connection: Connection, name: str) -> TableSchema:
     """Return the columns of a table or view of the user.
 
     Raises:
-        TableNotFoundError: There is none of that name, or it is internal.
+        TableNotFoundError: There is none of that name, or it is an internal table.
     """
     found = find_table(connection, name, views=True)
     if found is None:
@@ -133,7 +132,7 @@ def get_schema(connection: Connection, name: str) -> TableSchema:
 
 
 def find_metadata(connection: Connection, name: str) -> Row[Any]:
-    """Return the row of the internal table for a managed table.
+    """Return the metadata row of a managed table.
 
     Raises:
         TableNotFoundError: There is no managed table of that name.
@@ -166,11 +165,11 @@ def get_metadata(connection: Connection, name: str) -> TableMetadata:
 
 
 def document_compression(connection: Connection) -> str | None:
-    """Return how the current database compresses JSON, None for DuckDB's own choice.
+    """Return the compression method for JSON in the current database, None to let DuckDB choose.
 
-    Of export lines, Zstandard makes a fifth of what DuckDB would choose, in less time. A file knows
-    it from storage version 1.2 on; DuckDB 1.5 makes files of 1.0 unless told otherwise, and would
-    not compress at all there.
+    Zstandard stores export lines in a fifth of the space of DuckDB's choice, in less time. It needs
+    storage version 1.2. DuckDB 1.5 creates files of version 1.0 by default, where it would not
+    compress at all.
     """
     version = connection.scalar(_STORAGE_VERSION)  # such as v1.2.0+, None in memory
     if version is None:

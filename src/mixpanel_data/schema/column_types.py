@@ -1,4 +1,4 @@
-"""The column type of our times: stored as naive UTC, given to Python as aware datetimes."""
+"""The column type of times: stored as naive UTC, returned as aware datetimes."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A ``TIMESTAMP`` that holds UTC, whatever zone a time comes in.
+    """A ``TIMESTAMP`` in UTC, whatever the time zone of a bound value.
 
-    Takes what a record's time may be: a datetime (naive means UTC), ISO 8601 text (without an
-    offset: UTC), or epoch seconds. Gives aware datetimes in UTC.
+    Accepts what a record's time may be: a datetime (naive means UTC), ISO 8601 text (without an
+    offset: UTC), or epoch seconds. Returns aware datetimes in UTC.
 
     Raises:
         sqlalchemy.exc.StatementError: A bound value is none of these. It wraps the ``ValueError``.
@@ -41,7 +41,7 @@ class UtcDateTime(TypeDecorator[datetime]):
     def process_bind_param(self, value: Any, dialect: Dialect) -> datetime | None:
         """Return the time in UTC, without a zone."""
         if type(value) is datetime and value.tzinfo is timezone.utc:
-            return value.replace(tzinfo=None)  # the same, and what most times are
+            return value.replace(tzinfo=None)  # a shortcut for most times
         return None if value is None else EPOCH + timedelta(microseconds=microseconds(value))
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
@@ -49,5 +49,5 @@ class UtcDateTime(TypeDecorator[datetime]):
         return None if value is None else value.replace(tzinfo=timezone.utc)
 
     def coerce_compared_value(self, op: OperatorType | None, value: Any) -> TypeEngine[Any]:
-        """Return the type of the other operand: a ``timedelta`` is no time."""
+        """Return the type of the other operand: ``INTERVAL`` for a ``timedelta``."""
         return Interval() if isinstance(value, timedelta) else self

@@ -1,7 +1,7 @@
-"""Mapped classes over our tables, for applications that use SQLAlchemy's ORM.
+"""Mapped classes over the library's tables, for applications that use SQLAlchemy's ORM.
 
-The mixins are made of the columns in :mod:`~mixpanel_data.schema.tables`. Importing them
-imports nothing of the ORM.
+The mixins take their columns from :mod:`~mixpanel_data.schema.tables`. Importing them does not
+import the ORM.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ class EventMixin:
     """Makes a declarative class the model of an events table.
 
     Times are aware datetimes in UTC. Properties are dicts: assign a new one to change them.
-    ``metadata.create_all()`` makes an empty table of ours, which the engine lists and appends to;
-    a table that is there is left as it is. ``insert_id`` identifies a row. Where a table was
-    loaded with ``primary_key=False``, nothing refuses a second row with the id of another that a
-    session adds: load such tables through the engine, which does.
+    ``metadata.create_all()`` creates an empty managed table, which a ``StorageEngine`` lists and
+    appends to; an existing table does not change. ``insert_id`` identifies a row. In a table that
+    was loaded with ``primary_key=False``, a session can add a second row with the same id: load
+    such tables through the ``StorageEngine``, which refuses it.
 
     Example:
         >>> from sqlalchemy.orm import DeclarativeBase
@@ -75,7 +75,7 @@ _MIXINS: dict[TableType, type[Any]] = {"events": EventMixin, "profiles": Profile
 
 @cache
 def model(kind: TableType, name: str) -> type[Any]:
-    """Return the mapped class of an events or profiles table, always the same one.
+    """Return the mapped class of an events or profiles table, the same one for each name.
 
     Args:
         kind: ``"events"`` or ``"profiles"``.
@@ -106,7 +106,7 @@ def _complete(mixin: type[Any], kind: TableType) -> None:
 
 
 def _watch(kind: TableType, key: Column[Any], table: Table) -> None:
-    """Have a table recorded when ``create_all()`` makes it, and forgotten when it is dropped."""
+    """Add a table's metadata when ``create_all()`` creates it, delete it when it is dropped."""
     check_table_name(table.name)
     event.listen(table, "after_create", partial(_record, kind))
     event.listen(table, "after_drop", _forget)

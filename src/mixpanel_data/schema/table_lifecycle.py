@@ -1,7 +1,7 @@
-"""Create and drop tables under a name that no one else uses; the caller's transaction commits.
+"""Create and drop tables, safe from concurrent writers; the caller's transaction commits.
 
-DuckDB decides whether a name is free and whether two writers collide. Looking first would leave a
-gap in which another connection can take the name.
+DuckDB decides whether a name is free and whether two writers conflict. If the library checked
+first, another connection could take the name in between.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _TYPE_NAMES: dict[type, str] = {String: "VARCHAR", DateTime: "TIMESTAMP", JSON: 
 
 @contextmanager
 def claim_table_name(name: str) -> Iterator[None]:
-    """Report a conflict with another transaction as one about a table.
+    """Report a transaction conflict as a conflict over a table.
 
     The first statement of a transaction that changes the table or its metadata belongs in here.
 
@@ -79,7 +79,7 @@ def create_table(connection: Connection, table: Table) -> None:
 
 
 def require_free_name(connection: Connection, name: str) -> str:
-    """Make sure that a table that is not managed can be created.
+    """Make sure that an unmanaged table of this name can be created.
 
     Returns:
         The name, quoted for SQL.
@@ -222,7 +222,7 @@ def _count_valid(connection: Connection, table: Table) -> int:
 
 
 def delete_metadata(connection: Connection, name: str) -> None:
-    """Delete the metadata of a table, where there is any.
+    """Delete the metadata of a table, if any.
 
     A table that was dropped in SQL leaves its metadata behind.
     """

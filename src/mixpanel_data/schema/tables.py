@@ -1,7 +1,7 @@
 """The tables, declared once.
 
 DDL, the Arrow schema of a load, the checks on records and the migrations' check all derive from
-the columns below. Every table is made from them under a name of the caller's choice.
+the columns below. The caller chooses the name of each table.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from mixpanel_data.types import TableType
 
 # Keys of ``Column.info``.
 
-#: Tells events apart: rows that share the key but differ here are no duplicates of each other.
+#: Identifies an event: rows with the same key that differ here are not duplicates.
 IDENTITY = "identity"
 
 #: A record may leave the column out.
@@ -96,12 +96,12 @@ def managed_table(kind: TableType, name: str, metadata: MetaData | None = None) 
 def without_key(
     table: Table, name: str, *, compression: str | None = None, **options: Any
 ) -> Table:
-    """Declare the same columns under another name, not null where the key is, but without a key.
+    """Declare the same columns under another name without a primary key; its column stays NOT NULL.
 
     Args:
         table: The table to take the columns from.
         name: Name of the new table.
-        compression: DuckDB's method for the documents; it chooses itself where there is none.
+        compression: DuckDB's compression method for JSON columns; by default DuckDB chooses.
         options: Options of ``sqlalchemy.Table``, such as ``prefixes=["TEMPORARY"]``.
     """
     columns = [
@@ -115,12 +115,12 @@ def without_key(
 
 
 def key_of(table: Table) -> Column[Any]:
-    """Return the column that makes a row of a managed table unique."""
+    """Return the primary key column of a managed table."""
     (column,) = table.primary_key.columns
     return column
 
 
-#: The tables that the library keeps for itself in every database.
+#: The internal tables of the library in every database.
 INTERNAL = MetaData()
 
 METADATA_TABLE = Table(
@@ -136,8 +136,8 @@ METADATA_TABLE = Table(
     Column("filter_where", String),
 )
 
-#: Alembic's version table. It has a name of its own because the default one belongs to the
-#: application that shares the file, and no key because not every DuckDB catalog has keys.
+#: Alembic's version table. Its name is not Alembic's default, which belongs to the application that
+#: shares the file. It has no key because not every DuckDB catalog has keys.
 VERSION_TABLE = Table(
     "_mixpanel_data_version",
     MetaData(),

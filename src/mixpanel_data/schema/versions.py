@@ -1,4 +1,4 @@
-"""The version of the internal tables in a file: created at head, compared, never migrated here."""
+"""The schema revision of a file: created at head, compared, never migrated here."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from mixpanel_data.exceptions import (
 from mixpanel_data.schema.tables import INTERNAL, METADATA_TABLE, VERSION_TABLE
 from mixpanel_data.types import SchemaState
 
-#: The revisions in ``migrations/versions``, oldest first; a test compares the two. They stand here
-#: as well so that opening a file needs no Alembic.
+#: The revisions in ``migrations/versions``, oldest first; a test compares the two. They are
+#: repeated here so that opening a file does not import Alembic.
 REVISIONS = ("0001", "0002")
 HEAD = REVISIONS[-1]
 
@@ -33,10 +33,10 @@ ERRORS: dict[SchemaState, type[SchemaVersionError]] = {
 
 
 class Version(NamedTuple):
-    """What a database says of itself.
+    """The schema version of a database.
 
     Attributes:
-        state: How that compares with this library.
+        state: How it compares with this library.
         revision: The schema revision, None when there is none.
     """
 
@@ -63,7 +63,7 @@ def version_of(connection: Connection) -> Version:
 
 
 def ensure(connection: Connection) -> None:
-    """Create the internal tables, at head, where the database has none; the caller commits."""
+    """Create the internal tables, at head, if the database has none; the caller commits."""
     if version_of(connection).revision is None:
         INTERNAL.create_all(connection, checkfirst=False)
         connection.execute(CreateTable(VERSION_TABLE, if_not_exists=True))
@@ -73,7 +73,7 @@ def ensure(connection: Connection) -> None:
 def check(connection: Connection, path: Path) -> Version:
     """Make sure that the library can work with the tables of a database. Changes nothing.
 
-    A database without any table of ours is fine: they come with the first load.
+    A database without internal tables is fine: the first load creates them.
 
     Args:
         connection: Connection to the database.

@@ -1,4 +1,4 @@
-"""Alembic over DuckDB: what its operations become, with tables recreated where DuckDB must.
+"""Alembic's operations on DuckDB, which recreate tables where ``ALTER TABLE`` cannot do it.
 
 Call :func:`register_duckdb` in ``env.py``.
 """

@@ -1,16 +1,16 @@
-"""Changes to a table, made in the cheapest way that is correct on every DuckDB.
+"""Changes tables in the cheapest way that is correct on every version of DuckDB.
 
-A direct ``ALTER TABLE`` costs next to nothing. DuckDB refuses it where an index, a foreign key or a
-constraint on the column is concerned, and some that it takes go wrong (seen with 1.5.6 and 2.0.0):
+A direct ``ALTER TABLE`` costs next to nothing. DuckDB refuses it if an index, a foreign key or a
+constraint depends on the column, and some that it accepts fail (seen with 1.5.6 and 2.0.0):
 
 - ``ALTER … TYPE … USING`` and casts to JSON are written to the WAL as expressions, which DuckDB
-  may not be able to read after a crash: ``Failure while replaying WAL file``. (So are defaults that
+  may fail to replay after a crash: ``Failure while replaying WAL file``. (So are defaults that
   call functions, which are refused.)
 - After an ``UPDATE``, neither version sets NOT NULL on the same table, and 1.5 refuses to commit an
   ``ADD COLUMN`` or ``DROP COLUMN``: ``Attempting to modify table``.
-- ``DROP INDEX``, ``RENAME COLUMN``, ``CREATE INDEX`` in one transaction kill the process on 1.5.
+- ``DROP INDEX``, ``RENAME COLUMN``, ``CREATE INDEX`` in one transaction crash the process on 1.5.
 
-There, the table is recreated and filled with one ``INSERT … SELECT``.
+In these cases, the table is recreated and filled with one ``INSERT … SELECT``.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from mixpanel_data.dialect.sql.names import fold
 
 logger = logging.getLogger("mixpanel_data")
 
-#: Numbers, texts, truth values.
+#: Literals: numbers, strings, booleans, NULL.
 _LITERAL = re.compile(r"-?\d+(\.\d+)?|'([^']|'')*'|true|false|null", re.IGNORECASE)
 
 #: Types whose values DuckDB updates by deleting the row and inserting another.
@@ -52,9 +52,9 @@ _NESTED = (ARRAY, Map, Struct, Union)
 def alter_tables(
     connection: Connection, names: Sequence[str], changes: Changes, updated: set[str]
 ) -> None:
-    """Change tables, their rows included, in the caller's transaction.
+    """Change tables and their rows, in the caller's transaction.
 
-    Keys, constraints, indexes, comments and the order of the rows stay.
+    Keys, constraints, indexes, comments and the order of the rows are kept.
 
     Args:
         connection: Connection with a transaction open.
@@ -65,12 +65,12 @@ def alter_tables(
 
     Raises:
         NoSuchColumnError: A table has no such column.
-        InvalidRequestError: Something is in the way, such as a foreign key of another table.
-        DBAPIError: DuckDB refuses, for instance a value that cannot be cast.
+        InvalidRequestError: Something prevents the change, such as a foreign key of another table.
+        DBAPIError: DuckDB refuses the change, for instance because a value cannot be cast.
     """
     for column in changes.added.values():
         _require_literal_default(connection, column)
-    # Everything is read at once: the catalog takes about as long for fifty tables as for one.
+    # Reflected all at once: fifty tables take about as long as one.
     inspector = inspect(connection)
     metadata = MetaData()
     metadata.reflect(connection, only=names)
@@ -120,7 +120,7 @@ def _require_literal_default(connection: Connection, column: Column[Any]) -> Non
 
 
 def _obstacles(table: Table, changes: Changes, *, is_referred: bool) -> list[str]:
-    """Return why ``ALTER TABLE``, and then one ``UPDATE``, cannot make all changes."""
+    """Return the reasons why ``ALTER TABLE``, then one ``UPDATE``, cannot make all changes."""
     is_bound = is_referred or bool(table.indexes)
     reshaped = {*changes.renamed, *changes.retyped, *changes.dropped}
     required = {column.name for column in changes.added.values() if not column.nullable}
@@ -143,7 +143,7 @@ def _obstacles(table: Table, changes: Changes, *, is_referred: bool) -> list[str
 
 
 def _is_keyed(table: Table, column: Column[Any]) -> bool:
-    """Tell whether an index serves a constraint on the column."""
+    """Tell whether the column is in a constraint that has an index."""
     return any(
         isinstance(constraint, ColumnCollectionConstraint)
         and not isinstance(constraint, CheckConstraint)
@@ -153,7 +153,7 @@ def _is_keyed(table: Table, column: Column[Any]) -> bool:
 
 
 def _constrained(table: Table) -> set[str]:
-    """Return the columns that are indexed, in a constraint, or may be named in an expression."""
+    """Return the columns in an index or a constraint, or possibly in an expression."""
     texts = [
         str(constraint.sqltext)
         for constraint in table.constraints

@@ -1,4 +1,4 @@
-"""Pending changes of a table: a list to fill, for one table or for many."""
+"""Collects pending changes, for one table or for many."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from sqlalchemy.types import TypeEngine, to_instance
 
 @dataclass
 class Changes:
-    """Changes that are made together; the order in which they were given does not matter.
+    """Changes that are made together; the order of the calls does not matter.
 
-    Expressions are SQL over the columns as they were before: old names, old types.
+    Expressions are SQL over the old columns, with their old names and types.
 
     Attributes:
         added: New columns, by name.
         filled: Expressions for the values of columns, new ones included, by name.
         renamed: New names by old ones.
         retyped: New types by column.
-        dropped: Columns that go.
+        dropped: Columns to drop.
 
     Example:
         >>> from sqlalchemy import Column, String
@@ -43,7 +43,7 @@ class Changes:
 
         Args:
             column: Its name, type, nullability, ``server_default`` and comment.
-            fill: Expression for its values; without, it has its default or NULL.
+            fill: Expression for its values; by default they are its default or NULL.
         """
         self._claim(column.name)
         self.added[column.name] = column
@@ -51,12 +51,12 @@ class Changes:
             self.filled[column.name] = fill
 
     def fill(self, name: str, expression: str) -> None:
-        """Give a column that is there new values."""
+        """Give an existing column new values."""
         self._claim(name)
         self.filled[name] = expression
 
     def rename_column(self, name: str, new_name: str) -> None:
-        """Rename a column; keys and checks go along, views that use the old name break."""
+        """Rename a column; keys and checks follow, views that use the old name break."""
         self._claim(name)
         self.renamed[name] = new_name
 
@@ -72,7 +72,7 @@ class Changes:
         Args:
             name: The column.
             type_: Its new type.
-            using: Expression for its values; without, they are cast.
+            using: Expression for its values; by default they are cast.
         """
         self._claim(name)
         self.retyped[name] = to_instance(type_)

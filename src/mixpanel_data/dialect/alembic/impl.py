@@ -1,4 +1,4 @@
-"""What Alembic needs to know about DuckDB. Imported only where Alembic is."""
+"""Alembic's implementation class for DuckDB. Imported only where Alembic is."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from mixpanel_data.dialect.sql.ddl import next_value, own_sequence, sequence_of
 
 
 def register_duckdb() -> None:
-    """Teach Alembic the dialect ``duckdb``, unless the application has taught it already."""
+    """Register the dialect ``duckdb`` with Alembic, unless the application already has."""
     try:
         DefaultImpl.get_by_dialect(MixpanelDialect())
     except KeyError:
@@ -33,16 +33,16 @@ def register_duckdb() -> None:
 
 
 class DuckDBImpl(DefaultImpl):
-    """Runs migrations on DuckDB, and tells what differs between models and database."""
+    """Runs migrations on DuckDB, and compares models with the database."""
 
     transactional_ddl = True
 
     def add_column(self, table_name: str, column: Column[Any], **kw: Any) -> None:
-        """Add a column to a table that is there.
+        """Add a column to an existing table.
 
         Raises:
-            InvalidRequestError: It has autoincrement. DuckDB 1.5 cannot read such a default
-                from its log after a crash, and with it the whole file.
+            InvalidRequestError: It has autoincrement. After a crash, DuckDB 1.5 cannot replay
+                such a default from the WAL, and so cannot open the file.
         """
         if own_sequence(column, self.dialect.identifier_preparer) is not None:
             raise InvalidRequestError(
@@ -52,7 +52,7 @@ class DuckDBImpl(DefaultImpl):
         super().add_column(table_name, column, **kw)
 
     def drop_table(self, table: Table, **kw: Any) -> None:
-        """Drop a table with the sequences of its columns, which are looked up in the database."""
+        """Drop a table with its own sequences, found by reflection."""
         connection = None if self.as_sql else self.connection
         if connection is not None and inspect(connection).has_table(table.name, table.schema):
             table = Table(
@@ -65,7 +65,7 @@ class DuckDBImpl(DefaultImpl):
         super().drop_table(table, **kw)
 
     def compare_type(self, inspector_column: Column[Any], metadata_column: Column[Any]) -> bool:
-        """Tell whether DuckDB takes two types for different ones: it knows all synonyms itself."""
+        """Tell whether two types differ; DuckDB compares them, because it knows all aliases."""
         compiler = self.dialect.type_compiler_instance
         types = [compiler.process(column.type) for column in (inspector_column, metadata_column)]
         return types[0] != types[1] and not self._holds(
@@ -101,7 +101,7 @@ class DuckDBImpl(DefaultImpl):
         return bool(self.bind and self.bind.exec_driver_sql(f"SELECT {condition}").scalar())
 
     def render_type(self, type_obj: TypeEngine[Any], autogen_context: Any) -> str | Literal[False]:
-        """Write types that only DuckDB has in DuckDB's words, and import other foreign ones."""
+        """Render DuckDB-only types by their DuckDB name, and import other third-party types."""
         module = type(type_obj).__module__
         if module in (datatypes.__name__, engine_types.__name__):
             autogen_context.imports.add(f"from {parsing.__name__} import parse_type")
@@ -113,7 +113,7 @@ class DuckDBImpl(DefaultImpl):
     def _compare_identity_default(
         self, metadata_identity: Any, inspector_identity: Any
     ) -> tuple[set[str], set[str], bool]:
-        """Find no difference: an identity is a sequence, and reflected as a plain column."""
+        """Report no difference: an identity is a sequence, and reflected as a plain column."""
         return set(), set(), False
 
     def correct_for_autogen_constraints(
@@ -123,9 +123,9 @@ class DuckDBImpl(DefaultImpl):
         metadata_unique_constraints: set[UniqueConstraint],
         metadata_indexes: set[Index],
     ) -> None:
-        """Give unique constraints of the database the names that the models have for them.
+        """Give the database's unique constraints the names that they have in the models.
 
-        DuckDB drops the names, so that only the columns tell which is which.
+        DuckDB drops the names, so constraints are matched by their columns.
         """
         names = {
             frozenset(unique.columns.keys()): unique.name for unique in metadata_unique_constraints
@@ -136,7 +136,7 @@ class DuckDBImpl(DefaultImpl):
     def autogen_column_reflect(self, inspector: Any, table: Table, column_info: Any) -> None:
         """Leave out the default of an autoincrement column, which no model has.
 
-        Alembic 1.13 does not ask for tables that are only referred to.
+        Alembic 1.13 does not call this for tables that only foreign keys refer to.
         """
         own = next_value(sequence_of(table, column_info["name"]), self.dialect.identifier_preparer)
         if str(column_info["default"]) == own:

@@ -31,7 +31,7 @@ def rebuild(
 ) -> None:
     """Replace a table by a changed one with the same rows in the same order.
 
-    Columns are renamed at the end and directly, so DuckDB itself corrects constraints that name
+    Columns are renamed last, with ``ALTER TABLE``, so DuckDB itself updates constraints that name
     them.
 
     Args:
@@ -41,7 +41,7 @@ def rebuild(
         changes: What to change.
 
     Raises:
-        InvalidRequestError: A key, an index or a generated column is in the way.
+        InvalidRequestError: A key, an index or a generated column prevents the change.
     """
     recreated = [_index_after(connection, table, index, changes) for index in indexes]
     _refuse_impossible(table, changes)
@@ -103,7 +103,7 @@ def _refuse_impossible(table: Table, changes: Changes) -> None:
 def _index_after(
     connection: Connection, table: Table, index: ReflectedIndex, changes: Changes
 ) -> str:
-    """Return the statement that makes an index again."""
+    """Return the statement that recreates an index."""
     quote = connection.dialect.identifier_preparer.quote
     columns = index["column_names"]
     parts = []
@@ -122,7 +122,7 @@ def _index_after(
 
 
 def _declared(table: Table, changes: Changes) -> Table:
-    """Declare the changed table under another name, its columns under their old ones."""
+    """Declare the changed table under another name, with the old names of the columns."""
     kept = [column for column in table.columns if column.name not in changes.dropped]
     return Table(
         f"_rebuilt_{table.name}",
@@ -148,7 +148,7 @@ def _column(column: Column[Any], type_: TypeEngine[Any] | None = None) -> Column
 
 
 def _sql(constraint: Any) -> str:
-    """Return what puts the set of constraints into the same order every time."""
+    """Return a sort key that puts the set of constraints into a stable order."""
     return str(getattr(constraint, "sqltext", sorted(constraint.columns.keys())))
 
 
@@ -163,7 +163,7 @@ def _constraint(constraint: Any) -> Constraint:
 
 
 def _values(connection: Connection, table: Table, changes: Changes) -> dict[str, str]:
-    """Return the expressions for the values of the new table, by column; the rest is default."""
+    """Return the expressions that fill the new table, by column; others get their default."""
     quote = connection.dialect.identifier_preparer.quote
     values = {
         column.name: quote(column.name)

@@ -1,4 +1,4 @@
 """``executemany()`` as one statement over an Arrow batch.
 
-In: an INSERT and its rows. Out: a statement that does the same in one go, where there is one.
+In: an INSERT or UPDATE and its rows. Out: one equivalent statement, where there is one.
 """

@@ -1,4 +1,4 @@
-"""Python values as Arrow arrays of the types that DuckDB gives to the same values as parameters."""
+"""Python values as Arrow arrays, with the types that DuckDB gives to the values as parameters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from uuid import UUID
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: DuckDB's decimals have 38 digits; what may not fit becomes a DOUBLE, which is not for us.
+#: DuckDB binds a decimal of more than 38 digits as DOUBLE, so one that may have more is refused.
 _DIGITS = 37
 
 
@@ -21,9 +21,9 @@ class Kind(NamedTuple):
     """Values that DuckDB gives the same type.
 
     Attributes:
-        arrow: Name and arguments of the function of ``pyarrow`` that makes the Arrow type.
-        cast: The DuckDB type, where Arrow has none that becomes it.
-        convert: Makes a value into one that Arrow takes for its type.
+        arrow: Name and arguments of the ``pyarrow`` function that makes the Arrow type.
+        cast: The DuckDB type to cast to, where no Arrow type maps to it.
+        convert: Converts a value to one that Arrow accepts for its type.
     """
 
     arrow: tuple[Any, ...]
@@ -36,7 +36,7 @@ class Part(NamedTuple):
 
     Attributes:
         array: The values.
-        cast: The DuckDB type to cast them to, None for none.
+        cast: The DuckDB type to cast them to, or None.
     """
 
     array: pa.Array
@@ -63,7 +63,7 @@ def _decimal(value: Decimal) -> Kind | None:
     if not isinstance(exponent, int) or len(digits) + abs(exponent) > _DIGITS:
         return None
     scale = max(0, -exponent)
-    # As text, DuckDB writes 0.5 as .5 in a type without digits before the point.
+    # DuckDB's text for 0.5 is .5 if the type has no digits before the point.
     return _scaled(scale if len(digits) == scale else 38, scale)
 
 
@@ -72,7 +72,7 @@ def _scaled(precision: int, scale: int) -> Kind:
     return Kind(("decimal128", precision, scale))
 
 
-#: The kind of all values of a type, or the function that tells it for one of them.
+#: By Python type: the kind of all its values, or a function that returns the kind of one value.
 _KINDS: dict[type, Kind | Callable[[Any], Kind | None]] = {
     bool: Kind(("bool_",)),
     bytearray: Kind(("large_binary",), convert=bytes),
@@ -101,7 +101,7 @@ def _common_time(values: Sequence[datetime]) -> Kind | None:
     return _AWARE if naive == {False} else None
 
 
-#: What tells faster than value by value that all values of a type are of one kind.
+#: Checks that all values of a type are of one kind, faster than value by value.
 _COMMON: dict[type, Callable[[Sequence[Any]], Kind | None]] = {
     datetime: _common_time,
     int: _common_integer,
@@ -115,8 +115,8 @@ def encode(values: tuple[Any, ...]) -> list[Part] | None:
         values: The values; None is NULL.
 
     Returns:
-        The parts, none for a column of nulls. None where DuckDB's parameters know a value that
-        Arrow does not, or the other way round.
+        The parts, empty for a column of nulls. None if a value is valid only as a DuckDB
+        parameter, or only in Arrow.
     """
     import pyarrow as pa
 
@@ -133,7 +133,7 @@ def encode(values: tuple[Any, ...]) -> list[Part] | None:
 
 
 def _kinds(values: Sequence[Any], types: set[type]) -> dict[Kind, Sequence[Any]] | None:
-    """Sort values by kind; None where one has no kind."""
+    """Group values by kind; None if a value has no kind."""
     if len(types) == 1:
         (only,) = types
         common = _COMMON.get(only)
@@ -165,7 +165,7 @@ def _part(kind: Kind, values: Sequence[Any]) -> Part:
 
 
 def _encode_lists(values: Sequence[Any]) -> list[Part] | None:
-    """Return lists as one array; None unless their values are of one kind without a cast."""
+    """Return lists as one array; None unless all items are of one kind that needs no cast."""
     import pyarrow as pa
 
     parts = encode(tuple(chain.from_iterable(value or () for value in values)))

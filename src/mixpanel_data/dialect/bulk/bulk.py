@@ -1,10 +1,10 @@
-"""Many rows for one statement: handed to DuckDB as one Arrow batch.
+"""Run a statement for many rows as one statement over an Arrow batch.
 
-DuckDB's ``executemany`` runs the statement once a row. Here ``VALUES ($1, $2)`` becomes
-``SELECT "0.0", "1.0" FROM`` a batch, whose columns have the very types that DuckDB would give to
-the values one by one, and ``UPDATE … SET a = $1 WHERE id = $2`` becomes an update from it. Where
-that cannot be had (an expression around a parameter, a value without an exact Arrow type, rows of
-which one may depend on another), there is no batch, and the rows go one by one.
+DuckDB's ``executemany`` runs the statement once per row. Here ``VALUES ($1, $2)`` becomes
+``SELECT "0.0", "1.0" FROM`` a batch whose columns have the types that DuckDB gives to the single
+values, and ``UPDATE … SET a = $1 WHERE id = $2`` becomes ``UPDATE … FROM`` the batch. The rows run
+one by one if a parameter is inside an expression, if a value has no exact Arrow type, or if one row
+may depend on another.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ class Bulk(NamedTuple):
 
     Attributes:
         statement: The statement.
-        name: The name under which it reads the batch.
+        name: The name of the batch in it.
         batch: The rows.
-        condition: A query over the batch that tells whether the statement may run; None for yes.
+        condition: A query that tells whether the statement may run; None if it always may.
     """
 
     statement: str
@@ -61,10 +61,10 @@ class Bulk(NamedTuple):
 
 
 def prepare(driver: DuckDBPyConnection, statement: str, rows: Sequence[Any]) -> Bulk | None:
-    """Make one statement of many, or None where the rows have to go one by one.
+    """Return one statement for all rows, or None if they have to run one by one.
 
     Args:
-        driver: Connection to the database, which is asked for keys and types of columns.
+        driver: Connection to the database, to look up keys and column types.
         statement: Any statement.
         rows: The parameters.
     """
@@ -93,8 +93,8 @@ def _columns(cells: Sequence[Cell], rows: Sequence[Any]) -> list[list[Part]] | N
 def _insert(driver: DuckDBPyConnection, insert: Insert, columns: list[list[Part]]) -> Bulk | None:
     """Insert from a batch, unless rows refer to or update each other.
 
-    DuckDB looks for the row that another one refers to among those of earlier statements only, and
-    does not update a row twice.
+    DuckDB checks foreign keys against the rows of earlier statements only, and does not update a
+    row twice in one statement.
     """
     import pyarrow as pa
 
@@ -115,8 +115,7 @@ def _insert(driver: DuckDBPyConnection, insert: Insert, columns: list[list[Part]
     ]
     statement = " ".join([insert.head, "SELECT", ", ".join(values), "FROM", name, insert.tail])
     if not insert.keys:
-        # All rows as one batch: several would be read in parallel, and a sequence count out of
-        # order.
+        # One batch: DuckDB scans several in parallel, and a sequence would count out of order.
         return Bulk(statement, name, pa.RecordBatchReader.from_batches(batch.schema, [batch]))
     by_name = dict(zip(map(name_of, insert.columns.split(",")), values, strict=False))
     if not by_name.keys() >= {*insert.keys}:
@@ -154,7 +153,7 @@ def _update(driver: DuckDBPyConnection, update: Update, columns: list[list[Part]
 
 
 def _constraints(driver: DuckDBPyConnection, table: str) -> list[tuple[list[str], str | None]]:
-    """Return the columns of the keys of a table and the tables they refer to."""
+    """Return the columns of each key of a table, and the table that the key refers to."""
     return driver.execute(_CONSTRAINTS, [table_name(table)]).fetchall()
 
 
@@ -164,7 +163,7 @@ def _is_free(
     changed: frozenset[str],
     constraints: Sequence[tuple[list[str], str | None]],
 ) -> bool:
-    """Tell whether columns are in no key, so that changing one row means nothing to another."""
+    """Tell whether columns are in no key and no index is unique, so that rows are independent."""
     keyed = {fold(column) for columns, _ in constraints for column in columns}
     indexes = driver.execute(_INDEXES, [table_name(table)]).fetchall()
     return not changed & keyed and indexes == [(0,)]
@@ -173,8 +172,7 @@ def _is_free(
 def _target_types(driver: DuckDBPyConnection, insert: Insert) -> list[str | None]:
     """Return the types of the columns to fill.
 
-    Values of several types are cast to them before they meet in one column: they would become the
-    type that they have in common.
+    Values of several types are cast to them before ``COALESCE``, which would cast to a common type.
     """
     driver.execute(" ".join(["SELECT", insert.columns or "*", "FROM", insert.table, "LIMIT 0"]))
     targets: list[str | None] = [str(column[1]) for column in driver.description or ()]
@@ -183,7 +181,7 @@ def _target_types(driver: DuckDBPyConnection, insert: Insert) -> list[str | None
 
 
 def _batch(columns: list[list[Part]]) -> tuple[str, pa.RecordBatch]:
-    """Return a name that nothing else has, and the values."""
+    """Return a unique name, and the values."""
     import pyarrow as pa
 
     return f"_batch_{uuid4().hex}", pa.record_batch(

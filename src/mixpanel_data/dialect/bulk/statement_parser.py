@@ -1,4 +1,4 @@
-"""Takes INSERT and UPDATE statements of parameters apart, and leaves all others alone."""
+"""Parses simple INSERT and UPDATE statements with parameters, and no others."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _NAME = re.compile(rf'{_QUOTED}|[^\s".]+')
 _COLUMN = re.compile(rf"(?:(?:{_QUOTED}|\w+)\s*\.\s*)*({_QUOTED}|\w+)")
 _EXCLUDED = re.compile(rf"excluded\s*\.\s*({_QUOTED}|\w+)", re.IGNORECASE)
 
-#: What a bulk UPDATE has not: several tables, rows that are returned.
+#: Words of an UPDATE that cannot be batched: it reads another table, or returns rows.
 _TOO_MUCH = {"FROM", "SELECT", "RETURNING"}
 
 
 class Cell(NamedTuple):
-    """One value: a parameter by its position and the SQL around it, or SQL alone."""
+    """One value: the position of a parameter and the SQL around it, or SQL alone."""
 
     before: str
     parameter: int | None = None
@@ -33,11 +33,11 @@ class Insert(NamedTuple):
     Attributes:
         head: The text before ``VALUES``.
         table: The table.
-        columns: The names between the parentheses, empty without them.
+        columns: The text of the column list, empty without one.
         cells: The values.
         tail: The text after the values.
-        keys: The columns in ``ON CONFLICT (…) DO UPDATE``, folded; none without it.
-        changed: The columns that it sets, folded.
+        keys: The columns in ``ON CONFLICT (…) DO UPDATE``, folded; empty without it.
+        changed: The columns that ``DO UPDATE`` sets, folded.
     """
 
     head: str
@@ -70,7 +70,7 @@ class _NotSimpleError(Exception):
 
 
 def name_of(column: str) -> str:
-    """Return the folded name of a column, which may be quoted and have its table before it."""
+    """Return the folded name of a column, which may be quoted and qualified."""
     match = _COLUMN.fullmatch(column.strip())
     return fold(unquote(match[1])) if match else ""
 
@@ -83,8 +83,8 @@ def table_name(table: str) -> str:
 
 @lru_cache(maxsize=256)
 def parse(statement: str) -> Insert | Update | None:
-    """Take a statement apart; None for anything but one row of parameters and plain SQL."""
-    reader = None if "\\" in statement else TokenReader.of(statement)  # E'\'' is a string, too
+    """Parse a statement; None for anything but one row of parameters and plain SQL."""
+    reader = None if "\\" in statement else TokenReader.of(statement)  # the lexer has no E'\''
     if reader is None:
         return None
     try:
@@ -120,7 +120,7 @@ def _insert(reader: TokenReader, statement: str) -> Insert:
 
 
 def _conflict(tail: TokenReader) -> tuple[tuple[str, ...], frozenset[str]]:
-    """Return the columns of ``ON CONFLICT (…) DO UPDATE SET …``: those of the key, those set."""
+    """Return the key columns and the set columns of ``ON CONFLICT (…) DO UPDATE SET …``."""
     if tail.accept("ON", "CONFLICT"):
         key = tail.take_group()
         if key is not None and tail.accept("DO", "UPDATE", "SET"):
@@ -131,8 +131,8 @@ def _conflict(tail: TokenReader) -> tuple[tuple[str, ...], frozenset[str]]:
 
 
 def _upsert(key: TokenReader, tail: TokenReader) -> tuple[tuple[str, ...], frozenset[str]]:
-    # What an upsert returns does not come in the order of the rows. Where it reads many rows of
-    # its own transaction, DuckDB 2.0.0 sometimes fails: "Corrupted uncompressed string segment".
+    # The RETURNING rows of an upsert are unordered. If it reads many rows of its own transaction,
+    # DuckDB 2.0.0 sometimes fails: "Corrupted uncompressed string segment".
     _require("RETURNING" not in {token.text.upper() for token in tail.rest()})
     keys = tuple(name_of(column.text()) for column in key.split(","))
     changed = set()
@@ -177,7 +177,7 @@ def _cells(values: list[TokenReader]) -> tuple[Cell, ...]:
 
 
 def _cell(value: TokenReader, before_it: int) -> Cell:
-    """Take one value apart; a parameter may only be cast."""
+    """Parse one value, in which a parameter may only be cast."""
     text, tokens = value.text(), value.rest()
     _require(tokens)
     parameters = [token for token in tokens if token.is_parameter]

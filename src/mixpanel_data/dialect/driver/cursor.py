@@ -1,4 +1,4 @@
-"""The cursor of PEP 249: one statement and its result, independent of the other cursors."""
+"""The PEP 249 cursor: one statement and its result, independent of other cursors."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-#: How deep lists and dicts of a parameter may be nested.
+#: How deeply lists and dicts may be nested in a parameter.
 _DEEPEST = 60
 
-#: Rows that are fetched at a time to be kept: what came before an error is not lost with it.
+#: Rows per fetch while buffering: an error does not lose the rows fetched before it.
 _CHUNK = 2048
 
 
@@ -29,11 +29,11 @@ class Cursor:
     """One statement and its result.
 
     Attributes:
-        arraysize: How many rows ``fetchmany()`` gives by default.
+        arraysize: How many rows ``fetchmany()`` returns by default.
         description: PEP 249's description of the columns, None when the statement has no rows.
-        rowcount: How many rows an INSERT, UPDATE, DELETE or MERGE has changed, -1 for anything
-            else, for RETURNING, and for ``executemany()`` where DuckDB (1.5) does not tell.
-        relation: The relation that :meth:`relate` made.
+        rowcount: How many rows an INSERT, UPDATE, DELETE or MERGE changed; -1 for anything else,
+            for RETURNING, and for ``executemany()`` where DuckDB (1.5) does not report it.
+        relation: The relation that :meth:`relate` built.
     """
 
     arraysize = 1
@@ -43,8 +43,7 @@ class Cursor:
         self.connection = connection
         self.description: list[tuple[Any, ...]] | None = None
         self.rowcount = -1
-        # Rows fetched ahead of their reader, whether DuckDB has more, and the error that comes
-        # after the last row.
+        # Buffered rows, whether DuckDB has more, and the error to raise after the last row.
         self._ahead: deque[Row] = deque()
         self._more = False
         self._error: BaseException | None = None
@@ -61,18 +60,18 @@ class Cursor:
     def executemany(self, statement: str, parameters: Sequence[Parameters]) -> None:
         """Run a statement once for every set of parameters.
 
-        A plain ``INSERT … VALUES`` becomes one statement over an Arrow batch where DuckDB stores
-        the very same values from it, see :mod:`~mixpanel_data.dialect.bulk.bulk`. The rows of
-        RETURNING come in the order of the parameters.
+        A simple INSERT or UPDATE becomes one statement over an Arrow batch if DuckDB stores the
+        same values from it, see :mod:`~mixpanel_data.dialect.bulk.bulk`. RETURNING rows come in
+        the order of the parameters.
         """
         sql = self._begin(statement)
         self.connection.run(self, lambda: self._execute_many(sql, list(parameters)))
 
     def relate(self, statement: str, parameters: Parameters = ()) -> None:
-        """Make a lazy relation of a query instead of running it.
+        """Build a lazy relation of a query instead of running it.
 
-        Where a guard watches over the statements, the query runs and the relation has its rows:
-        nobody could watch over it later.
+        With a statement guard, the query runs and the relation has its rows: the guard cannot
+        check what runs later.
         """
         if self.connection.statement_guard is not None:
             self.execute(statement, parameters)
@@ -85,7 +84,7 @@ class Cursor:
         driver = self.connection.driver
         bound = parameters or None
         relation = self.connection.run(self, lambda: driver.sql(sql, params=bound))
-        if relation is None:  # DuckDB 1.5 has none for a statement without rows
+        if relation is None:  # DuckDB 1.5 returns none for a statement without rows
             relation = driver.sql('SELECT 0 AS "Count" LIMIT 0')
         self.relation = relation
 
@@ -95,7 +94,7 @@ class Cursor:
             if not self._more:
                 self._raise_kept_error()
                 return None
-            # One row costs as much as many, but a single one may be all that is wanted.
+            # Fetching one row costs as much as many, but the caller may want only one.
             self._ahead.extend(self.fetchmany(self._step))
             self._step = min(self._step * 4, _CHUNK)
         return self._ahead.popleft() if self._ahead else None
@@ -131,10 +130,10 @@ class Cursor:
         return pd.DataFrame(self.fetchall(), columns=[name for name, *_ in self.description or ()])
 
     def buffer_remaining(self) -> bool:
-        """Fetch what is unread, so that the connection is free for another statement.
+        """Buffer the unread rows, so that the connection can run another statement.
 
         Returns:
-            False when that failed; who reads this result gets the error, after the rows before it.
+            False if that failed; reading this cursor raises the error after the buffered rows.
         """
         while self._more:
             self._more = False
@@ -150,7 +149,7 @@ class Cursor:
         return self._error is None
 
     def invalidate(self) -> None:
-        """Note that the transaction has gone, and with it what is unread."""
+        """Discard the result's unfetched rows after a rollback; reading them raises an error."""
         self._let_go()
         if self._more:
             self._more = False
@@ -159,7 +158,7 @@ class Cursor:
             )
 
     def close(self) -> None:
-        """Let go of the result."""
+        """Discard the result."""
         self._let_go()
         if self._more:
             self.connection.discard_result()
@@ -209,7 +208,7 @@ class Cursor:
             self.rowcount = driver.rowcount
 
     def _execute_bulk(self, bulk: Bulk) -> bool:
-        """Run a statement over a batch, unless the batch does not meet its condition."""
+        """Run a statement over a batch if its condition holds, and tell whether it does."""
         driver = self.connection.driver
         driver.register(bulk.name, bulk.batch)
         try:
@@ -221,7 +220,7 @@ class Cursor:
         return met
 
     def _execute_now(self, statement: str, parameters: Parameters = ()) -> None:
-        """Run a statement and fetch its rows, so that others may follow."""
+        """Run a statement and buffer its rows, so that another statement can run."""
         self._execute(statement, parameters)
         if self._more:
             self._more = False
@@ -246,10 +245,10 @@ class Cursor:
 
 
 def _require_shallow(parameters: Parameters) -> None:
-    """Refuse values nested so deep, or within themselves, that DuckDB's client would crash.
+    """Refuse values nested so deeply, or in themselves, that DuckDB's client would crash.
 
     Raises:
-        InvalidInputException: One of them is.
+        InvalidInputException: A parameter is nested too deeply.
     """
     level = list(parameters.values() if isinstance(parameters, dict) else parameters)
     for _ in range(_DEEPEST):
@@ -265,10 +264,10 @@ def _require_shallow(parameters: Parameters) -> None:
 
 
 def _has_rows(driver: DuckDBPyConnection, statement: str) -> bool:
-    """Tell whether the rows of the statement that has run are for the caller.
+    """Tell whether the statement that ran returns rows.
 
-    Where a statement has none, DuckDB gives a column ``Success``, or ``Count`` with the number of
-    rows that changed.
+    For one that does not, DuckDB returns a column ``Success``, or ``Count`` with the number of
+    changed rows.
     """
     description = driver.description
     if description is None:

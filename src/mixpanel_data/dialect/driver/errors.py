@@ -1,7 +1,7 @@
-"""Repairs the class of what DuckDB's client raises.
+"""Corrects the class of errors that DuckDB's client raises.
 
-SQLAlchemy and the rest of the library tell errors by their class. Where the client uses the wrong
-one, its message has to be read: here, and nowhere else in the dialect.
+SQLAlchemy and this library distinguish errors by their class. Where the client uses the wrong one,
+the message decides. No other module of the dialect reads messages of errors.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from duckdb import (
     TransactionException,
 )
 
-# DuckDB writes some of the names in capitals.
+# In lower case: DuckDB's messages have some of the names in capitals.
 _KINDS: dict[str, type[Exception]] = {
     name.lower(): kind for name, kind in vars(duckdb).items() if name.endswith("Exception")
 }
 
 
 class _Repair(NamedTuple):
-    """What an error is to be.
+    """How to correct an error.
 
     Attributes:
-        kinds: The classes under which it comes, and their subclasses.
-        pattern: What is in its message.
-        make: Makes the error that says what happened.
+        kinds: The class that the client raises, with its subclasses unless it is in ``_EXACT``.
+        pattern: A pattern to find in the message.
+        make: Makes the correct error.
     """
 
     kinds: type[Exception]
@@ -46,7 +46,7 @@ def _repair(
 
 
 def _of_kind(error: Exception, match: re.Match[str]) -> Exception:
-    """Return the error again, as the class that DuckDB's name for its kind stands for."""
+    """Return the error as the class that its message names."""
     name = f"{match[1].replace(' ', '')}exception".lower()
     return _KINDS.get(name, InvalidInputException)(str(error))
 
@@ -59,25 +59,25 @@ def _cut_message(error: UnicodeDecodeError, _: re.Match[str]) -> InvalidInputExc
     return InvalidInputException(bytes(error.object).decode(errors="replace"))
 
 
-#: The first row that fits decides.
+#: The first match applies.
 _REPAIRS = [
-    # The client has no class for a key that two transactions inserted at the same time.
+    # DuckDB reports a key that two transactions inserted concurrently as a transaction error.
     _repair(
         TransactionException,
         "Failed to commit: PRIMARY KEY or UNIQUE constraint violation",
         lambda error, _: ConstraintException(str(error)),
     ),
-    # DuckDB 1.5 wraps what goes wrong while a result streams.
+    # DuckDB 1.5 wraps errors of a streaming result.
     _repair(
         InvalidInputException,
         r"unsuccessful or closed pending query result\nError: ([\w ]+) Error: ",
         _of_kind,
     ),
-    # What pyarrow makes of what goes wrong while DuckDB streams batches.
+    # How pyarrow raises errors of DuckDB while it streams batches.
     _repair(OSError, r"\A([\w ]+) Error: ", _of_kind),
-    # What DuckDB 1.5 makes of Ctrl-C.
+    # How DuckDB 1.5 raises Ctrl-C.
     _repair(RuntimeError, r"\AQuery interrupted\Z", lambda error, _: KeyboardInterrupt()),
-    # What the client makes of lone surrogates in SQL, settings and, in 1.5, parameters.
+    # Lone surrogates in SQL, settings and, in 1.5, parameters.
     _repair(RuntimeError, r"\Astd::bad_cast", _no_text),
     _repair(RuntimeError, r"\AUnable to cast Python instance of type <class 'str'>", _no_text),
     _repair(
@@ -85,9 +85,9 @@ _REPAIRS = [
         "",
         lambda error, _: InvalidInputException(f"A text holds what UTF-8 cannot express: {error}"),
     ),
-    # DuckDB has cut a character in two in its message.
+    # DuckDB cut its message inside a UTF-8 character.
     _repair(UnicodeDecodeError, "", _cut_message),
-    # Python has no value for one of DuckDB's, such as a long interval.
+    # A value of DuckDB is out of range in Python, such as a long interval.
     _repair(
         OverflowError,
         "",
@@ -95,17 +95,17 @@ _REPAIRS = [
     ),
 ]
 
-#: Subclasses of these mean something of their own.
+#: Subclasses of these are other errors.
 _EXACT = (OSError, RuntimeError)
 
 
 @contextmanager
 def driver_errors() -> Iterator[None]:
-    """Repair the class of errors that the client raises under another one.
+    """Correct the class of errors that the client raises in the block.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C, of which DuckDB 1.5 makes a ``RuntimeError``.
-        Error: One of the client's, as :data:`_REPAIRS` says.
+        KeyboardInterrupt: Ctrl-C, which DuckDB 1.5 raises as a ``RuntimeError``.
+        Error: An error of the client, corrected by :data:`_REPAIRS`.
     """
     try:
         yield
@@ -116,7 +116,7 @@ def driver_errors() -> Iterator[None]:
 
 
 def _repaired(error: Exception) -> BaseException | None:
-    """Return what an error is to be, None where it is right."""
+    """Return the corrected error, None if its class is right."""
     for kinds, pattern, make in _REPAIRS:
         fits = type(error) is kinds if kinds in _EXACT else isinstance(error, kinds)
         if fits and (match := pattern.search(str(error))) is not None:

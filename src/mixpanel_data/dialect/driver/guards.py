@@ -1,4 +1,4 @@
-"""What may watch over the statements of a connection, and the results that it hands out."""
+"""Protocols of a guard, which checks the statements of a connection, and of its results."""
 
 from __future__ import annotations
 
@@ -40,21 +40,21 @@ class Result(Source, Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of what is unread."""
+        """Discard unread rows."""
         ...
 
 
 class StatementGuard(Protocol):
-    """Watches over the statements of a connection."""
+    """Checks the statements of a connection."""
 
     def starting(self, sql: str) -> str:
-        """Return the statement that is to run, or raise when it must not."""
+        """Return the statement to run, or raise if it must not run."""
         ...
 
     def execute(self, sql: str, parameters: Parameters) -> Result | None:
-        """Run a statement and return its result, which may be limited; or None to leave it be."""
+        """Run a statement and return its result, which may be limited; None runs it as usual."""
         ...
 
     def working(self) -> AbstractContextManager[None]:
-        """Return the context in which DuckDB works on it, possibly several times."""
+        """Return a context for a call into DuckDB; a statement may need several."""
         ...

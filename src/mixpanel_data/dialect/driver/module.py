@@ -2,7 +2,7 @@
 
 DuckDB's own cursors are connections, and one connection holds one result. Here a
 :class:`Connection` wraps one DuckDB connection, and each :class:`Cursor` on it keeps its own
-result: when a newer statement starts, the rest of the older result is fetched first.
+result: before a newer statement starts, the rest of the older result is buffered.
 """
 
 from __future__ import annotations
@@ -50,13 +50,13 @@ apilevel = "2.0"
 threadsafety = 1
 paramstyle = "numeric_dollar"
 
-#: As DuckDB says it of a file that is open elsewhere.
+#: DuckDB's wording for a file that is open elsewhere.
 _LOCKED = (
     'Could not set lock on file "{database}": Conflicting lock is held in process (PID {pid}), '
     "or in this one under another name of the file."
 )
 
-#: Whether ``executemany()`` tells the number of rows that changed; DuckDB 1.5 cannot.
+#: Whether ``executemany()`` reports the number of changed rows; DuckDB 1.5 cannot.
 COUNTS_MANY = int(duckdb.__version__.split(".", 1)[0]) >= 2
 
 
@@ -69,8 +69,8 @@ def connect(database: str = ":memory:", **options: Any) -> Connection:
     """Open a database and wrap it; the options are those of ``duckdb.connect``.
 
     Raises:
-        IOException: Another process has the file open, or this one by another name.
-        StorageForkedError: The parent of this process had it open.
+        IOException: Another process has the file open, or this one under another name.
+        StorageForkedError: The parent process had the file open when it forked this one.
     """
     database = plain_path(str(database))
     try:
@@ -85,6 +85,6 @@ def connect(database: str = ":memory:", **options: Any) -> Connection:
     except FileLockedError as error:
         raise IOException(_LOCKED.format(database=database, pid=error.pid)) from None
     connection = Connection(driver, lease.require_own, lease)
-    # A pool may forget a connection without closing it.
+    # A pool may drop a connection without closing it.
     weakref.finalize(connection, lease.release).atexit = False
     return connection

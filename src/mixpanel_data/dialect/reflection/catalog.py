@@ -1,4 +1,4 @@
-"""Queries on DuckDB's catalog functions: one statement for all tables that are asked for."""
+"""Queries on DuckDB's catalog functions: one statement for all requested tables."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from mixpanel_data.dialect.sql.builtin import builtin
 from mixpanel_data.dialect.sql.names import fold
 from mixpanel_data.dialect.sql.parsing import split_schema
 
-# The schema that is asked for and, when none is named, the one of temporary tables. DuckDB 2.0 has
-# schemas inside schemas, which share names with those outside; 1.5 has no column to tell.
+# The requested schema and, if none is named, that of temporary tables. DuckDB 2.0 has nested
+# schemas, whose names may equal those of top-level ones; 1.5 has no column parent_schema.
 _PLACE = """
 WITH place AS (
     SELECT database_name, oid AS schema_oid, FALSE AS temporary
@@ -83,7 +83,7 @@ def _details(query: str) -> TextClause:
     return text(builtin(_PLACE + _OBJECT + _DETAIL + query + _RESULT))
 
 
-#: The tables and views alone. This is asked most often, and needs no join.
+#: Only the tables and views: the most frequent query, which needs no join.
 OBJECTS = text(
     builtin(
         _PLACE
@@ -102,8 +102,8 @@ COLUMNS = _details("""
     FROM duckdb_columns()
 """)
 
-# Columns of constraints and indexes are stored as they were typed, in any case, so the names of
-# the tables' columns come along.
+# Constraints and indexes store the names of columns as they were typed, in any case. So the names
+# of the tables' columns are selected too.
 _CONSTRAINTS = """
     SELECT database_name, schema_oid, table_name, constraint_index AS position,
         struct_pack(
@@ -178,7 +178,7 @@ class Entry(NamedTuple):
         is_view: Whether it is a view.
         comment: Comment on the table or view.
         sql: The ``CREATE`` statement, as DuckDB writes it.
-        details: What a query adds, one dict for each column, constraint or index.
+        details: What the query adds: one dict for each column, constraint or index.
     """
 
     name: str
@@ -202,14 +202,14 @@ def read(
 
     Args:
         connection: Connection to the database.
-        query: One of the queries of this module, which says what the details are.
+        query: One of the queries of this module; it defines the details.
         schema: ``schema`` or ``database.schema``; None is the current schema.
-        filter_names: Names in any case; None or none at all stands for every name.
-        scope: Whether temporary tables count. They belong to no schema.
-        kind: Whether tables or views or both count.
+        filter_names: Names in any case; None or empty for every name.
+        scope: Whether to include temporary tables, which belong to no schema.
+        kind: Whether to include tables, views or both.
 
     Returns:
-        The entries, under their names as asked for, else as the catalog spells them.
+        The entries by name, as spelled in ``filter_names``, else in the catalog.
     """
     parameters = {
         **_place(schema),
@@ -234,8 +234,8 @@ def read_schemas(connection: Connection) -> list[tuple[bool, str, str]]:
     """Return all schemas of the user's databases.
 
     Returns:
-        Whether it is one of the current database, the database and the schema; the current
-        database's come first.
+        For each, whether its database is the current one, the database and the schema. Those of
+        the current database come first.
     """
     rows = connection.execute(_SCHEMAS)
     return [(row.is_current, row.database_name, row.schema_name) for row in rows]
@@ -255,7 +255,7 @@ def read_sequences(
 
 
 def read_types(connection: Connection, schema: str | None) -> list[str]:
-    """Return the names of the types made in a schema, and of temporary ones if it is None."""
+    """Return the names of the user-defined types in a schema; None adds temporary ones."""
     return list(connection.execute(_TYPES, _place(schema)).scalars())
 
 

@@ -10,10 +10,10 @@ from sqlalchemy.engine import reflection
 
 
 class Inspector(reflection.Inspector):
-    """Reflects tables whose SQL texts stay what they are in the database.
+    """Reflects tables, and keeps the SQL of expressions as it is in the database.
 
-    SQLAlchemy takes ``:name`` in the text of a default, a check or an index for a parameter, so
-    that ``DEFAULT '{"a":1}'`` would lose its ``:1`` in the next ``CREATE TABLE``.
+    SQLAlchemy reads ``:name`` in a default, a check or an index as a parameter, so
+    ``DEFAULT '{"a":1}'`` would lose its ``:1`` in the next ``CREATE TABLE``.
     """
 
     def reflect_table(self, table: Table, *args: Any, **options: Any) -> None:
@@ -32,7 +32,7 @@ class Inspector(reflection.Inspector):
                 item.expressions = [_escape_text(part) for part in parts]
 
 
-# What SQLAlchemy takes for a parameter, and what it takes for the escape of one.
+# What SQLAlchemy reads as a parameter, or as an escaped one.
 _TAKEN = re.compile(r"(?<![:\w$\\])(?=:[\w$]+(?![:\w$]))|(?=\\:[\w$]*(?![:\w$]))")
 
 
@@ -45,7 +45,7 @@ def _escape_text(clause: Any) -> Any:
 
 
 def _escape_column(inspector: Any, table: Table, column: Any) -> None:
-    # A listener of the application may have put something else in place of the text.
+    # A listener of the application may have replaced the string.
     if isinstance(column["default"], str):
         column["default"] = _escape(column["default"])
     if "computed" in column:

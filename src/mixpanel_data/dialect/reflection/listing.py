@@ -1,4 +1,4 @@
-"""What a database has: schemas, tables, views, sequences, types."""
+"""Names in a database: schemas, tables, views, sequences, types."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ from mixpanel_data.dialect.sql.parsing import join_schema
 class Listing:
     """The part of the dialect that finds and lists names.
 
-    Names are found in any case, as DuckDB finds them. Without a schema, the current schema of the
-    current database and the temporary tables count; ``database.schema`` names one of an attached
-    database.
+    Like DuckDB, it finds names in any case. Without a schema, it searches the current schema of the
+    current database and the temporary tables; ``database.schema`` is one of an attached database.
     """
 
     @reflection.cache
@@ -54,7 +53,7 @@ class Listing:
         schema: str | None = None,
         **kw: Any,
     ) -> ItemsView[TableKey, bool]:
-        """Tell of each name whether there is a table or view, temporary ones included."""
+        """Tell for each name whether there is a table or view, temporary ones included."""
         found = catalog.read(
             connection,
             schema=schema,
@@ -96,7 +95,7 @@ class Listing:
     def has_type(
         self, connection: Connection, type_name: str, schema: str | None = None, **kw: Any
     ) -> bool:
-        """Tell whether somebody made a type of that name."""
+        """Tell whether there is a user-defined type of that name."""
         return fold(type_name) in map(fold, catalog.read_types(connection, schema))
 
     @reflection.cache
@@ -144,7 +143,7 @@ class Listing:
     def get_view_definition(
         self, connection: Connection, view_name: str, schema: str | None = None, **kw: Any
     ) -> str | None:
-        """Return the whole ``CREATE VIEW``: it may name the columns, which its query does not."""
+        """Return the whole ``CREATE VIEW``, because it may name columns that its query does not."""
         found = catalog.read(
             connection,
             schema=schema,

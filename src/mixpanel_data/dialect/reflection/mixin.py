@@ -32,7 +32,7 @@ _T = TypeVar("_T")
 class Reflection(Listing):
     """The part of the dialect that reads the catalog.
 
-    Every multi form is one statement, and every single form is built from its multi form.
+    Every ``get_multi_*`` method runs one statement; the method for one table calls it.
     """
 
     inspector = Inspector

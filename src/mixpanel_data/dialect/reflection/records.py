@@ -1,4 +1,4 @@
-"""Entries of the catalog as the dictionaries that SQLAlchemy's reflection works with."""
+"""Converts entries of the catalog to the dictionaries of SQLAlchemy's reflection."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 _NEXTVAL = re.compile(r"(?:\w+\.)*nextval\('(?:[^']|'')+'\)")
 
-# DuckDB drops the names that constraints are given and makes up others, the same for two checks of
-# one column. None lets a naming convention apply and can be created again anywhere.
+# DuckDB replaces the names of constraints, and two checks of one column get the same. With None, a
+# naming convention applies, and the constraint can be recreated anywhere.
 _NO_NAME = None
 
 
@@ -37,8 +37,8 @@ class DuckDBColumn(ReflectedColumn):
     """A reflected column.
 
     Attributes:
-        duckdb_type: The type in DuckDB's own words, such as ``DECIMAL(10,2)``.
-        info: For ``Column.info``; absent where there is nothing to tell.
+        duckdb_type: DuckDB's text of the type, such as ``DECIMAL(10,2)``.
+        info: For ``Column.info``; absent if it would be empty.
     """
 
     duckdb_type: str
@@ -47,7 +47,7 @@ class DuckDBColumn(ReflectedColumn):
 
 def columns(entry: Entry) -> list[DuckDBColumn]:
     """Return the columns of a table or view, in order."""
-    # DuckDB 1.5 has no other place to tell generated columns, and neither version for collations.
+    # Only this text contains collations and, in DuckDB 1.5, generated columns.
     definitions = {} if entry.is_view or entry.sql is None else parse_columns(entry.sql)
     return [_column(detail, definitions.get(detail["column_name"])) for detail in entry.details]
 
@@ -117,7 +117,7 @@ def indexes(entry: Entry) -> list[ReflectedIndex]:
 
 
 def _index(detail: dict[str, Any]) -> ReflectedIndex:
-    # An expression stands in parentheses, which it also needs to be created again.
+    # An expression is in parentheses, which CREATE INDEX needs too.
     parts = [
         (None, part) if part.startswith("(") else (spell(unquote(part), detail["columns"]), part)
         for part in detail["expressions"]

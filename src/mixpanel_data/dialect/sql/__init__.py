@@ -1,1 +1,1 @@
-"""SQL as DuckDB writes and reads it: DDL, statements, names of types, paths of JSON members."""
+"""DuckDB's SQL, compiled and parsed: DDL, statements, type names, JSON paths."""

@@ -1,27 +1,27 @@
-"""SQL whose functions are DuckDB's own, whatever macros there are in the database.
+"""SQL that calls DuckDB's built-in functions even if the database has macros of the same names.
 
-A macro hides the function of its name, ``count`` and ``duckdb_tables`` included, and also the
-operators and literals that are functions beneath, such as ``||``, ``+``, ``LIKE``, ``[1]`` and a
-row as a value. So SQL of ours names its functions in full, and does without those operators.
+A macro hides the function of its name, such as ``count`` and ``duckdb_tables``, and with it the
+operators and literals that call the function, such as ``||``, ``+``, ``LIKE``, ``[1]`` and a row
+value. So the library's SQL qualifies its functions and avoids those operators.
 """
 
 from __future__ import annotations
 
 import re
 
-#: Where DuckDB keeps its own functions. Nobody else can put something there.
+#: The schema of DuckDB's built-in functions. Users cannot create anything in it.
 BUILTIN = "system.main."
 
-# Keywords that are followed by a parenthesis are written in capitals.
+# Keywords before a parenthesis, such as IN, are in capitals.
 _CALL = re.compile(r"(?<![\w.])([a-z_]\w*)(?=\()")
 
 
 def builtin(sql: str) -> str:
-    """Name the functions of a statement in full.
+    """Qualify the functions of a statement.
 
     Args:
-        sql: A statement of ours: functions in small letters, and no text or name in it that looks
-            like a call.
+        sql: A statement of the library, with functions in lower case, and without a string or name
+            that looks like a call.
 
     Example:
         >>> builtin("SELECT count(a) FROM range(3) WHERE a IN (1, 2)")

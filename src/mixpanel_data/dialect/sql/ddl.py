@@ -1,9 +1,8 @@
 """``CREATE`` and ``DROP`` for DuckDB.
 
-DuckDB has neither ``SERIAL`` nor ``IDENTITY``, but it has sequences. A column that counts by
-itself gets one of its own, named ``<table>_<column>_seq``, which is created and dropped together
-with the table, in the same text. Values that are given are taken, even where an ``Identity`` says
-``always``.
+DuckDB has neither ``SERIAL`` nor ``IDENTITY``, but it has sequences. An autoincrement column gets
+its own sequence, named ``<table>_<column>_seq``, created and dropped by the same SQL text as the
+table. Explicit values are accepted, even with ``Identity(always=True)``.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ from sqlalchemy.sql.compiler import IdentifierPreparer
 
 
 def own_sequence(column: Column[Any], preparer: IdentifierPreparer) -> Sequence | None:
-    """Return the sequence behind a column, None when the column does not count by itself.
+    """Return the sequence of an autoincrement column, None for any other column.
 
-    A reflected column has autoincrement when its default is the next value of such a sequence.
+    A reflected column has autoincrement if its default is the next value of such a sequence.
     """
     sequence = sequence_of(column.table, column.name)
     default = column.server_default
@@ -36,7 +35,7 @@ def own_sequence(column: Column[Any], preparer: IdentifierPreparer) -> Sequence 
 
 def sequence_of(table: Table, column: str) -> Sequence:
     """Return the sequence that a column has if it is an autoincrement column."""
-    # DuckDB 1.5 does not read doubled quotes in the argument of nextval().
+    # DuckDB 1.5 cannot parse doubled quotes in the argument of nextval().
     return Sequence(f"{table.name}_{column}_seq".replace('"', "_"), schema=table.schema)
 
 
@@ -46,10 +45,10 @@ def next_value(sequence: Sequence, preparer: IdentifierPreparer) -> str:
 
 
 class DDLCompiler(PGDDLCompiler):
-    """Writes ``CREATE`` and ``DROP``."""
+    """Compiles ``CREATE`` and ``DROP``."""
 
     def visit_create_table(self, create: CreateTable, **kw: Any) -> str:
-        """Create the table after the sequences that belong to it."""
+        """Create the table's own sequences, then the table."""
         table = create.element
         temporary = any(prefix.upper().startswith("TEMP") for prefix in table._prefixes)
         statements = []
@@ -66,13 +65,13 @@ class DDLCompiler(PGDDLCompiler):
         return ";\n".join([*statements, super().visit_create_table(create, **kw)])
 
     def visit_drop_table(self, drop: DropTable, **kw: Any) -> str:
-        """Drop the sequences that belong to the table after it."""
+        """Drop the table, then its own sequences."""
         return ";\n".join(
             [super().visit_drop_table(drop, **kw), *self.drop_own_sequences(drop.element)]
         )
 
     def drop_own_sequences(self, table: Table) -> list[str]:
-        """Return the statements that drop the sequences of a table."""
+        """Return the statements that drop a table's own sequences."""
         sequences = (own_sequence(column, self.preparer) for column in table.columns)
         return [
             f"DROP SEQUENCE IF EXISTS {self.preparer.format_sequence(sequence)}"
@@ -83,8 +82,7 @@ class DDLCompiler(PGDDLCompiler):
     def get_column_specification(self, column: Column[Any], **kw: Any) -> str:
         """Write a column: name, type, default or expression, compression, ``NOT NULL``.
 
-        ``Column.info["duckdb_compression"]`` names the method of compression; DuckDB chooses where
-        there is none.
+        ``Column.info["duckdb_compression"]`` is the compression method; by default DuckDB chooses.
         """
         words = [
             self.preparer.format_column(column),
@@ -110,7 +108,7 @@ class DDLCompiler(PGDDLCompiler):
 
     def visit_computed_column(self, generated: Any, **kw: Any) -> str:
         """Write the expression of a generated column; DuckDB has virtual ones only."""
-        # Past PostgreSQL's compiler, which has stored ones only.
+        # Skips PostgreSQL's compiler, which has stored ones only.
         text: str = super(PGDDLCompiler, self).visit_computed_column(generated, **kw)
         return text
 

@@ -1,8 +1,8 @@
-"""JSON: how the members of documents are named in SQL.
+"""JSON paths: how SQL refers to members of documents.
 
-DuckDB reads a text beside ``->`` or in ``json_extract`` in three ways: as a path if it starts with
-``$``, as a pointer if it starts with ``/``, else as a name. Most names in Mixpanel's data start
-with ``$``, so no name is ever handed over as it is.
+DuckDB reads the argument of ``->`` and ``json_extract`` as a path if it starts with ``$``, as a
+JSON pointer if it starts with ``/``, else as a name. Most names in Mixpanel's data start with
+``$``, so a name is never passed without escaping.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from mixpanel_data.dialect.sql.builtin import BUILTIN
 
 Step = str | int
 
-#: Names that cannot stand in a path: DuckDB takes ``"*"`` for all members, even in quotes, and
-#: stops at ``""`` with "JSON path error". A pointer has no such exceptions, but no negative index.
+#: Names that a path cannot express: DuckDB reads ``"*"`` as all members, even in quotes, and fails
+#: on ``""`` with "JSON path error". A pointer can express them, but has no negative indexes.
 _ONLY_IN_POINTERS = ("", "*")
 
 
 def path(steps: Sequence[Step]) -> str:
-    r"""Return the text by which DuckDB finds a member, whatever its name is.
+    r"""Return the path or JSON pointer of a member, whatever its name is.
 
     Args:
         steps: Names, and indexes in arrays; negative ones count from the end.
 
     Raises:
-        ValueError: The names force a pointer, which has no negative indexes.
+        ValueError: A name requires a pointer, which has no negative indexes.
 
     Example:
         >>> print(path(["$browser", 'q"z', -1]))
@@ -54,7 +54,7 @@ def _step(step: Step) -> str:
 
 
 class _Path(types.TypeEngine[Any]):
-    """Writes Python's names and indexes as paths; they are never bound, see ``statements``."""
+    """Renders names and indexes as literal paths, never as parameters, see ``statements``."""
 
     def literal_processor(self, dialect: Dialect) -> Callable[[Any], str]:
         """Return the function that makes the SQL text of a path."""
@@ -74,7 +74,7 @@ def _as_literal(text: str) -> str:
 
 
 class Document(types.JSON[Any]):
-    """JSON that can be written into SQL, too."""
+    """JSON that can also be rendered as a literal."""
 
     def literal_processor(self, dialect: Dialect) -> Callable[[Any], str]:
         """Return the function that makes the SQL text of a document."""

@@ -1,4 +1,4 @@
-"""JSON texts: what Python's ``json`` makes of them, by ``orjson`` where the two agree."""
+"""JSON text: the results of Python's ``json``, from ``orjson`` where the two agree."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import orjson
 
 from mixpanel_data.common.json_depth import MAX_DEPTH, TOO_DEEP, levels_of
 
-# `orjson` reads integers beyond 64 bits as floats. A search with `re` would take longer than it.
+# To find integers beyond 64 bits, which `orjson` reads as floats. `re` is slower than `orjson`.
 _DIGITS_TO_ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
 _LONG_INTEGER = b"0" * 19
 
-# What Python's `json` refuses or writes in its own way is left to it.
+# Leave to Python's `json` what it refuses or writes differently.
 _OPTIONS = (
     orjson.OPT_PASSTHROUGH_DATACLASS
     | orjson.OPT_PASSTHROUGH_DATETIME
@@ -22,11 +22,11 @@ _OPTIONS = (
 
 
 def dumps(value: object) -> str:
-    """Return a value as JSON text without spaces, the way our own loads write it.
+    """Return a value as JSON text without spaces, as loads write it.
 
     Raises:
-        ValueError: It holds NaN or an infinity, for which JSON has no form, or is nested too deep.
-        TypeError: It holds something else that JSON has no form for.
+        ValueError: It contains NaN or an infinity, which JSON lacks, or is nested too deeply.
+        TypeError: It contains another value that JSON lacks.
     """
     try:
         text = orjson.dumps(value, option=_OPTIONS)

@@ -1,4 +1,4 @@
-"""SQL as tokens, and a reader that takes them one after the other."""
+"""A lexer for SQL, and a reader of its tokens."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DEPTH = {"(": 1, "[": 1, ")": -1, "]": -1}
 
 
 class Token(NamedTuple):
-    """A token and where it stands in the text."""
+    """A token and its position in the text."""
 
     text: str
     start: int
@@ -35,7 +35,7 @@ class Token(NamedTuple):
 
 
 class TokenReader:
-    """Reads the tokens of SQL, or some of them, from the left to the right.
+    """Reads the tokens of SQL, or some of them, from left to right.
 
     Args:
         sql: The text.
@@ -49,7 +49,7 @@ class TokenReader:
 
     @classmethod
     def of(cls, sql: str) -> TokenReader | None:
-        """Return a reader, None for SQL with comments or other things that are no tokens here.
+        """Return a reader, None for SQL with comments or anything else that is not a token here.
 
         Example:
             >>> reader = TokenReader.of('INSERT INTO "a b" VALUES ($1)')
@@ -76,7 +76,7 @@ class TokenReader:
         return any(token.is_parameter for token in self._tokens)
 
     def peek(self) -> str:
-        """Return the text of the next token in capitals, nothing at the end."""
+        """Return the text of the next token in upper case, empty at the end."""
         return "" if self.at_end else self._tokens[self._next].text.upper()
 
     def take(self) -> Token:
@@ -90,7 +90,7 @@ class TokenReader:
         return token
 
     def accept(self, *words: str) -> bool:
-        """Skip the next tokens if they are these words, in capitals or not."""
+        """Skip the next tokens if they are these words, in any case."""
         following = self._tokens[self._next : self._next + len(words)]
         found = [token.text.upper() for token in following] == list(words)
         if found:
@@ -98,32 +98,32 @@ class TokenReader:
         return found
 
     def take_until(self, *stops: str) -> TokenReader:
-        """Take the tokens before the next one of some words, or all; brackets are taken whole."""
+        """Take the tokens before the next stop word that is outside brackets, or all tokens."""
         start, depth = self._next, 0
         while not self.at_end and (depth or self.peek() not in stops):
             depth += _DEPTH.get(self.take().text, 0)
         return TokenReader(self._sql, self._tokens[start : self._next])
 
     def take_group(self) -> TokenReader | None:
-        """Take what is in the parentheses that open next; None where none do, or they stay open."""
+        """Take the contents of the parentheses that open here; None if none open, or not closed."""
         if not self.accept("("):
             return None
         group = self.take_until(")")
         return group if self.accept(")") else None
 
     def split(self, separator: str) -> list[TokenReader]:
-        """Return what is between the separators among the tokens that are left."""
+        """Take all remaining tokens, split at the separators."""
         parts = [self.take_until(separator)]
         while self.accept(separator):
             parts.append(self.take_until(separator))
         return parts
 
     def rest(self) -> list[Token]:
-        """Return the tokens that are left, and do not take them."""
+        """Return the remaining tokens without taking them."""
         return self._tokens[self._next :]
 
     def text(self) -> str:
-        """Return the text of the tokens that are left, with what stands between them."""
+        """Return the SQL from the first to the last of the remaining tokens."""
         return (
             self._sql[self._tokens[self._next].start : self._tokens[-1].end] if self.rest() else ""
         )

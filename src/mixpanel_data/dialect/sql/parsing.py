@@ -1,4 +1,4 @@
-"""Reads the SQL texts in DuckDB's catalog: types, column definitions, names."""
+"""Parses SQL from DuckDB's catalog: types, column definitions, names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mixpanel_data.dialect.sql.lexer import TokenReader
 _NAME = r'(?:"(?:[^"]|"")*"|[^".][^.]*)'
 _QUALIFIED = re.compile(rf"(?:({_NAME})\.)?({_NAME})")
 
-#: Types without arguments, under the names that ``duckdb_columns()`` gives them.
+#: Types without arguments, by their names in ``duckdb_columns()``.
 _PLAIN: dict[str, Callable[[], TypeEngine[Any]]] = {
     "BIGINT": types.BIGINT,
     "BIGNUM": engine_types.VarInt,
@@ -61,8 +61,8 @@ def unquote(name: str) -> str:
 def split_schema(name: str) -> tuple[str | None, str]:
     """Split ``schema`` or ``database.schema`` into database and schema.
 
-    A part that has a dot in it, or starts with a quote, is quoted. Anything else is taken as the
-    plain name of a schema.
+    A part that contains a dot or starts with a quote has to be quoted. Anything else is taken as
+    the plain name of a schema.
     """
     match = _QUALIFIED.fullmatch(name)
     if match is None:
@@ -84,9 +84,9 @@ def join_schema(*parts: str) -> str:
 
 
 def parse_type(text: str, column: str = "") -> TypeEngine[Any]:
-    """Return the SQLAlchemy type of a type in DuckDB's own words.
+    """Return the SQLAlchemy type for DuckDB's text of a type.
 
-    Whatever is not known becomes ``NullType``, with a warning that names the column.
+    An unknown type becomes ``NullType``, with a warning that names the column.
     """
     return _TypeParser(text, column).parse()
 
@@ -143,7 +143,7 @@ class _TypeParser:
 
 
 class ColumnDefinition(NamedTuple):
-    """What only the ``CREATE TABLE`` text tells about a column."""
+    """What only the ``CREATE TABLE`` text contains about a column."""
 
     collation: str | None
     computed: str | None
@@ -151,7 +151,7 @@ class ColumnDefinition(NamedTuple):
 
 
 def parse_columns(create_table: str) -> dict[str, ColumnDefinition]:
-    """Read the columns in a ``CREATE TABLE`` as DuckDB writes it into ``duckdb_tables()``."""
+    """Parse the columns of a ``CREATE TABLE`` statement from ``duckdb_tables()``."""
     definitions: dict[str, ColumnDefinition] = {}
     for name, *clauses in _split_definitions(create_table):
         collation = computed = compression = None
@@ -161,21 +161,21 @@ def parse_columns(create_table: str) -> dict[str, ColumnDefinition]:
             computed = clauses[clauses.index("GENERATED") + 3][1:-1]
         if "COMPRESSION" in clauses:
             compression = clauses[clauses.index("COMPRESSION") + 1].lower()
-        # Constraints come after the columns, and "PRIMARY" is a column, too.
+        # Constraints come after the columns, one of which may be named "PRIMARY".
         definition = ColumnDefinition(collation, computed, compression)
         definitions.setdefault(unquote(name), definition)
     return definitions
 
 
 def _split_definitions(create_table: str) -> list[list[str]]:
-    """Split at the commas between columns; what stands in parentheses stays one piece."""
+    """Split at the commas between columns; each pair of parentheses stays one piece."""
     reader = TokenReader.of(create_table)
     if reader is None:
         return []
     reader.take_until("(")
     columns = reader.take_group()
     definitions = [] if columns is None else columns.split(",")
-    # DuckDB 1.5 leaves nothing between the commas for a foreign key to the table itself.
+    # DuckDB 1.5 writes an empty definition for a foreign key to the table itself.
     return [_pieces(definition) for definition in definitions if not definition.at_end]
 
 

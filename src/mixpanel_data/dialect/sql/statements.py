@@ -25,7 +25,7 @@ from sqlalchemy.types import (
 from mixpanel_data.dialect.sql.builtin import BUILTIN, builtin
 from mixpanel_data.dialect.sql.ddl import own_sequence
 
-#: PostgreSQL's operators on JSON. DuckDB has them too, but they bind weaker than ``=`` there.
+#: PostgreSQL's JSON operators. In DuckDB their precedence is lower than that of ``=``.
 _JSON_OPERATORS = {
     "->": "json_extract",
     "->>": "json_extract_string",
@@ -43,7 +43,7 @@ _COMPARISONS = {
 
 _REPLACE = f"{BUILTIN}replace("
 
-#: Types whose values are strings where SQLAlchemy writes them.
+#: Types whose literals SQLAlchemy renders as strings.
 _WRITTEN_AS_TEXT = {Date, DateTime, Time, Uuid}
 
 
@@ -51,7 +51,7 @@ class ExecutionContext(PGExecutionContext):
     """Runs one statement."""
 
     def get_insert_default(self, column: Column[Any]) -> Any:
-        """Take the next value of the sequence that belongs to a column, if it has one."""
+        """Take the next value of the column's own sequence, if it has one."""
         sequence = own_sequence(column, self.identifier_preparer)
         if sequence is None or not column.primary_key:
             return super().get_insert_default(column)
@@ -67,33 +67,33 @@ def _as_document(value: Any) -> Any:
 
 
 class StatementCompiler(PGCompiler):
-    """Writes statements."""
+    """Compiles statements."""
 
     def visit_json_getitem_op_binary(
         self, binary: Any, operator: Any, _cast_applied: bool = False, **kw: Any
     ) -> str:
-        """Take a member of a document, as what ``as_integer()`` and its like ask for."""
+        """Extract a member of a document as the type that ``as_integer()`` and the like set."""
         affinity = binary.type._type_affinity
         if affinity is JSON:
             return self._json_function("json_extract", binary, **kw)
         text = self._json_function("json_extract_string", binary, **kw)
         if affinity is String:
             return text
-        # JSON's integers do not end at 32 bits.
+        # JSON integers may exceed 32 bits.
         wide = BigInteger() if affinity is Integer else binary.type
         return f"CAST({text} AS {self.dialect.type_compiler_instance.process(wide)})"
 
     def visit_json_path_getitem_op_binary(
         self, binary: Any, operator: Any, _cast_applied: bool = False, **kw: Any
     ) -> str:
-        """Take a member of a member of a document in the same way."""
+        """Extract a nested member of a document in the same way."""
         return self.visit_json_getitem_op_binary(binary, operator, **kw)
 
     def visit_binary(self, binary: Any, *args: Any, **kw: Any) -> str:
         """Compare documents with documents.
 
-        SQLAlchemy binds the ``"pro"`` of ``column["plan"] == "pro"`` as text, and DuckDB would make
-        a number of every member that it compares with a number.
+        SQLAlchemy binds the ``"pro"`` of ``column["plan"] == "pro"`` as text, and DuckDB would cast
+        every member that it compares with a number to a number.
         """
         if binary.operator in _COMPARISONS and binary.left.type._type_affinity is JSON:
             binary = binary._clone()
@@ -104,7 +104,7 @@ class StatementCompiler(PGCompiler):
     def visit_custom_op_binary(
         self, element: BinaryExpression[Any], operator: Any, **kw: Any
     ) -> str:
-        """Write an operator of the caller's choice, such as PostgreSQL's ``astext``."""
+        """Write a custom operator, such as that of PostgreSQL's ``astext``."""
         function = _JSON_OPERATORS.get(operator.opstring)
         if function is None or not isinstance(element.left.type, JSON):
             text: str = super().visit_custom_op_binary(element, operator, **kw)
@@ -115,12 +115,12 @@ class StatementCompiler(PGCompiler):
         path = binary.right
         is_parameter = isinstance(path, BindParameter)
         if is_parameter:
-            # GROUP BY takes two equal texts for the same expression, but not two parameters.
+            # GROUP BY treats two equal literals as the same expression, but not two parameters.
             path = path.render_literal_execute()
             if path.unique:
-                # Made of the name of the column, which SQLAlchemy may not find again in the text.
+                # Its key has the column's name, which SQLAlchemy may not find in the SQL again.
                 path.key = f"json_path_{len(self.binds)}"
-            # SQLAlchemy leaves a class there for a bindparam() without a type.
+            # SQLAlchemy leaves a class here for a bindparam() without a type.
             path.type = to_instance(path.type)
         text = self.process(path, **kw)
         if not is_parameter and path.type._type_affinity is String:  # a name from the database
@@ -131,7 +131,7 @@ class StatementCompiler(PGCompiler):
     def visit_regexp_match_op_binary(
         self, binary: BinaryExpression[Any], operator: Any, **kw: Any
     ) -> str:
-        """Search a pattern. In DuckDB 1.5, ``~`` matches the whole text only."""
+        """Search for a pattern. In DuckDB 1.5, ``~`` matches the whole string only."""
         parts = [self.process(binary.left, **kw), self.process(binary.right, **kw)]
         if (flags := binary.modifiers["flags"]) is not None:
             # SQLAlchemy 2.0.0 has a parameter there, later ones a string.
@@ -142,7 +142,7 @@ class StatementCompiler(PGCompiler):
     def visit_not_regexp_match_op_binary(
         self, binary: BinaryExpression[Any], operator: Any, **kw: Any
     ) -> str:
-        """Search a pattern that shall not be there."""
+        """Negate the search for a pattern."""
         return f"NOT {self.visit_regexp_match_op_binary(binary, operator, **kw)}"
 
     def visit_bitwise_xor_op_binary(
@@ -153,11 +153,11 @@ class StatementCompiler(PGCompiler):
         return f"{BUILTIN}xor({left}, {right})"
 
     def returning_clause(self, *args: Any, **kw: Any) -> str:
-        """Write RETURNING, in which DuckDB takes no parameters: "Unexpected prepared parameter"."""
+        """Write RETURNING without parameters: DuckDB says "Unexpected prepared parameter"."""
         return super().returning_clause(*args, column_clause_args={"literal_execute": True}, **kw)
 
     def render_literal_value(self, value: Any, type_: Any) -> str:
-        """Write a value as SQL that has the type of the value."""
+        """Write a value as a literal that has the type of the value."""
         if isinstance(value, timedelta):
             rest = (value - timedelta(days=value.days)) // timedelta(microseconds=1)
             days, microseconds = f"to_days({value.days})", f"to_microseconds({rest})"

@@ -1,4 +1,4 @@
-"""The names of SQLAlchemy's types in DuckDB, where PostgreSQL's mean something else."""
+"""DuckDB's names of SQLAlchemy types, where PostgreSQL's names mean something else."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from sqlalchemy.dialects.postgresql.base import PGTypeCompiler
 
 
 class TypeCompiler(PGTypeCompiler):
-    """Spells types."""
+    """Compiles types to their names."""
 
     def visit_float(self, type_: Any, **kw: Any) -> str:
-        """Give Python's floats the room they need: DuckDB's ``FLOAT`` has 32 bits."""
+        """Use ``DOUBLE`` for Python's floats: DuckDB's ``FLOAT`` has 32 bits."""
         return "FLOAT" if 0 < (type_.precision or 53) <= 24 else "DOUBLE"
 
     def visit_enum(self, type_: Any, **kw: Any) -> str:
-        """Spell an enum out in the column, so that there is no type to create and drop."""
+        """Write an enum inline, so that there is no type to create and drop."""
         return self.visit_ENUM(type_, **kw) if type_.native_enum else self.visit_VARCHAR(type_)
 
     def visit_ENUM(self, type_: Any, identifier_preparer: Any = None, **kw: Any) -> str:  # noqa: N802
-        """Spell an enum out in the column."""
+        """Write an enum inline."""
         values = (value.replace("'", "''") for value in type_.enums)
         return "ENUM({})".format(", ".join(f"'{value}'" for value in values))
 
     def visit_large_binary(self, type_: Any, **kw: Any) -> str:
-        """Name bytes as DuckDB's catalog does."""
+        """Use the name in DuckDB's catalog."""
         return "BLOB"
 
     def visit_JSONB(self, type_: Any, **kw: Any) -> str:  # noqa: N802

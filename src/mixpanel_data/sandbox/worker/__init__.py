@@ -1,4 +1,5 @@
-"""Worker processes that run a stranger's SQL, and both ends of the pipes to them.
+"""Worker processes that run untrusted SQL, and both ends of the pipes to them.
 
-In: a request. Out: rows as Arrow, or what went wrong. ``main`` is the process, the rest this side.
+In: a request. Out: rows as Arrow, or a failure. ``main`` runs in the worker, the rest in the
+engine's process.
 """

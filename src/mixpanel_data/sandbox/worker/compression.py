@@ -1,7 +1,7 @@
-"""Whether Arrow data is compressed: a worker never sends such, because it could become any size.
+"""Detects compressed Arrow data, which a worker never sends: it could decompress to any size.
 
-Arrow decompresses while it reads and cannot be told not to, so this looks into the description of
-each batch before: a FlatBuffers table whose layout is in Arrow's ``format/Message.fbs``,
+Arrow always decompresses while it reads, so this module first looks at the metadata of each batch:
+a FlatBuffers table whose layout is in Arrow's ``format/Message.fbs``,
 https://arrow.apache.org/docs/format/Columnar.html#encapsulated-message-format.
 """
 
@@ -11,7 +11,7 @@ import struct
 
 import pyarrow as pa
 
-#: The number of a field in its table: a message's header, a dictionary's batch, a batch's codec.
+#: Numbers of fields in their tables: a message's header, a dictionary's batch, a batch's codec.
 _HEADER, _DATA, _COMPRESSION = 2, 1, 3
 
 
@@ -19,8 +19,8 @@ def is_compressed(stream: bytearray) -> bool:
     """Tell whether there is a compressed batch in an Arrow IPC stream.
 
     Raises:
-        struct.error: A description is damaged.
-        pyarrow.ArrowException: The stream is.
+        struct.error: The metadata of a batch is damaged.
+        pyarrow.ArrowException: The stream is damaged.
     """
     for message in pa.ipc.MessageReader.open_stream(pa.py_buffer(stream)):
         if message.type != "schema":
@@ -39,7 +39,7 @@ def _follow(data: memoryview, position: int) -> int:
 
 
 def _field(data: memoryview, table: int, number: int) -> int:
-    """Return where a field of a table is, the table itself when it is not there."""
+    """Return the position of a field of a table, that of the table if it has no such field."""
     (back,) = struct.unpack_from("<i", data, table)
     (size,) = struct.unpack_from("<H", data, table - back)
     entry = 4 + 2 * number

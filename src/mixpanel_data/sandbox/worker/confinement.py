@@ -1,4 +1,4 @@
-"""The limits that the operating system sets to a process of its own, on Linux."""
+"""Limits of the operating system for a worker process, on Linux."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-#: What a worker may have open at a time: the database, its temporary files, a library.
+#: How many files a worker may have open: the database, its temporary files, a library.
 _OPEN_FILES = 256
 
-#: By how much DuckDB may make a file grow before it counts.
+#: By how much DuckDB may grow a file before it counts it.
 _FILE_STEP = 64 * 2**20
 
-#: Where a process tells the kernel how dispensable it is.
+#: The file in which a process sets its priority for the kernel's OOM killer.
 OOM_SCORE = "/proc/self/oom_score_adj"
 
 
 def confine(memory: int, file_size: int | None) -> None:
-    """Set limits to this process, which nobody can raise again.
+    """Set limits for this process, which cannot be raised again.
 
     Args:
-        memory: How many bytes it may take on top of what it has now.
+        memory: How many bytes it may allocate on top of its present size.
         file_size: How many bytes its temporary files may take, None for no limit. DuckDB counts
-            them; the limit of the system, on each file, is for what gets around DuckDB.
+            them; the system's limit, on each file, is for writes that bypass DuckDB.
     """
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     _limit(resource.RLIMIT_AS, pages * resource.getpagesize() + memory)
@@ -35,7 +35,7 @@ def confine(memory: int, file_size: int | None) -> None:
     _limit(resource.RLIMIT_NOFILE, _OPEN_FILES)
     if file_size is not None:
         _limit(resource.RLIMIT_FSIZE, 2 * file_size + _FILE_STEP)
-    # When the machine itself runs out of memory, a worker goes first.
+    # If the machine runs out of memory, the kernel kills a worker first.
     with suppress(OSError):
         Path(OOM_SCORE).write_text("1000")
 
@@ -49,10 +49,10 @@ def _limit(kind: int, value: int) -> None:
 
 @contextmanager
 def dying_with(pipe: int) -> Iterator[None]:
-    """Have this process killed when the other end of a pipe is closed in the block.
+    """Have the kernel kill this process if the other end of a pipe is closed in the block.
 
-    The kernel does that, whatever this process is at. ``PR_SET_PDEATHSIG`` would not do: it goes by
-    the thread that started this process, not by its process.
+    ``PR_SET_PDEATHSIG`` does not suffice: it depends on the thread that started this process, not
+    on that thread's process.
 
     Args:
         pipe: The descriptor to read from. Nothing must arrive meanwhile.
@@ -61,7 +61,7 @@ def dying_with(pipe: int) -> Iterator[None]:
     fcntl.fcntl(pipe, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(pipe, fcntl.F_SETSIG, signal.SIGKILL)
     fcntl.fcntl(pipe, fcntl.F_SETFL, flags | os.O_ASYNC)
-    if select.select([pipe], [], [], 0)[0]:  # closed before
+    if select.select([pipe], [], [], 0)[0]:  # closed already
         os.kill(os.getpid(), signal.SIGKILL)
     try:
         yield

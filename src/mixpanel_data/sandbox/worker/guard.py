@@ -1,4 +1,4 @@
-"""Has the statements of one connection run in a worker."""
+"""The guard that runs the statements of one connection in a worker."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class WorkerGuard:
-    """Has statements run in a worker, which judges them as well.
+    """Runs statements in a worker, which checks them as well.
 
     Args:
         workers: The workers of the database.
-        words: What comes before each statement, such as ``EXPLAIN``; it is not judged.
+        words: Trusted SQL before each statement, such as ``EXPLAIN``; it is not checked.
     """
 
     def __init__(self, workers: Workers, words: str = "") -> None:

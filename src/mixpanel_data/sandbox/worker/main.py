@@ -1,8 +1,8 @@
-"""What runs in a worker: a process that opens a database and answers the queries of one engine.
+"""The worker process: opens a database and answers the queries of one engine.
 
-Everything that a statement can use up is used up here: the statement is judged, planned and run
-under the limits of this process, see :mod:`~mixpanel_data.sandbox.worker.confinement`. What the two
-processes say to each other is in :mod:`~mixpanel_data.sandbox.worker.protocol`.
+A statement uses up the resources of this process only: it is checked, planned and run under the
+limits in :mod:`~mixpanel_data.sandbox.worker.confinement`. The protocol between the two processes
+is in :mod:`~mixpanel_data.sandbox.worker.protocol`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from mixpanel_data.sandbox.worker import protocol
 from mixpanel_data.sandbox.worker.confinement import confine, dying_with
 from mixpanel_data.types import Secret
 
-#: How much of a message is sent; DuckDB repeats a value that it could not convert.
+#: Maximum length of an error message: DuckDB includes the value that it could not convert.
 _MESSAGE = 10_000
 
 _FILE_SIZE = "SELECT TRY(parse_formatted_bytes(current_setting('max_temp_directory_size')))"
@@ -46,7 +46,7 @@ class Judge(Protocol):
 
 
 def main(rules: Callable[[OpenDatabase, Sandbox], Judge] = Rules) -> None:
-    """Serve over standard input and output until the engine has gone."""
+    """Serve over standard input and output until the engine closes the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the engine to decide
     with suppress(EOFError, BrokenPipeError):
         serve(*_pipes(), confine, rules)
@@ -63,11 +63,11 @@ def serve(
     Args:
         requests: The pipe to read from.
         answers: The pipe to write to.
-        confine: Called with the memory and the size of files that a query may take.
-        rules: Makes what judges the statements.
+        confine: Called with the limits of a query's memory and of its temporary files.
+        rules: Makes the judge of the statements.
 
     Raises:
-        EOFError: The engine has gone.
+        EOFError: The engine closed the pipe.
     """
     _, body = protocol.receive(requests, protocol.SMALL)
     with dying_with(requests):
@@ -82,7 +82,7 @@ def serve(
             protocol.send(answers, protocol.FAILED, _json({"opening": "It is another file."}))
             return
         memory, sandbox = opening.memory, opening.sandbox
-        del opening, body  # which had the key
+        del opening, body  # they contain the key
         judge = rules(opened, sandbox)
         _warm_up(opened, sandbox, judge)
         with closing(opened.cursor()) as cursor:
@@ -91,7 +91,7 @@ def serve(
     last: protocol.Frame = (protocol.READY, b"")
     with closing(opened):
         while True:
-            # What the engine sends after the last frame must not arrive while we die with it.
+            # The last frame is sent outside of dying_with(), in which no request may arrive.
             protocol.send(answers, *last)
             _, body = protocol.receive(requests, protocol.UNLIMITED)
             with dying_with(requests):
@@ -106,7 +106,7 @@ def _open(opening: protocol.Opening) -> OpenDatabase:
 
 
 def _pipes() -> tuple[int, int]:
-    """Return where requests come from and answers go to, out of reach of what prints."""
+    """Return the pipes of requests and answers, moved away from standard input and output."""
     pipes = os.dup(0), os.dup(1)
     nowhere = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1):
@@ -116,7 +116,7 @@ def _pipes() -> tuple[int, int]:
 
 
 def _warm_up(opened: OpenDatabase, sandbox: Sandbox, judge: Judge) -> None:
-    """Have everything loaded that a query needs, which is not to count as its memory."""
+    """Load everything that a query needs, so that it does not count as the query's memory."""
     request = protocol.Request("", "SELECT count(*) FROM range(1000000) WHERE ? = 1", (1,))
     body = pickle.dumps(request)
     for _ in _answer(opened, sandbox, judge, body):
@@ -143,7 +143,7 @@ def _answer(
     except (MemoryError, pa.ArrowMemoryError) as error:
         said = f"{type(error).__name__}: {error}"[:_MESSAGE]
         yield protocol.FAILED, _json({"driver": "OutOfMemoryException", "message": said})
-    except Exception as error:  # whatever else a statement does to the libraries
+    except Exception as error:  # any other failure in the libraries
         said = f"{type(error).__name__}: {error}"[:_MESSAGE]
         yield protocol.FAILED, _json({"crashed": said})
 

@@ -1,4 +1,4 @@
-"""The parameters of a statement on their way into another process."""
+"""Pickles a statement and its parameters for another process."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import duckdb
 
 from mixpanel_data.sandbox.worker.protocol import Request
 
-#: What every Python can unpickle.
+#: Types that every Python can unpickle.
 _PLAIN = {type(None), bool, int, float, str, bytes, date, timedelta, Decimal, UUID}
 
-#: What is made of the other ones, subclasses included, from the first line that fits.
+#: How to convert other types, subclasses included; the first match applies.
 _MADE: tuple[tuple[tuple[type, ...], Callable[[Any], Any]], ...] = (
     ((datetime,), lambda value: _at_offset(value)),
     ((time,), lambda value: _with_offset(value, value.utcoffset())),
@@ -36,7 +36,7 @@ _MADE: tuple[tuple[tuple[type, ...], Callable[[Any], Any]], ...] = (
 
 
 def pickled(request: Request) -> bytes:
-    """Return a statement with its parameters, so that any Python process can read them.
+    """Return a pickled statement with its parameters, which any Python process can read.
 
     Raises:
         duckdb.Error: There is a value that DuckDB's client cannot bind either.
@@ -45,7 +45,7 @@ def pickled(request: Request) -> bytes:
 
 
 def plain(value: Any) -> Any:
-    """Return a value that means the same to DuckDB, and needs no code of the application.
+    """Return a value that DuckDB binds in the same way, and that needs no application code.
 
     Raises:
         duckdb.Error: There is none.

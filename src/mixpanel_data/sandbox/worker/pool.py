@@ -1,4 +1,4 @@
-"""The workers of an engine: processes that run SQL for it, at most one statement each."""
+"""The workers of an engine: processes that run SQL for it, one statement at a time each."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ from mixpanel_data.types import Secret
 if TYPE_CHECKING:
     from mixpanel_data.sandbox.results import Result
 
-#: The part of a statement's memory that DuckDB manages, by writing to disk what is too much. The
-#: rest is for what DuckDB does not count.
+#: The share of a statement's memory for DuckDB's ``memory_limit``, above which it spills to disk.
+#: The rest is for memory that DuckDB does not count.
 _SHARE = 0.5
 
-#: What DuckDB's client raises, by name.
+#: The errors of DuckDB's client, by name.
 _DRIVER_ERRORS = {
     name: kind
     for name, kind in vars(duckdb).items()
@@ -47,10 +47,10 @@ _DRIVER_ERRORS = {
 
 
 def check_options(sandbox: Sandbox, path: Path | None, *, read_only: bool) -> None:
-    """Raise when there can be no worker where one is asked for.
+    """Raise if ``sandbox`` asks for workers that are not possible.
 
     Raises:
-        ValueError: The database is no file that is only read, or the system is not Linux.
+        ValueError: The database is not a file opened read-only, or the system is not Linux.
     """
     if not sandbox.worker:
         return
@@ -69,13 +69,13 @@ def check_options(sandbox: Sandbox, path: Path | None, *, read_only: bool) -> No
 class Workers:
     """The workers of one open database.
 
-    They are started when they are needed and kept for the next statement. When all of them are at
-    work, statements wait for their turn.
+    They are started on demand and kept for later statements. When all of them are busy, statements
+    wait.
 
     Args:
         path: The database file, which is open.
-        config: DuckDB's settings, those of the sandbox included.
-        key: The key of a file that is encrypted. It is kept, because new workers need it.
+        config: DuckDB's settings, including those of the sandbox.
+        key: The key of an encrypted file. It is kept, because new workers need it.
         sandbox: The limits.
         memory: The limit of memory, in bytes.
     """
@@ -91,7 +91,7 @@ class Workers:
         self._pid = os.getpid()
         self._path = path.absolute()
         self._file = key_of(str(path))
-        # What comes first is ours, because the others forbid further ones.
+        # Ours comes first, because later settings lock the configuration.
         self._config = {"temp_directory": ""} | config
         self._config["memory_limit"] = f"{int(memory * _SHARE) // 1000}KB"
         self._memory = memory
@@ -112,12 +112,12 @@ class Workers:
         Raises:
             SandboxError: It is refused.
             duckdb.Error: As DuckDB raised it in the worker.
-            QueryTimeoutError: The time was up, and the worker was killed.
+            QueryTimeoutError: It took too long, and the worker was killed.
             ResultTooLargeError: There are more rows, or bytes, than a result may have.
             WorkerCrashedError: The worker died.
             DatabaseMovedError: A new worker would open another file.
             DatabaseFileError: A new worker cannot open the file.
-            StorageClosedError: The engine was closed, before or meanwhile.
+            StorageClosedError: The engine was closed, before or during the call.
         """
         body, sql = pickled(request), request.sql
         with self._lent() as process:
@@ -134,7 +134,7 @@ class Workers:
         return answer
 
     def close(self) -> None:
-        """End all workers; statements that run in them fail."""
+        """Stop all workers; statements that run in them fail."""
         if os.getpid() != self._pid:
             return
         with self._turn:
@@ -150,7 +150,7 @@ class Workers:
 
     @contextmanager
     def _lent(self) -> Iterator[Process]:
-        """Lend a worker that nobody else uses, waiting for it if need be."""
+        """Provide a worker for exclusive use, waiting for one if necessary."""
         with self._turn:
             self._turn.wait_for(lambda: self._closed or len(self._busy) < self._most)
             self._require_open()
@@ -169,7 +169,7 @@ class Workers:
                 _end(process)
 
     def _living(self) -> Process | None:
-        """Return a worker that is idle, unless somebody has killed all of them."""
+        """Return an idle worker that is alive, None if there is none."""
         while self._idle:
             process = self._idle.pop()
             if process.is_alive:
@@ -190,7 +190,7 @@ class Workers:
             raise StorageClosedError
 
     def _error(self, failure: Failure, sql: str) -> Exception:
-        """Return the error for what a worker says, of a class that we know."""
+        """Return the error for a worker's failure, always of a known class."""
         said = {name: str(value) for name, value in failure.items()}
         if "refused" in said:
             return SandboxError(said["refused"], sql, said.get("advice", ""))

@@ -1,4 +1,4 @@
-"""The engine's side of one worker: starts the process, asks it, reads its answers, ends it."""
+"""The engine's side of one worker: starts the process, sends requests, reads answers, kills it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mixpanel_data.sandbox.worker import protocol
 if TYPE_CHECKING:
     from mixpanel_data.sandbox.results import Result
 
-#: Finds what this process would find, whatever its path is made of.
+#: Imports the worker with the ``sys.path`` of this process.
 BOOTSTRAP = """
 import sys
 sys.path[:] = sys.argv[1:]
@@ -29,26 +29,26 @@ from mixpanel_data.sandbox.worker.main import main
 main()
 """
 
-#: What a worker may know of this process's environment.
+#: The environment variables that a worker inherits.
 _INHERITED = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONHOME", "TZ")
 
-#: Has allocators reserve and keep little that they do not use, because it counts as memory.
+#: Keeps allocators from reserving unused memory, because it counts towards the limit.
 _ALLOCATORS = {
     "ARROW_DEFAULT_MEMORY_POOL": "system",
     "MALLOC_ARENA_MAX": "2",
     "MALLOC_MMAP_THRESHOLD_": "131072",
 }
 
-#: Seconds that a worker may take to open the file.
+#: How many seconds a worker may take to open the file.
 START_SECONDS = 60.0
 
-#: What Arrow may add to the bytes of a result: names, types, padding.
+#: How many bytes Arrow may add to a result: names, types, padding.
 _OVERHEAD = 64 * 2**20
 
-#: After these a worker is of no more use, or has less memory than a new one.
+#: After these errors, a worker is unusable, or has less memory than a new one.
 _SPENT = {"OutOfMemoryException", "FatalException", "InternalException"}
 
-#: What a worker says when it answers something else than rows.
+#: The answer of a worker that is not rows.
 Failure = dict[str, Any]
 
 _running: set[Process] = set()
@@ -60,11 +60,11 @@ class Process:
 
     Args:
         opening: What it opens, before its first statement.
-        folder: Where its temporary files are.
+        folder: The folder of its temporary files.
 
     Attributes:
         folder: As given.
-        is_usable: True while it can take another statement, as far as is known.
+        is_usable: True if it can probably run another statement.
     """
 
     def __init__(self, opening: protocol.Opening, folder: Path) -> None:
@@ -85,15 +85,15 @@ class Process:
         return self._process.poll() is None
 
     def ask(self, request: bytes) -> Result | Failure:
-        """Have a statement run and return its rows, or what went wrong.
+        """Run a statement in the worker and return its rows, or a failure.
 
         Args:
             request: The statement and its parameters, pickled.
 
         Raises:
-            TimeoutError: The time that a statement may take is up.
-            EOFError: The process has died.
-            ProtocolError: It does not say what a worker says.
+            TimeoutError: The statement took too long.
+            EOFError: The process died.
+            ProtocolError: Its answer violates the protocol.
         """
         self.is_usable = False
         if self._opening is not None and (failure := self._open(self._opening)) is not None:
@@ -118,7 +118,7 @@ class Process:
         return None
 
     def kill(self) -> str:
-        """End the process, from whatever thread, and return how it ended."""
+        """Kill the process, from any thread, and return how it ended."""
         self._process.kill()
         status = self._process.wait()
         if status >= 0:
@@ -126,7 +126,7 @@ class Process:
         return f"it was killed by {signal.Signals(-status).name}"
 
     def close(self) -> None:
-        """End the process and close the pipes. Nobody may be asking it."""
+        """Kill the process and close the pipes. No other thread may be using them."""
         self.kill()
         self._let_go()
 
@@ -137,8 +137,8 @@ class Process:
                 pipe.close()
 
     def disown(self) -> None:
-        """Forget the process, which is that of another one."""
-        self._process.returncode = 0  # nobody here shall wait for it, or warn that it goes on
+        """Forget the process in a forked child: it belongs to the parent."""
+        self._process.returncode = 0  # no waiting here, no warning that it still runs
         self._let_go()
 
     def _send(self, kind: bytes, body: bytes, deadline: float | None) -> None:
@@ -178,7 +178,7 @@ def _start() -> subprocess.Popen[bytes]:
         stderr=subprocess.DEVNULL,
         env=inherited | _ALLOCATORS,
         cwd=Path(sys.executable).anchor,
-        start_new_session=True,  # signals of the terminal are not for it
+        start_new_session=True,  # out of reach of the terminal's signals
     )
 
 
@@ -209,7 +209,7 @@ def _facts(body: bytearray) -> dict[str, Any]:
 
 
 def _waiting(pipe: int, event: int, deadline: float | None) -> Callable[[], None]:
-    """Return what waits for a pipe, and raises ``TimeoutError`` when the time is up."""
+    """Return a function that waits for a pipe, and raises ``TimeoutError`` at the deadline."""
     poll = select.poll()
     poll.register(pipe, event)
 

@@ -1,15 +1,15 @@
-"""What an engine and its worker say to each other, over two pipes.
+"""The protocol between an engine and its worker, over two pipes.
 
-Either side sends frames: one byte for the kind, eight for the length, then as many bytes. The
-engine begins with ``OPEN``, and the worker answers ``READY`` once it has the file. From then on the
+Either side sends frames: one byte for the kind, eight for the length, then the body. The engine
+begins with ``OPEN``, and the worker answers ``READY`` once it has opened the file. From then on the
 engine sends one ``QUERY`` at a time and reads until the answer ends:
 
 - ``ROWS``: an Arrow IPC stream with some of the rows. The first one always comes, for the columns.
-- ``END``: the last row was sent. JSON, with the types of columns that Arrow has no word for.
-- ``FAILED``: JSON, what went wrong. It is an answer to ``OPEN``, too.
+- ``END``: all rows were sent. JSON, with the types of columns that Arrow cannot express.
+- ``FAILED``: JSON with the failure. It is an answer to ``OPEN``, too.
 
-What the engine sends is pickled. What a worker sends never is: SQL of a stranger may have taken it
-over. The engine reads no frame that is longer than the answer may still be.
+The engine sends pickles. A worker never does, because untrusted SQL may have taken it over. The
+engine reads no frame that is longer than the limit for the answer.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from mixpanel_data.sandbox.limits import Sandbox
 
 OPEN, READY, QUERY, ROWS, END, FAILED = b"O", b"y", b"Q", b"R", b"E", b"F"
 
-#: How many rows a frame may have. DuckDB 1.5 reads so many of an Arrow batch at once, and takes the
-#: values of a nested union in a longer one from other rows.
+#: How many rows a frame may have. DuckDB 1.5 reads this many of an Arrow batch at a time, and in a
+#: longer batch takes the values of a nested union from wrong rows.
 BATCH = 2048
 
-#: How many bytes a frame may have that has no rows.
+#: How many bytes a frame without rows may have.
 SMALL = 1 << 20
 
-#: How many bytes a frame of the engine may have, which is trusted.
+#: How many bytes a frame from the engine may have, which is trusted.
 UNLIMITED = 1 << 62
 
 _HEADER = struct.Struct("!cQ")
 
 Frame = tuple[bytes, "bytes | memoryview"]
 
-#: Called before every read and write; may raise when there is no time left.
+#: Called before every read and write; may raise at a deadline.
 Wait = Callable[[], object]
 
 
@@ -50,10 +50,10 @@ class Opening:
 
     Attributes:
         path: The database file.
-        file: What it is known by, as the engine has it open.
-        config: DuckDB's settings, those of the sandbox included.
-        key: The key of a file that is encrypted.
-        memory: How many bytes a statement may take.
+        file: The identity (device and inode) of the file that the engine has open.
+        config: DuckDB's settings, including those of the sandbox.
+        key: The key of an encrypted file.
+        memory: How many bytes of memory a statement may take.
         sandbox: The other limits.
     """
 
@@ -69,7 +69,7 @@ class Request(NamedTuple):
     """A statement to run.
 
     Attributes:
-        words: What comes before it and is not judged, such as ``EXPLAIN``.
+        words: Trusted SQL before it, such as ``EXPLAIN``, which is not checked.
         sql: The statement.
         parameters: Values to bind.
     """
@@ -80,17 +80,17 @@ class Request(NamedTuple):
 
 
 class ProtocolError(Exception):
-    """The other side sent what it must not."""
+    """The other side violated the protocol."""
 
 
 def send(pipe: int, kind: bytes, body: bytes | memoryview, wait: Wait | None = None) -> None:
     """Send a frame.
 
     Args:
-        pipe: The descriptor to write to. With ``wait``, one that does not block.
+        pipe: The descriptor to write to; non-blocking if there is a ``wait``.
         kind: One of the kinds above.
-        body: The rest.
-        wait: Waits until there is room.
+        body: The body.
+        wait: Waits until the pipe can be written to.
     """
     for part in (_HEADER.pack(kind, len(body)), body):
         rest = memoryview(part)
@@ -106,11 +106,11 @@ def receive(pipe: int, limit: int, wait: Wait | None = None) -> tuple[bytes, byt
     Args:
         pipe: The descriptor to read from.
         limit: How many bytes the body may have.
-        wait: Waits until there is something to read.
+        wait: Waits until the pipe can be read from.
 
     Raises:
-        EOFError: The other side has gone.
-        ProtocolError: The body is longer.
+        EOFError: The other side closed the pipe.
+        ProtocolError: The body is longer than the limit.
     """
     kind, length = _HEADER.unpack(_read(pipe, _HEADER.size, wait))
     if length > limit:

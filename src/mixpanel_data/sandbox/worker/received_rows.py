@@ -1,4 +1,4 @@
-"""Rows that come from a worker, which a stranger may have taken over."""
+"""Validates the rows from a worker, which untrusted SQL may have taken over."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mixpanel_data.sandbox.worker.protocol import BATCH, ProtocolError
 
 
 class Rows:
-    """What has arrived of a result.
+    """The rows received so far.
 
     Attributes:
         count: How many rows.
@@ -28,10 +28,10 @@ class Rows:
         self._batches: list[pa.RecordBatch] = []
 
     def add(self, stream: bytearray) -> None:
-        """Add what is in an Arrow IPC stream: the columns, and one batch or none.
+        """Add the contents of an Arrow IPC stream: a schema, and one batch or none.
 
         Raises:
-            ProtocolError: It is no such thing, or damaged.
+            ProtocolError: It is not such a stream, or damaged.
         """
         try:
             if is_compressed(stream):
@@ -53,10 +53,10 @@ class Rows:
         """Return all rows.
 
         Args:
-            types: DuckDB's names for the types that Arrow cannot tell, by the number of the column.
+            types: DuckDB's names of types that Arrow cannot express, by the number of the column.
 
         Raises:
-            ProtocolError: There are no columns, or not always the same.
+            ProtocolError: There are no columns, or they differ between batches.
         """
         try:
             schema = plain_schema(self._schema)
@@ -67,14 +67,14 @@ class Rows:
 
 
 def _validate(column: pa.Array) -> None:
-    """Raise when a column is not what it claims to be, so that reading it would go astray."""
+    """Raise if a column's data does not match its type, so that it is unsafe to read."""
     kind = _without_times(column.type)
     column = column if kind == column.type else column.view(kind)
     column.validate(full=True)
 
 
 def _without_times(kind: Any) -> Any:
-    """Return a type with numbers in the place of times: DuckDB has 24:00:00, Arrow has not."""
+    """Return a type with integers in place of times: Arrow would refuse DuckDB's 24:00:00."""
     if pa.types.is_time(kind):
         return pa.int32() if kind.bit_width == 32 else pa.int64()
     if not kind.num_fields or isinstance(kind, pa.BaseExtensionType):
