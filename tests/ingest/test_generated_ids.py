@@ -140,3 +140,10 @@ def test_an_id_is_the_same_whoever_reads_an_odd_number(
     path.write_text(line)
     storage.load_events_export("t", path, EVENTS)
     assert storage.load_events_export("t", [line], EVENTS, if_exists="append") == 0
+
+
+def test_the_same_file_twice_adds_nothing(storage: StorageEngine, tmp_path: Path) -> None:
+    path = tmp_path / "export.jsonl"
+    path.write_text('{"event":"Tap","properties":{"time":1}}\n' * 3)
+    result = storage.load_events_export("t", [path, path], EVENTS)
+    assert (result, result.duplicates) == (3, 3)

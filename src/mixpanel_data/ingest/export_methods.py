@@ -51,7 +51,7 @@ class ExportMethods:
             path: A file, a folder, a pattern such as ``"exports/*.jsonl.gz"``, a URL, an open
                 binary file, an iterable of lines or objects, or a list of files, which are loaded
                 in this order; as for :func:`read_events_export`. Files of lines, plain or gzip,
-                are read by DuckDB, all others in Python.
+                and of one array are read by DuckDB, all others in Python.
             metadata: How the events were fetched.
             progress_callback: As for :meth:`create_events_table`. The count starts again when
                 DuckDB cannot read the files and they are read in Python instead.

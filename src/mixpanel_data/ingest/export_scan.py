@@ -81,7 +81,8 @@ class ExportFiles:
     def of(cls, kind: TableType, sources: list[Source]) -> ExportFiles | None:
         """Return the files that sources are, None where DuckDB has no way to read one of them."""
         paths = [source.path for source in sources if isinstance(source, LocalFile)]
-        if len(paths) < len(sources) or not all(map(_may_be_read, paths)):
+        # Rows tell only the name of their file, so the same file twice would count as one source.
+        if len({*paths}) < len(sources) or not all(map(_may_be_read, paths)):
             return None
         return cls(kind, paths)
 

@@ -40,6 +40,9 @@ from mixpanel_data.types import LoadResult, TimeUnit
 #: With this many rows or more, a new primary key is not written to the WAL.
 LARGE_KEY = 100_000
 
+#: Data of which the first item can be looked at without reading it.
+_LISTS = (list, tuple)
+
 #: Makes the batches of a load.
 MakeBatches = Callable[[RowChecks], Batches]
 
@@ -107,9 +110,6 @@ def load_days(
         )
 
     return _load(database, of_records, make_batches)
-
-
-_LISTS = (list, tuple)
 
 
 def _is_record(row: object) -> bool:

@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection
+from sqlalchemy.exc import SAWarning
+from sqlalchemy.types import NullType, TypeEngine
 
+from mixpanel_data.dialect.sql.parsing import parse_type
 from tests.dialect.reflection.helpers import column
 from tests.engines import open_engine
 from tests.examples import examples
@@ -95,3 +98,25 @@ def test_any_type_compiles_to_what_it_was(scratch: Connection, duckdb_type: str)
     found = column(scratch, f"x {duckdb_type}")
     again = column(scratch, f"x {found['type'].compile(scratch.dialect)}")
     assert again["duckdb_type"] == found["duckdb_type"]
+
+
+WHOLE = ["MAP(INTEGER, VARCHAR)", "STRUCT(a INTEGER, b STRUCT(c VARCHAR[]))", "DECIMAL(18,3)"]
+WHOLE += ["ENUM('a', 'b''c')", "UNION(x INTEGER, y VARCHAR)", "INTEGER[3][]"]
+
+
+@given(
+    whole=st.sampled_from(WHOLE),
+    cuts=st.lists(
+        st.tuples(st.integers(0, 40), st.sampled_from(["", *"()[],'\" aM3"])), max_size=4
+    ),
+)
+@pytest.mark.filterwarnings("ignore:DuckDB type")
+def test_text_that_is_no_type_ends_in_some_type(whole: str, cuts: list[tuple[int, str]]) -> None:
+    for position, inserted in cuts:
+        whole = whole[:position] + inserted + whole[position + (not inserted) :]
+    assert isinstance(parse_type(whole), TypeEngine)
+
+
+def test_text_that_is_no_type_is_warned_of() -> None:
+    with pytest.warns(SAWarning, match="'MAP.INTEGER' of column 'c' is malformed"):
+        assert isinstance(parse_type("MAP(INTEGER", "c"), NullType)

@@ -86,9 +86,14 @@ def join_schema(*parts: str) -> str:
 def parse_type(text: str, column: str = "") -> TypeEngine[Any]:
     """Return the SQLAlchemy type for DuckDB's text of a type.
 
-    An unknown type becomes ``NullType``, with a warning that names the column.
+    An unknown type, and text that is no type, become ``NullType``, with a warning that names the
+    column.
     """
-    return _TypeParser(text, column).parse()
+    try:
+        return _TypeParser(text, column).parse()
+    except (ValueError, IndexError):
+        util.warn(f"DuckDB type {text[:100]!r} of column {column!r} is malformed")
+        return types.NullType()
 
 
 class _TypeParser:
@@ -132,7 +137,8 @@ class _TypeParser:
         self._tokens.accept("(")
         while not self._tokens.accept(")"):
             items.append(read())
-            self._tokens.accept(",")
+            if not self._tokens.accept(",") and self._tokens.peek() != ")":
+                raise ValueError("a parenthesis or a comma is missing")
         return items
 
     def _name(self) -> str:
