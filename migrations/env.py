@@ -46,7 +46,7 @@ def database_url() -> URL:
         raise CommandError(str(error)) from error
 
 
-def only_looks() -> bool:
+def is_read_only() -> bool:
     """Tell whether the command has no revision to go to, such as ``current`` and ``check``."""
     try:
         context.get_revision_argument()
@@ -55,26 +55,29 @@ def only_looks() -> bool:
     return False
 
 
-def run(connection: Connection | None, *, looking: bool = False, **options: Any) -> None:
-    """Run the migrations in one transaction; looking makes not even the version table."""
+def run(connection: Connection | None, *, read_only: bool = False, **options: Any) -> None:
+    """Run the migrations in one transaction; read_only makes not even the version table."""
     context.configure(
-        connection=connection, dont_mutate=looking, **alembic_runner.options(connection), **options
+        connection=connection,
+        dont_mutate=read_only,
+        **alembic_runner.options(connection),
+        **options,
     )
     with context.begin_transaction():
         context.run_migrations()
 
 
-def run_on_file(url: URL, *, looking: bool) -> None:
+def run_on_file(url: URL, *, read_only: bool) -> None:
     """Run the migrations on a database of our own opening, and empty its write-ahead log."""
     path = None if url.database in (None, paths.MEMORY) else Path(str(url.database))
     key = Secret.of(os.environ.get("MIXPANEL_DATA_ENCRYPTION_KEY") or None)
     try:
-        opened = opener.open_database(path, read_only=looking, config=url.query, key=key)
+        opened = opener.open_database(path, read_only=read_only, config=url.query, key=key)
         with closing(opened), error_translation.file_errors(path or Path(paths.MEMORY)):
             engine = engines.make_engine(path, opened.connect)
             with engine.begin() as connection:
-                run(connection, looking=looking)
-            if not looking:
+                run(connection, read_only=read_only)
+            if not read_only:
                 engines.checkpoint(engine)
     except MixpanelDataError as error:
         raise CommandError(error.message) from error
@@ -83,11 +86,11 @@ def run_on_file(url: URL, *, looking: bool) -> None:
 register_duckdb()
 given: Connection | None = config.attributes.get("connection")
 if given is not None:
-    run(given, looking=only_looks())
+    run(given, read_only=is_read_only())
 else:
     if config.config_file_name is not None:
         fileConfig(config.config_file_name, disable_existing_loggers=False)
     if context.is_offline_mode():
         run(None, url=database_url(), literal_binds=True)
     else:
-        run_on_file(database_url(), looking=only_looks())
+        run_on_file(database_url(), read_only=is_read_only())

@@ -93,7 +93,7 @@ class Connections:
             if folder is not None:
                 folder.remove()
 
-    def abandon(self) -> None:
+    def detach_after_fork(self) -> None:
         """Let nothing of the database be destroyed in this process; the dialect does the rest."""
         for item in (self._opened, *self._raw):
             keep_from_destruction(item)
@@ -105,7 +105,7 @@ _open_here: WeakRegistry[Connections] = WeakRegistry()
 def _detach_after_fork() -> None:
     """Keep what the parent has open from ever being destroyed in a forked child."""
     for connections in _open_here:
-        connections.abandon()
+        connections.detach_after_fork()
 
 
 in_forked_children(_detach_after_fork)

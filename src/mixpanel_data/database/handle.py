@@ -21,7 +21,7 @@ from mixpanel_data.database.connection_registry import Connections
 from mixpanel_data.database.ephemeral import EphemeralFolder
 from mixpanel_data.database.opener import OpenDatabase
 from mixpanel_data.database.options import OpenOptions
-from mixpanel_data.database.settings import RESOURCES, WITHOUT_LOG, Resources, TemporarySettings
+from mixpanel_data.database.settings import RESOURCES, WITHOUT_WAL, Resources, TemporarySettings
 from mixpanel_data.database.statement_policy import PolicyFactory, StatementPolicy, TrustedSql
 from mixpanel_data.exceptions import (
     DatabaseMovedError,
@@ -108,7 +108,7 @@ class Database:
         if path is not None and is_new and options.read_only:
             raise DatabaseNotFoundError(path)
         with ExitStack() as undo:
-            with permissions.folder_of(path) if path is not None and is_new else nullcontext():
+            with permissions.private_folder(path) if path is not None and is_new else nullcontext():
                 opened = opener.open_database(
                     path,
                     read_only=options.read_only,
@@ -132,7 +132,7 @@ class Database:
         # In memory, the limit would also apply to the stored rows, and there is no WAL.
         if self.path is None or "lock_configuration" in self._options.config:
             return ()
-        return {"memory_limit", *WITHOUT_LOG} - self._options.config.keys()
+        return {"memory_limit", *WITHOUT_WAL} - self._options.config.keys()
 
     def _prepare_schema(self, *, is_new: bool) -> None:
         """Create the internal tables in a new database; check or upgrade those of any other."""
@@ -318,13 +318,13 @@ class Database:
         """Return how many threads and how much memory the database may use."""
         return Resources(*self._ask(RESOURCES)[0])
 
-    def without_log(self) -> AbstractContextManager[None]:
+    def without_wal(self) -> AbstractContextManager[None]:
         """Return a context in which commits bypass the WAL and write into the file.
 
         DuckDB would write the whole index of a new key into the WAL, and later into the file,
         which takes two or three times the memory of the index.
         """
-        return self._settings.holding(WITHOUT_LOG)
+        return self._settings.holding(WITHOUT_WAL)
 
     def _is_ours(self) -> bool:
         return self.is_open and os.getpid() == self._connections.pid

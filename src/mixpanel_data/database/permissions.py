@@ -17,7 +17,7 @@ from mixpanel_data.exceptions import DatabaseFileError
 
 
 @contextmanager
-def folder_of(path: Path) -> Iterator[None]:
+def private_folder(path: Path) -> Iterator[None]:
     """Create the parent folders of a new file; if the block fails, remove them again.
 
     Raises:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from mixpanel_data.exceptions import OutOfMemoryError
 
 #: A commit writes into the database file at once, and nothing into the WAL.
-WITHOUT_LOG = {"auto_checkpoint_skip_wal_threshold": "0", "wal_autocheckpoint": "0KB"}
+WITHOUT_WAL = {"auto_checkpoint_skip_wal_threshold": "0", "wal_autocheckpoint": "0KB"}
 
 RESOURCES = """
     SELECT system.main.current_setting('threads'),

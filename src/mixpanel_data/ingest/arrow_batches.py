@@ -20,7 +20,7 @@ from sqlalchemy import JSON, Column, DateTime, Table
 from mixpanel_data.common import values
 from mixpanel_data.common.json_depth import MAX_DEPTH, TOO_DEEP
 from mixpanel_data.common.values import EARLIEST, LATEST
-from mixpanel_data.dialect.sql.builtin import builtin
+from mixpanel_data.dialect.sql.builtin import qualify_builtins
 from mixpanel_data.exceptions import RecordError, TimeUnitError
 from mixpanel_data.ingest.clock import Clock
 from mixpanel_data.ingest.json_validation import bad_number_at, levels_of, too_deep_at
@@ -30,11 +30,11 @@ from mixpanel_data.schema.tables import BLANK, CLOCK, IDENTIFIER, OPTIONAL
 
 # NULL for anything but a JSON object. DuckDB's JSON parser accepts more than JSON, such as trailing
 # commas; `json_extract` serializes the document again, so that these do not get into the table.
-_TEXT_TO_JSON = builtin("""
+_TEXT_TO_JSON = qualify_builtins("""
     CASE WHEN starts_with({0}, '{{') OR starts_with(ltrim({0}, E' \\t\\n\\r'), '{{')
     THEN TRY(json_extract({0}, '$')) END
 """)
-_NESTED_TO_JSON = builtin("to_json({0})")
+_NESTED_TO_JSON = qualify_builtins("to_json({0})")
 
 #: The most rows of a batch, unless the caller chooses another number.
 DEFAULT_BATCH_SIZE = 65_536

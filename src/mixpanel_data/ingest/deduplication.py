@@ -34,7 +34,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import CreateTable, DropTable
 
-from mixpanel_data.dialect.sql.builtin import builtin
+from mixpanel_data.dialect.sql.builtin import qualify_builtins
 from mixpanel_data.exceptions import DuplicateRecordError, KeyCollisionError
 from mixpanel_data.ingest.options import LoadOptions
 from mixpanel_data.ingest.row_positions import ROWID, position_of
@@ -253,14 +253,14 @@ def _collisions(staging: Table, others: Table, *columns: ColumnElement[Any]) -> 
 
 
 #: The key of an event whose own one another event has: made of all that tells it from others.
-_OWN_KEY = builtin("""
+_OWN_KEY = qualify_builtins("""
     substr(sha256(CAST(to_json(list_value(
         event_name, CAST(epoch_us(event_time) AS VARCHAR), distinct_id, insert_id
     )) AS VARCHAR)), 1, 32)
 """)
 
 # Where the properties have no such member, it is put before the last bracket.
-_WITH_GIVEN_KEY = builtin("""
+_WITH_GIVEN_KEY = qualify_builtins("""
     CASE WHEN json_exists(properties, '$."$insert_id"')
         THEN json_merge_patch(properties, json_object('$insert_id', insert_id))
     ELSE concat(

@@ -173,7 +173,7 @@ def _load(
         except (DuplicateRecordError, RecordDayError) as error:
             raise error.at(bad.index_of(error.index)) from error.__cause__
         if options.primary_key and run is create and loaded.added >= LARGE_KEY:
-            after_commit.enter_context(database.without_log())
+            after_commit.enter_context(database.without_wal())
         bad.log(options.name)
     discarded = loaded.discarded
     return LoadResult(

@@ -112,7 +112,7 @@ class Guard(Watch):
         return ArrowResult(batches, plain_schema(reader.schema), description, types, reader.close)
 
 
-class PrefixedGuard(Watch):
+class PrefixingSandboxGuard(Watch):
     """Checks untrusted statements, and puts trusted SQL before them.
 
     Args:

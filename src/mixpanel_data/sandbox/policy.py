@@ -14,7 +14,7 @@ from mixpanel_data.database.opener import OpenDatabase
 from mixpanel_data.database.options import OpenOptions
 from mixpanel_data.database.settings import RESOURCES, Resources
 from mixpanel_data.database.statement_policy import PolicyFactory
-from mixpanel_data.sandbox.guard import Guard, PrefixedGuard
+from mixpanel_data.sandbox.guard import Guard, PrefixingSandboxGuard
 from mixpanel_data.sandbox.limits import Sandbox
 from mixpanel_data.sandbox.rules import Rules
 from mixpanel_data.sandbox.worker.guard import WorkerGuard
@@ -93,7 +93,7 @@ class SandboxPolicy:
         """Return a guard that also puts trusted SQL before every statement."""
         if self.workers is not None:
             return WorkerGuard(self.workers, prefix)
-        return PrefixedGuard(prefix, self._rules, driver)
+        return PrefixingSandboxGuard(prefix, self._rules, driver)
 
     def close(self) -> None:
         """Stop the workers."""

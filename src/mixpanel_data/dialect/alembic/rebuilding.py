@@ -20,10 +20,10 @@ from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.types import TypeEngine
 
 from mixpanel_data.dialect.alembic.changes import Changes
-from mixpanel_data.dialect.sql.builtin import builtin
+from mixpanel_data.dialect.sql.builtin import qualify_builtins
 from mixpanel_data.dialect.sql.names import fold
 
-_IN_ORDER = builtin("SELECT current_setting('preserve_insertion_order')")
+_IN_ORDER = qualify_builtins("SELECT current_setting('preserve_insertion_order')")
 
 
 def rebuild(

@@ -25,7 +25,7 @@ from mixpanel_data.dialect.bulk.statement_parser import (
     parse,
     table_name,
 )
-from mixpanel_data.dialect.sql.builtin import builtin
+from mixpanel_data.dialect.sql.builtin import qualify_builtins
 from mixpanel_data.dialect.sql.names import fold
 
 if TYPE_CHECKING:
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 #: Fewer rows are not worth the fixed costs of a batch.
 LEAST_ROWS = 8
 
-_CONSTRAINTS = builtin("""
+_CONSTRAINTS = qualify_builtins("""
 SELECT constraint_column_names, referenced_table FROM duckdb_constraints()
 WHERE lower(table_name) = lower($1) AND constraint_type IN ('PRIMARY KEY', 'UNIQUE', 'FOREIGN KEY')
 """)
-_INDEXES = builtin("""
+_INDEXES = qualify_builtins("""
 SELECT count(*) FROM duckdb_indexes() WHERE is_unique AND lower(table_name) = lower($1)
 """)
-_COUNT = builtin("count(")
+_COUNT = qualify_builtins("count(")
 
 
 class Bulk(NamedTuple):

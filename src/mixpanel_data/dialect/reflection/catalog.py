@@ -10,7 +10,7 @@ from sqlalchemy import Connection, TextClause, text
 from sqlalchemy.engine.interfaces import TableKey
 from sqlalchemy.engine.reflection import ObjectKind, ObjectScope
 
-from mixpanel_data.dialect.sql.builtin import builtin
+from mixpanel_data.dialect.sql.builtin import qualify_builtins
 from mixpanel_data.dialect.sql.names import fold
 from mixpanel_data.dialect.sql.parsing import split_schema
 
@@ -80,12 +80,12 @@ ORDER BY object.table_name
 
 
 def _details(query: str) -> TextClause:
-    return text(builtin(_PLACE + _OBJECT + _DETAIL + query + _RESULT))
+    return text(qualify_builtins(_PLACE + _OBJECT + _DETAIL + query + _RESULT))
 
 
 #: Only the tables and views: the most frequent query, which needs no join.
 OBJECTS = text(
-    builtin(
+    qualify_builtins(
         _PLACE
         + _OBJECT
         + """
@@ -136,7 +136,7 @@ INDEXES = _details("""
 """)
 
 _SCHEMAS = text(
-    builtin("""
+    qualify_builtins("""
     SELECT database_name = current_database() AS is_current, database_name, schema_name
     FROM (FROM duckdb_schemas() UNION ALL BY NAME SELECT NULL AS parent_schema WHERE FALSE)
     WHERE parent_schema IS NULL AND database_name NOT IN ('system', 'temp')
@@ -146,7 +146,7 @@ _SCHEMAS = text(
 
 
 def _placed(query: str) -> TextClause:
-    return text(builtin(_PLACE + query))
+    return text(qualify_builtins(_PLACE + query))
 
 
 _PLACED_SCHEMAS = _placed("SELECT 1 FROM place WHERE NOT temporary")

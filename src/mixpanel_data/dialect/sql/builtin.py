@@ -16,7 +16,7 @@ BUILTIN = "system.main."
 _CALL = re.compile(r"(?<![\w.])([a-z_]\w*)(?=\()")
 
 
-def builtin(sql: str) -> str:
+def qualify_builtins(sql: str) -> str:
     """Qualify the functions of a statement.
 
     Args:
@@ -24,7 +24,7 @@ def builtin(sql: str) -> str:
             that looks like a call.
 
     Example:
-        >>> builtin("SELECT count(a) FROM range(3) WHERE a IN (1, 2)")
+        >>> qualify_builtins("SELECT count(a) FROM range(3) WHERE a IN (1, 2)")
         'SELECT system.main.count(a) FROM system.main.range(3) WHERE a IN (1, 2)'
     """
     return _CALL.sub(rf"{BUILTIN}\1", sql)

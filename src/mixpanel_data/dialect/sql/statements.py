@@ -22,7 +22,7 @@ from sqlalchemy.types import (
     to_instance,
 )
 
-from mixpanel_data.dialect.sql.builtin import BUILTIN, builtin
+from mixpanel_data.dialect.sql.builtin import BUILTIN, qualify_builtins
 from mixpanel_data.dialect.sql.ddl import own_sequence
 
 #: PostgreSQL's JSON operators. In DuckDB their precedence is lower than that of ``=``.
@@ -161,7 +161,7 @@ class StatementCompiler(PGCompiler):
         if isinstance(value, timedelta):
             rest = (value - timedelta(days=value.days)) // timedelta(microseconds=1)
             days, microseconds = f"to_days({value.days})", f"to_microseconds({rest})"
-            return builtin(f"add({days}, {microseconds})")
+            return qualify_builtins(f"add({days}, {microseconds})")
         if isinstance(value, bytes):
             return "'{}'::BLOB".format("".join(f"\\x{byte:02X}" for byte in value))
         text: str = super().render_literal_value(value, type_)
