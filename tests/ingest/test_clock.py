@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -241,3 +242,18 @@ def test_many_times_become_utc_as_each_of_them_does(zone: str, times: list[datet
 def test_times_of_the_common_libraries_are_times(storage: StorageEngine, time: Any) -> None:
     storage.create_events_table("t", [make_event(0, event_time=time)], EVENTS)
     assert storage.execute_scalar("SELECT event_time FROM t") == datetime(2025, 11, 24)
+
+
+@pytest.mark.parametrize(
+    "number",
+    [Decimal("NaN"), Decimal("Infinity"), float("inf"), 10**400],
+    ids=["NaN", "Infinity", "inf", "huge"],
+)
+@pytest.mark.parametrize("unit", ["auto", "s"])
+def test_a_number_that_is_no_time_is_refused_and_says_nothing_of_the_unit(
+    storage: StorageEngine, number: Any, unit: Any
+) -> None:
+    data = [make_event(0, event_time=number), make_event(1, event_time=SECONDS)]
+    options: Any = {"time_unit": unit, "on_error": "skip"}
+    result = storage.create_events_table("t", data, EVENTS, **options)
+    assert (result, result.rejected) == (1, 1)

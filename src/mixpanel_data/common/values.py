@@ -90,7 +90,7 @@ def is_missing(value: object) -> bool:
     """Tell whether a value stands for none: None, NaN, or pandas' ``NA`` and ``NaT``."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
-    return isinstance(value, float) and value != value
+    return isinstance(value, Real) and value != value
 
 
 def microseconds(value: object) -> int:

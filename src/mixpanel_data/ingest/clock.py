@@ -7,10 +7,10 @@ wall-clock time, as if it were UTC
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from datetime import timedelta
 from decimal import Decimal
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -58,8 +58,7 @@ class Clock:
         """
         moment = values.time_in(value) if isinstance(value, str) else value
         if isinstance(moment, (Real, Decimal)) and not isinstance(moment, bool):
-            unit = self._unit_of(moment)
-            return values.scaled(moment, MICROSECONDS[unit]), self.zone is not None
+            return self._count_of(moment), self.zone is not None
         is_local = isinstance(value, str) and getattr(moment, "tzinfo", None) is None
         return values.microseconds(moment), is_local and self.zone is not None
 
@@ -72,12 +71,20 @@ class Clock:
         if len(self.units) > 1:
             raise TimeUnitError(dict(self.units))
 
-    def _unit_of(self, number: Any) -> NumberUnit:
+    def _count_of(self, number: Any) -> int:
+        """Return a number as microseconds, and note its unit.
+
+        Raises:
+            ValueError: It is not finite, or too large.
+        """
         if self.unit != "auto":
-            return self.unit
+            return values.scaled(number, MICROSECONDS[self.unit])
+        if not isinstance(number, Integral) and not math.isfinite(number):
+            raise ValueError(f"is {number}, which is no time.")
         unit: NumberUnit = next((unit for end, unit in _BANDS if abs(number) < end), "us")
+        count = values.scaled(number, MICROSECONDS[unit])
         self.units.setdefault(unit, number)
-        return unit
+        return count
 
     def to_utc(self, local: int) -> int:
         """Return a wall-clock time of the zone, in microseconds, as microseconds in UTC.
@@ -105,9 +112,3 @@ class Clock:
         # https://peps.python.org/pep-0495/
         offset = moment.replace(tzinfo=self.zone, fold=0).utcoffset()
         return 0 if offset is None else offset // MICROSECOND
-
-
-def read_all(clock: Clock, cells: Sequence[object]) -> tuple[list[int | None], list[bool]]:
-    """Read many times, None among them."""
-    read = [(None, False) if cell is None else clock.read(cell) for cell in cells]
-    return [count for count, _ in read], [is_local for _, is_local in read]
