@@ -368,9 +368,11 @@ def _times(
         return cells.cast(pa.timestamp("us")), None
     if not pa.types.is_timestamp(cells.type):
         return to_arrow(column, cells.to_pylist(), clock)
+    # What a time zone is called does not matter, and pyarrow may not know it.
+    cells = cells.view(pa.int64()).view(pa.timestamp(cells.type.unit))
     if cells.type.unit == "ns":
         cells = pc.floor_temporal(cells, unit="microsecond")
-    counts = cells.cast(pa.timestamp("us", cells.type.tz), safe=cells.type.unit != "ns")
+    counts = cells.cast(pa.timestamp("us"), safe=cells.type.unit != "ns")
     counts = counts.cast(pa.int64())
     bounds = pc.min_max(counts).as_py()
     if bounds["min"] is not None and not EARLIEST <= bounds["min"] <= bounds["max"] <= LATEST:

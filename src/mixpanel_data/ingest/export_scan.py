@@ -196,7 +196,9 @@ class FileBatches:
             self._checks.finished(rows.slice(start, end - start), is_local[start:end])
             for start, end in self._files_in(batch)
         ]
-        return parts[0] if len(parts) == 1 else pa.concat_batches(parts)
+        if len(parts) == 1:
+            return parts[0]
+        return pa.Table.from_batches(parts, self.schema).combine_chunks().to_batches()[0]
 
     def _files_in(self, batch: pa.RecordBatch) -> Iterator[tuple[int, int]]:
         """Yield where the rows of each file begin and end, and begin with its ids when they do."""

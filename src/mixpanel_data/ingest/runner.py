@@ -131,7 +131,7 @@ def _batches_of(options: LoadOptions, data: Any, checks: RowChecks) -> Batches:
         try:
             return ArrowBatches(data, options.table, options.batch_size, checks)
         except RecordError as error:
-            if error.__cause__ is None or not (checks.bad.skip and is_pandas(data)):
+            if error.__cause__ is None or not is_pandas(data):
                 raise
             data = frame_records(data)  # a cell keeps its column from becoming Arrow
     return RecordBatches(data, options.table, options.batch_size, checks)
@@ -194,7 +194,8 @@ def _method_for(
 ) -> Callable[[Connection, LoadOptions, Batches, Any], Loaded]:
     """Return what loads the rows: whether the table is there decides, where the caller lets it."""
     if options.must_exist:
-        catalog.find_metadata(connection, options.name)  # before anything is read
+        if options.days is not None:
+            catalog.find_metadata(connection, options.name)  # before anything is read
         return append
     if options.if_exists == "fail":
         return create
