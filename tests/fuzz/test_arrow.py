@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mixpanel_data import RecordError, StorageEngine
 from mixpanel_data.ingest.identities import Identities
-from tests.fuzz.test_records import EPOCH, fuzzed
+from tests.fuzz.test_records import EPOCH, as_id, fuzzed
 from tests.records import EVENTS, make_events
 
 ROWS = 3
@@ -60,13 +60,6 @@ def columns(draw: st.DrawFn) -> pa.Array:
 def text_of(cell: Any) -> str:
     assert type(cell) in (str, int)
     return str(cell)
-
-
-def id_of(cell: Any) -> str:
-    if cell is None or cell != cell:  # NaN
-        return ""
-    assert type(cell) in (str, int, float, bool)
-    return cell if isinstance(cell, str) else json.dumps(cell)
 
 
 def time_of(cell: Any) -> int:
@@ -127,9 +120,9 @@ def test_any_columns_are_stored_exactly_or_refused_by_index(
     expected: dict[str, tuple[Any, ...]] = {}  # the first of each key stays
     identities = Identities()
     for event in table.to_pylist():
-        name, user = text_of(event["event_name"]), id_of(event["distinct_id"])
+        name, user = text_of(event["event_name"]), as_id(event["distinct_id"])
         time, document = time_of(event["event_time"]), document_of(event["properties"])
-        key = id_of(event["insert_id"]) or identities.next_id(
+        key = as_id(event["insert_id"]) or identities.next_id(
             {
                 "event_name": name,
                 "event_time": EPOCH + timedelta(microseconds=time),

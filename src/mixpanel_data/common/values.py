@@ -70,7 +70,7 @@ def identifier(value: object) -> str:
     """
     if isinstance(value, str):
         return text(value)
-    if isinstance(value, (UUID, Decimal)):
+    if isinstance(value, UUID) or (isinstance(value, Decimal) and value.is_finite()):
         return str(value)
     if _is_truth(value):
         return json.dumps(bool(value))
