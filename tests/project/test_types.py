@@ -1,4 +1,4 @@
-"""The dataclasses of the interface are frozen, comparable and validated."""
+"""The values of the interface are frozen, comparable and validated."""
 
 from __future__ import annotations
 
