@@ -1,4 +1,4 @@
-"""How many examples hypothesis tries: few in an ordinary run, more with ``EXAMPLES=1000``."""
+"""The number of hypothesis examples: few in an ordinary run, more with ``EXAMPLES=1000``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is in files and folders, and who may read them."""
+"""Contents and permissions of files and folders."""
 
 from __future__ import annotations
 

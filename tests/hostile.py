@@ -1,4 +1,4 @@
-"""Texts that break what is put together carelessly: for names, values, filters and paths."""
+"""Texts that look like SQL, for names, values, filters and paths."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Other Python processes: run to their end, or talked to line by line."""
+"""Child Python processes: run to their end, or controlled line by line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events and profiles to load: deterministic, valid, as many as a test wants.
+"""Deterministic, valid events and profiles to load, in any number.
 
 Child processes of tests import this, so it must not import pytest or anything else that is slow.
 """

@@ -1,4 +1,4 @@
-"""A backup is a whole, private copy of a database that stays open and at work."""
+"""A backup is a complete, private copy of a database that stays in use."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_a_copy_is_one_private_file(file: StorageEngine, copy: Path, open_umask:
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
 
 
-def test_what_is_only_in_the_log_is_in_the_copy(
+def test_what_is_only_in_the_wal_is_in_the_copy(
     file: StorageEngine, path: Path, copy: Path
 ) -> None:
     with file.engine.connect() as connection, connection.begin() as transaction:
@@ -187,13 +187,15 @@ def test_a_sandbox_can_be_copied(sandbox: bool | Sandbox, path: Path, copy: Path
     assert len(content_of(copy)) == 3
 
 
-def test_memory_in_a_sandbox_cannot_be_copied(copy: Path) -> None:
+def test_an_in_memory_database_in_a_sandbox_cannot_be_copied(copy: Path) -> None:
     with StorageEngine.memory(sandbox=True) as engine, pytest.raises(SandboxError, match="memory"):
         engine.backup(copy)
     assert names_in(copy.parent) == []
 
 
-def test_what_is_only_read_can_be_copied(file: StorageEngine, path: Path, copy: Path) -> None:
+def test_a_database_opened_read_only_can_be_copied(
+    file: StorageEngine, path: Path, copy: Path
+) -> None:
     file.close()
     with StorageEngine(path, read_only=True) as reading:
         reading.backup(copy)
@@ -232,7 +234,9 @@ def test_a_copy_that_is_there_is_kept_unless_told_otherwise(
     assert len(content_of(copy)) == 3
 
 
-def test_what_is_no_file_is_never_overwritten(file: StorageEngine, copy: Path) -> None:
+def test_a_target_that_is_no_regular_file_is_never_overwritten(
+    file: StorageEngine, copy: Path
+) -> None:
     os.mkfifo(copy)
     folder = copy.with_name("folder")
     folder.mkdir()
@@ -265,7 +269,7 @@ def test_a_copy_that_another_process_writes_to_is_not_overwritten(
     assert not [name for name in names_in(copy.parent) if ".part-" in name]
 
 
-def test_a_log_beside_the_copy_would_be_taken_for_its_own(file: StorageEngine, copy: Path) -> None:
+def test_a_wal_beside_the_target_is_an_error(file: StorageEngine, copy: Path) -> None:
     log = copy.with_name(f"{copy.name}.wal")
     log.write_text("of an older copy")
     with pytest.raises(DatabaseWalError) as caught:
@@ -303,7 +307,7 @@ def test_a_full_disk_leaves_nothing(
     assert names_in(copy.parent) == []
 
 
-def test_what_a_killed_process_left_goes_with_the_next_copy(
+def test_the_next_copy_removes_what_a_killed_process_left(
     file: StorageEngine, path: Path, copy: Path
 ) -> None:
     script = """
@@ -346,7 +350,7 @@ def test_a_closed_engine_makes_no_copy(file: StorageEngine, copy: Path) -> None:
         file.backup(copy)
 
 
-def test_a_copy_has_a_path_in_the_home_folder(
+def test_a_tilde_in_the_target_is_the_home_folder(
     file: StorageEngine, copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(copy.parent))
@@ -365,7 +369,7 @@ def test_an_engine_in_autocommit_mode_is_copied_in_a_transaction(path: Path, cop
         assert sorted(found) == [("_metadata",), ("_mixpanel_data_version",)]
 
 
-def test_a_checkpoint_in_between_begins_the_copy_again(
+def test_a_checkpoint_during_a_copy_starts_it_again(
     file: StorageEngine, copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backup, "_keep_checkpoints_off", lambda connection: None)

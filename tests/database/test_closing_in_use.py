@@ -1,4 +1,4 @@
-"""An engine that is closed while others work with it says so, and logs nothing about that."""
+"""An engine closed while threads use it raises StorageClosedError in them, and logs nothing."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def use_until_it_fails(use: Callable[[], object]) -> type[Exception]:
 
 
 @pytest.mark.parametrize("round_", range(20))
-def test_threads_that_query_and_load_while_it_is_closed_are_told_so(
+def test_threads_that_query_and_load_get_a_closed_error(
     round_: int, storage: StorageEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
     storage.create_events_table("jan", make_events(5_000), EVENTS)
@@ -80,7 +80,7 @@ def test_threads_that_query_and_load_while_it_is_closed_are_told_so(
     assert pool_records(caplog) == []
 
 
-def test_a_transaction_whose_connection_was_closed_below_it_ends_quietly(
+def test_a_transaction_whose_driver_connection_was_closed_logs_nothing(
     storage: StorageEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
     connection = storage.engine.connect()

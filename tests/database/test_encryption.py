@@ -1,8 +1,8 @@
-"""Files that nobody can read without their key.
+"""Encrypted files, which nobody can read without their key.
 
-DuckDB encrypts with OpenSSL, which its extension httpfs brings along. Where there is no wheel of
-that for the DuckDB installed, these tests use what DuckDB has built in: it has no safe source of
-random numbers, but the same format and the same errors.
+DuckDB encrypts with OpenSSL, which is in its extension httpfs. If there is no wheel of that for the
+installed DuckDB, these tests use DuckDB's built-in library, which has no safe source of random
+numbers, but the same format and the same errors.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def test_an_existing_file_is_opened_with_its_key(encrypted: Path) -> None:
     ("key", "state", "message"),
     [(None, "missing", "Open it with encryption_key"), (OTHER_KEY, "wrong", "another key")],
 )
-def test_an_encrypted_file_opens_with_no_other_key_and_without_none(
+def test_an_encrypted_file_opens_only_with_its_key(
     key: str | None, state: str, message: str, read_only: bool, encrypted: Path
 ) -> None:
     before = encrypted.read_bytes()
@@ -231,7 +231,7 @@ def test_connections_of_all_kinds_see_the_same_database(encrypted: Path) -> None
         assert storage.execute_scalar("SELECT id FROM notes") == 1
 
 
-def test_closing_lets_go_of_the_file_and_leaves_nothing_beside_it(encrypted: Path) -> None:
+def test_closing_releases_the_file_and_leaves_nothing_beside_it(encrypted: Path) -> None:
     storage = open_encrypted(encrypted)
     storage.append_events_table("jan", make_events(10), EVENTS)
     with pytest.raises(DatabaseLockedError):

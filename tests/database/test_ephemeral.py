@@ -1,4 +1,4 @@
-"""Ephemeral databases: whichever way a process ends, nothing of them stays."""
+"""Ephemeral databases are deleted, however their process ends."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_the_folder_is_private_and_in_the_temporary_folder(own_temporary: Path) 
         assert left_in(own_temporary) == [storage.path.parent.name]
 
 
-def test_the_system_says_where_temporary_folders_are() -> None:
+def test_the_folder_is_in_the_temporary_folder_of_the_system() -> None:
     with StorageEngine.ephemeral() as storage:
         assert storage.path is not None
         assert storage.path.parent.parent == Path(gettempdir())
@@ -136,7 +136,7 @@ def test_two_at_once_do_not_disturb_each_other(own_temporary: Path) -> None:
     assert left_in(own_temporary) == []
 
 
-def test_many_come_and_go_at_once(own_temporary: Path) -> None:
+def test_many_are_made_and_closed_at_once(own_temporary: Path) -> None:
     def come_and_go(_: int) -> None:
         for _round in range(5):
             with StorageEngine.ephemeral(config={"threads": 1}) as storage:

@@ -1,4 +1,4 @@
-"""While a file is open here, no other process gets in, whatever this one does with the file."""
+"""While a database is open, no other process can open it, whatever this one does with the file."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def test_no_call_lets_another_process_in(
 
 @linux
 @pytest.mark.parametrize("open_it", [StorageEngine, lambda path: create_engine(url_of(path))])
-def test_when_the_lock_of_duckdb_has_fallen_a_second_one_holds(
+def test_a_second_lock_holds_when_that_of_duckdb_is_lost(
     open_it: Callable[[Path], Any], path: Path, probe: Callable[[Path], str]
 ) -> None:
     opened = open_it(path)
@@ -208,9 +208,7 @@ def test_readers_share_the_second_lock_and_keep_writers_out(
 
 
 @linux
-def test_who_is_kept_out_by_the_second_lock_learns_the_process(
-    storage: StorageEngine, path: Path
-) -> None:
+def test_an_error_of_the_second_lock_names_the_process(storage: StorageEngine, path: Path) -> None:
     path.open("rb").close()
     script = """
 try:
@@ -256,7 +254,7 @@ def test_a_hard_link_of_an_open_file_is_refused(linked: Path) -> None:
 
 
 @linux
-def test_a_hard_link_of_what_duckdb_alone_has_open_is_refused(path: Path) -> None:
+def test_a_hard_link_of_a_file_open_in_plain_duckdb_is_refused(path: Path) -> None:
     link = path.with_name("linked.db")
     with duckdb.connect(str(path)) as connection:
         connection.execute("CREATE TABLE a (b INTEGER)")
@@ -267,7 +265,7 @@ def test_a_hard_link_of_what_duckdb_alone_has_open_is_refused(path: Path) -> Non
 
 
 @pytest.mark.parametrize("prefix", ["file:", "file://", "FILE:", "duckdb:", "duckdb:file:"])
-def test_a_prefix_of_duckdb_does_not_make_it_another_file(
+def test_a_url_prefix_does_not_make_it_another_file(
     prefix: str, storage: StorageEngine, path: Path, linked: Path
 ) -> None:
     engine = create_engine(f"duckdb+mixpanel:///{prefix}{path}")
@@ -286,7 +284,7 @@ def test_a_renamed_file_is_still_the_one_that_is_open(storage: StorageEngine, pa
 
 
 @pytest.mark.parametrize("read", [read_events_export, read_profiles_export])
-def test_a_database_is_no_export(
+def test_an_open_database_is_not_read_as_an_export(
     read: Callable[[Path], Iterator[object]], storage: StorageEngine, path: Path, linked: Path
 ) -> None:
     for name in (path, linked, Path(f"{path}.wal")):
@@ -298,7 +296,7 @@ def test_a_database_is_no_export(
 
 
 @linux
-def test_what_duckdb_alone_has_open_is_no_export_either(
+def test_a_file_open_in_plain_duckdb_is_not_read_as_an_export(
     path: Path, probe: Callable[[Path], str]
 ) -> None:
     with duckdb.connect(str(path)) as connection:
@@ -308,7 +306,7 @@ def test_what_duckdb_alone_has_open_is_no_export_either(
         assert probe(path) == ""
 
 
-def test_a_file_that_is_open_otherwise_is_read(tmp_path: Path) -> None:
+def test_an_export_that_is_open_as_a_file_is_read(tmp_path: Path) -> None:
     export = tmp_path / "export.jsonl"
     export.write_text('{"event": "a", "properties": {"time": 1735689600, "distinct_id": "b"}}\n')
     with export.open("rb+"):
@@ -328,7 +326,9 @@ def test_closing_an_engine_leaves_the_lock_of_duckdb_alone(
     assert probe(path) == "writing reading duckdb"
 
 
-def test_one_of_two_engines_may_close(path: Path, probe: Callable[[Path], str]) -> None:
+def test_closing_one_of_two_engines_keeps_the_file_locked(
+    path: Path, probe: Callable[[Path], str]
+) -> None:
     first, second = StorageEngine(path), create_engine(url_of(path))
     with second.connect() as connection:
         connection.execute(text("SELECT 1"))
@@ -339,7 +339,7 @@ def test_one_of_two_engines_may_close(path: Path, probe: Callable[[Path], str]) 
     assert probe(path) == "writing reading duckdb"
 
 
-def test_an_engine_that_nobody_disposes_of_lets_go_of_the_file(
+def test_an_engine_that_is_garbage_collected_releases_the_file(
     path: Path, probe: Callable[[Path], str]
 ) -> None:
     create_engine(url_of(path)).connect().close()
@@ -373,7 +373,7 @@ def test_a_new_file_is_locked_as_soon_as_it_is_there(
         assert probe(path) == ("duckdb" if sys.platform == "linux" else "")
 
 
-def test_what_is_no_file_needs_no_lease(tmp_path: Path) -> None:
+def test_a_path_that_is_no_file_gets_no_lease(tmp_path: Path) -> None:
     for name in ("", "md:database", str(tmp_path), str(tmp_path / "missing"), "\0"):
         lease = open_files.Lease(name, read_only=False)
         lease.confirm()
@@ -423,7 +423,7 @@ def test_the_file_systems_of_this_machine_are_known() -> None:
 
 
 @linux
-def test_a_system_that_cannot_lock_is_told_of_once(
+def test_a_system_that_cannot_lock_is_logged_once(
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     import fcntl

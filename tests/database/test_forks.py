@@ -1,4 +1,4 @@
-"""A forked child may not open what its parent had open, and opens everything else."""
+"""A forked child may not open files that its parent had open, but all others."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ with StorageEngine(path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Only Linux shows what DuckDB has open.")
-def test_what_duckdb_alone_has_open_is_refused_as_well(path: Path) -> None:
+def test_a_file_that_the_parent_has_open_in_plain_duckdb_is_refused(path: Path) -> None:
     script = """
 import duckdb
 connection = duckdb.connect(str(path))
@@ -116,7 +116,7 @@ with StorageEngine(folder / "other.db"):
     assert run_forking(script, path) == ["3", "[]", "[]", "[]"]
 
 
-def test_a_connection_of_duckdb_that_a_child_has_kept_cannot_write(path: Path) -> None:
+def test_a_plain_duckdb_connection_inherited_by_a_child_cannot_write(path: Path) -> None:
     script = """
 with StorageEngine(path) as storage:
     kept = storage.connection
@@ -181,7 +181,7 @@ say(asked())
     assert last == "1"
 
 
-def test_what_a_child_leaves_undone_and_ends_with_does_not_touch_the_file(path: Path) -> None:
+def test_destructors_and_exit_handlers_of_a_child_do_not_touch_the_file(path: Path) -> None:
     script = """
 from sqlalchemy import create_engine, text
 storage = StorageEngine(path)
@@ -203,7 +203,7 @@ say(StorageEngine(path).execute_scalar("SELECT b FROM a"))
     assert run_forking(script, path) == ["1"]
 
 
-def test_a_living_child_keeps_nobody_out(path: Path) -> None:
+def test_a_running_child_does_not_keep_the_file_locked(path: Path) -> None:
     script = """
 import subprocess
 storage = StorageEngine(path)
@@ -220,7 +220,7 @@ say(subprocess.run(command, capture_output=True, text=True).stdout.strip())
     assert run_forking(script, path) == ["3"]
 
 
-def test_a_child_of_a_killed_parent_keeps_nobody_out(path: Path) -> None:
+def test_a_child_of_a_killed_parent_does_not_keep_the_file_locked(path: Path) -> None:
     script = """
 import signal
 storage = StorageEngine(path)

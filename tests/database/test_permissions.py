@@ -1,4 +1,4 @@
-"""What is ours on the disk is for its user only, and stays where it belongs."""
+"""Files that the library makes are private to their user, and in the right folder."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_backup_is_private_whatever_the_file_is(path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o664
 
 
-def test_what_a_backup_that_was_cut_off_has_left_is_removed(path: Path) -> None:
+def test_the_next_backup_removes_what_an_interrupted_one_left(path: Path) -> None:
     StorageEngine(path).close()
     left = path.with_name(".events.db.backup.part-abc")
     left.mkdir(mode=0o700)
@@ -165,7 +165,9 @@ def test_temporary_files_are_in_a_private_folder(shared: Path, temporary: Path) 
 
 
 @pytest.mark.parametrize("reads", [True, False])
-def test_a_file_that_is_only_read_stays_as_it_is_and_alone(shared: Path, reads: bool) -> None:
+def test_a_file_that_is_only_read_stays_unchanged_with_nothing_beside_it(
+    shared: Path, reads: bool
+) -> None:
     with StorageEngine(shared) as storage:
         storage.create_events_table("jan", make_events(3), EVENTS)
     before = shared.read_bytes()
@@ -184,7 +186,7 @@ def test_reading_only_makes_no_log(shared: Path, log: Path, temporary: Path) -> 
     assert list(shared.parent.iterdir()) == [shared]
 
 
-def test_nothing_of_a_killed_process_is_lost_with_such_a_log(shared: Path, log: Path) -> None:
+def test_a_log_made_private_loses_nothing_of_a_killed_process(shared: Path, log: Path) -> None:
     program = """if True:
         import os, signal, sys
         from mixpanel_data import StorageEngine
@@ -223,7 +225,7 @@ def test_the_log_of_a_file_that_is_shared_on_purpose_is_shared_too(shared: Path,
         assert permissions_of(log) == 0o666
 
 
-def test_in_a_private_folder_nothing_has_to_be_made(shared: Path) -> None:
+def test_in_a_private_folder_no_log_is_made_beforehand(shared: Path) -> None:
     shared.parent.chmod(0o700)
     with StorageEngine(shared) as storage:
         assert storage.list_tables() == []
@@ -232,7 +234,9 @@ def test_in_a_private_folder_nothing_has_to_be_made(shared: Path) -> None:
         assert list(shared.parent.iterdir()) == [shared]
 
 
-def test_a_link_leads_to_the_log_beside_the_file(shared: Path, log: Path, tmp_path: Path) -> None:
+def test_a_file_opened_by_a_link_has_its_log_beside_the_file_itself(
+    shared: Path, log: Path, tmp_path: Path
+) -> None:
     StorageEngine(shared).close()
     link = tmp_path / "link.db"
     link.symlink_to(shared)
@@ -272,7 +276,7 @@ def test_all_folders_above_a_new_file_are_private(shared: Path) -> None:
     ]
 
 
-def test_folders_go_again_when_no_file_could_be_made_in_them(shared: Path) -> None:
+def test_new_folders_are_removed_when_no_file_could_be_made_in_them(shared: Path) -> None:
     with pytest.raises(QueryError):
         StorageEngine(shared.with_name("new") / "events.db", config={"threads": "many"})
     assert list(shared.parent.iterdir()) == []

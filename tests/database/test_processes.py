@@ -1,4 +1,4 @@
-"""Several processes and one file: who may open it, who has forked, and who was killed."""
+"""Several processes and one file: locks, forks and kills."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ fork(work)
     ids=["nothing", "session", "connection", "relation", "duckdb", "memory"],
 )
 @pytest.mark.parametrize("file", [True, False], ids=["file", "ephemeral"])
-def test_a_forked_process_ends_as_it_wants_whatever_is_open(
+def test_a_forked_process_can_end_in_any_way_whatever_is_open(
     path: Path, before: str, file: bool
 ) -> None:
     script = OPENED + before + "\nfork(lambda: None)" + AFTERWARDS

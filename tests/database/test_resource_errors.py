@@ -1,4 +1,4 @@
-"""A lock can be waited for; a full disk and a lack of memory say what to do."""
+"""Waiting for a lock; errors of a full disk and of a lack of memory say what to do."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_opening_waits_for_the_lock_of_another_process(
         assert storage.create_events_table("jan", make_events(3), EVENTS) == 3
 
 
-def test_a_lock_that_is_never_let_go_is_an_error_in_the_end(path: Path) -> None:
+def test_waiting_for_a_lock_that_is_never_released_ends_in_an_error(path: Path) -> None:
     with PythonProcess(HOLD, path) as holder:
         assert holder.read() == "open"
         with pytest.raises(DatabaseLockedError, match="lock_timeout=seconds") as caught:
@@ -88,7 +88,7 @@ def test_a_time_to_wait_is_not_negative(seconds: float, path: Path) -> None:
     assert not path.exists()
 
 
-def test_what_is_wrong_with_a_file_that_is_not_locked_is_not_waited_for(path: Path) -> None:
+def test_errors_other_than_a_lock_are_raised_without_waiting(path: Path) -> None:
     path.write_bytes(b"noise" * 1000)
     with pytest.raises(OSError, match="no DuckDB database"):
         StorageEngine(path, lock_timeout=3600)

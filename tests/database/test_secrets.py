@@ -1,4 +1,4 @@
-"""A key is shown by nothing: no copy, no text, no pickle, and no error about the key itself."""
+"""No copy, text, pickle or error shows a key."""
 
 from __future__ import annotations
 

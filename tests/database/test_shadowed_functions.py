@@ -1,4 +1,4 @@
-"""Macros, tables and views in a file that bear the names of DuckDB's own change nothing of ours."""
+"""Macros, tables and views with the names of DuckDB's own do not affect the library's SQL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was put beside a database beforehand does not lead DuckDB to other files."""
+"""Links that were planted beside a database do not lead DuckDB to other files."""
 
 from __future__ import annotations
 
@@ -57,7 +57,9 @@ def test_no_opening_follows_a_link(
 
 
 @pytest.mark.parametrize("content", [b"", b"precious" * 100])
-def test_no_opening_writes_under_the_other_name_of_a_log(content: bytes, database: Path) -> None:
+def test_no_opening_writes_through_a_hard_link_in_place_of_the_log(
+    content: bytes, database: Path
+) -> None:
     foreign = database.with_name("precious")
     foreign.write_bytes(content)
     os.link(foreign, f"{database}.wal")
@@ -67,27 +69,29 @@ def test_no_opening_writes_under_the_other_name_of_a_log(content: bytes, databas
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
-def test_a_log_is_a_file(make: Callable[[Path], object], database: Path) -> None:
+def test_a_folder_or_pipe_in_place_of_the_log_is_refused(
+    make: Callable[[Path], object], database: Path
+) -> None:
     make(Path(f"{database}.wal"))
     with pytest.raises(DatabaseLinkError, match="no file"):
         StorageEngine(database)
 
 
-def test_a_new_database_follows_no_link_either(path: Path, tmp_path: Path) -> None:
+def test_creating_a_database_follows_no_link(path: Path, tmp_path: Path) -> None:
     (tmp_path / f"{path.name}.wal").symlink_to(tmp_path / "nowhere")
     with pytest.raises(DatabaseFileError):
         StorageEngine(path)
     assert [file.name for file in tmp_path.iterdir()] == [f"{path.name}.wal"]
 
 
-def test_a_link_to_the_database_is_its_other_name(database: Path, tmp_path: Path) -> None:
+def test_a_database_can_be_opened_by_a_link_to_it(database: Path, tmp_path: Path) -> None:
     link = tmp_path / "link.db"
     link.symlink_to(database)
     with StorageEngine(link) as storage:
         assert storage.list_tables()[0].row_count == 3
 
 
-def test_links_are_looked_for_beside_the_file_itself(database: Path, tmp_path: Path) -> None:
+def test_a_link_beside_the_target_of_a_link_is_refused(database: Path, tmp_path: Path) -> None:
     link = tmp_path / "elsewhere" / "link.db"
     link.parent.mkdir()
     link.symlink_to(database)

@@ -1,4 +1,4 @@
-"""One engine and many threads: queries, loads that race, and who sees what when."""
+"""One engine and many threads: queries, concurrent loads, and isolation."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class PausedLoad:
 # Queries
 
 
-def test_eight_threads_ask_one_engine_and_all_get_right_answers(storage: StorageEngine) -> None:
+def test_eight_threads_query_one_engine_and_all_get_right_answers(storage: StorageEngine) -> None:
     storage.create_events_table("jan", make_events(5000), EVENTS)
 
     def ask(number: int) -> None:
@@ -257,7 +257,7 @@ def test_threads_that_create_and_drop_the_same_table_leave_it_whole(
 
 @pytest.mark.parametrize("primary_key", [True, False])
 @pytest.mark.parametrize("on_conflict", ["ignore", "replace"])
-def test_of_what_eight_threads_append_to_one_table_everything_is_there_once(
+def test_eight_threads_append_to_one_table_and_each_row_is_there_once(
     storage: StorageEngine, primary_key: bool, on_conflict: str
 ) -> None:
     storage.create_events_table("jan", make_events(50), EVENTS, primary_key=primary_key)
@@ -304,7 +304,7 @@ def test_two_engines_on_one_file_never_append_the_same_record_twice(
         assert numbers(one, "jan") == numbers(other, "jan") == list(range(1200))
 
 
-def test_what_two_engines_write_to_one_table_at_the_same_time_is_refused_to_the_second(
+def test_of_two_engines_that_write_to_one_table_at_once_the_second_is_refused(
     path: Path,
 ) -> None:
     with StorageEngine(path) as one, StorageEngine(path) as other:
@@ -323,7 +323,7 @@ def test_what_two_engines_write_to_one_table_at_the_same_time_is_refused_to_the_
         assert row_counts(other) == {"feb": 10, "jan": 10_001}
 
 
-def test_what_two_engines_create_under_one_name_is_there_once(path: Path) -> None:
+def test_of_two_engines_that_create_the_same_table_the_first_wins(path: Path) -> None:
     with StorageEngine(path) as one, StorageEngine(path) as other:
         load = PausedLoad(lambda data: one.create_events_table("jan", data, EVENTS))
         untouched = make_events(10)

@@ -1,7 +1,7 @@
-"""Old and other databases, made from the recipes in this folder.
+"""Databases of other versions and applications, made from the recipes in this folder.
 
-A recipe is SQL text, one file for every revision there ever was and one for every other state of a
-file. What is no SQL is made by a function below.
+A recipe is a SQL script, one for every revision and one for every other state of a file. Databases
+that SQL cannot make are made by a function below.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the tests of sessions and connections share: engines of the dialect, without a storage."""
+"""Engines of the dialect without a StorageEngine."""
 
 from __future__ import annotations
 

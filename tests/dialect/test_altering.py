@@ -1,4 +1,4 @@
-"""Changes to tables: made directly or by making the table anew, the outcome is the same."""
+"""Changes to tables have the same result by ALTER TABLE and by recreating the table."""
 
 from __future__ import annotations
 
@@ -270,7 +270,7 @@ def test_a_column_gets_new_values(sample: Sample, name: str) -> None:
     sample.require_intact()
 
 
-def test_everything_at_once_sees_the_columns_as_they_were(sample: Sample) -> None:
+def test_expressions_of_a_block_see_the_columns_as_they_were(sample: Sample) -> None:
     changes = Changes()
     changes.rename_column("n", "number")
     changes.add_column(Column("b", String, nullable=False), fill="a || n")
@@ -282,14 +282,14 @@ def test_everything_at_once_sees_the_columns_as_they_were(sample: Sample) -> Non
     sample.require_intact()
 
 
-def test_a_column_is_changed_once_in_a_block() -> None:
+def test_a_column_cannot_be_changed_twice_in_a_block() -> None:
     changes = Changes()
     changes.rename_column("n", "m")
     with pytest.raises(InvalidRequestError, match="Column 'n' is changed twice"):
         changes.fill("n", "0")
 
 
-def test_rows_stay_in_order_where_insertion_does_not_keep_it(path: Path) -> None:
+def test_rows_stay_in_order_without_preserve_insertion_order(path: Path) -> None:
     engine = create_engine(f"duckdb+mixpanel:///{path}")
     with engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE t AS SELECT i FROM range(3000000) AS r(i)")
@@ -330,7 +330,7 @@ def test_what_cannot_be_done_says_why_and_changes_nothing(sample: Sample) -> Non
     failing(sample, changes, DBAPIError, "uplicate key")
 
 
-def test_an_index_on_an_expression_is_in_the_way_of_a_new_name(path: Path) -> None:
+def test_an_index_on_an_expression_prevents_a_new_name(path: Path) -> None:
     engine = create_engine(f"duckdb+mixpanel:///{path}")
     with engine.begin() as connection:
         connection.exec_driver_sql(TABLE)
@@ -371,7 +371,7 @@ def test_all_constraints_stay_when_the_table_is_recreated(path: Path) -> None:
     assert str(sql).count("UNIQUE") == 2
 
 
-def test_compression_stays_where_duckdb_tells_of_it(path: Path) -> None:
+def test_compression_stays_where_duckdb_shows_it(path: Path) -> None:
     engine = create_engine(f"duckdb+mixpanel:///{path}")
     query = text("SELECT sql FROM duckdb_tables() WHERE table_name = 't'")
     with engine.begin() as connection:
@@ -385,7 +385,7 @@ def test_compression_stays_where_duckdb_tells_of_it(path: Path) -> None:
     engine.dispose()
 
 
-def test_a_generated_column_is_in_the_way_of_making_the_table_anew(path: Path) -> None:
+def test_a_generated_column_prevents_recreating_the_table(path: Path) -> None:
     engine = create_engine(f"duckdb+mixpanel:///{path}")
     with engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE t (n INTEGER, m INTEGER AS (n + 1))")

@@ -194,7 +194,7 @@ def test_the_generated_migration_makes_what_the_models_say(connection: Connectio
     assert compare_metadata(context(connection), models()) == []
 
 
-def test_a_column_that_counts_by_itself_is_not_added_to_a_table_that_is_there(
+def test_an_autoincrement_column_is_not_added_to_an_existing_table(
     connection: Connection,
 ) -> None:
     Table("t", MetaData(), Column("a", Integer)).create(connection)
@@ -213,7 +213,7 @@ def test_dropping_a_table_by_name_drops_its_sequence(connection: Connection) -> 
     assert connection.exec_driver_sql("SELECT count(*) FROM duckdb_sequences()").scalar() == 0
 
 
-def test_dropping_a_table_without_a_database_is_written_down(connection: Connection) -> None:
+def test_dropping_a_table_offline_prints_the_sql(connection: Connection) -> None:
     written = io.StringIO()
     offline = MigrationContext.configure(
         dialect=connection.dialect, opts={"as_sql": True, "output_buffer": written}

@@ -1,4 +1,4 @@
-"""Integer keys that count by themselves, and the sequences behind them."""
+"""Autoincrement keys and their sequences."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_any_names_of_table_and_schema_work(
     assert sequences(connection) == []
 
 
-def test_a_temporary_table_counts_beside_a_lasting_one(connection: Connection) -> None:
+def test_a_temporary_table_counts_beside_a_permanent_one(connection: Connection) -> None:
     lasting = users(Column("id", Integer, primary_key=True))
     lasting.create(connection)
     connection.execute(insert(lasting))
@@ -109,7 +109,7 @@ def test_a_temporary_table_counts_beside_a_lasting_one(connection: Connection) -
     assert sequences(connection) == ["users_id_seq"]
 
 
-def test_columns_that_shall_not_count_do_not(connection: Connection) -> None:
+def test_columns_without_autoincrement_have_no_sequence(connection: Connection) -> None:
     metadata = MetaData()
     Table("parents", metadata, Column("id", Integer, primary_key=True, autoincrement=False))
     Table("children", metadata, Column("id", ForeignKey("parents.id"), primary_key=True))
@@ -138,7 +138,7 @@ def test_an_identity_need_not_be_the_key(connection: Connection) -> None:
     assert row == (1, 100)
 
 
-def test_a_sequence_of_its_own_serves_several_tables(connection: Connection) -> None:
+def test_a_sequence_of_the_application_serves_several_tables(connection: Connection) -> None:
     metadata = MetaData()
     ids = Sequence("ids", start=5, metadata=metadata)
     tables = [
@@ -183,7 +183,7 @@ def test_a_sequence_that_is_not_the_tables_own_is_left_alone(connection: Connect
     assert sequences(connection) == ["ids"]
 
 
-def test_the_ddl_can_be_read(connection: Connection) -> None:
+def test_the_compiled_ddl_has_the_sequence_and_the_table(connection: Connection) -> None:
     table = users(Column("id", Integer, primary_key=True))
     assert str(CreateTable(table).compile(connection)).split(";\n") == [
         "CREATE SEQUENCE IF NOT EXISTS users_id_seq",

@@ -1,4 +1,4 @@
-"""Many rows at once: as fast as a load, and the very values that single rows would have."""
+"""Many rows in one statement have the same values as rows inserted one by one."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_many_rows_are_one_statement_and_all_there(
     bool(re.fullmatch(r"2\.0\.(1?\d|2[0-2])", sqlalchemy.__version__)),
     reason="SQLAlchemy has the option since 2.0.23",
 )
-def test_rows_with_nulls_are_one_statement_when_these_are_to_be_written(
+def test_rows_with_nulls_are_one_statement_with_render_nulls(
     items: Engine, batches: list[bool]
 ) -> None:
     some = [{"id": n, "name": f"item {n}" if n % 3 else None} for n in range(ROWS)]
@@ -152,7 +152,7 @@ def test_objects_get_the_keys_that_a_sequence_gave_their_rows(
 
 
 @pytest.mark.parametrize("count", [2, bulk.LEAST_ROWS, 300_000])
-def test_what_rows_return_comes_in_their_order(engine: Engine, count: int) -> None:
+def test_returning_keeps_the_order_of_the_rows(engine: Engine, count: int) -> None:
     with engine.begin() as connection:
         run = connection.exec_driver_sql
         run("CREATE SEQUENCE s; CREATE TABLE t (i BIGINT DEFAULT nextval('s'), n BIGINT)")
@@ -161,7 +161,7 @@ def test_what_rows_return_comes_in_their_order(engine: Engine, count: int) -> No
         assert result.all() == [(count + 1 - n, n) for n in range(count, 0, -1)]
 
 
-def test_rows_that_go_one_by_one_return_what_they_are_too(
+def test_rows_that_go_one_by_one_are_returned_in_order_too(
     engine: Engine, batches: list[bool]
 ) -> None:
     values = [{"a": n} for n in range(ROWS)]
@@ -186,7 +186,7 @@ def test_updates_and_deletes_of_many_rows_return_them(items: Engine) -> None:
         assert connection.execute(gone, [{"key": 7}, {"key": 5}]).scalars().all() == [7, 5]
 
 
-def test_rows_of_different_keys_each_get_their_defaults(items: Engine) -> None:
+def test_rows_with_different_columns_get_their_defaults(items: Engine) -> None:
     some = [{"id": n, "name": "x"} if n % 2 else {"id": n} for n in range(ROWS)]
     with Session(items) as session:
         session.execute(insert(Item), some)
@@ -450,7 +450,7 @@ def test_an_update_does_the_same_with_many_rows_as_with_one(
     assert results[0] == results[1]
 
 
-def test_rows_that_mean_the_same_row_are_updated_in_their_order(items: Engine) -> None:
+def test_several_updates_of_one_row_happen_in_their_order(items: Engine) -> None:
     with items.begin() as connection:
         run = connection.exec_driver_sql
         run("CREATE TABLE t (a VARCHAR COLLATE NOCASE, b INTEGER)")
@@ -473,7 +473,7 @@ def test_rows_that_refer_to_earlier_ones_of_their_table_go_row_by_row(
         assert session.scalar(select(func.count()).select_from(Node)) == ROWS
 
 
-def test_what_fails_leaves_nothing_and_the_connection_as_good_as_before(items: Engine) -> None:
+def test_a_failed_bulk_insert_leaves_nothing_and_a_usable_connection(items: Engine) -> None:
     with items.connect() as connection:
         for _ in range(3):
             with pytest.raises(Exception, match="uplicate key"):

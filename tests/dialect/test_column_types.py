@@ -1,4 +1,4 @@
-"""Types of columns: what goes in comes out, and reflection gives what was declared."""
+"""Column types: values come back unchanged, and reflection gives the declared type."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""INSERT, UPDATE, DELETE and the statements around them, as SQLAlchemy writes them."""
+"""INSERT, UPDATE, DELETE and related statements, as SQLAlchemy renders them."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def test_the_first_rows_are_fetched_by_number_or_share(connection: Connection) -
         connection.execute(found.fetch(1, with_ties=True))
 
 
-def test_what_duckdb_adds_to_sql_is_there(connection: Connection) -> None:
+def test_extensions_of_sql_by_duckdb_can_be_used(connection: Connection) -> None:
     lists = select(func.list(NAME.op("||")("s")), func.max(AMOUNT)).select_from(STOCK)
     names, most = connection.execute(lists).one()
     assert (sorted(names), most) == (["apples", "pears"], 2)

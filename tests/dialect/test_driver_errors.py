@@ -1,4 +1,4 @@
-"""What the driver raises is the SQLAlchemy error of the same meaning, wherever it comes up."""
+"""Errors of the driver become the matching errors of SQLAlchemy."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_a_value_that_does_not_fit_its_column_is_a_data_error(members: Engine, r
 
 
 @pytest.mark.parametrize("rows", [1, 200])
-def test_a_value_that_duckdb_does_not_know_is_not_supported(members: Engine, rows: int) -> None:
+def test_a_value_of_an_unknown_class_is_a_not_supported_error(members: Engine, rows: int) -> None:
     values = [{"id": n + 10, "email": object()} for n in range(rows)]
     with members.connect() as connection, pytest.raises(NotSupportedError, match="object"):
         connection.execute(insert(Member), values)
@@ -189,7 +189,7 @@ def test_a_message_that_duckdb_cuts_within_a_character_is_still_an_error(engine:
         connection.execute(text("SELECT 'é𝒳'::BIT")).all()
 
 
-def test_a_macro_named_like_what_sqlalchemy_asks_first_does_no_harm(path: Path) -> None:
+def test_a_macro_named_current_schema_does_not_break_connecting(path: Path) -> None:
     with duckdb.connect(str(path)) as connection:
         connection.execute("CREATE MACRO current_schema() AS error('asked')")
     engine = create_engine(f"duckdb+mixpanel:///{path}")
@@ -200,7 +200,7 @@ def test_a_macro_named_like_what_sqlalchemy_asks_first_does_no_harm(path: Path) 
 
 
 @pytest.mark.parametrize("kind", ["list", "dict", "deep"])
-def test_a_parameter_without_a_bottom_is_an_error(kind: str, engine: Engine) -> None:
+def test_an_endlessly_nested_parameter_is_an_error(kind: str, engine: Engine) -> None:
     endless: list[Any] = []
     endless.append(endless)
     looped: dict[str, Any] = {}

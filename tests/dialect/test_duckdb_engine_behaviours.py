@@ -127,7 +127,7 @@ def test_structs_are_columns(connection: Connection) -> None:
     assert connection.scalar(text("SELECT name.first FROM people")) == "Ada"
 
 
-def test_values_are_cast_where_they_can_be(connection: Connection) -> None:
+def test_try_cast_gives_null_for_what_cannot_be_cast(connection: Connection) -> None:
     try_cast = pytest.importorskip("sqlalchemy", "2.0.14").try_cast
     found = select(try_cast("1", Integer), try_cast("x", Integer))
     assert connection.execute(found).one() == (1, None)

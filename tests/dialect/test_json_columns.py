@@ -274,6 +274,6 @@ def test_the_operators_of_postgresql_work_too(connection: Connection) -> None:
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
-def test_what_json_has_no_form_for_is_refused(connection: Connection, number: float) -> None:
+def test_values_that_json_cannot_express_are_refused(connection: Connection, number: float) -> None:
     with pytest.raises(StatementError):
         add(connection, {"number": number})

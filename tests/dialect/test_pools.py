@@ -1,4 +1,4 @@
-"""Threads, pools and files: one database for all, and nobody's connection but our own."""
+"""Threads, connection pools and files: one database for all, never DuckDB's default connection."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ print("done")
 # Memory
 
 
-def test_two_engines_on_memory_know_nothing_of_each_other() -> None:
+def test_two_in_memory_engines_do_not_share_a_database() -> None:
     with open_engine() as one, open_engine() as other:
         Base.metadata.create_all(one)
         with pytest.raises(DBAPIError):
@@ -135,7 +135,7 @@ def test_a_database_in_memory_lives_until_its_engine_is_disposed_of(pool: Any) -
             count(engine)
 
 
-def test_an_engine_on_memory_that_nobody_has_any_more_gives_its_memory_back() -> None:
+def test_an_in_memory_engine_frees_its_memory_when_garbage_collected() -> None:
     code = """
 import gc, weakref
 from sqlalchemy import create_engine, text
@@ -224,7 +224,7 @@ def test_a_ping_before_use_finds_a_connection_that_was_closed_meanwhile(path: Pa
         assert count(engine) == 0
 
 
-def test_an_error_that_is_no_disconnect_costs_no_connection(engine: Engine) -> None:
+def test_an_error_that_is_no_disconnect_keeps_the_connection(engine: Engine) -> None:
     with engine.connect() as connection:
         with pytest.raises(DBAPIError) as raised:
             connection.execute(text("SELECT nope"))

@@ -1,4 +1,4 @@
-"""Results are independent of each other, and stream as long as nothing competes."""
+"""Results are independent, and stream until another statement runs."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_results_read_in_turns_each_give_all_their_rows(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("how", ["one by one", "many", "all", "partitions"])
-def test_what_is_unread_when_another_statement_runs_is_kept(engine: Engine, how: str) -> None:
+def test_unread_rows_are_buffered_when_another_statement_runs(engine: Engine, how: str) -> None:
     with engine.connect() as connection:
         result = connection.execute(text("SELECT * FROM range(10000)"))
         begun = [result.fetchone(), *result.fetchmany(9)]
@@ -90,7 +90,7 @@ def test_a_result_survives_writing_and_committing_while_it_is_read(teams: Engine
         assert connection.scalar(select(func.count()).select_from(Team)) == 100
 
 
-def test_results_of_a_session_are_as_independent(teams: Engine) -> None:
+def test_results_of_a_session_are_independent_too(teams: Engine) -> None:
     with Session(teams) as session:
         pairs = [
             (team, member)
@@ -152,7 +152,7 @@ def test_a_result_streams_as_long_as_nothing_else_runs(
     assert len(seen) > BREAK / 2
 
 
-def test_what_streams_is_not_read_to_its_end_when_it_is_left(engine: Engine) -> None:
+def test_a_streaming_result_that_is_abandoned_is_not_read_to_its_end(engine: Engine) -> None:
     with engine.connect() as connection:
         connection.execute(text("SET threads = 1"))  # others would work at what comes last
         assert connection.execute(FAILS_LATE).first() == (0,)
@@ -169,7 +169,7 @@ def test_an_orm_query_with_yield_per_holds_a_batch_of_objects_at_a_time(teams: E
             del member
 
 
-def test_a_result_that_was_left_holds_nothing_up(engine: Engine) -> None:
+def test_an_abandoned_result_keeps_no_transaction_open(engine: Engine) -> None:
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("CREATE TABLE big AS SELECT * FROM range(1000000) AS t(n)"))
         connection.execute(text("SELECT n FROM big")).first()
@@ -181,7 +181,7 @@ def test_a_result_that_was_left_holds_nothing_up(engine: Engine) -> None:
 # Errors and ends
 
 
-def test_an_error_in_what_was_kept_is_the_error_of_its_own_result(engine: Engine) -> None:
+def test_an_error_while_buffering_is_raised_by_the_result_itself(engine: Engine) -> None:
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("SET threads = 1"))  # others would work at what comes last
         result = connection.execute(FAILS_LATE)
@@ -195,7 +195,7 @@ def test_an_error_in_what_was_kept_is_the_error_of_its_own_result(engine: Engine
         assert len(numbers) >= 5  # how many more were kept depends on how far DuckDB was
 
 
-def test_an_error_in_what_was_kept_is_never_committed(engine: Engine) -> None:
+def test_a_transaction_with_an_error_while_buffering_is_not_committed(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE notes (id INTEGER)"))
         connection.execute(text("SET threads = 1"))  # others would work at what comes last
@@ -235,7 +235,7 @@ def test_a_cursor_of_the_driver_can_be_used_again(engine: Engine) -> None:
 # Numbers of rows
 
 
-def test_the_number_of_changed_rows_is_told(engine: Engine) -> None:
+def test_rowcount_is_the_number_of_changed_rows(engine: Engine) -> None:
     with engine.begin() as connection:
         run = connection.exec_driver_sql
         assert run("CREATE TABLE t (i INTEGER PRIMARY KEY, v INTEGER)").rowcount == -1

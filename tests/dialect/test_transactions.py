@@ -1,4 +1,4 @@
-"""Transactions never lie: what was committed is there, what failed says so."""
+"""Transactions: what was committed is there, and a failed one raises."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_a_nested_transaction_of_a_session_is_refused_with_advice(notes: Engine)
     assert ids(notes) == [1, 3]
 
 
-def test_what_may_fail_is_done_in_a_transaction_of_its_own(notes: Engine) -> None:
+def test_a_failure_in_one_session_does_not_affect_another(notes: Engine) -> None:
     with Session(notes) as session, Session(notes) as attempt:
         session.add(Note(id=2))
         session.flush()
@@ -166,7 +166,7 @@ def test_a_transaction_is_as_isolated_as_it_says(notes: Engine) -> None:
         assert connection.scalar(select(func.count()).select_from(Note)) == 2
 
 
-def test_in_autocommit_every_statement_stays(notes: Engine) -> None:
+def test_in_autocommit_every_statement_is_committed(notes: Engine) -> None:
     with notes.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         assert connection.get_isolation_level() == "AUTOCOMMIT"
         connection.execute(text("INSERT INTO notes VALUES (2, NULL)"))

@@ -1,4 +1,4 @@
-"""What must be true of a database after whatever has happened to it."""
+"""Checks of a database after a fault."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults that are real: every test here breaks something, then looks at what is left.
+"""Real faults: every test here breaks something, then checks what is left.
 
 ``--rounds`` says how often what happens at random moments is tried.
 """

@@ -1,4 +1,4 @@
-"""Random steps with a database, and what has to be in it after each of them."""
+"""Random steps on a database, and the contents expected after each."""
 
 from __future__ import annotations
 

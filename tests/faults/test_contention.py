@@ -1,4 +1,4 @@
-"""Processes, threads, forks and clocks that get in each other's way."""
+"""Processes, threads and forks that compete, and clocks that step back."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ time.time = backwards(time.time)
 """
 
 
-def test_processes_that_fight_for_a_file_all_get_their_turn(database_file: Path) -> None:
+def test_processes_that_compete_for_a_file_all_get_their_turn(database_file: Path) -> None:
     with (
         PythonProcess(FIGHTING, database_file, 1) as one,
         PythonProcess(FIGHTING, database_file, 2) as other,
@@ -44,7 +44,9 @@ def test_processes_that_fight_for_a_file_all_get_their_turn(database_file: Path)
     assert len(reopened(database_file)["jan"]) == 3000 + 2 * 8 * 100
 
 
-def test_one_of_two_that_fight_may_be_killed(database_file: Path) -> None:
+def test_the_other_goes_on_when_one_of_two_competing_processes_is_killed(
+    database_file: Path,
+) -> None:
     with (
         PythonProcess(FIGHTING, database_file, 1) as one,
         PythonProcess(FIGHTING, database_file, 2) as other,

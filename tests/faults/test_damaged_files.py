@@ -1,4 +1,4 @@
-"""Files that were damaged while closed: refused by a typed error, or all there."""
+"""Files damaged while closed: refused with a typed error, or complete."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_file_that_is_overwritten_from_its_beginning_is_no_database(database_f
         StorageEngine(database_file)
 
 
-def test_noise_anywhere_in_a_file_is_found_or_was_nowhere(database_file: Path, rounds: int) -> None:
+def test_noise_anywhere_in_a_file_is_detected_or_harmless(database_file: Path, rounds: int) -> None:
     intact = database_file.read_bytes()
     with StorageEngine(database_file, read_only=True) as storage:
         good = digest(contents_of(storage))
@@ -132,7 +132,9 @@ def test_a_damaged_log_is_named_and_can_be_moved_aside(database_file: Path) -> N
     assert len(reopened(database_file)["jan"]) == 3000
 
 
-def test_noise_anywhere_in_a_log_is_found_or_ends_it(database_file: Path, rounds: int) -> None:
+def test_noise_anywhere_in_a_log_is_detected_or_ends_its_replay(
+    database_file: Path, rounds: int
+) -> None:
     log = leave_log(database_file)
     database = database_file.read_bytes()
     restore(database_file, database)

@@ -1,4 +1,4 @@
-"""Files that somebody removes, replaces or damages while an engine has them open."""
+"""Files that are removed, replaced or damaged while an engine has them open."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_a_file_that_is_put_back_takes_rows_again(database_file: Path) -> None:
     assert len(reopened(database_file)["jan"]) == 3010
 
 
-def test_a_relative_path_may_be_left_behind(
+def test_a_relative_path_still_works_after_changing_the_folder(
     database_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(database_file.parent)
@@ -111,7 +111,7 @@ def overwrite(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [truncate, cut, overwrite])
-def test_rows_of_a_file_that_is_damaged_are_never_wrong(
+def test_a_damaged_file_raises_instead_of_giving_wrong_rows(
     damage: Callable[[Path], None], database_file: Path
 ) -> None:
     everything = "SELECT sum(length(properties)), max(event_time) FROM jan"

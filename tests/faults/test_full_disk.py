@@ -1,4 +1,4 @@
-"""A disk that runs full while DuckDB writes: nothing is lost, and the error names the folder."""
+"""A disk that fills up while DuckDB writes: nothing is lost, and the error names the folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Memory that runs out, by DuckDB's own limit: a typed error, and nothing is lost."""
+"""DuckDB's memory limit is reached: a typed error, and nothing is lost."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Ephemeral databases of dead processes go; those of living ones, and of other users, stay.
+"""Ephemeral databases of dead processes are removed; those of live ones and other users stay.
 
-Moments are chosen by Python's audit events, which come just before the call that they name.
+Moments are chosen by Python's audit events, which are raised just before the call that they name.
 """
 
 from __future__ import annotations
@@ -166,12 +166,12 @@ def test_a_folder_that_was_taken_for_an_orphan_is_made_again(moment: str, word: 
 
 
 @pytest.mark.parametrize("last", [("os.remove", "owner.lock"), ("os.rmdir", "")])
-def test_a_folder_that_was_taken_by_half_is_made_again(last: tuple[str, str]) -> None:
+def test_a_folder_that_was_half_removed_is_made_again(last: tuple[str, str]) -> None:
     said = run_python(SWEPT, "fcntl.flock", "", KILLED + SWEEPING, *last)
     assert said == ["True", "100", "0"]
 
 
-def test_a_crowd_that_makes_and_sweeps_at_once_always_succeeds(rounds: int) -> None:
+def test_many_processes_that_make_and_remove_folders_at_once_all_succeed(rounds: int) -> None:
     with PythonProcess(CROWD, min(30, rounds / 20)) as process:
         said = process.read_all()
         assert process.wait() == 0, process.errors()
@@ -193,7 +193,7 @@ def test_what_a_living_process_uses_stays_though_it_looks_old(nothing_leaks: Pat
         assert process.wait() == 0
 
 
-def test_the_number_of_a_process_proves_nothing(nothing_leaks: Path) -> None:
+def test_the_lock_and_not_the_process_id_shows_an_orphan(nothing_leaks: Path) -> None:
     # Whoever has the number of a dead owner now, no process is asked for: the lock decides.
     orphan = leave_orphan()
     (orphan / "owner.lock").write_text(str(os.getpid()))
@@ -253,7 +253,7 @@ def test_a_link_of_another_user_to_our_files_is_not_followed(
     link.unlink()
 
 
-def test_orphans_do_not_keep_a_new_database_from_being_used() -> None:
+def test_a_new_database_removes_orphans_and_can_be_used() -> None:
     orphans = [leave_orphan() for _ in range(3)]
     with StorageEngine.ephemeral() as storage:
         assert not any(orphan.exists() for orphan in orphans)

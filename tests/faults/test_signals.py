@@ -154,7 +154,7 @@ for _ in range(int(sys.argv[1])):
     assert run_python(script, rounds) == ["interrupted"] * rounds
 
 
-def test_a_second_ctrl_c_comes_through_wherever_the_first_has_got_to() -> None:
+def test_a_second_ctrl_c_is_never_lost_while_the_first_is_handled() -> None:
     script = """
 import threading, mixpanel_data
 PACKAGE = os.path.dirname(mixpanel_data.__file__)

@@ -1,7 +1,7 @@
-"""What every export file must satisfy, whatever its bytes: both ways of loading it agree.
+"""Both ways of loading an export file, by DuckDB and in Python, must agree, whatever its bytes.
 
-``python -m tests.fuzz.harness`` runs it under atheris, where that is installed: libFuzzer changes
-the files of the corpus and follows what of the readers they reach. Options are libFuzzer's.
+``python -m tests.fuzz.harness`` runs it under atheris, if that is installed: libFuzzer mutates the
+files of the corpus, guided by the coverage of the readers. Options are libFuzzer's.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Arrow columns of anything: stored exactly, or refused by index and column, and none stored."""
+"""Arbitrary Arrow columns are stored exactly, or refused by index and column, and none stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Export files of any bytes: exact rows or a named line, the same by DuckDB and by the readers."""
+"""Export files of any bytes give exact rows or name a line, in DuckDB and in Python alike."""
 
 from __future__ import annotations
 
@@ -45,16 +45,16 @@ fuzzed = examples(20)
 
 @fuzzed
 @given(content=files)
-def test_any_file(tmp_path: Path, content: bytes) -> None:
+def test_any_file_loads_the_same_both_ways(tmp_path: Path, content: bytes) -> None:
     agree(content, tmp_path)
 
 
 @fuzzed
 @given(content=packed)
-def test_any_compressed_file(tmp_path: Path, content: bytes) -> None:
+def test_any_compressed_file_loads_the_same_both_ways(tmp_path: Path, content: bytes) -> None:
     agree(content, tmp_path)
 
 
 @pytest.mark.parametrize("case", sorted(CORPUS.iterdir()), ids=lambda path: path.name)
-def test_what_was_found_once(tmp_path: Path, case: Path) -> None:
+def test_files_once_read_wrongly_load_the_same_both_ways(tmp_path: Path, case: Path) -> None:
     agree(case.read_bytes(), tmp_path)

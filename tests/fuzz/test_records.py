@@ -1,4 +1,4 @@
-"""Records and metadata of anything: stored exactly, or refused by index and field."""
+"""Arbitrary records and metadata are stored exactly, or refused by index and field."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The schema revision: fresh databases are at head, Alembic agrees, and nobody else is touched."""
+"""Revisions and Alembic: new databases are at head, tables of other applications are left alone."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_check_names_the_table_and_column_that_have_drifted(
 
 
 @pytest.mark.parametrize("look", [command.current, command.check])
-def test_commands_that_look_create_and_change_nothing(path: Path, look: Any) -> None:
+def test_commands_that_only_read_create_and_change_nothing(path: Path, look: Any) -> None:
     with pytest.raises(CommandError, match="does not exist"):
         look(config_for(path))
     assert not path.exists()
@@ -132,7 +132,7 @@ def test_a_file_of_the_original_library_is_adopted_from_the_command_line(path: P
     assert not path.with_name(f"{path.name}.wal").exists()
 
 
-def test_what_cannot_be_opened_is_said_in_one_line(path: Path) -> None:
+def test_a_file_that_cannot_be_opened_is_one_line_of_error(path: Path) -> None:
     make_text_file(path)
     with pytest.raises(CommandError, match="no DuckDB database"):
         command.upgrade(config_for(path), "head")

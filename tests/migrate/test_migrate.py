@@ -1,4 +1,4 @@
-"""``mixpanel_data.migrate``: the schema of a database seen and moved from Python."""
+"""``mixpanel_data.migrate``: the revision of a database, inspected and changed from Python."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_an_unknown_revision_is_refused(revision: str, path: Path) -> None:
     assert facts(path) == before
 
 
-def test_where_there_is_nothing_to_do_nothing_is_done(path: Path) -> None:
+def test_a_migration_to_the_current_revision_does_nothing(path: Path) -> None:
     make_database("0002", path)
     before = path.read_bytes()
     result = migrate.upgrade(path)
@@ -154,7 +154,7 @@ def test_where_there_is_nothing_to_do_nothing_is_done(path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_at_base_the_tables_of_events_are_tables_like_others(path: Path) -> None:
+def test_at_base_the_tables_of_events_are_ordinary_tables(path: Path) -> None:
     make_database("0002", path)
     before = facts(path)
     assert migrate.downgrade(path, "base").after is None
@@ -168,7 +168,7 @@ def test_at_base_the_tables_of_events_are_tables_like_others(path: Path) -> None
     assert migrate.upgrade(path).after == HEAD
 
 
-def test_after_a_migration_the_log_is_empty(path: Path) -> None:
+def test_after_a_migration_the_wal_is_empty(path: Path) -> None:
     make_database("0001", path)
     log = path.with_name(f"{path.name}.wal")
     with as_engine(path) as engine:
@@ -205,7 +205,7 @@ def test_what_was_opened_read_only_is_not_migrated(path: Path) -> None:
             migrate.downgrade(storage, "0001")
 
 
-def test_a_file_in_use_is_said_to_be(path: Path) -> None:
+def test_a_file_in_use_is_a_locked_error(path: Path) -> None:
     make_database("0001", path)
     script = "import duckdb; c = duckdb.connect(sys.argv[1]); say('open'); sys.stdin.read()"
     with PythonProcess(script, path) as process:
@@ -217,7 +217,7 @@ def test_a_file_in_use_is_said_to_be(path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_path_that_is_open_here_asks_for_what_is_open(path: Path) -> None:
+def test_the_path_of_a_file_that_is_open_here_is_refused(path: Path) -> None:
     make_database("0002", path)
     with StorageEngine(path), pytest.raises(DatabaseFileError, match="cannot be opened"):
         migrate.status(path)
@@ -244,7 +244,7 @@ def test_a_backup_is_the_file_as_it_was_and_is_never_replaced(
     assert {file.name for file in path.parent.iterdir()} == {path.name, first.name, second.name}
 
 
-def test_a_backup_has_what_was_in_the_log(path: Path) -> None:
+def test_a_backup_has_what_was_in_the_wal(path: Path) -> None:
     make_database("0001", path)
     script = """
 import duckdb
@@ -263,7 +263,7 @@ sys.stdin.read()
 
 
 @pytest.mark.parametrize("target", ["storage", "its engine", "engine"])
-def test_what_is_open_is_copied_while_it_is_open(target: str, path: Path) -> None:
+def test_an_open_database_can_be_backed_up(target: str, path: Path) -> None:
     make_database("0001", path)
     before = facts(path)
     plain = create_engine(f"duckdb+mixpanel:///{path}")
@@ -281,7 +281,7 @@ def test_what_is_open_is_copied_while_it_is_open(target: str, path: Path) -> Non
     assert migrate.status(path).state == "current"
 
 
-def test_what_is_in_memory_has_no_file_to_copy() -> None:
+def test_an_in_memory_database_cannot_be_backed_up() -> None:
     with StorageEngine.memory() as storage, pytest.raises(ValueError, match="no file to copy"):
         migrate.upgrade(storage, backup=True)
 

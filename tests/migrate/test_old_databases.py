@@ -1,4 +1,4 @@
-"""What was made by others, or at other times: told apart, adopted, upgraded, and then used."""
+"""Databases of other versions and applications: recognised, adopted, upgraded, and then used."""
 
 from __future__ import annotations
 
@@ -204,7 +204,7 @@ def test_what_is_newer_or_not_ours_is_neither_upgraded_nor_downgraded(
     assert path.read_bytes() == before
 
 
-def test_an_original_file_has_nowhere_to_go_down_to(path: Path) -> None:
+def test_an_original_file_cannot_be_downgraded(path: Path) -> None:
     make_database("original", path)
     with pytest.raises(SchemaUnversionedError):
         migrate.downgrade(path, "base")
@@ -243,7 +243,7 @@ def test_reading_the_file_of_an_application_adds_nothing(path: Path) -> None:
 
 
 @pytest.mark.parametrize("read_only", [False, True])
-def test_a_file_that_is_no_database_is_said_to_be_none(path: Path, read_only: bool) -> None:
+def test_a_file_that_is_no_database_is_refused(path: Path, read_only: bool) -> None:
     before = make_text_file(path).read_bytes()
     with pytest.raises(DatabaseCorruptError, match="no DuckDB database"):
         StorageEngine(path, read_only=read_only)

@@ -1,4 +1,4 @@
-"""Migrations of an engine with a sandbox are what its owner asks for: the sandbox is not theirs."""
+"""Migrations of an engine with a sandbox: its rules do not apply to them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SANDBOXES = [True, Sandbox(timeout=0.000_001)]
 
 
 @pytest.mark.parametrize("sandbox", SANDBOXES)
-def test_migrations_work_whatever_the_sandbox_refuses(sandbox: bool | Sandbox, path: Path) -> None:
+def test_migrations_may_do_what_the_sandbox_refuses(sandbox: bool | Sandbox, path: Path) -> None:
     with StorageEngine(path, sandbox=sandbox) as storage:
         storage.create_events_table("jan", make_events(3), EVENTS)
         head = migrate.status(storage).head
@@ -29,7 +29,7 @@ def test_migrations_work_whatever_the_sandbox_refuses(sandbox: bool | Sandbox, p
     migrate.check(path)
 
 
-def test_the_sandbox_holds_for_everybody_else_afterwards(path: Path) -> None:
+def test_the_sandbox_still_holds_after_a_migration(path: Path) -> None:
     with StorageEngine(path, sandbox=True) as storage:
         migrate.downgrade(storage, "0001")
         migrate.upgrade(storage)
@@ -39,7 +39,7 @@ def test_the_sandbox_holds_for_everybody_else_afterwards(path: Path) -> None:
             connection.execute(text("SET threads = 1"))
 
 
-def test_a_closed_engine_is_migrated_no_more(path: Path) -> None:
+def test_a_closed_engine_is_not_migrated(path: Path) -> None:
     with StorageEngine(path, sandbox=True) as storage:
         pass
     for migration in (migrate.status, migrate.upgrade, migrate.check):
@@ -48,7 +48,7 @@ def test_a_closed_engine_is_migrated_no_more(path: Path) -> None:
 
 
 @pytest.mark.parametrize("key", [None, "a key"])
-def test_a_database_that_sql_gives_another_name_stays_in_use(key: str | None, path: Path) -> None:
+def test_a_database_renamed_in_sql_still_works(key: str | None, path: Path) -> None:
     try:
         storage = StorageEngine(path, encryption_key=key)
     except OSError:

@@ -1,4 +1,4 @@
-"""The example files are what they claim to be, and the demo tells the truth about them."""
+"""The example files have the promised content, and the demo prints the right numbers."""
 
 from __future__ import annotations
 
@@ -317,7 +317,7 @@ def test_one_line_is_blank(lines: list[str]) -> None:
     assert lines.count("") == 1
 
 
-def test_profiles_are_of_nobody_and_some_were_never_seen(profiles: list[Properties]) -> None:
+def test_profiles_have_example_addresses_and_some_no_last_seen(profiles: list[Properties]) -> None:
     for profile in profiles:
         assert profile["$properties"]["$email"].endswith("@example.com")
     seen = [profile["$properties"].get("$last_seen") for profile in profiles]

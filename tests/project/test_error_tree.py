@@ -1,4 +1,4 @@
-"""The errors: one tree, drawn where it is defined, and what becomes of each of the driver's."""
+"""The tree of errors is as its docstring draws it, and every error of the driver is mapped."""
 
 from __future__ import annotations
 
@@ -88,13 +88,13 @@ def test_the_drawing_of_the_errors_is_true() -> None:
     assert drawn() == parents
 
 
-def test_every_error_of_the_driver_has_a_place() -> None:
+def test_every_error_of_the_driver_is_mapped() -> None:
     known = set(BECOMES) if "ResourceInUseException" in DRIVER_ERRORS else set(BECOMES) - SINCE_2
     assert set(DRIVER_ERRORS) == known
 
 
 @pytest.mark.parametrize("name", sorted(DRIVER_ERRORS))
-def test_a_driver_s_error_whose_message_tells_nothing_goes_by_its_class(name: str) -> None:
+def test_a_driver_error_with_an_unknown_message_is_mapped_by_its_class(name: str) -> None:
     error = DRIVER_ERRORS[name]("something")
     found = [translated(error, path, "SELECT 1") for path in (Path("a.db"), None)]
     assert tuple(type(ours).__name__ for ours in found) == BECOMES.get(name)

@@ -1,4 +1,4 @@
-"""The example application does what it says, again and again on one file."""
+"""The example application works, also when run again on the same file."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_the_application_opens_a_ticket_for_each_of_the_users_who_export_most(pa
     ]
 
 
-def test_the_application_goes_on_where_it_was(path: Path) -> None:
+def test_the_application_adds_nothing_when_it_runs_again(path: Path) -> None:
     before = run_application(path)[1:]
     assert run_application(path) == ["0 tickets opened", *before]
 

@@ -1,4 +1,4 @@
-"""The structure of the package: who may import whom, and what importing costs."""
+"""The structure of the package: which imports are allowed, and what importing loads."""
 
 from __future__ import annotations
 
@@ -118,7 +118,9 @@ def test_lower_rooms_never_import_from_higher_ones() -> None:
 @pytest.mark.parametrize(
     ("prefix", "rooms"), [("dialect.", ROOMS_OF_DIALECT), ("sandbox.", ROOMS_OF_SANDBOX)]
 )
-def test_nor_within_the_rooms_that_have_rooms(prefix: str, rooms: list[set[str]]) -> None:
+def test_lower_rooms_within_a_room_never_import_from_higher_ones(
+    prefix: str, rooms: list[set[str]]
+) -> None:
     assert upward(rooms, prefix) == []
 
 
@@ -141,7 +143,7 @@ def test_rooms_beside_each_other_do_not_import_each_other() -> None:
     assert beside == []
 
 
-def test_the_dialect_needs_only_what_is_beneath_it() -> None:
+def test_the_dialect_imports_only_the_rooms_below_it() -> None:
     of_dialect = [others for module, others in GRAPH.items() if module.startswith("dialect.")]
     beneath = {"dialect", "common", "exceptions"}
     assert {other.split(".")[0] for other in set().union(*of_dialect)} <= beneath
@@ -167,7 +169,7 @@ def test_importing_the_library_loads_nothing_heavy() -> None:
     assert loaded_after("import mixpanel_data") & heavy == set()
 
 
-def test_importing_the_engine_loads_nothing_that_only_some_need() -> None:
+def test_importing_the_engine_loads_no_heavy_dependency() -> None:
     heavy = {"pandas", "pyarrow", "alembic", "duckdb_engine", "sqlalchemy.orm", "numpy"}
     assert loaded_after("from mixpanel_data import StorageEngine") & heavy == set()
 

@@ -1,4 +1,4 @@
-"""What can be imported from where, and that every example in the docs runs."""
+"""Public names can be imported, and every example in the docs runs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_modules_that_users_import_are_there_without_an_import_of_their_own(name
     assert getattr(mixpanel_data, name) is module
 
 
-def test_the_methods_of_the_contract_are_there() -> None:
+def test_the_engine_has_the_methods_of_the_contract() -> None:
     methods = (
         "ephemeral memory open_existing create_events_table create_profiles_table "
         "append_events_table append_profiles_table drop_table table_exists execute execute_df "
@@ -49,7 +49,7 @@ def test_the_methods_of_the_contract_are_there() -> None:
     assert set(methods.split()) <= set(dir(mixpanel_data.StorageEngine))
 
 
-def test_everything_public_says_what_it_is() -> None:
+def test_everything_public_has_a_docstring() -> None:
     for name in mixpanel_data.__all__:
         value = getattr(mixpanel_data, name)
         assert inspect.getdoc(value), name

@@ -1,4 +1,4 @@
-"""The values of the interface: frozen, comparable, checked when made."""
+"""The values of the interface are frozen, comparable and validated."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ ERRORS: list[MixpanelDataError] = [
 ]
 
 
-def test_the_list_above_has_every_error() -> None:
+def test_the_list_of_errors_in_this_file_is_complete() -> None:
     public = {
         value
         for value in vars(exceptions).values()

@@ -1,4 +1,4 @@
-"""What is in the wheel: installed where nothing of the repository is, it can migrate."""
+"""The wheel, installed outside of the repository, has its migrations."""
 
 from __future__ import annotations
 

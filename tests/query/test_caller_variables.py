@@ -1,4 +1,4 @@
-"""A variable of the caller that is named like a table never answers a query."""
+"""Queries never read variables of the caller (DuckDB's replacement scans are off)."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ def test_data_that_was_registered_is_found(storage: StorageEngine) -> None:
     assert storage.connection.execute("SELECT a FROM plans").fetchall() == [(7,)]
 
 
-def test_duckdb_can_be_asked_for_variables_after_all(path: Path) -> None:
+def test_replacement_scans_can_be_turned_on(path: Path) -> None:
     planted = pd.DataFrame({"a": [7]})
     with StorageEngine(path, config={"python_enable_replacements": True}) as storage:
         assert storage.connection.execute("SELECT a FROM planted").fetchall() == [(7,)]
     assert len(planted) == 1
 
 
-def test_settings_may_be_locked(path: Path) -> None:
+def test_a_variable_answers_no_query_when_settings_are_locked(path: Path) -> None:
     planted = pd.DataFrame({"a": [7]})
     with (
         StorageEngine(path, config={"lock_configuration": True}) as storage,

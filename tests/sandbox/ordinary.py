@@ -1,4 +1,4 @@
-"""Statements that people ask, over a table with a column of every kind."""
+"""Ordinary queries, over a table with a column of every kind."""
 
 from __future__ import annotations
 

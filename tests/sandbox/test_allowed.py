@@ -1,4 +1,4 @@
-"""What works in a sandbox as it does outside."""
+"""What works in a sandbox as it does without one."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_an_older_file_is_upgraded_in_a_sandbox(path: Path) -> None:
         assert storage.schema_revision is not None
 
 
-def test_functions_of_one_s_own_can_be_allowed(path: Path) -> None:
+def test_functions_of_the_user_can_be_allowed(path: Path) -> None:
     with StorageEngine(path) as storage:
         storage.connection.execute("CREATE MACRO twice(a) AS 2 * a")
         storage.connection.execute("CREATE MACRO firsts(n) AS TABLE FROM range(n)")

@@ -1,4 +1,4 @@
-"""The lists of what is allowed and refused are those of the installed DuckDB, and no more."""
+"""The lists of allowed and refused names match the installed DuckDB exactly."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_every_type_of_duckdb_is_on_exactly_one_list() -> None:
     assert allowed.TYPES & set(REFUSED_TYPES) == set()
 
 
-def test_the_installed_version_was_looked_at() -> None:
+def test_the_installed_version_was_reviewed() -> None:
     assert duckdb.__version__.startswith(LOOKED_AT)
 
 
@@ -60,7 +60,7 @@ def test_duckdb_s_own_macros_are_all_readable() -> None:
             assert isinstance(parse(f"SELECT {definition}"), list)
 
 
-def test_what_is_refused_is_refused_where_a_name_is_a_text_as_well() -> None:
+def test_no_allowed_name_given_as_text_is_on_the_list_of_refused_ones() -> None:
     for _, names_allowed in allowed.NAMED.values():
         assert names_allowed & set(REFUSED) == set()
     assert names("SELECT name FROM duckdb_settings()") >= allowed.SETTINGS

@@ -1,4 +1,4 @@
-"""``create_table_as``: what a query gives is kept as a table of its own."""
+"""``create_table_as`` saves the result of a query as a table."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_parameters_and_statements_of_sqlalchemy_work(storage: StorageEngine) ->
 
 
 @pytest.mark.parametrize("name", ["events", "EVENTS", "seen"])
-def test_what_is_there_is_not_touched(name: str, path: Path) -> None:
+def test_an_existing_table_is_not_replaced(name: str, path: Path) -> None:
     with StorageEngine(path) as storage:
         storage.create_events_table("events", make_events(3), EVENTS)
         storage.execute_rows("CREATE VIEW seen AS FROM events")
@@ -90,7 +90,7 @@ def test_what_is_there_is_not_touched(name: str, path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["_metadata", "", "a b", 'a"; DROP TABLE events; --', "é"])
-def test_names_that_are_not_ours_to_have_are_refused(name: str, storage: StorageEngine) -> None:
+def test_reserved_and_invalid_names_are_refused(name: str, storage: StorageEngine) -> None:
     with pytest.raises(TableNameError):
         storage.create_table_as(name, NUMBERS)
     assert names(storage) == ["_metadata", "_mixpanel_data_version", "events"]
@@ -125,7 +125,7 @@ def test_metadata_that_a_dropped_table_left_is_not_that_of_the_new_one(path: Pat
         assert storage.list_tables() == []
 
 
-def test_in_a_sandbox_the_query_is_judged_and_timed(path: Path) -> None:
+def test_in_a_sandbox_the_query_is_checked_and_timed(path: Path) -> None:
     with StorageEngine(path, sandbox=Sandbox(timeout=0.2)) as storage:
         for sql in (f"FROM read_blob('{path}')", f"FROM '{path}'", "SELECT nextval('a')"):
             with pytest.raises(SandboxError):

@@ -1,7 +1,7 @@
-"""ENUM values within lists, arrays, structs, maps and unions come through a sandbox.
+"""ENUM values within lists, arrays, structs, maps and unions in results of a sandbox.
 
-As Arrow they are dictionaries, and DuckDB cannot read every dictionary that it wrote: version 1.5
-ended the process over some, and version 2.0 gave other values for some.
+In Arrow they are dictionaries, and DuckDB cannot read every dictionary that it wrote: 1.5 crashes
+on some, and 2.0 returns wrong values for some.
 """
 
 from __future__ import annotations
@@ -117,12 +117,12 @@ def nested(request: pytest.FixtureRequest, path: Path) -> Path:
     return made(path, request.param)
 
 
-def test_nested_enums_are_those_of_an_engine_without_a_sandbox(nested: Path) -> None:
+def test_nested_enums_are_the_same_with_and_without_a_sandbox(nested: Path) -> None:
     assert_same_answers(nested, Sandbox())
 
 
 @pytest.mark.parametrize("wrap", WRAPPINGS)
-def test_and_from_a_worker(path: Path, wrap: object) -> None:
+def test_nested_enums_are_the_same_from_a_worker(path: Path, wrap: object) -> None:
     assert callable(wrap)
     assert_same_answers(made(path, wrap(list_of(ENUM))), Sandbox(worker=True))
 
@@ -155,6 +155,6 @@ def broken() -> None:
 
 @pytest.mark.skipif(not duckdb.__version__.startswith("1."), reason="Nothing known stops DuckDB 2")
 @pytest.mark.usefixtures("broken")
-def test_after_our_own_duckdb_has_stopped_a_new_one_takes_its_place() -> None:
+def test_an_internal_database_that_has_stopped_is_replaced() -> None:
     with StorageEngine.memory(sandbox=True) as storage:
         assert storage.execute_rows("SELECT 1") == [(1,)]

@@ -1,4 +1,4 @@
-"""``explain``: DuckDB's plan of a query, which is judged like the query."""
+"""``explain`` returns DuckDB's plan of a query, which is checked like any other."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_the_plan_of_a_query_is_a_text(sandbox: bool, path: Path) -> None:
 
 
 @pytest.mark.parametrize("analyze", [True, False])
-def test_in_a_sandbox_it_judges_what_it_explains(analyze: bool, path: Path) -> None:
+def test_in_a_sandbox_the_explained_query_is_checked(analyze: bool, path: Path) -> None:
     StorageEngine(path).close()
     with StorageEngine(path, sandbox=Sandbox(timeout=0.2)) as storage:
         for sql in (
@@ -46,7 +46,7 @@ def test_in_a_sandbox_it_judges_what_it_explains(analyze: bool, path: Path) -> N
             storage.explain("FROM duckdb_settings()", analyze=analyze)
 
 
-def test_what_runs_to_be_explained_may_not_take_longer() -> None:
+def test_explain_analyze_is_limited_by_the_timeout() -> None:
     sql = "SELECT sum(a.n * b.n) FROM range(10000000) a(n), range(10000000) b(n)"
     with StorageEngine.memory(sandbox=Sandbox(timeout=0.2)) as storage:
         assert storage.explain(sql)
@@ -54,7 +54,7 @@ def test_what_runs_to_be_explained_may_not_take_longer() -> None:
             storage.explain(sql, analyze=True)
 
 
-def test_outside_of_a_sandbox_what_it_writes_is_undone() -> None:
+def test_outside_of_a_sandbox_explain_analyze_rolls_back_what_it_writes() -> None:
     numbers = table("numbers", column("n"))
     with StorageEngine.memory() as storage:
         storage.create_table_as("numbers", "SELECT 1 AS n")

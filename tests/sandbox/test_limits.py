@@ -1,4 +1,4 @@
-"""How much of the machine SQL of strangers may take."""
+"""Limits on time, memory, threads and disk for untrusted SQL."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_a_limit_has_to_allow_something(name: str) -> None:
         {"max_temp_size": ""},
     ],
 )
-def test_a_limit_that_is_none_is_refused_at_once(limits: dict[str, Any]) -> None:
+def test_a_limit_that_makes_no_sense_is_refused_at_once(limits: dict[str, Any]) -> None:
     ((name, _),) = limits.items()
     with pytest.raises(ValueError, match=name):
         Sandbox(**limits)
@@ -122,7 +122,7 @@ def test_a_limit_of_another_type_is_refused_at_once(limits: dict[str, Any]) -> N
 
 
 @pytest.mark.parametrize("wanted", [None, {}, {"timeout": 1}, "off", [True], 1, Sandbox])
-def test_what_is_no_sandbox_is_never_taken_for_none(wanted: Any, path: Path) -> None:
+def test_a_sandbox_argument_of_another_type_is_refused(wanted: Any, path: Path) -> None:
     advice = r"Use True, False or Sandbox\(...\)"
     with pytest.raises(TypeError, match=advice):
         StorageEngine(path, sandbox=wanted)

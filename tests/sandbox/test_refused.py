@@ -1,4 +1,4 @@
-"""What SQL of strangers must not contain: every way around is refused, and changes nothing."""
+"""Untrusted SQL that must be refused: every bypass raises, and changes nothing."""
 
 from __future__ import annotations
 
@@ -444,7 +444,7 @@ def test_a_variable_of_the_caller_answers_no_query(storage: StorageEngine) -> No
     assert len(planted) == 1
 
 
-def test_the_connection_of_duckdb_itself_is_not_given_away(anywhere: StorageEngine) -> None:
+def test_the_plain_duckdb_connection_is_refused(anywhere: StorageEngine) -> None:
     with pytest.raises(SandboxError, match="DuckDB's own connection"):
         _ = anywhere.connection
 
@@ -473,7 +473,9 @@ def test_a_file_opened_to_be_read_is_not_written_by_the_engine(path: Path) -> No
         storage.create_events_table("events", make_events(3), EVENTS)
 
 
-def test_what_is_refused_is_refused_in_parameters_of_tables_too(storage: StorageEngine) -> None:
+def test_table_functions_that_take_sql_or_paths_are_refused_with_parameters(
+    storage: StorageEngine,
+) -> None:
     for sql in ("FROM query($1)", "FROM query_table($1)", "FROM read_text($1)"):
         with pytest.raises(SandboxError):
             storage.execute_rows(sql, ["events"])

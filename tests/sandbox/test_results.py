@@ -1,4 +1,4 @@
-"""Results of a sandbox: the very values that DuckDB's client gives, up to a size."""
+"""Results of a sandbox have the values that DuckDB's client gives, up to a size."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_an_unread_result_does_not_disturb_the_next_statement(small: StorageEngi
         assert connection.exec_driver_sql("SELECT 42").scalar() == 42
 
 
-def test_an_error_while_rows_come_is_the_database_s(small: StorageEngine) -> None:
+def test_an_error_while_rows_are_fetched_is_a_query_error(small: StorageEngine) -> None:
     sql = "SELECT CASE WHEN n < 2500 THEN n ELSE error('boom') END FROM range(5000) AS t(n)"
     for method in METHODS:
         with pytest.raises(QueryError, match="boom"):

@@ -1,4 +1,4 @@
-"""``op.managed_tables``: a revision carries every table along, or none."""
+"""``op.managed_tables``: a revision changes every managed table, or none."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_tables_without_metadata_are_left_as_they_are(
     assert migrate.status(application_file).unrecorded == ["copy"]
 
 
-def test_a_table_dropped_behind_our_back_is_no_obstacle(
+def test_a_table_dropped_in_sql_is_no_obstacle(
     application_file: Path, engine: Engine, tmp_path: Path
 ) -> None:
     with engine.begin() as connection:

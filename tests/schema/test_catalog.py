@@ -1,4 +1,4 @@
-"""Looking around: tables, schemas and metadata, and that looking changes nothing."""
+"""Tables, schemas and metadata are listed, and listing changes nothing."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_a_table_of_the_application_can_be_dropped_but_not_one_of_ours_by_mistak
     assert len(storage_with_tables.list_tables()) == 2
 
 
-def test_tables_in_an_attached_database_stay_out_of_sight(
+def test_tables_in_an_attached_database_are_not_listed(
     storage_with_tables: StorageEngine, tmp_path: Path
 ) -> None:
     storage_with_tables.connection.execute(f"ATTACH '{tmp_path / 'other.db'}' AS other")
@@ -154,7 +154,7 @@ def test_the_number_of_statements_does_not_grow_with_the_number_of_tables(
     assert counts[0] == counts[1] == counts[2]
 
 
-def test_looking_changes_nothing(path: Path) -> None:
+def test_inspecting_changes_nothing(path: Path) -> None:
     with StorageEngine(path) as storage:
         storage.create_events_table("t", make_events(10), EVENTS)
     before = path.read_bytes()

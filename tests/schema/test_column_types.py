@@ -1,4 +1,4 @@
-"""The column type of our times."""
+"""The column type of our times, ``UtcDateTime``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Our tables as mapped classes: made of the one declaration, at home in an application's models."""
+"""Our tables as mapped classes, beside the models of an application."""
 
 from __future__ import annotations
 
@@ -217,7 +217,7 @@ def test_a_second_row_with_an_insert_id_is_an_integrity_error(
     assert loaded_storage.list_tables()[0].row_count == 100
 
 
-def test_without_a_key_nobody_but_the_engine_refuses_a_second_row(storage: StorageEngine) -> None:
+def test_without_a_key_only_the_engine_refuses_a_second_row(storage: StorageEngine) -> None:
     storage.create_events_table("events_jan", make_events(10), EVENTS, primary_key=False)
     assert storage.append_events_table("events_jan", make_events(11), EVENTS) == 1
     with storage.session() as session:
@@ -240,7 +240,7 @@ def test_a_bulk_insert_is_what_the_engine_would_have_stored(loaded_storage: Stor
     assert loaded_storage.execute_scalar("SELECT count(*) FROM events_jan") == 500
 
 
-def test_a_time_that_is_none_is_refused(loaded_storage: StorageEngine) -> None:
+def test_an_invalid_time_is_refused(loaded_storage: StorageEngine) -> None:
     with loaded_storage.session() as session:
         session.add(new_visit(1000, event_time="yesterday"))
         with pytest.raises(StatementError, match="ISO 8601"):
@@ -290,13 +290,13 @@ def test_create_all_leaves_what_is_there_as_it_is(loaded_storage: StorageEngine)
     assert loaded_storage.list_tables()[0].row_count == 100
 
 
-def test_drop_all_leaves_nothing_recorded(loaded_storage: StorageEngine) -> None:
+def test_drop_all_removes_the_metadata_of_the_tables(loaded_storage: StorageEngine) -> None:
     Base.metadata.drop_all(loaded_storage.engine)
     assert loaded_storage.list_tables() == []
     assert loaded_storage.execute_scalar("SELECT count(*) FROM _metadata") == 0
 
 
-def test_create_all_in_a_database_without_our_tables_brings_them(path: Path) -> None:
+def test_create_all_in_a_database_without_our_tables_adds_them(path: Path) -> None:
     from sqlalchemy import create_engine
 
     engine = create_engine(f"duckdb+mixpanel:///{path}")
@@ -357,7 +357,7 @@ def test_a_model_of_a_table_with_any_name_works(storage: StorageEngine, name: st
         assert len(session.scalars(select(storage.model(name))).all()) == 3
 
 
-def test_models_on_the_fly_are_in_nobodys_metadata() -> None:
+def test_models_on_the_fly_have_a_metadata_of_their_own() -> None:
     one, other = models.model("events", "one"), models.model("events", "other")
     assert set(one.__table__.metadata.tables) == {"one"}
     assert set(other.__table__.metadata.tables) == {"other"}

@@ -1,7 +1,7 @@
-"""A siege of the sandbox, as long as you like: ``python -m tests.siege --seconds 60 --jobs 2``.
+"""A siege of the sandbox, of any length: ``python -m tests.siege --seconds 60 --jobs 2``.
 
-Prints what was fired and, for each hit, the seed and the statement: ``--seed`` with that seed fires
-it again. Ends with 1 when there was a hit.
+Prints counts of what ran and, for each hit, the seed and the statement: ``--seed`` with that seed
+runs it again. Exits with 1 when there was a hit.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The place of a siege: a database, files nobody may read, and folders nobody may write to."""
+"""The arena of a siege: a database, and files and folders that SQL must not read or write."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The process that attacks: it may crash, and leaves behind what it was doing.
+"""The attacking process: it may crash, and records what it was doing.
 
 ``python -m tests.siege.besieger FOLDER`` does what ``plan.json`` in the folder says and writes
 ``report.jsonl``: lines that say what a statement did, and lines that count.

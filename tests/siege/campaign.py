@@ -1,4 +1,4 @@
-"""Sends besiegers out, counts what they report, and sends others when they fall."""
+"""Starts besiegers, counts what they report, and replaces those that crash."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The siege watches files and locks as Linux tells of them."""
+"""Linux only: the siege watches files and locks by means of Linux."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Makes statements to attack with; the same seed makes the same one."""
+"""Generates statements to attack with; the same seed gives the same one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes statements from the rules in ``grammar.txt``."""
+"""Generates statements from the rules in ``grammar.txt``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tells whether anything that must not change has changed."""
+"""Checks whether anything that must not change has changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a siege sees of the world outside: files, locks and connections."""
+"""Observes files, locks and network connections from outside of the attacking process."""
 
 from __future__ import annotations
 

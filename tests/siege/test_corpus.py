@@ -1,4 +1,4 @@
-"""Every statement of the corpus ends as it must, and leaves no trace."""
+"""Every statement of the corpus has the expected outcome, and leaves no trace."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_huge_statement_is_over_at_once(name: str, mode: str, told: Told) -> N
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_what_is_refused_is_refused_by_every_way_in(file: str, tmp_path: Path) -> None:
+def test_a_refused_statement_is_refused_by_every_method(file: str, tmp_path: Path) -> None:
     refused = [
         case.statement
         for case in corpus()
@@ -96,7 +96,7 @@ def test_what_is_refused_is_refused_by_every_way_in(file: str, tmp_path: Path) -
         assert (line["verdict"], line["traces"]) == ("refused", []), line["shot"]
 
 
-def test_the_harmless_can_be_explained(tmp_path: Path) -> None:
+def test_harmless_statements_can_be_explained(tmp_path: Path) -> None:
     harmless = [case.statement for case in corpus() if case.kind == "harmless"]
     shots = [Shot(sql, entry) for entry in ("explain", "analyze") for sql in harmless]
     lines = fire(tmp_path, "honest", "read-only", shots)

@@ -1,4 +1,4 @@
-"""The fuzzer makes statements of every kind, most of them SQL, and can make them again."""
+"""The fuzzer generates statements of every kind, most of them valid, and repeats them by seed."""
 
 from __future__ import annotations
 
@@ -61,11 +61,11 @@ def test_every_function_type_and_setting_of_duckdb_can_occur() -> None:
 
 
 @pytest.mark.parametrize("symbol", sorted(rules()))
-def test_every_symbol_comes_to_an_end(symbol: str) -> None:
+def test_every_symbol_of_the_grammar_terminates(symbol: str) -> None:
     assert all(len(Writer(random.Random(seed)).write(symbol)) < 20_000 for seed in range(50))
 
 
-def test_tokens_lose_nothing() -> None:
+def test_tokens_joined_are_the_statement() -> None:
     for case in corpus():
         assert "".join(tokens(case.statement)) == case.statement
 

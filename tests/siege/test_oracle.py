@@ -1,4 +1,4 @@
-"""The oracle sees each kind of harm when it is done: by engines without a sandbox."""
+"""The oracle detects each kind of harm, done by engines without a sandbox."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ def traces(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("statement", HARM)
-def test_harm_leaves_a_trace(statement: str, traces: dict[str, list[str]]) -> None:
+def test_every_kind_of_harm_is_detected(statement: str, traces: dict[str, list[str]]) -> None:
     assert [trace for trace in traces[statement] if trace.startswith(HARM[statement])]
 
 
-def test_harm_is_charged_to_the_statement_that_did_it(tmp_path: Path) -> None:
+def test_harm_is_attributed_to_the_statement_that_did_it(tmp_path: Path) -> None:
     statements = ["SELECT 1", "SET GLOBAL threads = 3", "SELECT 2", "DELETE FROM plain"]
     plan = campaign.listed(list(map(Shot, statements)), "honest", "writable", sandbox=False)
     result = campaign.run(tmp_path, plan)
@@ -66,7 +66,7 @@ def test_harm_is_charged_to_the_statement_that_did_it(tmp_path: Path) -> None:
     assert [line["shot"]["statement"] for line in result.told] == statements
 
 
-def test_a_crash_is_charged_to_its_statement_and_the_siege_goes_on(tmp_path: Path) -> None:
+def test_a_crash_is_attributed_to_its_statement_and_the_siege_goes_on(tmp_path: Path) -> None:
     deep = "SELECT json_transform('1', '" + '{"a":' * 50_000 + "1" + "}" * 50_000 + "')"
     plan = campaign.listed(
         [Shot("SELECT 1"), Shot(deep), Shot("SELECT 2")], "honest", "read-only", sandbox=False
@@ -87,7 +87,7 @@ def test_a_siege_of_an_engine_without_sandbox_has_hits_at_once(tmp_path: Path) -
     assert next(campaign.described(result.hits)).startswith("seed ")
 
 
-def test_a_hit_of_a_seed_is_one_again(tmp_path: Path) -> None:
+def test_the_seed_of_a_hit_gives_the_same_hit_again(tmp_path: Path) -> None:
     def first_hit(seed: int) -> dict[str, Any]:
         plan = campaign.numbered(seed, seconds=60, statements=25, sandbox=False)
         return campaign.run(tmp_path / f"from {seed}", plan).hits[0]
@@ -123,7 +123,7 @@ def test_the_witness_sees_a_lock_only_while_it_holds(arena: Arena, witness: Witn
     assert witness.holder() == 0
 
 
-def test_the_watch_tells_what_was_done_to_which_file(tmp_path: Path) -> None:
+def test_the_watch_reports_what_was_done_to_which_file(tmp_path: Path) -> None:
     watch = Watch([tmp_path], may_read=tmp_path / "ours")
     (tmp_path / "ours").write_text("a")
     assert watch.seen() == ["created: ours", "opened: ours", "written: ours"]
@@ -150,7 +150,7 @@ def test_the_listener_counts_calls_and_hangs_up() -> None:
     listener.close()
 
 
-def test_a_change_that_is_rolled_back_is_none(arena: Arena) -> None:
+def test_a_change_that_is_rolled_back_is_not_reported(arena: Arena) -> None:
     with arena.open("writable", sandbox=None) as storage:
         before = state_of(storage)
         with storage.session() as session:
@@ -180,7 +180,7 @@ def test_what_others_write_into_the_file_is_seen_when_it_is_closed(
     listener.close()
 
 
-def test_the_canary_is_found_however_it_is_shown() -> None:
+def test_the_canary_is_found_in_results_and_errors() -> None:
     assert reveals([("a", {"b": [CANARY]})], None) == ["canary: shown"]
     assert reveals([(CANARY.encode(),)]) == ["canary: shown"]
     assert reveals(ValueError(f"about {CANARY}")) == ["canary: shown"]

@@ -1,4 +1,4 @@
-"""The corpus: statements with what must become of them."""
+"""The corpus: statements with their expected outcome."""
 
 from __future__ import annotations
 

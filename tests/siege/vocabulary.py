@@ -1,4 +1,4 @@
-"""DuckDB's own words: what the installed version calls its functions, types and settings."""
+"""Names of the functions, types and settings of the installed DuckDB."""
 
 from __future__ import annotations
 

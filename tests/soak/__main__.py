@@ -1,9 +1,9 @@
-"""A long run of everything at once on one file, which must not grow: ``python -m tests.soak``.
+"""A long mixed run on one file, in which nothing may grow: ``python -m tests.soak``.
 
 Every round loads, appends, replaces, drops, queries, migrates, fails on purpose and opens the file
-anew. What the process holds is written down as it goes. The first third of the time is for warming
-up. Then the median of the last third must not be above that of the second one by more than the
-limits below, which are what one more connection, thread or arena of an allocator takes.
+again, and records the resources of the process. The first third of the time is for warm-up. Then
+the median of the last third must not exceed that of the second by more than the limits below,
+which are what one more connection, thread or arena of an allocator takes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the tests of the life of an engine share."""
+"""Helpers of the tests of opening and closing an engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Closing: what says that the engine is closed, and what a file keeps."""
+"""A closed engine raises StorageClosedError, and its file keeps its data."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_everything_that_needs_the_database_says_that_it_is_closed(
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_a_closed_engine_still_tells_what_it_was(tmp_path: Path, target: str) -> None:
+def test_a_closed_engine_still_has_its_path(tmp_path: Path, target: str) -> None:
     storage = TARGETS[target](tmp_path)
     path = storage.path
     storage.close()
@@ -94,7 +94,7 @@ def test_the_block_closes_when_it_fails_and_the_error_stays_what_it_was(path: Pa
     assert run_python(COUNT_JAN, path) == ["20"]
 
 
-def test_an_engine_that_nobody_refers_to_lets_go_of_its_file(path: Path) -> None:
+def test_an_engine_that_is_garbage_collected_releases_its_file(path: Path) -> None:
     storage = StorageEngine(path)
     fill(storage)
     del storage

@@ -38,7 +38,7 @@ def catalog(path: Path) -> list[tuple[Any, ...]]:
         ).fetchall()
 
 
-def test_looking_at_the_file_of_an_application_changes_nothing(foreign: Path) -> None:
+def test_inspecting_the_file_of_an_application_changes_nothing(foreign: Path) -> None:
     before = snapshot_of(foreign.parent)
     with StorageEngine(foreign) as storage:
         assert storage.list_tables() == []

@@ -1,4 +1,4 @@
-"""What is no database, or cannot be opened, is refused and left alone."""
+"""Files that are no database, or cannot be opened, are refused and left alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``open_existing()`` opens what is there and creates nothing."""
+"""``open_existing()`` opens an existing file and creates nothing."""
 
 from __future__ import annotations
 

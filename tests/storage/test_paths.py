@@ -14,7 +14,7 @@ from tests.files import permissions_of
 from tests.storage.helpers import fill, posix_only
 
 
-def test_without_path_and_project_id_the_three_ways_in_are_named() -> None:
+def test_without_path_and_project_id_the_error_names_the_alternatives() -> None:
     with pytest.raises(ValueError, match=r"path.*project_id.*StorageEngine\.ephemeral\(\)"):
         StorageEngine()
 
@@ -115,20 +115,20 @@ def test_a_project_id_that_is_no_plain_file_name_is_refused(home: Path, project_
     assert list(home.iterdir()) == []
 
 
-def test_a_path_goes_before_a_project_id(home: Path, path: Path) -> None:
+def test_a_path_takes_precedence_over_a_project_id(home: Path, path: Path) -> None:
     with StorageEngine(path, project_id="1") as storage:
         assert storage.path == path
     assert list(home.iterdir()) == []
 
 
-def test_memory_is_no_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_as_a_path_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=r"StorageEngine\.memory\(\)"):
         StorageEngine(":memory:")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_databases_in_memory_know_nothing_of_each_other(path: Path) -> None:
+def test_in_memory_databases_are_independent(path: Path) -> None:
     with StorageEngine.memory() as one, StorageEngine.memory() as other:
         fill(one)
         assert other.list_tables() == []

@@ -28,7 +28,7 @@ def test_reading_a_file_that_is_not_there_creates_nothing(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_project_without_a_file_gets_none_by_reading(home: Path) -> None:
+def test_opening_a_project_without_a_file_read_only_creates_nothing(home: Path) -> None:
     with pytest.raises(FileNotFoundError):
         StorageEngine(project_id="1", read_only=True)
     assert list(home.iterdir()) == []

@@ -15,7 +15,7 @@ from tests.records import EVENTS, make_events
 from tests.storage.helpers import COUNT_JAN, posix_only
 
 
-def test_two_engines_on_one_file_see_each_other_and_close_apart(path: Path) -> None:
+def test_two_engines_on_one_file_see_each_other_and_close_independently(path: Path) -> None:
     with StorageEngine(path) as one:
         with StorageEngine(path) as other:
             one.create_events_table("jan", make_events(20), EVENTS)

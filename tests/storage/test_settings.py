@@ -1,4 +1,4 @@
-"""``config=`` hands settings to DuckDB."""
+"""``config=`` passes settings to DuckDB."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is still open when an engine is closed fails, and keeps the file from nobody."""
+"""Objects that are still open when an engine is closed fail, and do not lock the file."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def use_duckdb_cursor(storage: StorageEngine) -> Callable[[], object]:
         use_duckdb_cursor,
     ],
 )
-def test_what_is_left_open_fails_and_keeps_the_file_from_nobody(
+def test_objects_left_open_fail_and_do_not_lock_the_file(
     path: Path, use: Callable[[StorageEngine], Callable[[], object]]
 ) -> None:
     storage = StorageEngine(path)
@@ -103,7 +103,7 @@ def test_what_is_left_open_fails_and_keeps_the_file_from_nobody(
         assert [table.row_count for table in storage.list_tables()] == [30, 5]
 
 
-def test_what_is_left_open_can_be_closed_afterwards(
+def test_objects_left_open_can_be_closed_afterwards(
     storage: StorageEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
     fill(storage)

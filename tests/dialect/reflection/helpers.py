@@ -1,4 +1,4 @@
-"""What the tests of reflection share."""
+"""Helpers of the tests of reflection."""
 
 from __future__ import annotations
 

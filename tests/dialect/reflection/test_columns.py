@@ -165,7 +165,7 @@ def test_views_have_columns_and_comments(connection: Connection) -> None:
 
 
 @pytest.mark.parametrize("sequence", ["ids", "main.ids", "it''s"])
-def test_a_column_that_counts_by_itself_says_so(connection: Connection, sequence: str) -> None:
+def test_an_autoincrement_column_is_reflected_as_one(connection: Connection, sequence: str) -> None:
     execute_all(connection, "CREATE SEQUENCE ids", 'CREATE SEQUENCE "it\'s"')
     name = "\"it''s\"" if sequence == "it''s" else sequence
     found = column(connection, f"x INTEGER DEFAULT nextval('{name}')")
@@ -183,7 +183,9 @@ def test_a_column_that_counts_by_itself_says_so(connection: Connection, sequence
         "VARCHAR DEFAULT 'nextval(''ids'')'",
     ],
 )
-def test_any_other_column_does_not_count(connection: Connection, definition: str) -> None:
+def test_other_columns_are_not_reflected_as_autoincrement(
+    connection: Connection, definition: str
+) -> None:
     execute_all(connection, "CREATE SEQUENCE ids")
     assert column(connection, f"x {definition}")["autoincrement"] is False
 

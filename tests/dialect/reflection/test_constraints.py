@@ -19,7 +19,7 @@ def test_a_primary_key_added_later_is_no_index(connection: Connection) -> None:
     assert inspect(connection).get_indexes("t") == []
 
 
-def test_names_that_the_database_made_up_are_not_handed_out(connection: Connection) -> None:
+def test_generated_constraint_names_are_not_reflected(connection: Connection) -> None:
     execute_all(
         connection,
         "CREATE TABLE t (a INTEGER, b INTEGER, CONSTRAINT p PRIMARY KEY (a), "

@@ -1,4 +1,4 @@
-"""Tables, and whole databases, loaded into MetaData."""
+"""Tables and whole databases reflected into MetaData."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_reflecting_a_database_takes_few_statements(connection: Connection) -> N
     assert len(statements) == len(MULTI_FORMS) + 1
 
 
-def test_a_table_brings_the_tables_it_refers_to(connection: Connection) -> None:
+def test_reflecting_a_table_reflects_the_tables_it_refers_to(connection: Connection) -> None:
     execute_all(connection, *DATABASE)
     child = Table("child", MetaData(), autoload_with=connection)
     assert set(child.metadata.tables) == {"child", "parent"}

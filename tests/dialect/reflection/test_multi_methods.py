@@ -1,4 +1,4 @@
-"""What the single and the multi forms have in common."""
+"""The inspector's single and multi methods agree."""
 
 from __future__ import annotations
 

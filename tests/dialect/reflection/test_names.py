@@ -1,4 +1,4 @@
-"""Which tables, views and other named things there are."""
+"""Names of tables, views, sequences, types and indexes."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_an_existing_sequence_is_not_created_again(connection: Connection) -> No
     assert inspect(connection).get_sequence_names() == ["ids"]
 
 
-def test_types_are_found_where_they_are(connection: Connection, tmp_path: Path) -> None:
+def test_types_are_found_in_their_own_schema(connection: Connection, tmp_path: Path) -> None:
     attach(connection, tmp_path / "attached.db", "attached")
     execute_all(
         connection, "CREATE TYPE mood AS ENUM ('ok')", "CREATE TYPE attached.else AS ENUM ('')"

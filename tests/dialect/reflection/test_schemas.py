@@ -1,4 +1,4 @@
-"""Which schema a name belongs to, and that no other one leaks in."""
+"""A name belongs to one schema, and no other schema leaks in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any type that DuckDB can spell is read and written back."""
+"""Every type of DuckDB is parsed, and compiled back to the same text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What judges statements where a test is about what they do once they run."""
+"""Rules that allow every statement, for tests of statements that run."""
 
 from __future__ import annotations
 

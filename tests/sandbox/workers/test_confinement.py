@@ -1,4 +1,4 @@
-"""The limits that a worker sets to itself, seen from outside and from inside."""
+"""The limits that a worker sets for itself, checked from outside and inside."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_limits_are_set_once_and_never_above_those_there_are(
     assert (resource.RLIMIT_FSIZE in found) == (file_size is not None)
 
 
-def test_who_dies_with_a_pipe_lives_while_it_is_open() -> None:
+def test_a_process_tied_to_a_pipe_lives_while_it_is_open() -> None:
     here, there = os.pipe()
     with confinement.dying_with(here):
         pass
@@ -48,7 +48,7 @@ def test_who_dies_with_a_pipe_lives_while_it_is_open() -> None:
     os.close(here)
 
 
-def test_who_finds_the_pipe_closed_dies_at_once() -> None:
+def test_a_process_tied_to_a_closed_pipe_dies_at_once() -> None:
     child = os.fork()
     if child == 0:
         here, there = os.pipe()

@@ -1,4 +1,4 @@
-"""A worker opens an encrypted file with a key that nobody else sees."""
+"""A worker opens an encrypted file, and its key is not exposed."""
 
 from __future__ import annotations
 

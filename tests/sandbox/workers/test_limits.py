@@ -1,7 +1,6 @@
-"""A statement that runs away ends in time, in its memory, and takes nothing with it.
+"""A runaway statement ends within its time and memory, and affects nothing else.
 
-The workers here run whatever they are given: these limits hold for what no list of functions and
-no reading of the statement would stop.
+The workers here check no statement, because these limits are for what the checks would not stop.
 """
 
 from __future__ import annotations
@@ -174,7 +173,7 @@ def test_sorting_more_than_the_memory_goes_through_the_disk(opened: Opener) -> N
     assert storage.execute_scalar("SELECT 1") == 1
 
 
-def test_what_went_to_the_disk_is_private_and_goes_with_the_worker(
+def test_temporary_files_are_private_and_deleted_with_the_worker(
     opened: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
@@ -234,14 +233,14 @@ def test_a_result_has_no_more_bytes_than_allowed(opened: Opener) -> None:
     ],
     ids=["nothing", "labels", "booleans"],
 )
-def test_what_takes_arrow_no_space_is_counted_as_the_objects_it_becomes(
+def test_values_without_bytes_in_arrow_are_counted_as_python_objects(
     opened: Opener, sql: str
 ) -> None:
     with pytest.raises(ResultTooLargeError, match="bytes"):
         opened(max_bytes=2_000_000).execute_rows(sql)
 
 
-def test_a_result_that_is_too_large_costs_no_worker(opened: Opener) -> None:
+def test_a_result_that_is_too_large_keeps_the_worker(opened: Opener) -> None:
     storage = opened(max_rows=10)
     with pytest.raises(ResultTooLargeError):
         storage.execute_rows("SELECT * FROM range(100)")

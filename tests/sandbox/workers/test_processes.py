@@ -1,4 +1,4 @@
-"""Workers come when they are needed, stay warm, and leave with their engine, however it ends."""
+"""Workers start when needed, stay for later statements, and end with their engine."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_closing_leaves_no_process(opened: Opener) -> None:
         storage.execute_scalar("SELECT 1")
 
 
-def test_an_engine_that_nobody_has_any_more_leaves_no_process(file: Path) -> None:
+def test_an_engine_that_is_garbage_collected_leaves_no_process(file: Path) -> None:
     storage = StorageEngine(file, read_only=True, sandbox=Sandbox(worker=True))
     storage.execute_scalar("SELECT 1")
     (pid,) = workers_of()
@@ -95,7 +95,7 @@ def test_an_engine_that_nobody_has_any_more_leaves_no_process(file: Path) -> Non
     assert not is_there(pid)
 
 
-def test_a_failed_statement_does_not_cost_the_worker(opened: Opener) -> None:
+def test_a_failed_statement_keeps_the_worker(opened: Opener) -> None:
     storage = opened()
     storage.execute_scalar("SELECT 1")
     before = workers_of()
@@ -105,7 +105,7 @@ def test_a_failed_statement_does_not_cost_the_worker(opened: Opener) -> None:
     assert workers_of() == before
 
 
-def test_an_idle_worker_that_somebody_kills_is_replaced_unnoticed(opened: Opener) -> None:
+def test_an_idle_worker_that_is_killed_is_replaced_without_an_error(opened: Opener) -> None:
     storage = opened()
     storage.execute_scalar("SELECT 1")
     (pid,) = workers_of()
@@ -115,7 +115,7 @@ def test_an_idle_worker_that_somebody_kills_is_replaced_unnoticed(opened: Opener
     assert not is_there(pid)
 
 
-def test_a_worker_that_dies_at_work_is_an_error_that_says_so(opened: Opener) -> None:
+def test_a_worker_that_dies_during_a_statement_is_a_typed_error(opened: Opener) -> None:
     storage = opened(timeout=None)
     storage.execute_scalar("SELECT 1")
     (pid,) = workers_of()
@@ -177,7 +177,7 @@ def test_a_worker_outlives_the_thread_that_started_it(opened: Opener) -> None:
     assert workers_of() == before != []
 
 
-def test_a_worker_knows_nothing_of_the_environment_and_has_no_files_of_others(
+def test_a_worker_inherits_neither_environment_nor_open_files(
     opened: Opener, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("MIXPANEL_SECRET", "s3cret")
@@ -207,7 +207,7 @@ def test_a_worker_that_cannot_open_the_file_says_why(opened: Opener, tmp_path: P
     assert storage.execute_scalar("SELECT 1") == 1
 
 
-def test_a_worker_that_never_gets_ready_is_given_up(
+def test_a_worker_that_never_gets_ready_is_killed(
     opened: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(process, "BOOTSTRAP", "import time; time.sleep(60)")
@@ -217,7 +217,7 @@ def test_a_worker_that_never_gets_ready_is_given_up(
     assert workers_of() == []
 
 
-def test_a_worker_that_dies_at_once_is_an_error_that_says_so(
+def test_a_worker_that_dies_at_its_start_is_a_typed_error(
     opened: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(process, "BOOTSTRAP", "raise SystemExit(3)")
@@ -320,7 +320,7 @@ os.kill(os.getpid(), signal.SIGKILL)
         until(lambda: not is_there(pid))
 
 
-def test_a_forked_child_exits_without_a_word(file: Path) -> None:
+def test_a_forked_child_exits_without_output(file: Path) -> None:
     script = (
         OPENED
         + """

@@ -1,4 +1,4 @@
-"""A worker that SQL has taken over neither runs code in the engine nor fills its memory."""
+"""A compromised worker can neither run code in the engine nor fill its memory."""
 
 from __future__ import annotations
 
@@ -156,14 +156,16 @@ def answering(
     return answer
 
 
-def test_the_hostile_worker_is_heard_when_it_says_what_it_should(
+def test_the_hostile_worker_works_while_it_follows_the_protocol(
     answering: Callable[[bytes], Any],
 ) -> None:
     assert answering(frame(protocol.ROWS, ROWS) + END) == [(1,)]
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-def test_what_no_worker_says_is_refused(answering: Callable[[bytes], Any], name: str) -> None:
+def test_messages_against_the_protocol_are_refused(
+    answering: Callable[[bytes], Any], name: str
+) -> None:
     with pytest.raises(WorkerCrashedError):
         answering(ANSWERS[name])
 
@@ -180,7 +182,7 @@ def test_nothing_that_a_worker_sends_is_unpickled(
 @pytest.mark.parametrize(
     "text", ["INTEGER) AS a, (SELECT 42", "ENUM('x'", "nothing", "ENUM(" * 2000, "DATE -- "]
 )
-def test_a_type_that_is_more_than_a_type_is_left_out(
+def test_a_type_that_contains_other_sql_is_left_out(
     answering: Callable[[bytes], Any], text: str
 ) -> None:
     types = frame(protocol.END, orjson.dumps({"0": text, "9": "DATE"}))
@@ -302,7 +304,7 @@ def test_a_failure_says_what_is_wrong(served: Served, sql: Any, said: dict[str, 
     assert {name: found[name][: len(value)] for name, value in said.items()} == said
 
 
-def test_memory_that_python_lacks_is_memory_that_duckdb_lacks(file: Path, immortal: None) -> None:
+def test_a_memory_error_of_python_is_an_out_of_memory_error(file: Path, immortal: None) -> None:
     class Hungry(Permissive):
         def check(self, sql: str) -> None:
             raise MemoryError("no more")
@@ -318,7 +320,7 @@ def test_memory_that_python_lacks_is_memory_that_duckdb_lacks(file: Path, immort
     }
 
 
-def test_a_file_that_cannot_be_opened_is_said(tmp_path: Path, immortal: None) -> None:
+def test_a_file_that_cannot_be_opened_is_reported(tmp_path: Path, immortal: None) -> None:
     serving = Served(opening(tmp_path / "nothing.db"))
     kind, body = serving.receive()
     serving.close()

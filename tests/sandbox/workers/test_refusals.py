@@ -1,4 +1,4 @@
-"""Where there can be no worker, and what cannot come from one."""
+"""Where workers are not available, and methods that they cannot serve."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_worker_needs_linux(file: Path, monkeypatch: pytest.MonkeyPatch) -> No
         StorageEngine(file, read_only=True, sandbox=WORKER)
 
 
-def test_there_has_to_be_room_for_one_worker(file: Path) -> None:
+def test_the_memory_limit_must_have_room_for_one_worker(file: Path) -> None:
     with pytest.raises(ValueError, match="max_workers is 0"):
         StorageEngine(file, read_only=True, sandbox=Sandbox(worker=True, max_workers=0))
 
@@ -52,7 +52,7 @@ def test_there_has_to_be_room_for_one_worker(file: Path) -> None:
         lambda storage: storage.connection,
     ],
 )
-def test_what_no_worker_can_give_is_refused(
+def test_methods_that_a_worker_cannot_serve_are_refused(
     storage: StorageEngine, use: Callable[[StorageEngine], Any]
 ) -> None:
     with pytest.raises(SandboxError) as caught:
@@ -90,7 +90,7 @@ def test_nothing_can_be_written(storage: StorageEngine) -> None:
             storage.execute_rows(sql)
 
 
-def test_data_cannot_be_handed_over_as_duckdb_engine_does(storage: StorageEngine) -> None:
+def test_data_cannot_be_registered(storage: StorageEngine) -> None:
     statement = text("register(:name, :data)")
     with pytest.raises(QueryError, match=r"syntax error|statements"):
         storage.execute_rows(statement, {"name": "t", "data": [1]})

@@ -1,4 +1,4 @@
-"""A worker never answers from another file than the one that the engine has open."""
+"""A worker never reads another file than the one that the engine has open."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_newer_copy_in_the_place_of_the_file_is_read_by_a_new_engine_only(
         assert reader.execute_scalar(COUNT) == 2
 
 
-def test_a_file_that_is_gone_is_said_to_be(copy: Path) -> None:
+def test_a_file_that_was_removed_is_a_moved_error(copy: Path) -> None:
     with StorageEngine(copy, read_only=True, sandbox=Sandbox(worker=True)) as reader:
         copy.unlink()
         with pytest.raises(DatabaseMovedError):

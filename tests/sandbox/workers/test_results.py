@@ -1,4 +1,4 @@
-"""What comes back from a worker is what DuckDB's own client would have given."""
+"""Results of a worker are those of DuckDB's own client."""
 
 from __future__ import annotations
 
@@ -203,13 +203,13 @@ def test_an_error_in_a_query_is_what_it_is_without_a_worker(
         assert found.value.details["query"] == sql
 
 
-def test_a_text_that_is_no_unicode_is_a_query_error(storage: StorageEngine) -> None:
+def test_a_text_that_is_not_unicode_is_a_query_error(storage: StorageEngine) -> None:
     with pytest.raises(QueryError):
         storage.execute_rows("SELECT 'a\ud800'")
     assert storage.execute_scalar("SELECT 42") == 42
 
 
-def test_an_error_among_the_rows_is_of_the_class_that_says_what_happened(
+def test_an_error_while_rows_are_fetched_has_the_class_of_its_cause(
     storage: StorageEngine,
 ) -> None:
     sql = "SELECT CASE WHEN i > 200000 THEN 'x' ELSE s END::INTEGER FROM numbers"
