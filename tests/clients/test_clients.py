@@ -12,6 +12,13 @@ from mixpanel_data import ExportFileError, StorageEngine, TableMetadata
 from tests.clients.stub import StubServer, running_stub
 from tests.records import EVENTS, PROFILES
 
+
+@pytest.fixture
+def storage() -> Iterator[StorageEngine]:
+    with StorageEngine.memory() as storage:
+        yield storage
+
+
 DAYS: Any = {"from_date": "2025-01-01", "to_date": "2025-01-31"}
 JANUARY = TableMetadata("events", EVENTS.fetched_at, **DAYS)
 

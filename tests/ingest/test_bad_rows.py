@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,13 @@ from hypothesis import strategies as st
 
 from mixpanel_data import ExportLineError, LoadResult, RecordError, StorageEngine
 from tests.records import EVENTS, PROFILES, Record, make_event, make_events
+
+
+@pytest.fixture
+def storage() -> Iterator[StorageEngine]:
+    with StorageEngine.memory() as storage:
+        yield storage
+
 
 CASES = Path(__file__).parent / "cases"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -21,6 +21,13 @@ from mixpanel_data import RecordError, StorageEngine, TimeUnitError, read_events
 from mixpanel_data.common.values import EPOCH, MICROSECOND
 from mixpanel_data.ingest.clock import Clock
 from tests.records import EVENTS, PROFILES, make_event
+
+
+@pytest.fixture
+def storage() -> Iterator[StorageEngine]:
+    with StorageEngine.memory() as storage:
+        yield storage
+
 
 CASES = Path(__file__).parent / "cases"
 FOUR = datetime(2025, 11, 24, 16)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,13 @@ from hypothesis import strategies as st
 
 from mixpanel_data import DuplicateRecordError, KeyCollisionError, StorageEngine
 from tests.records import EVENTS, Record, make_event
+
+
+@pytest.fixture
+def storage() -> Iterator[StorageEngine]:
+    with StorageEngine.memory() as storage:
+        yield storage
+
 
 CASE = Path(__file__).parent / "cases" / "same-id-other-event.jsonl"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,13 @@ from hypothesis import strategies as st
 
 from mixpanel_data import RecordError, StorageEngine, read_events_export
 from tests.records import EVENTS, Record
+
+
+@pytest.fixture
+def storage() -> Iterator[StorageEngine]:
+    with StorageEngine.memory() as storage:
+        yield storage
+
 
 CASES = Path(__file__).parent / "cases"
 

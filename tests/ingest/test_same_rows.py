@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mixpanel_data import MixpanelDataError, StorageEngine
+from tests.examples import examples
 from tests.records import EVENTS
 
 numbers = st.one_of(
@@ -102,7 +103,7 @@ def outcome(make: Callable[[], Any], **options: Any) -> Any:
     on_collision=st.sampled_from(["drop", "keep", "error"]),
     time_zone=st.sampled_from([None, "America/Los_Angeles"]),
 )
-@settings(max_examples=150)
+@examples(80)
 def test_a_file_that_duckdb_reads_has_the_rows_of_its_lines(
     texts: list[str], end: str, **options: Any
 ) -> None:
@@ -121,7 +122,7 @@ def test_a_file_that_duckdb_reads_has_the_rows_of_its_lines(
     end=st.sampled_from(["]", "]\n", "", ",", "]]", "] no", ",]"]),
     on_error=st.sampled_from(["raise", "skip"]),
 )
-@settings(max_examples=150)
+@examples(80)
 def test_an_array_that_duckdb_reads_has_the_rows_of_its_elements(
     texts: list[str], between: str, end: str, **options: Any
 ) -> None:

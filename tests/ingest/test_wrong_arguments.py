@@ -13,6 +13,13 @@ import pytest
 from mixpanel_data import StorageEngine
 from tests.records import EVENTS, Record, make_event, make_events
 
+
+@pytest.fixture
+def storage() -> Iterator[StorageEngine]:
+    with StorageEngine.memory() as storage:
+        yield storage
+
+
 WRONG: dict[str, tuple[Any, str]] = {
     "None": (None, "data is None. Pass an iterable of records"),
     "a number": (5, "data is 5. Pass"),
