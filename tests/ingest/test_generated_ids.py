@@ -154,3 +154,12 @@ def test_the_same_file_twice_adds_nothing(storage: StorageEngine, tmp_path: Path
     path.write_text('{"event":"Tap","properties":{"time":1}}\n' * 3)
     result = storage.load_events_export("t", [path, path], EVENTS)
     assert (result, result.duplicates) == (3, 3)
+
+
+def test_what_is_left_out_takes_no_id_from_the_equal_ones_beside_it(storage: StorageEngine) -> None:
+    record = {"event_name": "Tap", "event_time": "2025-01-01", "distinct_id": "u"}
+    documents = ["{}", "{}", '{"a": 1,}', "{}"]  # DuckDB takes the third, JSON does not
+    table = pa.Table.from_pylist([{**record, "properties": text} for text in documents])
+    result = storage.create_events_table("t", table, EVENTS, on_error="skip")
+    again = storage.append_events_table("t", [{**record, "properties": {}}] * 3, EVENTS)
+    assert (result, again) == (3, 0)

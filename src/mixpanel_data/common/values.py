@@ -107,19 +107,24 @@ def microseconds(value: object) -> int:
         >>> microseconds("2025-01-31T12:00:00+01:00") == microseconds(1738321200)
         True
     """
-    moment: Any = time_in(value) if isinstance(value, str) else value
-    if getattr(getattr(moment, "dtype", None), "kind", None) == "M":  # NumPy's datetime64
-        return _in_range(int(moment.astype("datetime64[us]").astype(int)), value)
-    if isinstance(moment, datetime):
-        count = (moment - (EPOCH if moment.tzinfo is None else EPOCH_UTC)) // MICROSECOND
+    given: Any = time_in(value) if isinstance(value, str) else value
+    if getattr(getattr(given, "dtype", None), "kind", None) == "M":  # NumPy's datetime64
+        return _in_range(int(given.astype("datetime64[us]").astype(int)), value)
+    if isinstance(given, datetime):
+        count = (given - (EPOCH if given.tzinfo is None else EPOCH_UTC)) // MICROSECOND
         return _in_range(count, value)
-    if isinstance(moment, (Real, Decimal)) and not isinstance(moment, bool):
-        return scaled(moment, 1_000_000)
-    if isinstance(moment, date):
-        return _in_range((moment - EPOCH.date()) // MICROSECOND, value)
+    if isinstance(given, (Real, Decimal)) and not isinstance(given, bool):
+        return scaled(given, 1_000_000)
+    if isinstance(given, date):
+        return _in_range((given - EPOCH.date()) // MICROSECOND, value)
     raise ValueError(
         f"must be a datetime, an ISO 8601 string or epoch seconds, not {_kind(value)}."
     )
+
+
+def moment(count: int) -> datetime:
+    """Return microseconds since 1970-01-01 UTC as an aware datetime."""
+    return EPOCH_UTC + timedelta(microseconds=count)
 
 
 def scaled(number: Real | Decimal, factor: int) -> int:

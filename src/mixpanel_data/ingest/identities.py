@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -18,7 +17,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mixpanel_data.common import values
-from mixpanel_data.common.values import EPOCH_UTC
 
 #: Columns of an event that its id is made of.
 _HASHED = ("event_name", "event_time", "distinct_id", "properties")
@@ -48,7 +46,10 @@ class Identities:
         Raises:
             ValueError: The properties cannot become JSON.
         """
-        first = insert_id_of(event)
+        return self._numbered(insert_id_of(event))
+
+    def _numbered(self, first: str) -> str:
+        """Return the id of the next one of events with the same hash."""
         key = bytes.fromhex(first)
         before = self._before.get(key, 0)
         self._before[key] = before + 1
@@ -62,6 +63,9 @@ class Identities:
             batch: The columns of a table of events. ``insert_id`` is NULL or empty where it is
                 missing. ``event_time`` is in UTC, or where a time zone is to be applied, as it
                 stands in the source.
+
+        Raises:
+            ValueError: Properties cannot become JSON. None of the events counts as seen.
         """
         position = batch.schema.get_field_index("insert_id")
         ids = batch.column(position).fill_null("")
@@ -71,17 +75,18 @@ class Identities:
         events = batch.select(_HASHED).filter(missing)
         times = events.column("event_time").cast(pa.int64()).to_pylist()
         columns = [events.column(name).to_pylist() for name in _HASHED if name != "event_time"]
-        made = [
-            self.next_id(
+        firsts = [
+            insert_id_of(
                 {
                     "event_name": name,
-                    "event_time": EPOCH_UTC + timedelta(microseconds=time),
+                    "event_time": values.moment(time),
                     "distinct_id": user,
                     "properties": properties,
                 }
             )
             for name, time, user, properties in zip(columns[0], times, *columns[1:], strict=True)
         ]
+        made = list(map(self._numbered, firsts))
         filled = pc.replace_with_mask(ids, missing, pa.array(made, pa.string()))
         return batch.set_column(position, batch.schema.field(position), filled)
 
@@ -110,7 +115,8 @@ def insert_id_of(event: Mapping[str, Any]) -> str:
         ValueError: The properties cannot become JSON.
 
     Example:
-        >>> event = {"event_name": "Sign Up", "event_time": EPOCH_UTC, "distinct_id": "7"}
+        >>> time = values.moment(0)
+        >>> event = {"event_name": "Sign Up", "event_time": time, "distinct_id": "7"}
         >>> insert_id_of({**event, "properties": {"a": 1, "b": 2}}) == insert_id_of(
         ...     {**event, "properties": {"b": 2, "a": 1}}
         ... )
