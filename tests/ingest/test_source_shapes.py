@@ -14,9 +14,10 @@ import pytest
 
 from mixpanel_data.exceptions import ExportFileError
 from mixpanel_data.ingest.export_data import Limits, Rows, read_sources
+from mixpanel_data.ingest.field_error import FieldError
 from mixpanel_data.ingest.framing import BREAKS_OFF, Block
 from mixpanel_data.ingest.parquet_files import ParquetRows
-from mixpanel_data.ingest.shapes import ShapeError, parts_of, shape_of
+from mixpanel_data.ingest.shapes import parts_of, shape_of
 from mixpanel_data.ingest.sources import find_sources
 from mixpanel_data.types import TableType
 
@@ -48,7 +49,7 @@ def parts(data: Any, kind: TableType = "events") -> list[Any]:
         for number, document in zip(block.numbers, block.documents, strict=True):
             try:
                 found.append(parts_of(orjson.loads(document), kind))
-            except ShapeError as error:
+            except FieldError as error:
                 found.append((number, str(error)))
             except ValueError:
                 found.append((number, block.problem or document))
@@ -110,7 +111,7 @@ def test_what_is_read_is_left_as_it_is() -> None:
     ],
 )
 def test_other_documents_are_named(document: Any, kind: TableType, problem: str) -> None:
-    with pytest.raises(ShapeError, match=problem):
+    with pytest.raises(FieldError, match=problem):
         parts_of(document, kind)
 
 
@@ -121,7 +122,7 @@ def test_the_field_that_is_missing_is_told() -> None:
         "$distinct_id": {"$properties": {}},
     }
     for field, document in fields.items():
-        with pytest.raises(ShapeError) as caught:
+        with pytest.raises(FieldError) as caught:
             shape_of(document, "profiles" if field.startswith("$") else "events")
         assert caught.value.field == field
 

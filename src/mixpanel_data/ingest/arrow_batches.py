@@ -23,8 +23,9 @@ from mixpanel_data.common.values import EARLIEST, LATEST
 from mixpanel_data.dialect.sql.builtin import qualify_builtins
 from mixpanel_data.exceptions import RecordError, TimeUnitError
 from mixpanel_data.ingest.clock import Clock
+from mixpanel_data.ingest.field_error import FieldError
 from mixpanel_data.ingest.json_validation import bad_number_at, levels_of, too_deep_at
-from mixpanel_data.ingest.record_batches import FieldError, arrow_schema, to_arrow
+from mixpanel_data.ingest.record_batches import arrow_schema, to_arrow
 from mixpanel_data.ingest.row_checks import RowChecks
 from mixpanel_data.schema.tables import BLANK, CLOCK, IDENTIFIER, OPTIONAL
 

@@ -17,7 +17,6 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
-    Delete,
     MetaData,
     Select,
     String,
@@ -211,17 +210,13 @@ def _resolve(
             discarded = DuplicateCounts(
                 count, replaced=count, replaced_collisions=collisions, example=example
             )
+            to_discard = delete(others).where(others.c[options.key].in_(select(found.key)))
         else:
             discarded = DuplicateCounts(count, collisions=collisions, example=example)
-        connection.execute(_rows_to_discard(staging, others, options))
+            to_discard = delete(staging).where(ROWID.in_(select(found.staged)))
+        connection.execute(to_discard)
     connection.execute(DropTable(_CONFLICTS))
     return discarded
-
-
-def _rows_to_discard(staging: Table, others: Table, options: LoadOptions) -> Delete:
-    if others is not staging and options.on_conflict == "replace":
-        return delete(others).where(others.c[options.key].in_(select(_CONFLICTS.c.key)))
-    return delete(staging).where(ROWID.in_(select(_CONFLICTS.c.staged)))
 
 
 def _count_key_collisions(

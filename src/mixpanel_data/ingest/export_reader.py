@@ -9,20 +9,20 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from mixpanel_data.common import values
 from mixpanel_data.common.json_depth import MAX_DEPTH, TOO_DEEP, exceeds_depth
-from mixpanel_data.common.values import EPOCH_UTC
 from mixpanel_data.exceptions import ExportFileError, ExportFileNotFoundError, ExportLineError
 from mixpanel_data.ingest.clock import Clock
 from mixpanel_data.ingest.export_data import Rows, read_sources
+from mixpanel_data.ingest.field_error import FieldError
 from mixpanel_data.ingest.framing import Block
 from mixpanel_data.ingest.parquet_files import ParquetRows
 from mixpanel_data.ingest.row_checks import RowChecks
-from mixpanel_data.ingest.shapes import ShapeError, parts_of
+from mixpanel_data.ingest.shapes import parts_of
 from mixpanel_data.ingest.sources import Source, find_sources
 from mixpanel_data.types import TableType
 
@@ -139,9 +139,9 @@ class _Reader:
                 for document, problem in self._documents(rows):
                     try:
                         if problem is not None:
-                            raise DocumentError(None, problem)
+                            raise FieldError(None, problem)
                         record = self._record(document)
-                    except DocumentError as error:
+                    except FieldError as error:
                         self._refuse(error, document)
                     else:
                         yield record
@@ -152,7 +152,7 @@ class _Reader:
             if error.source != self._place.name:  # the damage comes before its first document
                 self._place = _Place(error.source)
             self._place.number += 1
-            self._refuse(DocumentError(None, error.problem), b"", error)
+            self._refuse(FieldError(None, error.problem), b"", error)
             self._index += 1
 
     def _documents(self, rows: Rows) -> Iterator[tuple[Any, str | None]]:
@@ -178,20 +178,20 @@ class _Reader:
         try:
             return self._completed(record)
         except ValueError as error:
-            raise DocumentError("properties", str(error)) from error
+            raise FieldError("properties", str(error)) from error
 
     def _completed(self, record: Record) -> Record:
         """Return the record, of an event with an id, and with its time in UTC."""
         if "event_time" in record:
             count, is_local = record["event_time"]
-            record["event_time"] = _moment(count)
+            record["event_time"] = values.moment(count)
             if not record["insert_id"]:
                 record["insert_id"] = self._checks.identities.next_id(record)
             if is_local:
-                record["event_time"] = _moment(self._checks.clock.to_utc(count))
+                record["event_time"] = values.moment(self._checks.clock.to_utc(count))
         return record
 
-    def _refuse(self, error: DocumentError, document: Any, cause: Exception | None = None) -> None:
+    def _refuse(self, error: FieldError, document: Any, cause: Exception | None = None) -> None:
         place = self._place
         text = document if isinstance(document, bytes) else repr(document).encode(errors="replace")
         refusal = ExportLineError(
@@ -216,18 +216,6 @@ class _Place:
     unit: str = "line"
 
 
-class DocumentError(ValueError):
-    """What is wrong with a document.
-
-    Attributes:
-        field: The field that is wrong, None when it is the document as a whole.
-    """
-
-    def __init__(self, field: str | None, problem: str) -> None:
-        super().__init__(problem)
-        self.field = field
-
-
 def _rows_of(batch: Any) -> list[Record]:
     """Return the rows of a table's batch; JSON text becomes what it says."""
     rows: list[Record] = batch.to_pylist()
@@ -239,11 +227,11 @@ def _rows_of(batch: Any) -> list[Record]:
 
 def _parsed(document: bytes, properties: str) -> Any:
     if exceeds_depth(document, MAX_DEPTH + 1):  # the document itself is one level
-        raise DocumentError(properties, TOO_DEEP)
+        raise FieldError(properties, TOO_DEEP)
     try:
         return values.parse_json(document.strip())
     except ValueError as error:
-        raise DocumentError(None, "is not JSON.") from error
+        raise FieldError(None, "is not JSON.") from error
 
 
 def event_of(line: bytes, clock: Clock) -> Record:
@@ -268,12 +256,12 @@ def profile_of(line: bytes, clock: Clock) -> Record:
 
 
 def _event(document: Any, clock: Clock) -> Record:
-    parts = _parts(document, "events")
+    parts = parts_of(document, "events")
     name = parts.get("event_name")
     if not isinstance(name, str):
-        raise DocumentError("event", "is missing or not a string.")
+        raise FieldError("event", "is missing or not a string.")
     if values.is_missing(parts.get("event_time")):
-        raise DocumentError("time", "is missing.")
+        raise FieldError("time", "is missing.")
     return {
         "event_name": name,
         "event_time": _checked("time", parts["event_time"], clock.read),
@@ -284,9 +272,9 @@ def _event(document: Any, clock: Clock) -> Record:
 
 
 def _profile(document: Any, _: Clock) -> Record:
-    parts = _parts(document, "profiles")
+    parts = parts_of(document, "profiles")
     if parts.get("distinct_id") is None:
-        raise DocumentError("$distinct_id", "is missing.")
+        raise FieldError("$distinct_id", "is missing.")
     last_seen = parts.get("last_seen")
     is_missing = last_seen == "" or values.is_missing(last_seen)
     return {
@@ -298,18 +286,7 @@ def _profile(document: Any, _: Clock) -> Record:
 
 def _last_seen(value: object) -> datetime:
     """Return a time that is a number in seconds or in milliseconds, whichever it is by its size."""
-    return _moment(Clock("auto").read(value)[0])
-
-
-def _moment(microseconds: int) -> datetime:
-    return EPOCH_UTC + timedelta(microseconds=microseconds)
-
-
-def _parts(document: Any, kind: TableType) -> dict[str, Any]:
-    try:
-        return parts_of(document, kind)
-    except ShapeError as error:
-        raise DocumentError(error.field, str(error)) from error
+    return values.moment(Clock("auto").read(value)[0])
 
 
 _CONVERTERS: dict[TableType, Callable[[Any, Clock], Record]] = {
@@ -327,4 +304,4 @@ def _checked(field: str, value: object, convert: Callable[[object], _T]) -> _T:
     try:
         return convert(value)
     except ValueError as error:
-        raise DocumentError(field, str(error)) from error
+        raise FieldError(field, str(error)) from error

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from glob import escape
 from itertools import groupby
 from pathlib import Path
@@ -23,7 +22,6 @@ from sqlalchemy import JSON, Table
 
 from mixpanel_data.common import values
 from mixpanel_data.common.signals import defer_keyboard_interrupt
-from mixpanel_data.common.values import EPOCH_UTC
 from mixpanel_data.database.settings import Resources
 from mixpanel_data.dialect.driver.errors import driver_errors
 from mixpanel_data.exceptions import TimeUnitError
@@ -32,7 +30,7 @@ from mixpanel_data.ingest.clock import MICROSECONDS, Clock
 from mixpanel_data.ingest.decompression import GZIP_MAGIC
 from mixpanel_data.ingest.export_reader import Record
 from mixpanel_data.ingest.export_sql import UNIT_DIGITS, export_query, paths_variable
-from mixpanel_data.ingest.file_integrity import IntegrityCheck, is_gzip
+from mixpanel_data.ingest.file_integrity import IntegrityCheck
 from mixpanel_data.ingest.json_validation import too_deep_at
 from mixpanel_data.ingest.record_batches import RecordBatches, arrow_schema
 from mixpanel_data.ingest.row_checks import RowChecks
@@ -61,6 +59,10 @@ _CONVERTERS: dict[TableType, Callable[[bytes, Clock], Record]] = {
 }
 
 
+#: Compression and layout of a file.
+Form = tuple[str, str]
+
+
 class UnsupportedByDuckDBError(Exception):
     """DuckDB cannot read the files. The reader in Python may, or can tell what is wrong."""
 
@@ -71,20 +73,24 @@ class ExportFiles:
 
     Attributes:
         kind: What the lines are.
-        paths: The files, in the order in which they are read.
+        forms: Compression and layout of each file, in the order in which they are read.
     """
 
     kind: TableType
-    paths: list[Path]
+    forms: dict[Path, Form]
 
     @classmethod
     def of(cls, kind: TableType, sources: list[Source]) -> ExportFiles | None:
         """Return the files that sources are, None where DuckDB has no way to read one of them."""
-        paths = [source.path for source in sources if isinstance(source, LocalFile)]
-        # Rows tell only the name of their file, so the same file twice would count as one source.
-        if len({*paths}) < len(sources) or not all(map(_may_be_read, paths)):
-            return None
-        return cls(kind, paths)
+        forms: dict[Path, Form] = {}
+        for source in sources:
+            # Rows tell only the name of their file: the same one twice would count as one source.
+            if not isinstance(source, LocalFile) or source.path in forms:
+                return None
+            if (form := _form(source.path)) is None:
+                return None
+            forms[source.path] = form
+        return cls(kind, forms)
 
     def batches(self, table: Table, resources: Resources, checks: RowChecks) -> FileBatches:
         """Return the rows of all files, read by DuckDB.
@@ -136,7 +142,7 @@ class FileBatches:
         """Read the files."""
         try:
             with (
-                IntegrityCheck(self._files.paths) as check,
+                IntegrityCheck([*self._files.forms]) as check,
                 duckdb.connect(":memory:", config={**self._settings}) as reader,
             ):
                 with defer_keyboard_interrupt(), driver_errors():
@@ -152,7 +158,8 @@ class FileBatches:
             raise UnsupportedByDuckDBError from error
 
     def _read(self, reader: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
-        groups = [(key, list(paths)) for key, paths in groupby(self._files.paths, _form)]
+        forms = self._files.forms
+        groups = [(form, list(paths)) for form, paths in groupby(forms, forms.__getitem__)]
         for number, (_, paths) in enumerate(groups):
             variable = paths_variable(number)
             reader.execute(f"SET VARIABLE {variable} = $1", [[escape(str(path)) for path in paths]])
@@ -162,7 +169,7 @@ class FileBatches:
             [form for form, _ in groups],
             clock.unit,
             in_utc=clock.zone is None,
-            with_files=len(self._files.paths) > 1,
+            with_files=len(forms) > 1,
         )
         # With a bound parameter, DuckDB 1.5 would read all files before the first batch.
         return reader.sql(query).to_arrow_reader(BATCH_SIZE)
@@ -202,7 +209,7 @@ class FileBatches:
 
     def _files_in(self, batch: pa.RecordBatch) -> Iterator[tuple[int, int]]:
         """Yield where the rows of each file begin and end, and begin with its ids when they do."""
-        if len(self._files.paths) == 1 or self._files.kind != "events":
+        if len(self._files.forms) == 1 or self._files.kind != "events":
             yield 0, batch.num_rows
             return
         runs = pc.run_end_encode(batch.column("file"))
@@ -266,29 +273,25 @@ def _take_times(records: list[Record]) -> list[bool]:
     is_local = []
     for record in records:
         count, local = record["event_time"]
-        record["event_time"] = EPOCH_UTC + timedelta(microseconds=count)
+        record["event_time"] = values.moment(count)
         is_local.append(local)
     return is_local
 
 
-def _form(path: Path) -> tuple[str, str]:
-    """Return the compression and the layout of a file, as DuckDB calls them."""
-    layout = "array" if _begins_with(path, b"[") else "newline_delimited"
-    return "gzip" if is_gzip(path) else "uncompressed", layout
+def _form(path: Path) -> Form | None:
+    """Return the compression and the layout of a file, as DuckDB calls them.
 
-
-def _may_be_read(path: Path) -> bool:
-    """Tell from its ends whether DuckDB may read a file: lines, plain or gzip, or one array."""
+    None where DuckDB cannot read it: it reads lines, plain or gzip, and one plain array.
+    """
     if not path.is_file():  # a pipe can be read only once
-        return False
-    if not _begins_with(path, b"["):
-        return _begins_with(path, b"{", GZIP_MAGIC)
+        return None
     with path.open("rb") as file:
+        start = file.read(_BEGINNING)
+        if start.startswith(GZIP_MAGIC):
+            return "gzip", "newline_delimited"
+        if start.lstrip().startswith(b"{"):
+            return "uncompressed", "newline_delimited"
         file.seek(max(0, path.stat().st_size - _BEGINNING))
         # DuckDB takes an array that breaks off after a comma for a whole one.
-        return file.read().rstrip().endswith(b"]")
-
-
-def _begins_with(path: Path, *starts: bytes) -> bool:
-    with path.open("rb") as file:
-        return file.read(_BEGINNING).lstrip().startswith(starts)
+        is_array = start.lstrip().startswith(b"[") and file.read().rstrip().endswith(b"]")
+        return ("uncompressed", "array") if is_array else None

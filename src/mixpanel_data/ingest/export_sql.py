@@ -172,11 +172,12 @@ _ISO_TIME = "TRY_CAST(substr(time->>'$', 1, 19) AS TIMESTAMP)"
 
 def _times(unit: TimeUnit, *, in_utc: bool) -> dict[str, str]:
     """Return the SQL of the times of events, by the name of its place."""
-    is_auto = unit == "auto"
-    digits = UNIT_DIGITS["us" if unit == "auto" else unit]
-    factor = _FACTOR if unit == "auto" else str(MICROSECONDS[unit])
+    if unit == "auto":
+        digits, factor = UNIT_DIGITS["us"], _FACTOR
+    else:
+        digits, factor = UNIT_DIGITS[unit], str(MICROSECONDS[unit])
     integer = _INTEGER_TIME.format(factor=factor)
-    others = [(_IS_FRACTION, _FRACTION_TIME)] if is_auto or unit == "s" else []
+    others = [(_IS_FRACTION, _FRACTION_TIME)] if unit in ("auto", "s") else []
     others += [(_IS_ISO, _ISO_TIME)] if in_utc else []
     cases = " ".join(f"WHEN {is_one} THEN {time}" for is_one, time in others)
     counted = f"WHEN {_IS_FRACTION} THEN 1 WHEN starts_with(time::VARCHAR, '\"') THEN NULL"

@@ -24,6 +24,7 @@ from mixpanel_data.common.json_depth import TOO_DEEP, exceeds_depth
 from mixpanel_data.common.values import EARLIEST, EPOCH, EPOCH_UTC, LATEST
 from mixpanel_data.exceptions import RecordError
 from mixpanel_data.ingest.clock import Clock
+from mixpanel_data.ingest.field_error import FieldError
 from mixpanel_data.ingest.json_validation import too_deep_at
 from mixpanel_data.ingest.row_checks import RowChecks
 from mixpanel_data.schema.tables import BLANK, CLOCK, IDENTIFIER, OPTIONAL
@@ -228,14 +229,6 @@ class RecordBatches:
             raise FieldError(self._json.name, TOO_DEEP)
 
 
-class FieldError(ValueError):
-    """What is wrong with a field of a record, or with the record as a whole."""
-
-    def __init__(self, field: str | None, problem: str) -> None:
-        super().__init__(problem)
-        self.field = field
-
-
 def _may_hide_number(properties: dict[str, Any], nulls: int) -> bool:
     """Tell whether ``orjson`` may have written NaN or an infinity as ``null``.
 
@@ -255,7 +248,9 @@ def _advice(record: Mapping[str, Any]) -> str:
 
 
 def checked(column: Column[Any], value: object, clock: Clock) -> Any:
-    """Return a cell as its column holds it; a time in microseconds, as it stands in the source.
+    """Return a cell as its column holds it, of a time its microseconds.
+
+    Of the time of an event it is what :meth:`~mixpanel_data.ingest.clock.Clock.read` returns.
 
     Raises:
         ValueError: The column cannot hold it.
@@ -267,7 +262,7 @@ def checked(column: Column[Any], value: object, clock: Clock) -> Any:
             raise ValueError("must not be None.")
         return None
     if CLOCK in column.info:
-        return clock.read(value)[0]
+        return clock.read(value)
     if isinstance(column.type, DateTime):
         return values.microseconds(value)
     return values.identifier(value) if IDENTIFIER in column.info else values.text(value)
@@ -288,10 +283,10 @@ def to_arrow(
     if isinstance(column.type, DateTime):
         if kinds == {datetime} and (counts := _epoch_counts(cells)) is not None:
             return counts.view(pa.timestamp("us")), None
-        times = [checked(column, cell, clock) for cell in cells]
-        is_local = None
-        if clock.zone is not None and CLOCK in column.info:
-            is_local = np.array([clock.read(cell)[1] for cell in cells], np.bool_)
+        times, is_local = [checked(column, cell, clock) for cell in cells], None
+        if CLOCK in column.info:
+            is_local = np.array([local for _, local in times], np.bool_)
+            times = [count for count, _ in times]
         return pa.array(times, pa.int64()).view(pa.timestamp("us")), is_local
     if kinds != {str}:
         cells = [checked(column, cell, clock) for cell in cells]

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mixpanel_data.ingest.field_error import FieldError
 from mixpanel_data.types import TableType
 
 Members = Mapping[str, Any]
@@ -88,18 +89,6 @@ SHAPES = (
 )
 
 
-class ShapeError(ValueError):
-    """A document that is no event, or no profile.
-
-    Attributes:
-        field: The member that is missing or wrong, None when it is the document as a whole.
-    """
-
-    def __init__(self, field: str | None, problem: str) -> None:
-        super().__init__(problem)
-        self.field = field
-
-
 def shape_of(document: Any, kind: TableType) -> Shape:
     """Return the shape of a parsed document.
 
@@ -108,19 +97,19 @@ def shape_of(document: Any, kind: TableType) -> Shape:
         kind: What it should be.
 
     Raises:
-        ShapeError: It is no object, of the other kind, or of no kind at all.
+        FieldError: It is no object, of the other kind, or of no kind at all.
 
     Example:
         >>> shape_of({"event": "Sign Up", "properties": {}}, "events").name
         'export of events'
     """
     if not isinstance(document, Mapping):
-        raise ShapeError(None, "is no JSON object.")
+        raise FieldError(None, "is no JSON object.")
     found = _first_shape(document)
     if found is None:
         raise _unknown(document, kind)
     if found.kind != kind:
-        raise ShapeError(
+        raise FieldError(
             None,
             f"is a{_an(found.kind)} {found.kind[:-1]}, not a{_an(kind)} {kind[:-1]}. "
             f"Load it with {_METHODS[found.kind]}.",
@@ -136,18 +125,18 @@ def _an(kind: TableType) -> str:
     return "n" if kind == "events" else ""
 
 
-def _unknown(document: Members, kind: TableType) -> ShapeError:
+def _unknown(document: Members, kind: TableType) -> FieldError:
     if "error" in document:
         error = str(document["error"])[:100]
-        return ShapeError(None, f"is an error message of Mixpanel's API: {error!r}. Export again.")
+        return FieldError(None, f"is an error message of Mixpanel's API: {error!r}. Export again.")
     pipeline = next(shape for shape in SHAPES if "time" in shape.required)
     nearest = next(shape for shape in SHAPES if shape.kind == kind)
     nearest = pipeline if kind == "events" and "event_name" in document else nearest
     missing = [name for name in (*nearest.top, nearest.properties) if name not in document]
     members = ", ".join(map(str, [*document][:8]))[:100] or "nothing"
     if len(missing) < len({*nearest.top, nearest.properties}):
-        return ShapeError(missing[0], f"is missing. The members are: {members}.")
-    return ShapeError(None, f"is no {kind[:-1]}. Its members are: {members}.")
+        return FieldError(missing[0], f"is missing. The members are: {members}.")
+    return FieldError(None, f"is no {kind[:-1]}. Its members are: {members}.")
 
 
 def parts_of(document: Any, kind: TableType) -> dict[str, Any]:
@@ -157,7 +146,7 @@ def parts_of(document: Any, kind: TableType) -> dict[str, Any]:
     taken there. Columns that the document does not name are missing.
 
     Raises:
-        ShapeError: It is no document of this kind, or its properties are no object.
+        FieldError: It is no document of this kind, or its properties are no object.
 
     Example:
         >>> parts_of({"event": "Tap", "at": 1, "properties": {"time": 2, "x": 3}}, "events")
@@ -166,7 +155,7 @@ def parts_of(document: Any, kind: TableType) -> dict[str, Any]:
     shape = shape_of(document, kind)
     properties = document.get(shape.properties)
     if not isinstance(properties, Mapping):
-        raise ShapeError(shape.properties, "is missing or no JSON object.")
+        raise FieldError(shape.properties, "is missing or no JSON object.")
     parts = {column: document[member] for member, column in shape.top.items() if member in document}
     kept: dict[str, Any] = {}
     for name, value in properties.items():
