@@ -155,6 +155,18 @@ CALLS: dict[str, Callable[[StorageEngine, Any], Any]] = {
     "load_events_export(folder)": lambda storage, name: storage.load_events_export(
         "new", f"{Path(name).parent}/*.db", EVENTS
     ),
+    "replace_range": lambda storage, name: storage.replace_range(
+        "events", name, "2025-01-01", "2025-01-31", EVENTS
+    ),
+    "rejects": lambda storage, name: storage.create_events_table(
+        "new", [], EVENTS, on_error="skip", rejects=name
+    ),
+    "rejects of another database": lambda _, name: StorageEngine.memory().create_events_table(
+        "new", [], EVENTS, on_error="skip", rejects=name
+    ),
+    "rejects of lines": lambda _, name: StorageEngine.memory().load_events_export(
+        "new", [b"no"], EVENTS, on_error="skip", rejects=name
+    ),
     "backup": lambda storage, name: storage.backup(name, overwrite=True),
     "alembic": lambda storage, name: subprocess.run(
         [sys.executable, "-m", "alembic", "-x", f"db={name}", "current"],

@@ -225,14 +225,18 @@ def test_the_file_of_rejects_is_empty_when_there_are_none(
     assert rejects.read_text() == ""
 
 
-def test_what_is_read_is_never_written_over(tmp_path: Path) -> None:
-    path = tmp_path / "export.jsonl"
+def test_what_is_read_or_open_is_never_written_over(tmp_path: Path) -> None:
+    path, database, other = (tmp_path / name for name in ("export.jsonl", "a.db", "b.db"))
     path.write_bytes((CASES / "week1.jsonl").read_bytes())
-    with StorageEngine(tmp_path / "events.db") as storage:
-        for rejects in (path, tmp_path / "events.db"):
-            with pytest.raises(ValueError, match="which this load reads"):
+    with StorageEngine(database) as storage, StorageEngine(other):
+        for rejects in (path, database, Path(f"{database}.wal"), other):
+            with pytest.raises(ValueError, match="which this load reads, or"):
                 load(storage, path, rejects=rejects)
+        assert storage.list_tables() == []
     assert path.read_bytes() == (CASES / "week1.jsonl").read_bytes()
+    for file in (database, other):
+        with StorageEngine.open_existing(file) as storage:
+            assert load(storage, path) == 5
 
 
 def test_rejects_without_skip_is_a_mistake(storage: StorageEngine) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from itertools import chain
@@ -14,6 +14,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from mixpanel_data.common.open_files import is_open
+from mixpanel_data.common.sidecars import wal_of
 from mixpanel_data.database.handle import Database
 from mixpanel_data.exceptions import (
     DuplicateRecordError,
@@ -56,7 +58,6 @@ def load_exports(database: Database, options: LoadOptions, data: ExportData) -> 
     """Load exports: with DuckDB where they are files of lines, in Python all others."""
     sources = find_sources(data)
     paths = [source.path for source in sources if isinstance(source, LocalFile)]
-    _require_other_file(options.rejects_path, paths)
     count = sum(not isinstance(source, Objects) for source in sources)
     files = ExportFiles.of(options.kind, sources)
     if files is not None:
@@ -67,6 +68,7 @@ def load_exports(database: Database, options: LoadOptions, data: ExportData) -> 
                 options,
                 lambda checks: files.batches(options.table, resources, checks),
                 files=count,
+                sources=paths,
             )
         except UnsupportedByDuckDBError:
             pass  # the reader in Python knows more forms, or says what is wrong
@@ -77,6 +79,7 @@ def load_exports(database: Database, options: LoadOptions, data: ExportData) -> 
             records_of(options.kind, sources, checks), options.table, None, checks
         ),
         files=count,
+        sources=paths,
     )
 
 
@@ -153,11 +156,16 @@ def _require_rows(options: LoadOptions, data: Any) -> None:
 
 
 def _load(
-    database: Database, options: LoadOptions, make_batches: MakeBatches, *, files: int = 0
+    database: Database,
+    options: LoadOptions,
+    make_batches: MakeBatches,
+    *,
+    files: int = 0,
+    sources: Sequence[Path] = (),
 ) -> LoadResult:
     started = time.monotonic()
-    if database.path is not None:
-        _require_other_file(options.rejects_path, [database.path])
+    if options.rejects_path is not None:
+        _require_other_file(options.rejects_path, database, sources)
     transaction = database.write_transaction if options.must_exist else database.ddl_transaction
     with (
         _advise_about_memory(),
@@ -209,16 +217,19 @@ def _method_for(
     return create
 
 
-def _require_other_file(path: Path | None, others: list[Path]) -> None:
-    """Raise when a file that is to be written is one that is read, or the database.
+def _require_other_file(rejects: Path, database: Database, sources: Sequence[Path]) -> None:
+    """Raise when writing the rejects would replace a database that is open, or what is read.
 
     Raises:
-        ValueError: It is.
+        ValueError: It would.
     """
-    if path is not None and path.exists():
-        for other in others:
-            if other.exists() and path.samefile(other):
-                raise ValueError(f"rejects is {path}, which this load reads. Use another file.")
+    wal = None if database.path is None else wal_of(database.path.resolve())
+    is_read = rejects.exists() and any(source.samefile(rejects) for source in sources)
+    if is_read or rejects.resolve() == wal or is_open(rejects):
+        raise ValueError(
+            f"rejects is {rejects}, which this load reads, or which is a database that is open in "
+            "this process, or its log. Use another file."
+        )
 
 
 @contextmanager
