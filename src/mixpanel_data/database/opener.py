@@ -20,6 +20,7 @@ from mixpanel_data.database.error_translation import translated
 from mixpanel_data.database.paths import MEMORY, exists
 from mixpanel_data.database.permissions import SidecarFiles, find_sidecar_files
 from mixpanel_data.dialect.driver.errors import driver_errors
+from mixpanel_data.dialect.driver.time_zone import set_zone, without_zone
 from mixpanel_data.exceptions import DatabaseFileError, DatabaseLockedError
 from mixpanel_data.types import Secret
 
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
 _REPLACEMENTS = "python_enable_replacements"
 
-#: Settings that prevent ATTACH, in the order in which they have to be set.
-_LOCKS = ("enable_external_access", "lock_configuration")
+#: Settings that prevent ATTACH.
+_LOCKS = ("enable_external_access",)
 
 _NAME = "SELECT database_name FROM system.main.duckdb_databases() WHERE path = ?"
 
@@ -179,15 +180,16 @@ def _opened_by_duckdb(
 
 
 def _connect(database: str, *, read_only: bool, config: Mapping[str, Any]) -> OpenDatabase:
-    settings = dict(config)
+    settings = without_zone(config)
     # A query must not read a Python variable as a table. If possible, this is set after opening:
     # another duckdb.connect() of the application needs the same settings as this one.
-    later = not settings.keys() & {_REPLACEMENTS, "lock_configuration"}
+    later = not config.keys() & {_REPLACEMENTS, "lock_configuration"}
     if not later:
         settings.setdefault(_REPLACEMENTS, False)
     driver = duckdb.connect(database, read_only=read_only, config=settings)
     if later:
         driver.execute(f"SET GLOBAL {_REPLACEMENTS} = false")
+    set_zone(driver, config, everywhere=True)
     return OpenDatabase(driver)
 
 
@@ -199,7 +201,7 @@ def _attach(path: Path, *, read_only: bool, config: Mapping[str, Any], key: Secr
         "temp_directory": str(temporary_folder_of(file)),
         "temp_file_encryption": True,  # by default, temporary files are not encrypted
         _REPLACEMENTS: False,
-        **config,
+        **without_zone(config),
     }
     locks = {name: settings.pop(name) for name in _LOCKS if name in settings}
     driver = duckdb.connect(MEMORY, config=settings)
@@ -217,6 +219,7 @@ def _attach(path: Path, *, read_only: bool, config: Mapping[str, Any], key: Secr
             cursor.execute("DETACH memory")
             for name, value in locks.items():
                 cursor.execute(f"SET GLOBAL {name} = {quoted(str(value))}")
+            set_zone(cursor, config, everywhere=True)
         return opened
     except BaseException:
         driver.close()

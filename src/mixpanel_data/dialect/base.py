@@ -22,6 +22,7 @@ from mixpanel_data.dialect import datatypes
 from mixpanel_data.dialect.driver import module
 from mixpanel_data.dialect.driver.errors import driver_errors
 from mixpanel_data.dialect.driver.shared_connection import DISCONNECTED
+from mixpanel_data.dialect.driver.time_zone import set_zone, without_zone
 from mixpanel_data.dialect.reflection.mixin import Reflection
 from mixpanel_data.dialect.sql import json_paths, json_text
 from mixpanel_data.dialect.sql.ddl import DDLCompiler
@@ -131,7 +132,8 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
     def connect(self, *args: Any, **options: Any) -> module.Connection:
         """Open a connection with duckdb-engine's ``connect_args`` and URL options.
 
-        All connections of a ``:memory:`` engine share one database. No option is added to the
+        All connections of a ``:memory:`` engine share one database, and all are in UTC unless
+        ``config`` has another ``TimeZone``. No option is added to the
         caller's: DuckDB refuses to open a file twice with different options, and the application
         may already have it open.
         """
@@ -141,8 +143,9 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
         in_memory = options.get("database", ":memory:") == ":memory:"
         if in_memory:
             options["database"] = self._memory_name
-        core = {name: value for name, value in settings.items() if name in get_core_config()}
-        rest = {name: value for name, value in settings.items() if name not in core}
+        opening = without_zone(settings)
+        core = {name: value for name, value in opening.items() if name in get_core_config()}
+        rest = {name: value for name, value in opening.items() if name not in core}
         if in_memory and self._memory is None:
             self._memory = module.connect(*args, **options, config=core)
         connection = module.connect(*args, **options, config=core)
@@ -151,6 +154,8 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
         for filesystem in filesystems:
             connection.driver.register_filesystem(filesystem)
         apply_config(self, connection.driver, rest)
+        with driver_errors():
+            set_zone(connection.driver, settings)
         return connection
 
     @classmethod

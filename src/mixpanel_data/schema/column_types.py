@@ -6,6 +6,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import DateTime, Interval
+from sqlalchemy.sql.functions import GenericFunction
 from sqlalchemy.types import TypeDecorator
 
 from mixpanel_data.common.values import EPOCH, microseconds
@@ -51,3 +52,25 @@ class UtcDateTime(TypeDecorator[datetime]):
     def coerce_compared_value(self, op: OperatorType | None, value: Any) -> TypeEngine[Any]:
         """Return the type of the other operand: ``INTERVAL`` for a ``timedelta``."""
         return Interval() if isinstance(value, timedelta) else self
+
+
+def _keep_type(function: str) -> None:
+    """Let ``func.<function>`` of a :class:`UtcDateTime` give one, as ``func.min`` does."""
+
+    def of_arguments(self: GenericFunction[Any], *arguments: Any, **options: Any) -> None:
+        types = (getattr(argument, "type", None) for argument in arguments)
+        found = next((kind for kind in types if isinstance(kind, UtcDateTime)), None)
+        if found is not None:
+            options.setdefault("type_", found)
+        GenericFunction.__init__(self, *arguments, **options)
+
+    body = {"__init__": of_arguments, "name": function, "inherit_cache": True}
+    type(function, (GenericFunction,), body)
+
+
+#: DuckDB's functions that give a time for a time, which SQLAlchemy knows nothing of.
+for _function in (
+    "date_trunc time_bucket any_value arg_max arg_min first last first_value last_value nth_value "
+    "lag lead greatest least nullif ifnull"
+).split():
+    _keep_type(_function)

@@ -61,7 +61,6 @@ class Connection(SharedConnection):
         self._lease = lease
         self.autocommit = False
         self.background: BackgroundStatement | None = None
-        self._in_transaction = False
         _open_here.add(self)
 
     def cursor(self) -> Cursor:
@@ -76,12 +75,14 @@ class Connection(SharedConnection):
                 self.driver.begin()
                 self._in_transaction = True
                 self._failed = False
+                self._first = None
 
     def commit(self) -> None:
         """Commit the transaction, if there is one.
 
         Raises:
-            OperationalError: A statement of the transaction failed. It is rolled back. DuckDB 2.0
+            OperationalError: A statement of the transaction failed, whose error is the
+                ``__cause__`` and in the message. The transaction is rolled back. DuckDB 2.0
                 would do the same without a word, and 1.5 would commit the rest.
         """
         if not self._in_transaction:
@@ -89,11 +90,9 @@ class Connection(SharedConnection):
         with self._calling():
             self._keep_unread_rows()
             if self._failed:
+                first = self._first
                 self.rollback()
-                raise TransactionException(
-                    "A statement of this transaction failed, so nothing of it was committed. "
-                    "Roll back after an error, then run the transaction again."
-                )
+                raise _failed_before(first)
             self._in_transaction = False
             try:
                 with driver_errors():
@@ -116,6 +115,7 @@ class Connection(SharedConnection):
                 cursor.invalidate()
             self._current = None
             began, self._in_transaction = self._in_transaction, False
+            self._first = None
             if self.closed:
                 return
             if began:
@@ -168,6 +168,19 @@ class Connection(SharedConnection):
         self._lock = threading.RLock()  # a thread of the parent may have held it
         self.closed = True
         keep_from_destruction(self.driver)
+
+
+def _failed_before(first: tuple[str, BaseException] | None) -> TransactionException:
+    message = (
+        "A statement of this transaction failed, so nothing of it was committed. "
+        "Roll back after an error, then run the transaction again."
+    )
+    if first is None:
+        return TransactionException(message)
+    statement, cause = first
+    error = TransactionException(f"{message} The first error: {cause}\n[SQL: {statement}]")
+    error.__cause__ = cause
+    return error
 
 
 _open_here: WeakRegistry[Connection] = WeakRegistry()

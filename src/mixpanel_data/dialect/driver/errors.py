@@ -19,6 +19,11 @@ from duckdb import (
     TransactionException,
 )
 
+
+class WriteConflictException(TransactionException):
+    """Another transaction changed the same rows or tables. Roll back, and run it all again."""
+
+
 # In lower case: DuckDB's messages have some of the names in capitals.
 _KINDS: dict[str, type[Exception]] = {
     name.lower(): kind for name, kind in vars(duckdb).items() if name.endswith("Exception")
@@ -67,6 +72,11 @@ _REPAIRS = [
         "Failed to commit: PRIMARY KEY or UNIQUE constraint violation",
         lambda error, _: ConstraintException(str(error)),
     ),
+    _repair(
+        TransactionException,
+        r"(?i)\bconflict\b",
+        lambda error, _: WriteConflictException(str(error)),
+    ),
     # DuckDB 1.5 wraps errors of a streaming result.
     _repair(
         InvalidInputException,
@@ -96,7 +106,7 @@ _REPAIRS = [
 ]
 
 #: Subclasses of these are other errors.
-_EXACT = (OSError, RuntimeError)
+_EXACT = (OSError, RuntimeError, TransactionException)
 
 
 @contextmanager

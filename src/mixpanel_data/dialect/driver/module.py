@@ -28,7 +28,7 @@ from mixpanel_data.common.file_locks import FileLockedError
 from mixpanel_data.common.open_files import Lease, plain_path
 from mixpanel_data.dialect.driver.connection import Connection
 from mixpanel_data.dialect.driver.cursor import Cursor
-from mixpanel_data.dialect.driver.errors import driver_errors
+from mixpanel_data.dialect.driver.errors import WriteConflictException, driver_errors
 
 __all__ = [
     "Binary",
@@ -43,6 +43,7 @@ __all__ = [
     "OperationalError",
     "ProgrammingError",
     "Warning",
+    "WriteConflictException",
     "connect",
 ]
 

@@ -65,6 +65,9 @@ class SharedConnection:
         self._guard = guard
         self._lock = threading.RLock()
         self._failed = False
+        self._in_transaction = False
+        self._statement = ""
+        self._first: tuple[str, BaseException] | None = None
         self._current: weakref.ref[Reader] | None = None
         self._registered: list[str] = []
 
@@ -108,17 +111,28 @@ class SharedConnection:
                 with self._working(), driver_errors():
                     result = statement()
                 self._current = weakref.ref(cursor)
-        except BaseException:
-            self._failed = True
+        except BaseException as error:
+            self._note_failure(error)
             raise
         return result
 
     def starting(self, sql: str) -> str:
         """Ask the guard of the statements, if there is one, what is to run for a statement."""
+        self._statement = sql
         if self.statement_guard is None:
             return sql
         with self._calling(), driver_errors():
             return self.statement_guard.starting(sql)
+
+    def _note_failure(self, error: BaseException) -> None:
+        """Keep the first error of a transaction: of later statements DuckDB says "aborted"."""
+        self._failed = True
+        if not self._in_transaction:
+            return
+        if self._first is None:
+            self._first = (self._statement, error)
+        elif isinstance(error, TransactionException) and error is not self._first[1]:
+            error.__cause__ = self._first[1]
 
     @contextmanager
     def _calling(self) -> Iterator[None]:

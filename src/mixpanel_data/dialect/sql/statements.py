@@ -156,6 +156,10 @@ class StatementCompiler(PGCompiler):
         """Write RETURNING without parameters: DuckDB says "Unexpected prepared parameter"."""
         return super().returning_clause(*args, column_clause_args={"literal_execute": True}, **kw)
 
+    def for_update_clause(self, select: Any, **kw: Any) -> str:
+        """Write nothing for ``FOR UPDATE``: DuckDB has no row locks, a conflict is an error."""
+        return ""
+
     def render_literal_value(self, value: Any, type_: Any) -> str:
         """Write a value as a literal that has the type of the value."""
         if isinstance(value, timedelta):
