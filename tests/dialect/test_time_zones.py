@@ -15,14 +15,35 @@ from tests.processes import run_python
 ZONE = text("SELECT current_setting('TimeZone')")
 
 ABROAD = """
-from sqlalchemy import create_engine, text
-from mixpanel_data import StorageEngine
+import tempfile
+from datetime import datetime, timedelta, timezone
+from sqlalchemy import create_engine, func, select, text
+from mixpanel_data import Sandbox, StorageEngine, TableMetadata
 zone = "SELECT current_setting('TimeZone')"
 with create_engine("duckdb+mixpanel:///:memory:").connect() as connection:
     assert connection.scalar(text(zone)) == "UTC"
 with StorageEngine.memory() as storage:
     assert storage.execute_scalar(zone) == "UTC"
     assert storage.connection.cursor().execute(zone).fetchone() == ("UTC",)
+with tempfile.TemporaryDirectory() as folder:
+    path = f"{folder}/events.db"
+    now = datetime.now(timezone.utc)
+    with StorageEngine(path) as storage:
+        meta = TableMetadata(type="events", fetched_at=now)
+        event = {"event_name": "A", "event_time": now, "distinct_id": "u", "properties": {}}
+        storage.create_events_table("t", [event], meta)
+        recent = "SELECT count(*) FROM t WHERE event_time BETWEEN now() - INTERVAL 5 MINUTE AND now()"
+        assert storage.execute_scalar(recent) == 1
+        events = storage.model("t")
+        with storage.session() as session:
+            since = events.event_time >= now - timedelta(seconds=1)
+            assert session.scalars(select(events).where(since)).one().event_time == now
+            assert not session.scalars(select(events).where(events.event_time > now)).all()
+            assert session.scalar(select(func.now() - events.event_time)) < timedelta(minutes=5)
+    for sandbox in (True, Sandbox(worker=True)):
+        with StorageEngine(path, read_only=True, sandbox=sandbox) as storage:
+            assert storage.execute_scalar(zone) == "UTC"
+            assert storage.execute_scalar(recent) == 1
 """
 
 SETTINGS: list[tuple[dict[str, Any], str]] = [
@@ -73,7 +94,7 @@ def test_functions_of_times_give_aware_times() -> None:
                 func.time_bucket(text("INTERVAL 1 DAY"), table.c.at),
                 func.any_value(table.c.at),
                 func.min(func.date_trunc("day", table.c.at)),
-                func.any_value(table.c.name),
+                func.arg_max(table.c.name, table.c.at),
             ).group_by(table.c.at)
         ).one()
     assert found == (epoch, epoch, epoch.replace(hour=1), epoch, "a")

@@ -54,23 +54,23 @@ class UtcDateTime(TypeDecorator[datetime]):
         return Interval() if isinstance(value, timedelta) else self
 
 
-def _keep_type(function: str) -> None:
-    """Let ``func.<function>`` of a :class:`UtcDateTime` give one, as ``func.min`` does."""
+def _keep_type(function: str, position: int) -> None:
+    """Let ``func.<function>`` give the type of an argument that is a :class:`UtcDateTime`."""
 
-    def of_arguments(self: GenericFunction[Any], *arguments: Any, **options: Any) -> None:
-        types = (getattr(argument, "type", None) for argument in arguments)
-        found = next((kind for kind in types if isinstance(kind, UtcDateTime)), None)
-        if found is not None:
-            options.setdefault("type_", found)
+    def of_argument(self: GenericFunction[Any], *arguments: Any, **options: Any) -> None:
+        for argument in arguments[position : position + 1]:
+            if isinstance(kind := getattr(argument, "type", None), UtcDateTime):
+                options.setdefault("type_", kind)
         GenericFunction.__init__(self, *arguments, **options)
 
-    body = {"__init__": of_arguments, "name": function, "inherit_cache": True}
+    body = {"__init__": of_argument, "name": function, "inherit_cache": True}
     type(function, (GenericFunction,), body)
 
 
-#: DuckDB's functions that give a time for a time, which SQLAlchemy knows nothing of.
-for _function in (
-    "date_trunc time_bucket any_value arg_max arg_min first last first_value last_value nth_value "
-    "lag lead greatest least nullif ifnull"
-).split():
-    _keep_type(_function)
+# DuckDB's functions that give a time for a time, of which SQLAlchemy knows no type.
+for _function in ("date_trunc", "time_bucket"):
+    _keep_type(_function, 1)
+for _function in ("any_value", "arg_max", "arg_min", "first", "last", "first_value", "last_value"):
+    _keep_type(_function, 0)
+for _function in ("nth_value", "lag", "lead", "greatest", "least", "nullif", "ifnull"):
+    _keep_type(_function, 0)

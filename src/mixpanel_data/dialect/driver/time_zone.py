@@ -1,7 +1,8 @@
 """The time zone of connections: UTC, unless the caller's settings have another.
 
 DuckDB takes the zone of the machine, in which it compares aware times with columns without a zone.
-It refuses ``TimeZone`` while it opens a database, and any change once the settings are locked.
+It refuses ``TimeZone`` while it opens a database, and any change once the settings are locked. So
+what locks them is set after it, too.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from duckdb import DuckDBPyConnection
 
 from mixpanel_data.common.quoting import quoted
 
-_ZONE, _LOCK = "timezone", "lock_configuration"
+_ZONE, _ACCESS, _LOCK = "timezone", "enable_external_access", "lock_configuration"
 
 
 def without_zone(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that a database can be opened with."""
-    return {name: value for name, value in settings.items() if name.lower() not in (_ZONE, _LOCK)}
+    later = _later(settings)
+    return {name: value for name, value in settings.items() if name.lower() not in later}
 
 
 def set_zone(
@@ -31,11 +33,20 @@ def set_zone(
         settings: All settings of the caller.
         everywhere: Set it for all connections to the database, not only for this one.
     """
-    lower = {name.lower(): value for name, value in settings.items()}
-    scope = "GLOBAL" if everywhere or _LOCK in lower else "SESSION"
-    _ensure(driver, scope, _ZONE, str(lower.get(_ZONE, "UTC")))
-    if _LOCK in lower:
-        _ensure(driver, "GLOBAL", _LOCK, str(lower[_LOCK]))
+    later = _later(settings)
+    scope = "GLOBAL" if everywhere or _LOCK in later else "SESSION"
+    _ensure(driver, scope, _ZONE, later[_ZONE])
+    for name in (_ACCESS, _LOCK):
+        if name in later:
+            _ensure(driver, "GLOBAL", name, later[name])
+
+
+def _later(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return what is set after opening."""
+    lower = {name.lower(): str(value) for name, value in settings.items()}
+    # DuckDB applies settings in an order of its own, and accepts some no more without access.
+    names = (_ZONE, _ACCESS, _LOCK) if _LOCK in lower else (_ZONE,)
+    return {_ZONE: "UTC"} | {name: lower[name] for name in names if name in lower}
 
 
 def _ensure(driver: DuckDBPyConnection, scope: str, name: str, value: str) -> None:
