@@ -54,7 +54,11 @@ def _step(step: Step) -> str:
 
 
 class _Path(types.TypeEngine[Any]):
-    """Renders names and indexes as literal paths, never as parameters, see ``statements``."""
+    """Renders names and indexes as literal paths, or for several rows as parameters."""
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], str]:
+        """Return the function that makes a parameter of a path."""
+        return _as_path
 
     def literal_processor(self, dialect: Dialect) -> Callable[[Any], str]:
         """Return the function that makes the SQL text of a path."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from copy import copy
 from datetime import timedelta
 from typing import Any
 
@@ -56,6 +58,58 @@ class ExecutionContext(PGExecutionContext):
         if sequence is None or not column.primary_key:
             return super().get_insert_default(column)
         return self.fire_sequence(sequence, column.type)
+
+    @classmethod
+    def _init_compiled(
+        cls,
+        dialect: Any,
+        connection: Any,
+        dbapi_connection: Any,
+        execution_options: Any,
+        compiled: Any,
+        parameters: Any,
+        invoked_statement: Any,
+        extracted_parameters: Any,
+        *args: Any,
+        **kw: Any,
+    ) -> Any:
+        """Write constants that cannot be parameters before a statement runs for several rows.
+
+        SQLAlchemy does so for one row only, since several might have different values.
+        """
+        if len(parameters or ()) > 1 and compiled.literal_execute_params:
+            rows = (
+                compiled.construct_params(
+                    row, escape_names=False, extracted_parameters=extracted_parameters
+                )
+                for row in parameters
+            )
+            compiled = _with_constants(compiled, rows)
+        return super()._init_compiled(
+            dialect,
+            connection,
+            dbapi_connection,
+            execution_options,
+            compiled,
+            parameters,
+            invoked_statement,
+            extracted_parameters,
+            *args,
+            **kw,
+        )
+
+
+def _with_constants(compiled: Any, rows: Iterable[Mapping[str, Any]]) -> Any:
+    """Return a compiled statement whose constants are in its text, if all rows have the same."""
+    names = [compiled.bind_names[parameter] for parameter in compiled.literal_execute_params]
+    first, *others = rows
+    if any(row[name] != first[name] for row in others for name in names):
+        return compiled  # SQLAlchemy refuses it
+    expanded = compiled._process_parameters_for_postcompile(first)
+    written = copy(compiled)
+    written.string, written.positiontup = expanded.statement, expanded.positiontup
+    written.literal_execute_params = frozenset()
+    return written
 
 
 def _as_document(value: Any) -> Any:
@@ -114,7 +168,7 @@ class StatementCompiler(PGCompiler):
     def _json_function(self, name: str, binary: BinaryExpression[Any], **kw: Any) -> str:
         path = binary.right
         is_parameter = isinstance(path, BindParameter)
-        if is_parameter:
+        if is_parameter and not self.for_executemany:
             # GROUP BY treats two equal literals as the same expression, but not two parameters.
             path = path.render_literal_execute()
             if path.unique:
@@ -136,7 +190,9 @@ class StatementCompiler(PGCompiler):
         if (flags := binary.modifiers["flags"]) is not None:
             # SQLAlchemy 2.0.0 has a parameter there, later ones a string.
             flags = flags if isinstance(flags, BindParameter) else literal(flags, String)
-            parts.append(self.process(flags.render_literal_execute(), **kw))
+            if not self.for_executemany:
+                flags = flags.render_literal_execute()
+            parts.append(self.process(flags, **kw))
         return f"{BUILTIN}regexp_matches({', '.join(parts)})"
 
     def visit_not_regexp_match_op_binary(
