@@ -27,6 +27,7 @@ from mixpanel_data.dialect.reflection.mixin import Reflection
 from mixpanel_data.dialect.sql import json_paths, json_text
 from mixpanel_data.dialect.sql.ddl import DDLCompiler
 from mixpanel_data.dialect.sql.parsing import split_schema
+from mixpanel_data.dialect.sql.shared_parameters import share_equal
 from mixpanel_data.dialect.sql.statements import ExecutionContext, StatementCompiler
 from mixpanel_data.dialect.sql.type_names import TypeCompiler
 
@@ -234,6 +235,8 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
 
         duckdb-engine's ``register(:name, :data)`` is not SQL: it registers data under a name.
         """
+        if context is not None and context.compiled is not None:
+            statement, parameters = share_equal(statement, parameters)
         is_guarded = cursor.connection.statement_guard is not None
         if _REGISTER.fullmatch(statement) and not is_guarded:
             cursor.connection.register(*parameters)
