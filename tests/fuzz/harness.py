@@ -25,6 +25,7 @@ from mixpanel_data import (
 )
 from mixpanel_data.common import values
 from mixpanel_data.ingest import export_reader
+from tests.engines import empty_storage
 from tests.records import EVENTS, PROFILES
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -34,7 +35,7 @@ def agree(content: bytes, folder: Path) -> None:
     """Load bytes as a file of events and of profiles, by DuckDB and record by record."""
     file = folder / "export"
     file.write_bytes(content)
-    with StorageEngine.memory() as storage:
+    with empty_storage() as storage:
         for fast, slow in (
             (
                 lambda: storage.load_events_export("fast", file, EVENTS),

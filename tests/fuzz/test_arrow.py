@@ -10,8 +10,9 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mixpanel_data import RecordError, StorageEngine
+from mixpanel_data import RecordError
 from mixpanel_data.ingest.identities import Identities
+from tests.engines import empty_storage
 from tests.fuzz.test_records import EPOCH, as_id, fuzzed
 from tests.records import EVENTS, make_events
 
@@ -103,7 +104,7 @@ def test_any_columns_are_stored_exactly_or_refused_by_index(
     table = pa.table({name: changes.get(name, good[name]) for name in good.column_names})
     if in_pieces:
         table = pa.concat_tables([table.slice(0, 1), table.slice(1)])
-    with StorageEngine.memory() as storage:
+    with empty_storage() as storage:
         refused = None
         try:
             storage.create_events_table("t", table, EVENTS, primary_key=False)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from mixpanel_data import MetadataError, RecordError, StorageEngine, TableMetadata
 from mixpanel_data.exceptions import DuplicateRecordError
 from mixpanel_data.ingest.identities import Identities
+from tests.engines import empty_storage
 from tests.examples import examples
 from tests.records import EVENTS, Record, make_event
 
@@ -154,7 +155,7 @@ def about(value: Any) -> Any:
 @example(made=[{"event_time": datetime.min}, {"event_time": datetime.max}])
 def test_any_records_are_stored_exactly_or_refused_by_index(made: list[dict[str, Any]]) -> None:
     events = [changed(number, change) for number, change in enumerate(made)]
-    with StorageEngine.memory() as storage:
+    with empty_storage() as storage:
         refused = None
         try:
             storage.create_events_table("t", iter(events), EVENTS, on_conflict="error")
@@ -191,6 +192,6 @@ def test_any_metadata_comes_back_or_its_field_is_named(given_fields: dict[str, A
     if refused is not None:
         assert refused.field in given_fields
         return
-    with StorageEngine.memory() as storage:
+    with empty_storage() as storage:
         storage.create_events_table("t", [make_event(0)], metadata)
         assert storage.get_metadata("t") == metadata

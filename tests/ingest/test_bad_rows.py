@@ -16,12 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mixpanel_data import ExportLineError, LoadResult, RecordError, StorageEngine
+from tests.engines import empty_storage
 from tests.records import EVENTS, PROFILES, Record, make_event, make_events
 
 
 @pytest.fixture
 def storage() -> Iterator[StorageEngine]:
-    with StorageEngine.memory() as storage:
+    with empty_storage() as storage:
         yield storage
 
 
@@ -161,7 +162,7 @@ def test_read_is_always_what_was_stored_and_left_out(
     records = list(make_events(60))
     for index, spoil in bad.items():
         spoil(records[index])
-    with StorageEngine.memory() as storage:
+    with empty_storage() as storage:
         result = storage.create_events_table(
             "t", WAYS[way](records), EVENTS, on_error="skip", batch_size=batch_size
         )

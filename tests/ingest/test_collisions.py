@@ -12,12 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mixpanel_data import DuplicateRecordError, KeyCollisionError, StorageEngine
+from tests.engines import empty_storage
+from tests.examples import examples
 from tests.records import EVENTS, Record, make_event
 
 
 @pytest.fixture
 def storage() -> Iterator[StorageEngine]:
-    with StorageEngine.memory() as storage:
+    with empty_storage() as storage:
         yield storage
 
 
@@ -92,6 +94,7 @@ events = st.lists(
 
 
 @given(loads=st.lists(events, min_size=1, max_size=4), as_arrow=st.booleans())
+@examples(60)
 def test_in_whatever_order_they_come_each_event_is_kept_once(
     loads: list[list[Record]], as_arrow: bool
 ) -> None:
@@ -100,7 +103,7 @@ def test_in_whatever_order_they_come_each_event_is_kept_once(
         for load in loads
         for record in load
     }
-    with StorageEngine.memory() as storage:
+    with empty_storage() as storage:
         for load in [*loads, *reversed(loads)]:
             data: Any = load
             if as_arrow and load:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from mixpanel_data import DuplicateRecordError, RecordError, StorageEngine
 from mixpanel_data.types import OnConflict
+from tests.engines import empty_storage
 from tests.examples import examples
 from tests.records import EVENTS, PROFILES, Record, make_event, make_events, make_profile
 
@@ -162,7 +163,7 @@ def test_loads_behave_like_a_dict_of_the_keys(
     on_conflict: Literal["ignore", "replace"],
     primary_key: bool,
 ) -> None:
-    with StorageEngine.memory() as storage:
+    with empty_storage() as storage:
         expected: Model = {}
         for method, data in (("create", first), ("append", second)):
             before = len(expected)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -11,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mixpanel_data import RecordError, StorageEngine
-from mixpanel_data.ingest import key_filter
+from mixpanel_data import DiskFullError, RecordError, StorageEngine
+from mixpanel_data.ingest import deferred_rows, key_filter
 from mixpanel_data.ingest.key_filter import BloomFilter, hashes_of
+from tests.engines import empty_storage
 from tests.examples import examples
 from tests.records import EVENTS, Record, make_event, make_events
 
@@ -24,13 +26,14 @@ OnConflict = Literal["ignore", "replace"]
 @pytest.fixture
 def doubtful(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the filter so small that it suspects most keys."""
-    monkeypatch.setattr(key_filter, "FILTER_WORDS", 2)
+    monkeypatch.setattr(key_filter, "FIRST_WORDS", 2)
+    monkeypatch.setattr(key_filter, "MAX_WORDS", 2)
 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hold back hardly anything."""
-    monkeypatch.setattr(key_filter, "MAX_DEFERRED_BYTES", 200)
+    monkeypatch.setattr(deferred_rows, "MAX_DEFERRED_BYTES", 200)
 
 
 def keys_of(storage: StorageEngine, name: str) -> list[str]:
@@ -87,6 +90,57 @@ def test_too_many_repetitions_are_settled_after_all(
     assert storage.execute_scalar(again) == (1500 if on_conflict == "replace" else 0)
 
 
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("on_conflict", ["ignore", "replace"])
+def test_more_of_them_than_memory_takes_wait_in_a_file_without_a_name(
+    path: Path, statements: Recorder, on_conflict: OnConflict
+) -> None:
+    names: set[str] = set()
+    with StorageEngine(path) as storage:
+        seen = statements(storage)
+        rows = storage.create_events_table(
+            "t",
+            repeated(3000, 2),
+            EVENTS,
+            lambda _: names.update(file.name for file in path.parent.iterdir()),
+            batch_size=100,
+            on_conflict=on_conflict,
+        )
+        assert rows == 3000
+        is_replaced = on_conflict == "replace"
+        assert not is_replaced or any(sql.startswith("DELETE FROM t ") for sql in seen)
+        assert is_replaced or not any(sql.startswith("DELETE FROM t ") for sql in seen)
+        again = "SELECT count(*) FROM t WHERE properties->>'again' = 'true'"
+        assert storage.execute_scalar(again) == (1500 if is_replaced else 0)
+    assert names <= {path.name, f"{path.name}.wal", f"{path.name}.tmp"}
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.skipif(
+    find_spec("duckdb_extension_httpfs") is None, reason="there is no wheel of httpfs"
+)
+def test_rows_of_an_encrypted_database_wait_in_no_file(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("tempfile.TemporaryFile")
+    with StorageEngine(path, encryption_key="secret") as storage:
+        assert storage.create_events_table("t", repeated(3000, 2), EVENTS, batch_size=100) == 3000
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_disk_without_room_for_the_file_is_named(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("Linux only")
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: full.open("r+b", buffering=0))
+    with StorageEngine(path) as storage:
+        with pytest.raises(DiskFullError, match="temporary file cannot grow"):
+            storage.create_events_table("t", repeated(3000, 2), EVENTS, batch_size=100)
+        assert storage.list_tables() == []
+
+
 def test_progress_counts_the_rows_that_are_held_back(storage: StorageEngine) -> None:
     calls: list[int] = []
     storage.create_events_table("t", repeated(1000, 4), EVENTS, calls.append, batch_size=100)
@@ -110,9 +164,9 @@ def test_of_every_key_the_first_or_the_last_row_stays(
     places = list(enumerate(numbers))
     ordered = places if on_conflict == "replace" else reversed(places)
     expected = {number: place for place, number in ordered}
-    with pytest.MonkeyPatch.context() as patch, StorageEngine.memory() as storage:
-        patch.setattr(key_filter, "FILTER_WORDS", words)
-        patch.setattr(key_filter, "MAX_DEFERRED_BYTES", most)
+    with pytest.MonkeyPatch.context() as patch, empty_storage() as storage:
+        patch.setattr(key_filter, "FIRST_WORDS", words)
+        patch.setattr(deferred_rows, "MAX_DEFERRED_BYTES", most)
         rows = storage.create_events_table(
             "t", records, EVENTS, batch_size=batch_size, on_conflict=on_conflict
         )
@@ -142,8 +196,8 @@ def test_a_bad_document_is_told_by_its_place_in_the_input(
             "properties": ["{}" if place != bad else "{" for place in range(len(rows))],
         }
     )
-    with pytest.MonkeyPatch.context() as patch, StorageEngine.memory() as storage:
-        patch.setattr(key_filter, "MAX_DEFERRED_BYTES", most)
+    with pytest.MonkeyPatch.context() as patch, empty_storage() as storage:
+        patch.setattr(deferred_rows, "MAX_DEFERRED_BYTES", most)
         with pytest.raises(RecordError) as caught:
             storage.create_events_table("t", table, EVENTS, batch_size=batch_size)
         assert storage.list_tables() == []
@@ -153,7 +207,7 @@ def test_a_bad_document_is_told_by_its_place_in_the_input(
 @examples(100)
 @given(st.lists(st.text(max_size=3)), st.lists(st.text(max_size=3)))
 def test_the_filter_never_takes_an_old_key_for_a_new_one(first: list[str], then: list[str]) -> None:
-    seen = BloomFilter(64)
+    seen = BloomFilter(1, 64)
     before: set[str] = set()
     for keys in (first, then):
         suspected = seen.add(pa.array(keys, pa.string()))
@@ -164,7 +218,7 @@ def test_the_filter_never_takes_an_old_key_for_a_new_one(first: list[str], then:
 
 @pytest.mark.slow
 def test_the_filter_hardly_ever_takes_a_new_key_for_an_old_one() -> None:
-    seen = BloomFilter(key_filter.FILTER_WORDS)
+    seen = BloomFilter(2**16, key_filter.MAX_WORDS)
     for start in range(0, 200_000, 10_000):
         keys = [f"key-{number}" for number in range(start, start + 10_000)]
         assert seen.add(pa.array(keys)).sum() < 50

@@ -24,6 +24,7 @@ from mixpanel_data import (
     read_profiles_export,
 )
 from mixpanel_data.ingest import runner
+from tests.engines import empty_storage
 from tests.examples import examples
 from tests.records import EVENTS, PROFILES, parsed_rows
 
@@ -45,7 +46,7 @@ def file(tmp_path: Path) -> Path:
 def load_both_ways(path: Path, kind: str = "events") -> tuple[list[Any] | str, list[Any] | str]:
     """Load a file by DuckDB and by its reader; return the rows, or the error of each."""
     results: list[list[Any] | str] = []
-    with StorageEngine.memory() as storage:
+    with empty_storage() as storage:
         loads: dict[str, Callable[[], object]] = {
             "events": lambda: storage.load_events_export("fast", path, EVENTS),
             "profiles": lambda: storage.load_profiles_export("fast", path, PROFILES),

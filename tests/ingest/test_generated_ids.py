@@ -14,12 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mixpanel_data import RecordError, StorageEngine, read_events_export
+from tests.engines import empty_storage
 from tests.records import EVENTS, Record
 
 
 @pytest.fixture
 def storage() -> Iterator[StorageEngine]:
-    with StorageEngine.memory() as storage:
+    with empty_storage() as storage:
         yield storage
 
 
@@ -105,7 +106,7 @@ def test_a_table_has_the_most_equal_events_that_one_source_had(
     loads: list[dict[int, int]], way: str
 ) -> None:
     most: dict[int, int] = {}
-    with StorageEngine.memory() as storage:
+    with empty_storage() as storage:
         storage.create_events_table("t", [], EVENTS)
         for load in loads:
             records = [

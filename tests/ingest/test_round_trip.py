@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mixpanel_data import RecordError, StorageEngine
+from tests.engines import empty_storage
 from tests.examples import examples
 from tests.records import EVENTS, PROFILES, Record, make_event, make_profile
 
@@ -144,7 +145,7 @@ def as_naive_utc(time: datetime) -> datetime:
 @examples(25)
 @given(records=st.lists(events, max_size=8, unique_by=lambda event: event["insert_id"]))
 def test_any_valid_events_come_back_equal(records: list[Record]) -> None:
-    with StorageEngine.memory() as storage:
+    with empty_storage() as storage:
         assert storage.create_events_table("t", records, EVENTS, batch_size=3) == len(records)
         rows = storage.execute_rows("SELECT * FROM t ORDER BY rowid")
         assert [row[:4] for row in rows] == [
@@ -162,7 +163,7 @@ def test_any_valid_events_come_back_equal(records: list[Record]) -> None:
 @examples(25)
 @given(value=st.floats() | st.text(st.characters()) | st.lists(st.floats(), max_size=3))
 def test_any_value_is_stored_exactly_or_refused_with_its_index(value: Any) -> None:
-    with StorageEngine.memory() as storage:
+    with empty_storage() as storage:
         record = make_event(1, properties={"value": value, "none": None})
         refused = None
         try:

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mixpanel_data import MixpanelDataError, StorageEngine
+from mixpanel_data import MixpanelDataError
+from tests.engines import empty_storage
 from tests.examples import examples
 from tests.records import EVENTS
 
@@ -83,7 +84,7 @@ lines = st.lists(
 
 def outcome(make: Callable[[], Any], **options: Any) -> Any:
     """Return the rows and counts of a load, or what it was refused for."""
-    with StorageEngine.memory() as storage:
+    with empty_storage() as storage:
         try:
             result = storage.load_events_export("t", make(), EVENTS, **options)
         except MixpanelDataError as error:

@@ -304,6 +304,11 @@ class Database:
                 yield connection
             self._lacks_schema = False
 
+    @property
+    def unencrypted_path(self) -> Path | None:
+        """The file, None in memory or where it is encrypted."""
+        return None if self._options.key else self.path
+
     def load_budget(self) -> AbstractContextManager[None]:
         """Lower DuckDB's ``memory_limit`` in the block.
 
@@ -311,7 +316,7 @@ class Database:
         that, because it writes its rows once. A limit that was set in SQL, before or during the
         block, is kept.
         """
-        limit = self._options.load_memory_limit
+        limit = self._options.load_limit(self.resources().threads)
         return self._settings.holding({} if limit is None else {"memory_limit": limit})
 
     def resources(self) -> Resources:

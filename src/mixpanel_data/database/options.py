@@ -8,7 +8,11 @@ from typing import Any
 
 from mixpanel_data.types import Secret
 
+#: Enough for rows that stream in, whatever their number.
 DEFAULT_LOAD_MEMORY_LIMIT = "160MiB"
+
+#: What each thread needs to group any number of keys. With less, DuckDB 2.0 runs out of memory.
+_THREAD_MEBIBYTES = 40
 
 
 @dataclass(frozen=True)
@@ -40,3 +44,13 @@ class OpenOptions:
             raise ValueError("migrate=True changes the file. Leave out read_only=True.")
         if not self.lock_timeout >= 0:
             raise ValueError(f"lock_timeout is {self.lock_timeout}. Use seconds, or 0 not to wait.")
+
+    def load_limit(self, threads: int) -> str | None:
+        """Return the memory limit of a load, which by default grows with the threads.
+
+        Args:
+            threads: How many threads DuckDB may use.
+        """
+        if self.load_memory_limit != DEFAULT_LOAD_MEMORY_LIMIT:
+            return self.load_memory_limit
+        return f"{max(160, _THREAD_MEBIBYTES * threads)}MiB"

@@ -124,12 +124,6 @@ def discard_repeated(
     Raises:
         DuplicateRecordError: A key occurs twice, and conflicts are errors.
     """
-    key = staging.c[options.key]
-    keys, rows = connection.execute(
-        select(_BUILTIN.count(distinct(key)), _BUILTIN.count_star())
-    ).one()
-    if rows == keys:
-        return DuplicateCounts()
     if options.on_collision == "keep":
         _give_own_keys(connection, staging, staging, _conflicts_within(staging, options.key))
     is_last_kept = options.on_conflict == "replace"
@@ -138,13 +132,19 @@ def discard_repeated(
 
 
 def _conflicts_within(staging: Table, key_name: str, *, is_last_kept: bool = False) -> Select[Any]:
-    """Select the staged rows whose key an earlier one has, or a later one."""
+    """Select the staged rows whose key an earlier one has, or a later one.
+
+    Numbers of 64 bits in the place of the keys take a fraction of the memory to group, and DuckDB
+    groups them within a low memory limit. Of keys with equal hashes, the window tells them apart.
+    """
     key = staging.c[key_name]
+    key_hash = _BUILTIN.hash(key)
+    repeated = select(key_hash).group_by(key_hash).having(_BUILTIN.count_star() > 1)
     kept_first = ROWID.desc() if is_last_kept else ROWID.asc()
     kept = _BUILTIN.first_value(ROWID).over(partition_by=key, order_by=kept_first)
     ranked = (
         select(ROWID.label("staged"), kept.label("other"), key.label("key"))
-        .where(key.in_(select(key).group_by(key).having(_BUILTIN.count_star() > 1)))
+        .where(key_hash.in_(repeated))
         .subquery()
     )
     return select(ranked).where(ranked.c.staged != ranked.c.other)

@@ -2,25 +2,28 @@
 
 DuckDB compresses and writes rows as they arrive, so that a commit is short. When some of them are
 deleted before the commit, it discards that work and writes the others again. So rows whose key may
-have come before are deferred: they are kept in memory and loaded at the end.
+have come before are deferred: they are kept aside, see :mod:`deferred_rows`, and loaded at the end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from mixpanel_data.ingest.deferred_rows import DeferredRows
 from mixpanel_data.ingest.insert_stream import Batches
 from mixpanel_data.ingest.string_buffers import string_data_and_offsets
 
-#: With more bytes of deferred rows than this, all rows are let through.
-MAX_DEFERRED_BYTES = 16 * 1024 * 1024
+#: Size of the Bloom filter at first, 16 MiB, and at most, 64 MiB.
+FIRST_WORDS = 2**21
+MAX_WORDS = 2**23
 
-#: Size of the Bloom filter: 32 MiB. Of ten million keys, about 15,000 are false positives.
-FILTER_WORDS = 2**22
+#: The filter doubles when it has had this many keys for each of its words.
+_KEYS_PER_WORD = 2
 
 #: Bytes that are hashed at a time.
 _WORD = 8
@@ -36,20 +39,27 @@ _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 
 class BloomFilter:
-    """A set of strings in constant memory, with false positives and no false negatives.
+    """A set of strings in bounded memory, with false positives and no false negatives.
 
     Each key sets four bits of one 64-bit word, so that adding it accesses memory once
-    (Putze, Sanders and Singler, "Cache-, Hash- and Space-Efficient Bloom Filters", 2007).
+    (Putze, Sanders and Singler, "Cache-, Hash- and Space-Efficient Bloom Filters", 2007). When the
+    filter doubles, a key counts as added in both halves, because its hash is not known any more.
 
     Args:
-        words: Size in 64-bit words, a power of two of at most 2**40.
+        words: Size at first, in 64-bit words: a power of two of at most 2**40.
+        max_words: Size at most.
     """
 
-    def __init__(self, words: int) -> None:
+    def __init__(self, words: int, max_words: int) -> None:
         self._words = np.zeros(words, np.uint64)
+        self._max_words = max_words
+        self._added = 0
 
     def add(self, keys: pa.StringArray) -> npt.NDArray[np.bool_]:
         """Add keys, and return for each whether it may have been added before; False is certain."""
+        while self._added > _KEYS_PER_WORD * len(self._words) < _KEYS_PER_WORD * self._max_words:
+            self._words = np.tile(self._words, 2)
+        self._added += len(keys)
         hashes = hashes_of(keys)
         words = (hashes & np.uint64(len(self._words) - 1)).astype(np.intp)
         bits = np.zeros_like(hashes)
@@ -102,50 +112,13 @@ def _mixed(numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     return products ^ products >> np.uint64(32)
 
 
-class DeferredRows:
-    """Batches of rows that are loaded after all others.
-
-    Args:
-        source: Where the rows come from.
-
-    Attributes:
-        schema: Arrow schema of the source.
-        expressions: Expressions of the source.
-        rows: How many rows were deferred.
-        nbytes: Their size.
-        positions: The position of each of them in the input.
-    """
-
-    def __init__(self, source: Batches) -> None:
-        self.schema, self.expressions = source.schema, source.expressions
-        self.rows = 0
-        self.nbytes = 0
-        self.positions = np.zeros(0, np.int64)
-        self._batches: list[pa.RecordBatch] = []
-
-    def add(self, batch: pa.RecordBatch, positions: npt.NDArray[np.int64]) -> None:
-        """Add rows with their positions in the input."""
-        self.rows += batch.num_rows
-        self.nbytes += batch.nbytes
-        self.positions = np.append(self.positions, positions)
-        self._batches.append(batch)
-
-    def __iter__(self) -> Iterator[pa.RecordBatch]:
-        """Yield the rows in one batch, instead of thousands of a row or two, and drop them."""
-        batches, self._batches = self._batches, []
-        yield from pa.Table.from_batches(batches, self.schema).combine_chunks().to_batches()
-
-    def index_of(self, position: int) -> int:
-        """Return the position in the input of the row at a position."""
-        return int(self.positions[position])
-
-
 class KeyFilter:
     """Batches without the rows whose key may have come before; iterate once.
 
     Args:
         source: The rows.
         key: The column that identifies a row; None to let all rows through.
+        beside: A file in whose folder deferred rows may be kept; None to keep them in memory.
 
     Attributes:
         schema: Arrow schema of the source.
@@ -155,12 +128,12 @@ class KeyFilter:
             rows were let through, because there is no key or there were too many to defer.
     """
 
-    def __init__(self, source: Batches, key: str | None) -> None:
+    def __init__(self, source: Batches, key: str | None, beside: Path | None = None) -> None:
         self.schema, self.expressions = source.schema, source.expressions
         self.rows = 0
         self._source = source
         self._key = key
-        self._deferred = DeferredRows(source)
+        self._deferred = DeferredRows(source, beside)
         # How many rows had been let through when the deferred ones followed; None before that.
         self._gave_up_after: int | None = 0 if key is None else None
 
@@ -171,7 +144,7 @@ class KeyFilter:
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Consume the source."""
-        seen = BloomFilter(FILTER_WORDS)
+        seen = BloomFilter(FIRST_WORDS, MAX_WORDS)
         for batch in self._source:
             start, self.rows = self.rows, self.rows + batch.num_rows
             if self._gave_up_after is not None:
@@ -183,9 +156,13 @@ class KeyFilter:
                 self._deferred.add(batch.filter(_mask(repeated)), positions)
                 batch = batch.filter(_mask(~repeated))
             yield batch
-            if self._deferred.nbytes > MAX_DEFERRED_BYTES:
+            if self._deferred.is_full:
                 self._gave_up_after = self.rows - self._deferred.rows
                 yield from self._deferred
+
+    def close(self) -> None:
+        """Drop the deferred rows."""
+        self._deferred.close()
 
     def index_of(self, position: int) -> int:
         """Return the position in the input of the row that was let through at a position."""

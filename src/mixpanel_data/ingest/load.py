@@ -7,8 +7,10 @@ table, or are the rows moved to the existing one.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy import (
@@ -33,9 +35,10 @@ from mixpanel_data.ingest.deduplication import (
     discard_repeated,
     log_duplicates,
 )
+from mixpanel_data.ingest.deferred_rows import DeferredRows
 from mixpanel_data.ingest.insert_stream import Batches, insert_batches
 from mixpanel_data.ingest.json_validation import refuse_missing_documents
-from mixpanel_data.ingest.key_filter import DeferredRows, KeyFilter
+from mixpanel_data.ingest.key_filter import KeyFilter
 from mixpanel_data.ingest.options import LoadOptions, Progress
 from mixpanel_data.ingest.row_positions import ROWID, position_of
 from mixpanel_data.schema import catalog
@@ -43,8 +46,19 @@ from mixpanel_data.schema.metadata_rows import merge_metadata, metadata_row
 from mixpanel_data.schema.table_lifecycle import claim_table_name, create_table, delete_metadata
 from mixpanel_data.schema.tables import METADATA_TABLE, without_key
 
-#: Keeps DuckDB's memory low in a block.
-Budget = Callable[[], AbstractContextManager[None]]
+
+@dataclass(frozen=True)
+class Space:
+    """Where the rows of a load may be until they are in their table.
+
+    Attributes:
+        budget: Keeps DuckDB's memory low in a block.
+        beside: A file in whose folder a temporary one may be made; None for memory only.
+    """
+
+    budget: Callable[[], AbstractContextManager[None]]
+    beside: Path | None
+
 
 #: Name of the temporary table, which only the connection of the load can see.
 STAGING = "_staging"
@@ -67,16 +81,14 @@ class Loaded(NamedTuple):
         return self.rows - self.discarded.rows
 
 
-def create(
-    connection: Connection, options: LoadOptions, batches: Batches, budget: Budget
-) -> Loaded:
+def create(connection: Connection, options: LoadOptions, batches: Batches, space: Space) -> Loaded:
     """Create a managed table with its rows and metadata.
 
     Args:
         connection: Connection with a transaction open.
         options: The table, and how to load it.
         batches: The rows; consumed once.
-        budget: Holds while rows are staged.
+        space: Where rows may be meanwhile.
 
     Raises:
         TableExistsError: A table or view of that name exists. Nothing was consumed.
@@ -87,16 +99,18 @@ def create(
     target = without_key(table, table.name, compression=catalog.document_compression(connection))
     create_table(connection, target)
     is_checked = "error" in (options.on_conflict, options.on_collision)
-    filtered = KeyFilter(batches, None if is_checked else options.key)
+    filtered = KeyFilter(batches, None if is_checked else options.key, space.beside)
     progress = options.progress
-    _stage(connection, filtered, target, budget, progress and (lambda _: progress(filtered.rows)))
-    if filtered.deferred is None:
-        discarded = discard_repeated(connection, target, options)
-    elif filtered.deferred.rows:
-        with budget():  # this reads all keys, which DuckDB would keep in memory
-            discarded = _add_unique(connection, options, filtered.deferred, budget).of_one_load()
-    else:
-        discarded = DuplicateCounts()
+    with space.budget(), closing(filtered):
+        _stage(connection, filtered, target, progress and (lambda _: progress(filtered.rows)))
+        if filtered.deferred is None:
+            discarded = discard_repeated(connection, target, options)
+        elif filtered.deferred.rows:
+            staging = _stage_beside(connection, options, filtered.deferred)
+            discarded = deduplicate(connection, staging, options).of_one_load()
+            _move(connection, staging, target)
+        else:
+            discarded = DuplicateCounts()
     log_duplicates(options, discarded)
     loaded = Loaded(filtered.rows, discarded)
     if options.primary_key:
@@ -107,16 +121,14 @@ def create(
     return loaded
 
 
-def append(
-    connection: Connection, options: LoadOptions, batches: Batches, budget: Budget
-) -> Loaded:
+def append(connection: Connection, options: LoadOptions, batches: Batches, space: Space) -> Loaded:
     """Add rows to a managed table and merge its metadata.
 
     Args:
         connection: Connection with a transaction open.
         options: The table, under any case of its name, and how to load it.
         batches: The rows; consumed once.
-        budget: Holds while rows are staged.
+        space: Where rows may be meanwhile.
 
     Raises:
         TableNotFoundError: There is no managed table of that name. Nothing was consumed.
@@ -132,33 +144,43 @@ def append(
     with claim_table_name(table.name):
         merged = merge_metadata(before, metadata_row(metadata))
         connection.execute(update(METADATA_TABLE).where(own_row).values(merged))
-    if options.days is not None:
-        connection.execute(delete(table).where(_is_of_days(table, options.days)))
     rows = KeyFilter(batches, None)
-    discarded = _add_unique(connection, options, rows, budget, options.progress)
+    # What changes an index has to hold it in memory, whatever its size.
+    limit = nullcontext if catalog.is_indexed(connection, before.table_name) else space.budget
+    if options.days is not None:
+        with limit():
+            connection.execute(delete(table).where(_is_of_days(table, options.days)))
+    with space.budget():
+        staging = _stage_beside(connection, options, rows, options.progress)
+    with limit() if options.on_conflict == "replace" else space.budget():
+        discarded = deduplicate(connection, staging, options)
+    with limit():
+        _move(connection, staging, table)
     log_duplicates(options, discarded)
     total = select(func.system.main.count_star()).select_from(table).scalar_subquery()
     connection.execute(update(METADATA_TABLE).where(own_row).values(row_count=total))
     return Loaded(rows.rows, discarded)
 
 
-def _add_unique(
+def _stage_beside(
     connection: Connection,
     options: LoadOptions,
     source: KeyFilter | DeferredRows,
-    budget: Budget,
     progress: Progress | None = None,
-) -> DuplicateCounts:
-    """Add rows to a table that has rows already, by way of a staging table."""
+) -> Table:
+    """Stage rows for a table that has rows already, in a table of their own."""
     staging = without_key(options.table, STAGING, prefixes=["TEMPORARY"])
     connection.execute(CreateTable(staging))
-    _stage(connection, source, staging, budget, progress)
+    _stage(connection, source, staging, progress)
     if options.days is not None:
         _require_days(connection, staging, options.days)
-    discarded = deduplicate(connection, staging, options)
-    connection.execute(insert(options.table).from_select(staging.c.keys(), select(staging)))
+    return staging
+
+
+def _move(connection: Connection, staging: Table, table: Table) -> None:
+    """Move all staged rows into a table."""
+    connection.execute(insert(table).from_select(staging.c.keys(), select(staging)))
     connection.execute(DropTable(staging))
-    return discarded
 
 
 def _is_of_days(table: Table, days: tuple[date, date]) -> ColumnElement[bool]:
@@ -189,11 +211,9 @@ def _stage(
     connection: Connection,
     source: KeyFilter | DeferredRows,
     staging: Table,
-    budget: Budget,
     progress: Progress | None,
 ) -> None:
     """Fill an empty table."""
-    with budget():
-        insert_batches(connection, staging, source, progress)
+    insert_batches(connection, staging, source, progress)
     if source.expressions:
         refuse_missing_documents(connection, staging, source.index_of)

@@ -30,7 +30,7 @@ from mixpanel_data.ingest.clock import Clock
 from mixpanel_data.ingest.export_reader import ExportData, records_of
 from mixpanel_data.ingest.export_scan import ExportFiles, UnsupportedByDuckDBError
 from mixpanel_data.ingest.insert_stream import Batches
-from mixpanel_data.ingest.load import Loaded, append, create
+from mixpanel_data.ingest.load import Loaded, Space, append, create
 from mixpanel_data.ingest.options import LoadOptions
 from mixpanel_data.ingest.record_batches import RecordBatches
 from mixpanel_data.ingest.row_checks import RowChecks
@@ -176,8 +176,9 @@ def _load(
         bad = BadRows(skip=options.on_error == "skip", rejects=rejects)
         checks = RowChecks(Clock(options.time_unit, options.zone), bad)
         run = _method_for(connection, options)
+        space = Space(database.load_budget, database.unencrypted_path)
         try:
-            loaded = run(connection, options, make_batches(checks), database.load_budget)
+            loaded = run(connection, options, make_batches(checks), space)
         except (DuplicateRecordError, RecordDayError) as error:
             raise error.at(bad.index_of(error.index)) from error.__cause__
         if options.primary_key and run is create and loaded.added >= LARGE_KEY:

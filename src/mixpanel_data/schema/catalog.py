@@ -34,6 +34,12 @@ _STORAGE_VERSION = text(
     "WHERE database_name = system.main.current_database()"
 )
 
+_IS_INDEXED = text(
+    "SELECT system.main.bool_or(index_count > 0) "
+    "FROM system.main.duckdb_tables() "
+    "WHERE table_name = :name AND database_name = system.main.current_database()"
+)
+
 
 def find_table(connection: Connection, name: str, *, views: bool = False) -> str | None:
     """Return the name of a table as the catalog spells it, None when there is none.
@@ -129,6 +135,16 @@ def get_schema(connection: Connection, name: str) -> TableSchema:
         for column in inspector.get_columns(found)
     ]
     return TableSchema(found, columns)
+
+
+def is_indexed(connection: Connection, name: str) -> bool:
+    """Tell whether a table has an index, such as that of a primary key.
+
+    Args:
+        connection: Connection to the database.
+        name: Name as the catalog spells it.
+    """
+    return bool(connection.scalar(_IS_INDEXED, {"name": name}))
 
 
 def find_metadata(connection: Connection, name: str) -> Row[Any]:
