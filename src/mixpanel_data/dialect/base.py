@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql.base import PGIdentifierPreparer
 from sqlalchemy.engine import URL, Engine
 from sqlalchemy.exc import NotSupportedError
 from sqlalchemy.pool import Pool, QueuePool
+from sqlalchemy.util import asbool
 
 from mixpanel_data.dialect import datatypes
 from mixpanel_data.dialect.driver import module
@@ -71,6 +72,11 @@ def _let_memory_go(engine: Engine) -> None:
 class MixpanelDialect(Reflection, duckdb_engine.Dialect):
     """DuckDB under ``duckdb+mixpanel://``.
 
+    Args:
+        foreign_keys: ``off`` or False to leave foreign keys out of the database and keep them in
+            the models; in a URL ``?foreign_keys=off``. DuckDB refuses much that an ORM does with
+            rows that others refer to.
+
     The entry point names this class, which names duckdb-engine's class as its base, so it does not
     matter which package registers ``duckdb://``.
 
@@ -113,10 +119,11 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
     supports_native_decimal = True
     max_identifier_length = 9999  # DuckDB has no limit
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __init__(self, foreign_keys: Any = "on", **options: Any) -> None:
         options.setdefault("json_serializer", json_text.dumps)
         options.setdefault("json_deserializer", json_text.loads)
-        super().__init__(*args, **options)
+        super().__init__(**options)
+        self.foreign_keys = asbool(foreign_keys)
         self._memory_name = f":memory:{uuid4().hex}"
         self._memory: module.Connection | None = None
 
@@ -129,6 +136,14 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
     def get_pool_class(cls, url: URL) -> type[Pool]:
         """Return ``QueuePool`` for files and memory: many threads can use both."""
         return QueuePool
+
+    def create_connect_args(self, url: URL) -> tuple[list[Any], dict[str, Any]]:
+        """Return the arguments of :meth:`connect`, and take the dialect's own from the URL."""
+        if (given := url.query.get("foreign_keys")) is not None:
+            self.foreign_keys = asbool(given)
+            url = url.difference_update_query(["foreign_keys"])
+        arguments: tuple[list[Any], dict[str, Any]] = super().create_connect_args(url)
+        return arguments
 
     def connect(self, *args: Any, **options: Any) -> module.Connection:
         """Open a connection with duckdb-engine's ``connect_args`` and URL options.

@@ -8,6 +8,7 @@ from alembic.ddl.impl import DefaultImpl
 from duckdb_engine import datatypes as engine_types
 from sqlalchemy import (
     Column,
+    ForeignKeyConstraint,
     Index,
     MetaData,
     Table,
@@ -132,6 +133,16 @@ class DuckDBImpl(DefaultImpl):
         }
         for unique in conn_uniques:
             unique.name = names.get(frozenset(unique.columns.keys()), unique.name)
+
+    def correct_for_autogen_foreignkeys(
+        self,
+        conn_fks: set[ForeignKeyConstraint],
+        metadata_fks: set[ForeignKeyConstraint],
+    ) -> None:
+        """Compare no foreign keys where the engine leaves them out of the database."""
+        if not self.dialect.foreign_keys:  # type: ignore[attr-defined]
+            conn_fks.clear()
+            metadata_fks.clear()
 
     def autogen_column_reflect(self, inspector: Any, table: Table, column_info: Any) -> None:
         """Leave out the default of an autoincrement column, which no model has.

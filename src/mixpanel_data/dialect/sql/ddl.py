@@ -9,10 +9,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Column, DefaultClause, Identity, Sequence, Table, TextClause
+from sqlalchemy import (
+    Column,
+    DefaultClause,
+    ForeignKeyConstraint,
+    Identity,
+    Sequence,
+    Table,
+    TextClause,
+)
 from sqlalchemy.dialects.postgresql.base import PGDDLCompiler
-from sqlalchemy.schema import CreateTable, DropTable
+from sqlalchemy.exc import CompileError
+from sqlalchemy.schema import AddConstraint, CreateTable, DropTable
 from sqlalchemy.sql.compiler import IdentifierPreparer
+from sqlalchemy.util import warn
+
+#: What DuckDB does anyway: it refuses to change or delete a row that others refer to.
+_NO_ACTIONS = {"NO ACTION", "RESTRICT"}
 
 
 def own_sequence(column: Column[Any], preparer: IdentifierPreparer) -> Sequence | None:
@@ -105,6 +118,37 @@ class DDLCompiler(PGDDLCompiler):
         if not column.nullable:
             words.append("NOT NULL")
         return " ".join(words)
+
+    def visit_foreign_key_constraint(self, constraint: ForeignKeyConstraint, **kw: Any) -> Any:
+        """Write a foreign key, or nothing for an engine with ``foreign_keys=off``."""
+        actions = {"ON DELETE": constraint.ondelete, "ON UPDATE": constraint.onupdate}
+        for event, action in actions.items():
+            if action is not None and action.upper() not in _NO_ACTIONS:
+                warn(
+                    f"DuckDB has no {event} {action}, so it is left out of a foreign key of table "
+                    f"{constraint.parent.name!r}. Nothing in the database will do it: with "
+                    "passive_deletes or passive_updates, the ORM leaves orphans. Let the ORM do it."
+                )
+        if not self.dialect.foreign_keys:  # type: ignore[attr-defined]
+            return None  # SQLAlchemy leaves it out
+        return super().visit_foreign_key_constraint(constraint, **kw)
+
+    def define_constraint_cascades(self, constraint: ForeignKeyConstraint) -> str:
+        """Write no ``ON DELETE`` and ``ON UPDATE``: DuckDB's keys always do what these may."""
+        return ""
+
+    def visit_add_constraint(self, create: AddConstraint, **kw: Any) -> str:
+        """Add a constraint.
+
+        Raises:
+            CompileError: It is a foreign key, and the engine has ``foreign_keys=off``.
+        """
+        if isinstance(create.element, ForeignKeyConstraint) and not self.dialect.foreign_keys:  # type: ignore[attr-defined]
+            raise CompileError(
+                "This engine has foreign_keys=off, which leaves foreign keys out of the database."
+            )
+        text: str = super().visit_add_constraint(create, **kw)
+        return text
 
     def visit_computed_column(self, generated: Any, **kw: Any) -> str:
         """Write the expression of a generated column; DuckDB has virtual ones only."""
