@@ -171,14 +171,15 @@ class Connection(SharedConnection):
 
 
 def _failed_before(first: tuple[str, BaseException] | None) -> TransactionException:
-    message = (
+    """Return the error of a commit after a failed statement, which begins with the first error."""
+    advice = (
         "A statement of this transaction failed, so nothing of it was committed. "
         "Roll back after an error, then run the transaction again."
     )
     if first is None:
-        return TransactionException(message)
+        return TransactionException(advice)
     statement, cause = first
-    error = TransactionException(f"{message} The first error: {cause}\n[SQL: {statement}]")
+    error = TransactionException(f"{cause}\n[SQL: {statement}]\n{advice}")
     error.__cause__ = cause
     return error
 
