@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from importlib.util import find_spec
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from mixpanel_data.common.file_locks import FileLockedError
+from mixpanel_data.common.lock_waits import retry_while_locked
 from mixpanel_data.common.open_files import Lease
 from mixpanel_data.common.quoting import quoted
 from mixpanel_data.common.sidecars import temporary_folder_of
@@ -35,7 +35,6 @@ _LOCKS = ("enable_external_access",)
 _NAME = "SELECT database_name FROM system.main.duckdb_databases() WHERE path = ?"
 
 #: Seconds between two attempts to open a locked file: the first, and the most.
-_FIRST_WAIT, _LONGEST_WAIT = 0.02, 1.0
 
 
 class OpenDatabase:
@@ -117,16 +116,11 @@ def open_database(
         DatabaseFileError: The file cannot be opened; the subclass says why.
         QueryError: DuckDB refuses the settings.
     """
-    deadline, wait = time.monotonic() + lock_timeout, _FIRST_WAIT
-    while True:
-        try:
-            return _open(path, read_only=read_only, config=config, key=key)
-        except DatabaseLockedError:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise
-        time.sleep(min(wait, left))
-        wait = min(2 * wait, _LONGEST_WAIT)
+    return retry_while_locked(
+        lambda: _open(path, read_only=read_only, config=config, key=key),
+        lambda error: isinstance(error, DatabaseLockedError),
+        lock_timeout,
+    )
 
 
 def _open(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from difflib import get_close_matches
 from functools import lru_cache
 from types import ModuleType
 from typing import Any
@@ -15,13 +17,14 @@ from duckdb_engine.config import apply_config, get_core_config
 from sqlalchemy import event, types
 from sqlalchemy.dialects.postgresql.base import PGIdentifierPreparer
 from sqlalchemy.engine import URL, Engine
-from sqlalchemy.exc import NotSupportedError
+from sqlalchemy.exc import ArgumentError, NotSupportedError
 from sqlalchemy.pool import Pool, QueuePool
 from sqlalchemy.util import asbool
 
+from mixpanel_data.common.lock_waits import retry_while_locked
 from mixpanel_data.dialect import datatypes
 from mixpanel_data.dialect.driver import module
-from mixpanel_data.dialect.driver.errors import driver_errors
+from mixpanel_data.dialect.driver.errors import driver_errors, is_locked
 from mixpanel_data.dialect.driver.shared_connection import DISCONNECTED
 from mixpanel_data.dialect.driver.time_zone import set_zone, without_zone
 from mixpanel_data.dialect.reflection.mixin import Reflection
@@ -36,6 +39,25 @@ from mixpanel_data.dialect.sql.type_names import TypeCompiler
 RELATION_OPTION = "duckdb_relation"
 
 _REGISTER = re.compile(r"\s*register\(\$1, \$2\)\s*", re.IGNORECASE)
+
+
+#: What a URL may say beside DuckDB's settings, and what makes a value of its text.
+_URL_OPTIONS: dict[str, Callable[[Any], Any]] = {"read_only": asbool, "lock_timeout": float}
+
+
+@contextmanager
+def _explain_names(settings: Mapping[str, Any]) -> Iterator[None]:
+    """Name the nearest options where DuckDB does not know a setting."""
+    try:
+        yield
+    except duckdb.CatalogException as error:
+        known = {*get_core_config(), "foreign_keys", *_URL_OPTIONS}
+        unknown = [name for name in settings if f'"{name}"' in str(error)]
+        if not unknown:
+            raise
+        nearest = get_close_matches(unknown[0], known, 2)
+        advice = f" Did you mean {' or '.join(nearest)}?" if nearest else ""
+        raise ArgumentError(f"DuckDB has no setting {unknown[0]!r}.{advice}") from error
 
 
 @lru_cache
@@ -139,14 +161,21 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
 
     def create_connect_args(self, url: URL) -> tuple[list[Any], dict[str, Any]]:
         """Return the arguments of :meth:`connect`, and take the dialect's own from the URL."""
-        if (given := url.query.get("foreign_keys")) is not None:
-            self.foreign_keys = asbool(given)
-            url = url.difference_update_query(["foreign_keys"])
-        arguments: tuple[list[Any], dict[str, Any]] = super().create_connect_args(url)
-        return arguments
+        if "foreign_keys" in url.query:
+            self.foreign_keys = asbool(url.query["foreign_keys"])
+        own: dict[str, Any] = {
+            name: convert(url.query[name])
+            for name, convert in _URL_OPTIONS.items()
+            if name in url.query
+        }
+        url = url.difference_update_query(["foreign_keys", *_URL_OPTIONS])
+        arguments, options = super().create_connect_args(url)
+        return [*arguments], options | own
 
     def connect(self, *args: Any, **options: Any) -> module.Connection:
         """Open a connection with duckdb-engine's ``connect_args`` and URL options.
+
+        ``lock_timeout`` is how many seconds to wait while another process has the file open.
 
         All connections of a ``:memory:`` engine share one database, and all are in UTC unless
         ``config`` has another ``TimeZone``. No option is added to the
@@ -156,6 +185,7 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
         settings = {**options.pop("config", {}), **options.pop("url_config", {})}
         extensions = options.pop("preload_extensions", ())
         filesystems = options.pop("register_filesystems", ())
+        timeout = options.pop("lock_timeout", 0)
         in_memory = options.get("database", ":memory:") == ":memory:"
         if in_memory:
             options["database"] = self._memory_name
@@ -164,14 +194,20 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
         rest = {name: value for name, value in opening.items() if name not in core}
         if in_memory and self._memory is None:
             self._memory = module.connect(*args, **options, config=core)
-        connection = module.connect(*args, **options, config=core)
-        for extension in extensions:
-            connection.driver.load_extension(extension)
-        for filesystem in filesystems:
-            connection.driver.register_filesystem(filesystem)
-        apply_config(self, connection.driver, rest)
-        with driver_errors():
-            set_zone(connection.driver, settings)
+        connection = retry_while_locked(
+            lambda: module.connect(*args, **options, config=core), is_locked, timeout
+        )
+        with ExitStack() as undo:
+            undo.callback(connection.close)
+            for extension in extensions:
+                connection.driver.load_extension(extension)
+            for filesystem in filesystems:
+                connection.driver.register_filesystem(filesystem)
+            with driver_errors(), _explain_names(rest):
+                apply_config(self, connection.driver, rest)
+            with driver_errors():
+                set_zone(connection.driver, settings)
+            undo.pop_all()
         return connection
 
     @classmethod

@@ -132,3 +132,8 @@ def _repaired(error: Exception) -> BaseException | None:
         if fits and (match := pattern.search(str(error))) is not None:
             return make(error, match)
     return None
+
+
+def is_locked(error: Exception) -> bool:
+    """Tell whether a file could not be opened because another process has it open."""
+    return isinstance(error, duckdb.IOException) and "Could not set lock on file" in str(error)
