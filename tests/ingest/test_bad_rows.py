@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from mixpanel_data import ExportLineError, LoadResult, RecordError, StorageEngine
 from tests.engines import empty_storage
+from tests.examples import examples
 from tests.records import EVENTS, PROFILES, Record, make_event, make_events
 
 
@@ -151,6 +152,7 @@ def test_bad_records_are_left_out_of_records_frames_and_arrow(
     assert stored == {record["insert_id"] for record in kept}
 
 
+@examples(50)
 @given(
     bad=st.dictionaries(st.integers(0, 59), st.sampled_from(SPOILERS)),
     way=st.sampled_from([*WAYS]),

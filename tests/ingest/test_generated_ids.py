@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from mixpanel_data import RecordError, StorageEngine, read_events_export
 from tests.engines import empty_storage
+from tests.examples import examples
 from tests.records import EVENTS, Record
 
 
@@ -101,6 +102,7 @@ def test_a_file_that_overlaps_another_adds_what_is_new(
 counts = st.dictionaries(st.integers(0, 3), st.integers(1, 3), max_size=4)
 
 
+@examples(50)
 @given(loads=st.lists(counts, min_size=1, max_size=3), way=st.sampled_from([*WAYS]))
 def test_a_table_has_the_most_equal_events_that_one_source_had(
     loads: list[dict[int, int]], way: str

@@ -104,7 +104,7 @@ def outcome(make: Callable[[], Any], **options: Any) -> Any:
     on_collision=st.sampled_from(["drop", "keep", "error"]),
     time_zone=st.sampled_from([None, "America/Los_Angeles"]),
 )
-@examples(80)
+@examples(40)
 def test_a_file_that_duckdb_reads_has_the_rows_of_its_lines(
     texts: list[str], end: str, **options: Any
 ) -> None:
@@ -123,7 +123,7 @@ def test_a_file_that_duckdb_reads_has_the_rows_of_its_lines(
     end=st.sampled_from(["]", "]\n", "", ",", "]]", "] no", ",]"]),
     on_error=st.sampled_from(["raise", "skip"]),
 )
-@examples(80)
+@examples(40)
 def test_an_array_that_duckdb_reads_has_the_rows_of_its_elements(
     texts: list[str], between: str, end: str, **options: Any
 ) -> None:
