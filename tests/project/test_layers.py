@@ -38,6 +38,7 @@ ROOMS_OF_DIALECT = [
     {"driver"},
     {"base", "__init__"},
     {"alembic"},
+    {"entry_points"},
 ]
 ROOMS_OF_SANDBOX = [
     {"allowed", "limits", "scratch", "sizes"},

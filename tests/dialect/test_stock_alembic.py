@@ -1,0 +1,48 @@
+"""A project that ``alembic init`` made works with nothing but a URL."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.processes
+
+#: Works like the command, ``alembic init`` and so on, in one process.
+SCRIPT = """
+import sys
+from pathlib import Path
+from alembic import command
+from alembic.config import Config
+
+config = Config("alembic.ini")
+command.init(config, "migrations")
+Path("models.py").write_text(
+    "import sqlalchemy as sa\\n"
+    "metadata = sa.MetaData()\\n"
+    "sa.Table('users', metadata, sa.Column('id', sa.Integer, primary_key=True))\\n"
+)
+env = Path("migrations/env.py")
+env.write_text(
+    env.read_text().replace("target_metadata = None", "from models import metadata as target_metadata")
+)
+config = Config("alembic.ini")
+config.set_main_option("sqlalchemy.url", "duckdb+mixpanel:///app.db")
+config.set_main_option("prepend_sys_path", ".")
+sys.path.insert(0, ".")
+command.revision(config, "users", autogenerate=True)
+command.upgrade(config, "head")
+command.check(config)
+command.upgrade(config, "head", sql=True)
+command.downgrade(config, "base")
+"""
+
+
+def test_a_stock_project_needs_no_import_of_ours(tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", SCRIPT], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    assert "CREATE SEQUENCE IF NOT EXISTS users_id_seq" in run.stdout
