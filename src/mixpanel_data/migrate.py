@@ -83,8 +83,9 @@ def upgrade(
     Args:
         target: Path, URL, engine or ``StorageEngine``.
         revision: The revision to go to; ``"+1"`` is the next one.
-        backup: Copy the database first, beside its file; the copy is never removed. What others
-            commit between the copy and the migration is in the file only.
+        backup: Copy the database first, beside its file, unless there is nothing to do; the copy
+            is never removed. What others commit between the copy and the migration is in the file
+            only.
         encryption_key: As for :func:`status`. The copy is encrypted as well.
 
     Returns:
@@ -215,7 +216,10 @@ def _migrate(
     from mixpanel_data.schema import alembic_runner
 
     with _opened(target, read_only=False, key=key) as (engine, path):
-        copy = _copied(target, engine, path, key) if backup else None
+        if backup and str(path) == MEMORY:
+            raise ValueError("A database in memory has no file to copy. Leave out backup=True.")
+        is_copied = backup and _moves(engine, revision)
+        copy = _copied(target, engine, path, key) if is_copied else None
         with engine.connect() as connection, connection.begin():
             before = versions.version_of(connection)
             if before.state in ("newer", "foreign") or (down and before.state == "unversioned"):
@@ -229,10 +233,15 @@ def _migrate(
     return MigrationResult(before.revision, after.revision, unrecorded, copy)
 
 
+def _moves(engine: Engine, revision: str) -> bool:
+    """Tell whether a database is not at a revision yet."""
+    with engine.connect() as connection:
+        goal = versions.HEAD if revision in ("head", "heads") else revision
+        return versions.version_of(connection).revision != goal
+
+
 def _copied(target: Target, engine: Engine, path: Path, key: Secret | None) -> Path:
     """Copy a database beside itself."""
-    if str(path) == MEMORY:
-        raise ValueError("A database in memory has no file to copy. Leave out backup=True.")
     if isinstance(target, StorageEngine):
         return target.backup(name_beside(path))
     return copy_database(engine, name_beside(path), read_only=False, key=key)

@@ -298,7 +298,7 @@ class MigrationResult:
         before: The revision the database had, None for none.
         after: The revision it has now.
         unrecorded: As in :class:`SchemaStatus`.
-        backup: The copy of the file as it was, None when none was asked for.
+        backup: The copy of the file as it was, None when none was asked for or needed.
     """
 
     before: str | None

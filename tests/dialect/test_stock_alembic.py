@@ -26,7 +26,9 @@ Path("models.py").write_text(
 )
 env = Path("migrations/env.py")
 env.write_text(
-    env.read_text().replace("target_metadata = None", "from models import metadata as target_metadata")
+    env.read_text().replace(
+        "target_metadata = None", "from models import metadata as target_metadata"
+    )
 )
 config = Config("alembic.ini")
 config.set_main_option("sqlalchemy.url", "duckdb+mixpanel:///app.db")

@@ -281,6 +281,12 @@ def test_an_open_database_can_be_backed_up(target: str, path: Path) -> None:
     assert migrate.status(path).state == "current"
 
 
+def test_nothing_is_copied_when_there_is_nothing_to_do(path: Path) -> None:
+    StorageEngine(path).close()
+    assert migrate.upgrade(path, backup=True).backup is None
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
 def test_an_in_memory_database_cannot_be_backed_up() -> None:
     with StorageEngine.memory() as storage, pytest.raises(ValueError, match="no file to copy"):
         migrate.upgrade(storage, backup=True)

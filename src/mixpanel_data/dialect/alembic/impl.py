@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from alembic.ddl.base import ColumnComment
 from alembic.ddl.impl import DefaultImpl
 from duckdb_engine import datatypes as engine_types
 from sqlalchemy import (
@@ -16,9 +17,12 @@ from sqlalchemy import (
     inspect,
 )
 from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.schema import DropColumnComment, SetColumnComment
 from sqlalchemy.types import TypeEngine
 
 from mixpanel_data.dialect import datatypes
+from mixpanel_data.dialect.alembic import batch
 from mixpanel_data.dialect.base import MixpanelDialect
 from mixpanel_data.dialect.sql import parsing
 from mixpanel_data.dialect.sql.builtin import BUILTIN
@@ -31,6 +35,19 @@ def register_duckdb() -> None:
         DefaultImpl.get_by_dialect(MixpanelDialect())
     except KeyError:
         type("RegisteredDuckDBImpl", (DuckDBImpl,), {"__dialect__": "duckdb"})
+
+
+@compiles(ColumnComment, "duckdb")
+def visit_column_comment(element: Any, compiler: Any, **kw: Any) -> str:
+    """Write ``COMMENT ON COLUMN`` for ``op.alter_column(comment=)``."""
+    table = Table(
+        element.table_name,
+        MetaData(),
+        Column(element.column_name, comment=element.comment),
+        schema=element.schema,
+    )
+    statement = SetColumnComment if element.comment is not None else DropColumnComment
+    return str(compiler.process(statement(table.c[0])))
 
 
 class DuckDBImpl(DefaultImpl):
@@ -53,7 +70,17 @@ class DuckDBImpl(DefaultImpl):
         super().add_column(table_name, column, **kw)
 
     def drop_table(self, table: Table, **kw: Any) -> None:
-        """Drop a table with its own sequences, found by reflection."""
+        """Drop a table with its own sequences, found by reflection.
+
+        In batch mode, the successor takes over the sequences. If its rows cannot be inserted, it
+        goes with the transaction, in which nothing else can be done.
+        """
+        if batch.SUCCESSOR in table.info:
+            return
+        if batch.REPLACED in table.info:
+            name = self.dialect.identifier_preparer.format_table(table)
+            self._exec(f"DROP TABLE {name}")
+            return
         connection = None if self.as_sql else self.connection
         if connection is not None and inspect(connection).has_table(table.name, table.schema):
             table = Table(
@@ -64,6 +91,17 @@ class DuckDBImpl(DefaultImpl):
                 resolve_fks=False,
             )
         super().drop_table(table, **kw)
+
+    def requires_recreate_in_batch(self, batch_op: Any) -> bool:
+        """Tell whether DuckDB refuses an operation of a batch as ``ALTER TABLE``."""
+        if self.as_sql or self.connection is None:
+            return False
+        return batch.requires_recreate(self.connection, batch_op)
+
+    def prep_table_for_batch(self, batch_impl: Any, table: Table) -> None:
+        """Complete the table that takes the place of another, or refuse before it begins."""
+        connection = None if self.as_sql else self.connection
+        batch.complete(connection, self.dialect.identifier_preparer, batch_impl, table)
 
     def compare_type(self, inspector_column: Column[Any], metadata_column: Column[Any]) -> bool:
         """Tell whether two types differ; DuckDB compares them, because it knows all aliases."""
@@ -92,7 +130,8 @@ class DuckDBImpl(DefaultImpl):
 
     def _default(self, column: Column[Any]) -> str | None:
         preparer = self.dialect.identifier_preparer
-        if (sequence := own_sequence(column, preparer)) is not None:
+        sequence = None if column.table is None else own_sequence(column, preparer)
+        if sequence is not None:
             return next_value(sequence, preparer)
         new: Any = self.dialect.ddl_compiler
         default: str | None = new(self.dialect, None).get_column_default_string(column)

@@ -1,0 +1,111 @@
+"""What Alembic's batch mode would lose of a table that it recreates, and when it has to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import CheckConstraint, Connection, DefaultClause, Table, inspect, text
+from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.sql.compiler import IdentifierPreparer
+
+from mixpanel_data.dialect.alembic.rebuilding import mentions
+from mixpanel_data.dialect.sql.ddl import next_value, own_sequence
+from mixpanel_data.dialect.sql.names import fold
+
+#: Key of ``Table.info``: the table is dropped without its sequences, which its successor uses.
+REPLACED = "mixpanel_data_replaced"
+
+#: Key of ``Table.info``: the successor, which a failure leaves to the rollback.
+SUCCESSOR = "mixpanel_data_successor"
+
+_CONSTRAINTS = {"add_constraint", "drop_constraint"}
+_RESHAPING = {"alter_column", "drop_column"}
+
+
+def requires_recreate(connection: Connection, batch: Any) -> bool:
+    """Tell whether DuckDB refuses one of the operations of a batch as ``ALTER TABLE``."""
+    names = {operation for operation, _, _ in batch.batch}
+    if names & _CONSTRAINTS:
+        return True
+    if any(op == "add_column" and not args[1].nullable for op, args, _ in batch.batch):
+        return True
+    return bool(names & _RESHAPING) and _is_bound(connection, batch.table_name, batch.schema)
+
+
+def _is_bound(connection: Connection, name: str, schema: str | None) -> bool:
+    """Tell whether the table has indexes, keys, checks or generated columns."""
+    inspector = inspect(connection)
+    return bool(
+        inspector.get_indexes(name, schema)
+        or inspector.get_pk_constraint(name, schema)["constrained_columns"]
+        or inspector.get_unique_constraints(name, schema)
+        or inspector.get_foreign_keys(name, schema)
+        or inspector.get_check_constraints(name, schema)
+        or any("computed" in column for column in inspector.get_columns(name, schema))
+        or _referring(connection, name, schema)
+    )
+
+
+def complete(
+    connection: Connection | None, preparer: IdentifierPreparer, batch: Any, old: Table
+) -> None:
+    """Give the table that takes another's place what Alembic leaves out.
+
+    Args:
+        connection: The database; None for ``--sql``.
+        preparer: Quotes names.
+        batch: Alembic's ``ApplyBatchImpl``, before it creates the new table.
+        old: The table that is replaced.
+
+    Raises:
+        InvalidRequestError: Foreign keys refer to the table, so that it cannot be replaced.
+    """
+    if connection is not None and (others := _referring(connection, old.name, old.schema)):
+        raise InvalidRequestError(
+            f"Table {old.name!r} cannot be recreated while foreign keys of {', '.join(others)} "
+            "refer to it. Drop these tables, or recreate them without the foreign key."
+        )
+    new: Table = batch.new_table
+    old.info[REPLACED] = True
+    new.info[SUCCESSOR] = True
+    new.comment = old.comment if new.comment is None else new.comment
+    _keep_sequences(preparer, batch, old)
+    _keep_checks(batch, old)
+    for name, transfer in batch.column_transfers.items():
+        if batch.columns[name].computed is not None:
+            transfer.pop("expr", None)
+
+
+def _keep_sequences(preparer: IdentifierPreparer, batch: Any, old: Table) -> None:
+    """Let columns count on with the sequences that they have."""
+    for column in old.columns:
+        changed = batch.columns.get(column.name)
+        sequence = own_sequence(column, preparer)
+        if sequence is not None and changed is not None and changed.server_default is None:
+            sql = next_value(sequence, preparer).replace(":", "\\:")
+            changed.server_default = DefaultClause(text(sql))
+
+
+def _keep_checks(batch: Any, old: Table) -> None:
+    """Add the checks, which have no names in DuckDB, and which Alembic leaves out therefore."""
+    for constraint in sorted(old.constraints, key=str):
+        if not batch.reflected or not isinstance(constraint, CheckConstraint) or constraint.name:
+            continue
+        renamed = [name for name, transfer in batch.column_transfers.items() if "name" in transfer]
+        gone = [column.name for column in old.columns if column.name not in batch.columns]
+        for name in (*renamed, *gone):
+            if mentions(str(constraint.sqltext), name):
+                raise InvalidRequestError(
+                    f"Table {old.name!r} cannot be recreated: CHECK ({constraint.sqltext}) needs "
+                    f"column {name!r}. Keep the column."
+                )
+        batch.new_table.append_constraint(CheckConstraint(constraint.sqltext))
+
+
+def _referring(connection: Connection, name: str, schema: str | None) -> list[str]:
+    keys = inspect(connection).get_multi_foreign_keys(schema=schema)
+    return sorted(
+        other
+        for (_, other), found in keys.items()
+        if any(fold(key["referred_table"]) == fold(name) for key in found)
+    )

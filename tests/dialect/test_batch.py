@@ -1,0 +1,116 @@
+"""Batch mode keeps everything of a table that it recreates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from sqlalchemy import Connection, Integer, String, inspect, text
+from sqlalchemy.exc import InvalidRequestError
+
+from mixpanel_data.dialect.alembic import register_duckdb
+from tests.engines import open_engine
+
+# Alembic 1.20 believes that the checks are lost.
+pytestmark = pytest.mark.filterwarnings("ignore:.*CHECK:UserWarning")
+
+
+@pytest.fixture
+def connection() -> Iterator[Connection]:
+    register_duckdb()
+    with open_engine() as engine, engine.connect() as connection:
+        for statement in (
+            "CREATE TABLE teams (id INTEGER PRIMARY KEY)",
+            "CREATE SEQUENCE users_id_seq",
+            "CREATE TABLE users (id INTEGER DEFAULT nextval('users_id_seq') PRIMARY KEY, "
+            "name VARCHAR DEFAULT 'x' UNIQUE, age INTEGER CHECK (age > 0), "
+            "twice INTEGER GENERATED ALWAYS AS (age * 2), team INTEGER REFERENCES teams (id))",
+            "COMMENT ON TABLE users IS 'people'",
+            "COMMENT ON COLUMN users.age IS 'years'",
+            "CREATE INDEX by_age ON users (age)",
+            "CREATE INDEX by_lower ON users (lower(name))",
+            "INSERT INTO users (name, age) VALUES ('a', 1), ('b', 2)",
+        ):
+            connection.exec_driver_sql(statement)
+        connection.commit()
+        yield connection
+
+
+def operations(connection: Connection) -> Operations:
+    return Operations(MigrationContext.configure(connection))
+
+
+def facts(connection: Connection) -> dict[str, Any]:
+    """What a rebuild has to keep."""
+    inspector = inspect(connection)
+    return {
+        "columns": [
+            {key: str(value) for key, value in column.items() if key != "type"}
+            for column in inspector.get_columns("users")
+        ],
+        "key": inspector.get_pk_constraint("users"),
+        "unique": inspector.get_unique_constraints("users"),
+        "checks": inspector.get_check_constraints("users"),
+        "foreign": inspector.get_foreign_keys("users"),
+        "indexes": sorted(inspector.get_indexes("users"), key=lambda index: str(index["name"])),
+        "comment": inspector.get_table_comment("users"),
+        "sequences": inspector.get_sequence_names(),
+        "rows": connection.execute(text("SELECT * FROM users ORDER BY id")).all(),
+    }
+
+
+def test_a_rebuild_keeps_all_of_a_table_and_counts_on(connection: Connection) -> None:
+    before = facts(connection)
+    with operations(connection).batch_alter_table("users", recreate="always"):
+        pass
+    assert facts(connection) == before
+    made = connection.scalar(text("INSERT INTO users (name, age) VALUES ('c', 3) RETURNING id"))
+    assert made == 3
+
+
+def test_what_duckdb_refuses_is_done_by_a_rebuild_without_being_told(
+    connection: Connection,
+) -> None:
+    with operations(connection).batch_alter_table("users") as batch:
+        batch.alter_column("name", type_=String(9), nullable=False, existing_type=String())
+    (name,) = [c for c in inspect(connection).get_columns("users") if c["name"] == "name"]
+    assert not name["nullable"]
+
+
+def test_a_table_that_others_refer_to_is_refused_before_anything_happens(
+    connection: Connection,
+) -> None:
+    with (
+        pytest.raises(InvalidRequestError, match="foreign keys of users"),
+        operations(connection).batch_alter_table("teams", recreate="always"),
+    ):
+        pass
+    assert "_alembic_tmp_teams" not in inspect(connection).get_table_names()
+
+
+def drop_age(connection: Connection) -> None:
+    with operations(connection).batch_alter_table("users", recreate="always") as batch:
+        batch.drop_index("by_age")
+        batch.drop_column("age")
+
+
+def test_a_column_of_a_check_stays(connection: Connection) -> None:
+    with pytest.raises(InvalidRequestError, match=r"CHECK .* needs column 'age'"):
+        drop_age(connection)
+
+
+def test_comments_are_set_and_dropped(connection: Connection) -> None:
+    op = operations(connection)
+    op.alter_column("users", "age", comment="it's: years")
+    op.create_table_comment("users", "all of them")
+    assert inspect(connection).get_table_comment("users") == {"text": "all of them"}
+    comments = {c["name"]: c["comment"] for c in inspect(connection).get_columns("users")}
+    assert comments["age"] == "it's: years"
+    op.alter_column("users", "age", comment=None, existing_type=Integer())
+    op.drop_table_comment("users")
+    assert inspect(connection).get_table_comment("users") == {"text": None}
+    comments = {c["name"]: c["comment"] for c in inspect(connection).get_columns("users")}
+    assert comments["age"] is None
