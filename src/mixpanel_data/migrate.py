@@ -14,21 +14,24 @@ Example:
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import URL, Engine
+from sqlalchemy import URL, Connection, Engine
 
 from mixpanel_data.database import engines, error_translation, opener, paths
 from mixpanel_data.database.backup import copy_database, name_beside
 from mixpanel_data.database.paths import MEMORY
+from mixpanel_data.dialect.sql.names import fold
 from mixpanel_data.exceptions import (
     DatabaseNotFoundError,
     DatabaseReadOnlyError,
     SchemaDriftError,
 )
 from mixpanel_data.schema import catalog, versions
+from mixpanel_data.schema.tables import INTERNAL_NAMES, MANAGED
 from mixpanel_data.storage import StorageEngine
 from mixpanel_data.types import MigrationResult, SchemaRevision, SchemaStatus, Secret
 
@@ -208,6 +211,51 @@ def history(
 
 def _place(known: list[str], revision: str | None) -> int:
     return 0 if revision is None else known.index(revision) + 1
+
+
+def exclude_managed(
+    connection: Connection | None,
+    *,
+    include_name: Callable[[str | None, str, Any], bool] | None = None,
+    include_object: Callable[[Any, str | None, str, bool, Any], bool] | None = None,
+) -> dict[str, Callable[..., bool]]:
+    """Return options for Alembic with which it leaves the library's tables alone.
+
+    For the ``env.py`` of an application that shares the file. Excluded are the internal tables and
+    the events and profiles tables, whether the library made them, ``metadata.create_all()`` did, or
+    a class of the application's own metadata with a mixin is mapped to them.
+
+    Args:
+        connection: The connection that ``env.py`` configures Alembic with; None for ``--sql``.
+        include_name: The application's own hook for the other names.
+        include_object: The application's own hook for the other objects.
+
+    Returns:
+        The arguments ``include_name`` and ``include_object`` of ``context.configure()``.
+
+    Example:
+        >>> from mixpanel_data import StorageEngine, migrate
+        >>> with StorageEngine.memory() as storage, storage.engine.connect() as connection:
+        ...     hooks = migrate.exclude_managed(connection)
+        >>> [hooks["include_name"](name, "table", {}) for name in ("_metadata", "orders")]
+        [False, True]
+    """
+    managed = set(INTERNAL_NAMES)
+    if connection is not None:
+        managed.update(catalog.managed_tables(connection))
+    names = {fold(name) for name in managed}
+
+    def includes_name(name: str | None, kind: str, parents: Any) -> bool:
+        if kind == "table" and name is not None and fold(name) in names:
+            return False
+        return include_name is None or include_name(name, kind, parents)
+
+    def includes_object(item: Any, name: str | None, kind: str, *rest: Any) -> bool:
+        if kind == "table" and (MANAGED in item.info or fold(item.name) in names):
+            return False
+        return include_object is None or include_object(item, name, kind, *rest)
+
+    return {"include_name": includes_name, "include_object": includes_object}
 
 
 def _migrate(

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import run_python
+
 pytestmark = pytest.mark.processes
 
 #: Works like the command, ``alembic init`` and so on, in one process.
@@ -48,3 +50,17 @@ def test_a_stock_project_needs_no_import_of_ours(tmp_path: Path) -> None:
     )
     assert run.returncode == 0, run.stderr
     assert "CREATE SEQUENCE IF NOT EXISTS users_id_seq" in run.stdout
+
+
+@pytest.mark.parametrize(
+    "first", ["alembic", "mixpanel_data.dialect.alembic", "mixpanel_data.migrate", "sqlalchemy"]
+)
+def test_whatever_is_imported_first_the_implementation_is_registered(first: str) -> None:
+    run_python(f"""
+import {first}
+import alembic.migration
+from sqlalchemy import create_engine
+with create_engine("duckdb+mixpanel:///:memory:").connect() as connection:
+    context = alembic.migration.MigrationContext.configure(connection)
+    assert context.impl.transactional_ddl, context.impl
+""")

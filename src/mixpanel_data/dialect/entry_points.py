@@ -7,6 +7,7 @@ it is loaded after Alembic, as in every ``env.py``.
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 
 from mixpanel_data.dialect.base import MixpanelDialect
 
@@ -15,9 +16,9 @@ __all__ = ["MixpanelDialect", "setup"]
 
 def setup(plugin: object) -> None:
     """Register Alembic's implementation for DuckDB, unless there is one."""
-    from mixpanel_data.dialect.alembic.impl import register_duckdb
-
-    register_duckdb()
+    # It registers itself. Where its import has begun already, it has imported Alembic, which calls
+    # this, and it registers itself at its end.
+    import_module("mixpanel_data.dialect.alembic.impl")
 
 
 if "alembic" in sys.modules:

@@ -15,7 +15,7 @@ from sqlalchemy import JSON, Column, Connection, DateTime, Table, delete, event,
 from mixpanel_data.common.names import check_table_name
 from mixpanel_data.schema import versions
 from mixpanel_data.schema.column_types import UtcDateTime
-from mixpanel_data.schema.tables import METADATA_TABLE, managed_columns
+from mixpanel_data.schema.tables import MANAGED, METADATA_TABLE, managed_columns
 from mixpanel_data.types import TableType
 
 if TYPE_CHECKING:
@@ -108,6 +108,7 @@ def _complete(mixin: type[Any], kind: TableType) -> None:
 def _watch(kind: TableType, key: Column[Any], table: Table) -> None:
     """Add a table's metadata when ``create_all()`` creates it, delete it when it is dropped."""
     check_table_name(table.name)
+    table.info[MANAGED] = kind
     event.listen(table, "after_create", partial(_record, kind))
     event.listen(table, "after_drop", _forget)
 

@@ -120,6 +120,9 @@ def key_of(table: Table) -> Column[Any]:
     return column
 
 
+#: Key of ``Table.info``: the table of a mapped class is an events or profiles table.
+MANAGED = "mixpanel_data_managed"
+
 #: The internal tables of the library in every database.
 INTERNAL = MetaData()
 

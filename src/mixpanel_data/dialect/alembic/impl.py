@@ -191,3 +191,6 @@ class DuckDBImpl(DefaultImpl):
         own = next_value(sequence_of(table, column_info["name"]), self.dialect.identifier_preparer)
         if str(column_info["default"]) == own:
             column_info["default"] = None
+
+
+register_duckdb()
