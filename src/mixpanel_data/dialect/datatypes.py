@@ -12,10 +12,10 @@ from sqlalchemy import types
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import operators
-from sqlalchemy.types import TypeEngine
+from sqlalchemy.types import TypeEngine, to_instance
 
 
-class Fields(dict[str, type[TypeEngine[Any]] | TypeEngine[Any]]):
+class Fields(dict[str, TypeEngine[Any]]):
     """Fields of a struct or union; hashable, which SQLAlchemy's statement cache requires."""
 
     def __hash__(self) -> int:  # type: ignore[override]
@@ -23,8 +23,15 @@ class Fields(dict[str, type[TypeEngine[Any]] | TypeEngine[Any]]):
         return hash(tuple(self.items()))
 
 
+_Type = type[TypeEngine[Any]] | TypeEngine[Any]
+
+
+def _instances(fields: Mapping[str, _Type]) -> Fields:
+    return Fields((name, to_instance(kind)) for name, kind in fields.items())
+
+
 #: SQLAlchemy 2.1 asks every type for its operators.
-_ANY_OPERATOR = getattr(getattr(operators, "OperatorClass", None), "ANY", None)
+_ANY_OPERATOR: Any = getattr(getattr(operators, "OperatorClass", None), "ANY", None)
 
 
 class Struct(datatypes.Struct):
@@ -32,15 +39,19 @@ class Struct(datatypes.Struct):
 
     operator_classes = _ANY_OPERATOR
 
-    def __init__(self, fields: Mapping[str, TypeEngine[Any]]) -> None:
-        """Take the types of the fields, in order."""
-        super().__init__(Fields(fields))
+    def __init__(self, fields: Mapping[str, _Type]) -> None:
+        """Take the types of the fields, classes or instances, in order."""
+        super().__init__(_instances(fields))
 
 
 class Map(datatypes.Map):
     """MAP that can be empty, unlike duckdb-engine's."""
 
     operator_classes = _ANY_OPERATOR
+
+    def __init__(self, key_type: _Type, value_type: _Type) -> None:
+        """Take the types of the keys and of the values, classes or instances."""
+        super().__init__(to_instance(key_type), to_instance(value_type))
 
     def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any]:
         """Return the function that prepares a parameter."""
@@ -54,21 +65,22 @@ class Union(datatypes.Union):
 
     operator_classes = _ANY_OPERATOR
 
-    def __init__(self, fields: Mapping[str, TypeEngine[Any]]) -> None:
-        """Take the types of the fields, in order."""
-        super().__init__(Fields(fields))
+    def __init__(self, fields: Mapping[str, _Type]) -> None:
+        """Take the types of the fields, classes or instances, in order."""
+        super().__init__(_instances(fields))
 
 
 class FixedArray(types.ARRAY[Any]):
     """Array with a fixed size in some dimension: ``INTEGER[3]`` or ``INTEGER[3][]``."""
 
-    def __init__(self, item_type: TypeEngine[Any], sizes: Sequence[int | None]) -> None:
+    def __init__(self, item_type: _Type, sizes: int | Sequence[int | None]) -> None:
         """Take the type of the innermost values, and a size for each dimension.
 
         Args:
-            item_type: Type of the innermost values.
-            sizes: The sizes, innermost first; None for any length.
+            item_type: Type of the innermost values, class or instance.
+            sizes: The size, or the sizes, innermost first; None for any length.
         """
+        sizes = (sizes,) if isinstance(sizes, int) else sizes
         super().__init__(item_type, dimensions=len(sizes))
         self.sizes = tuple(sizes)
 
@@ -138,6 +150,20 @@ class TimeNS(types.TIME):
     spelling = "TIME_NS"
 
 
+class Variant(types.TypeEngine[Any]):
+    """VARIANT, a value of any type with its type."""
+
+    operator_classes = _ANY_OPERATOR
+    spelling = "VARIANT"
+
+
+class Geometry(types.TypeEngine[Any]):
+    """GEOMETRY, a shape of the extension ``spatial``."""
+
+    operator_classes = _ANY_OPERATOR
+    spelling = "GEOMETRY"
+
+
 class Bit(types.String):
     """BIT, a string of bits of any length."""
 
@@ -165,6 +191,7 @@ def _compile_array(type_: Any, compiler: Any, **options: Any) -> str:
 _COMPILED: dict[type[TypeEngine[Any]], Callable[..., str]] = {
     Bit: _compile_spelling,
     FixedArray: _compile_array,
+    Geometry: _compile_spelling,
     Struct: _compile_fields,
     TimeNS: _compile_spelling,
     TimestampMS: _compile_spelling,
@@ -172,6 +199,7 @@ _COMPILED: dict[type[TypeEngine[Any]], Callable[..., str]] = {
     TimestampS: _compile_spelling,
     TimestampTZNS: _compile_spelling,
     Union: _compile_fields,
+    Variant: _compile_spelling,
 }
 for _type, _compile in _COMPILED.items():
     compiles(_type, "duckdb")(_compile)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from copy import copy
 from datetime import timedelta
+from math import isfinite
 from typing import Any
 
 from sqlalchemy import Column, literal, type_coerce
@@ -208,6 +209,17 @@ class StatementCompiler(PGCompiler):
         left, right = self.process(binary.left, **kw), self.process(binary.right, **kw)
         return f"{BUILTIN}xor({left}, {right})"
 
+    def visit_floordiv_binary(self, binary: BinaryExpression[Any], operator: Any, **kw: Any) -> str:
+        """Divide as Python does: integers stay integers, and are rounded down.
+
+        DuckDB's ``//`` rounds towards zero.
+        """
+        left, right = self.process(binary.left, **kw), self.process(binary.right, **kw)
+        if not all(side.type._type_affinity is Integer for side in (binary.left, binary.right)):
+            return f"{BUILTIN}floor({left} / {right})"
+        is_rounded_up = f"{left} % {right} <> 0 AND ({left} < 0) <> ({right} < 0)"
+        return f"({left} // {right} - CAST({is_rounded_up} AS TINYINT))"
+
     def returning_clause(self, *args: Any, **kw: Any) -> str:
         """Write RETURNING without parameters: DuckDB says "Unexpected prepared parameter"."""
         return super().returning_clause(*args, column_clause_args={"literal_execute": True}, **kw)
@@ -222,6 +234,8 @@ class StatementCompiler(PGCompiler):
             rest = (value - timedelta(days=value.days)) // timedelta(microseconds=1)
             days, microseconds = f"to_days({value.days})", f"to_microseconds({rest})"
             return qualify_builtins(f"add({days}, {microseconds})")
+        if isinstance(value, float) and not isfinite(value):
+            return f"CAST('{value}' AS DOUBLE)"
         if isinstance(value, bytes):
             return "'{}'::BLOB".format("".join(f"\\x{byte:02X}" for byte in value))
         text: str = super().render_literal_value(value, type_)

@@ -27,6 +27,22 @@ class TypeCompiler(PGTypeCompiler):
         """Use the name in DuckDB's catalog."""
         return "BLOB"
 
+    def visit_BINARY(self, type_: Any, **kw: Any) -> str:  # noqa: N802
+        """DuckDB's binary strings have no length."""
+        return "BLOB"
+
+    visit_VARBINARY = visit_BINARY  # noqa: N815
+
+    def visit_CLOB(self, type_: Any, **kw: Any) -> str:  # noqa: N802
+        """DuckDB's texts have no limit."""
+        return "VARCHAR"
+
+    visit_NCLOB = visit_CLOB  # noqa: N815
+
+    def visit_TIME(self, type_: Any, **kw: Any) -> str:  # noqa: N802
+        """DuckDB's times have one precision."""
+        return "TIME WITH TIME ZONE" if type_.timezone else "TIME"
+
     def visit_JSONB(self, type_: Any, **kw: Any) -> str:  # noqa: N802
         """DuckDB has one kind of JSON."""
         return "JSON"
