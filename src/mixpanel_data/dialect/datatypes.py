@@ -14,6 +14,8 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import operators
 from sqlalchemy.types import TypeEngine, to_instance
 
+from mixpanel_data.common.quoting import quoted
+
 
 class Fields(dict[str, TypeEngine[Any]]):
     """Fields of a struct or union; hashable, which SQLAlchemy's statement cache requires."""
@@ -158,10 +160,18 @@ class Variant(types.TypeEngine[Any]):
 
 
 class Geometry(types.TypeEngine[Any]):
-    """GEOMETRY, a shape of the extension ``spatial``."""
+    """GEOMETRY, a shape in space."""
 
     operator_classes = _ANY_OPERATOR
-    spelling = "GEOMETRY"
+
+    def __init__(self, reference_system: str | None = None) -> None:
+        """Take the name of a coordinate reference system, such as ``OGC:CRS84``."""
+        self.reference_system = reference_system
+
+    @property
+    def spelling(self) -> str:
+        """The name in SQL."""
+        return f"GEOMETRY({quoted(self.reference_system)})" if self.reference_system else "GEOMETRY"
 
 
 class Bit(types.String):

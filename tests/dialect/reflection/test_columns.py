@@ -14,6 +14,7 @@ from sqlalchemy import Connection, MetaData, Table, cast, insert, inspect, null,
 from sqlalchemy.exc import SAWarning
 
 from mixpanel_data.dialect.datatypes import Bit, FixedArray
+from mixpanel_data.dialect.sql.parsing import parse_type
 from tests.dialect.reflection.helpers import DUCKDB_2, column, execute_all
 
 
@@ -112,13 +113,17 @@ WITH_SYSTEM = pytest.param(
 
 
 @pytest.mark.parametrize("duckdb_type", ["GEOMETRY", WITH_SYSTEM])
-def test_an_unknown_type_is_null_type_with_a_warning_that_names_the_column(
-    connection: Connection, duckdb_type: str
-) -> None:
+def test_a_geometry_keeps_its_reference_system(connection: Connection, duckdb_type: str) -> None:
     execute_all(connection, f"CREATE TABLE t (x INTEGER, place STRUCT(p {duckdb_type}, q DATE))")
-    with pytest.warns(SAWarning, match=r"'GEOMETRY' of column 'place'"):
-        _, found = inspect(connection).get_columns("t")
+    _, found = inspect(connection).get_columns("t")
     struct: Any = found["type"]
+    assert struct.fields["p"].compile(connection.dialect) == duckdb_type
+    assert isinstance(struct.fields["q"], types.Date)
+
+
+def test_an_unknown_type_is_null_type_with_a_warning_that_names_the_column() -> None:
+    with pytest.warns(SAWarning, match=r"'SHAPE' of column 'place'"):
+        struct: Any = parse_type("STRUCT(p SHAPE(3), q DATE)", "place")
     assert isinstance(struct.fields["p"], types.NullType)
     assert isinstance(struct.fields["q"], types.Date)
 

@@ -26,7 +26,6 @@ _PLAIN: dict[str, Callable[[], TypeEngine[Any]]] = {
     "DATE": types.DATE,
     "DOUBLE": types.DOUBLE_PRECISION,
     "FLOAT": types.FLOAT,
-    "GEOMETRY": datatypes.Geometry,
     "HUGEINT": engine_types.HugeInteger,
     "INTEGER": types.INTEGER,
     "INTERVAL": types.Interval,
@@ -130,7 +129,10 @@ class _TypeParser:
         if name == "MAP":
             key, value = self._list(self.parse)
             return datatypes.Map(key, value)
-        self._tokens.take_group()
+        arguments = self._tokens.take_group()
+        if name == "GEOMETRY":
+            text = arguments.text()[1:-1].replace("''", "'") if arguments else None
+            return datatypes.Geometry(text)
         util.warn(f"DuckDB type {name!r} of column {self._column!r} is not known")
         return types.NullType()
 
