@@ -12,6 +12,7 @@ from hypothesis import settings
 from sqlalchemy import Connection, Engine, event
 
 from mixpanel_data import StorageEngine
+from tests.engines import close_empty_storage
 from tests.examples import examples
 
 
@@ -50,6 +51,13 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StorageE
     """An open engine, over each kind of database in turn."""
     with TARGETS[request.param](tmp_path) as engine:
         yield engine
+
+
+@pytest.fixture(scope="module", autouse=True)
+def close_lent_engine() -> Iterator[None]:
+    """Close the engine that the property tests of a module share."""
+    yield
+    close_empty_storage()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +20,25 @@ def open_engine(path: Path | None = None, **options: Any) -> Iterator[Engine]:
     engine.dispose()
 
 
+_in_memory: list[StorageEngine] = []
+
+
 @contextmanager
 def empty_storage() -> Iterator[StorageEngine]:
-    """Lend a storage engine in memory without tables, the same one each time.
+    """Lend a storage engine in memory without tables, the same one within a module.
 
     A property test runs hundreds of examples, and opening a database takes most of the time of one.
     """
-    storage = _in_memory()
+    if not _in_memory:
+        _in_memory.append(StorageEngine.memory())
+    (storage,) = _in_memory
     try:
         yield storage
     finally:
         storage.drop_all()
 
 
-@cache
-def _in_memory() -> StorageEngine:
-    return StorageEngine.memory()
+def close_empty_storage() -> None:
+    """Close the engine that was lent, if there is one."""
+    while _in_memory:
+        _in_memory.pop().close()
