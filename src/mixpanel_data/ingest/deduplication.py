@@ -192,9 +192,9 @@ def _resolve(
 ) -> DuplicateCounts:
     """Delete one row of each conflict between staged and other rows, or raise for the first."""
     found = _CONFLICTS.c
-    _find(connection, conflicts)
     discarded = DuplicateCounts()
-    if count := connection.scalar(select(_BUILTIN.count(distinct(found.staged)))):
+    if _find(connection, conflicts):
+        count = connection.scalars(select(_BUILTIN.count(distinct(found.staged)))).one()
         if options.on_conflict == "error":
             first = select(found.staged, found.key).order_by(found.staged).limit(1)
             rowid, value = connection.execute(first).one()
@@ -229,9 +229,11 @@ def _count_key_collisions(
     return count, example
 
 
-def _find(connection: Connection, conflicts: Select[Any]) -> None:
+def _find(connection: Connection, conflicts: Select[Any]) -> int:
+    """Keep the conflicts in a temporary table, and return how many there are."""
     connection.execute(CreateTable(_CONFLICTS))
-    connection.execute(insert(_CONFLICTS).from_select(_CONFLICTS.c.keys(), conflicts))
+    found = insert(_CONFLICTS).from_select(_CONFLICTS.c.keys(), conflicts)
+    return connection.execute(found).rowcount
 
 
 def _collisions(staging: Table, others: Table, *columns: ColumnElement[Any]) -> Select[Any]:
