@@ -25,7 +25,6 @@ from sqlalchemy import (
     String,
     Table,
     case,
-    create_engine,
     func,
     insert,
     literal,
@@ -36,6 +35,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql
 
 from mixpanel_data.dialect.sql.shared_parameters import share_equal
+from tests.engines import open_engine
 from tests.examples import examples
 
 TABLE = Table(
@@ -110,12 +110,10 @@ CLAUSES: dict[str, Callable[[Callable[[], ColumnElement[Any]]], Select[Any]]] = 
 @pytest.fixture(scope="module")
 def connection() -> Iterator[Connection]:
     """A connection to a database with some rows."""
-    engine = create_engine("duckdb+mixpanel:///:memory:")
-    with engine.begin() as connection:
+    with open_engine() as engine, engine.begin() as connection:
         TABLE.create(connection)
         connection.execute(insert(TABLE), ROWS)
         yield connection
-    engine.dispose()
 
 
 @pytest.mark.parametrize("clause", CLAUSES)

@@ -16,13 +16,14 @@ from sqlalchemy import (
     Table,
     bindparam,
     case,
-    create_engine,
     func,
     insert,
     select,
     update,
 )
 from sqlalchemy.exc import StatementError
+
+from tests.engines import open_engine
 
 METADATA = MetaData()
 TABLE = Table(
@@ -41,12 +42,10 @@ ROWS: list[dict[str, Any]] = [
 @pytest.fixture
 def connection() -> Iterator[Connection]:
     """A connection to a database with two rows."""
-    engine = create_engine("duckdb+mixpanel:///:memory:")
-    with engine.begin() as connection:
+    with open_engine() as engine, engine.begin() as connection:
         METADATA.create_all(connection)
         connection.execute(insert(TABLE), ROWS)
         yield connection
-    engine.dispose()
 
 
 def names(connection: Connection) -> list[str]:

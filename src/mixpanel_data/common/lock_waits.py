@@ -8,6 +8,7 @@ from typing import TypeVar
 
 _T = TypeVar("_T")
 
+#: Seconds between two attempts: the first, and the most.
 _FIRST_WAIT, _LONGEST_WAIT = 0.02, 1.0
 
 

@@ -34,8 +34,6 @@ _LOCKS = ("enable_external_access",)
 
 _NAME = "SELECT database_name FROM system.main.duckdb_databases() WHERE path = ?"
 
-#: Seconds between two attempts to open a locked file: the first, and the most.
-
 
 class OpenDatabase:
     """An open database.

@@ -9,7 +9,8 @@ from typing import Any
 from mixpanel_data.types import Secret
 
 #: Enough for rows that stream in, whatever their number.
-DEFAULT_LOAD_MEMORY_LIMIT = "160MiB"
+_LOAD_MEBIBYTES = 160
+DEFAULT_LOAD_MEMORY_LIMIT = f"{_LOAD_MEBIBYTES}MiB"
 
 #: What each thread needs to group any number of keys. With less, DuckDB 2.0 runs out of memory.
 _THREAD_MEBIBYTES = 40
@@ -53,4 +54,4 @@ class OpenOptions:
         """
         if self.load_memory_limit != DEFAULT_LOAD_MEMORY_LIMIT:
             return self.load_memory_limit
-        return f"{max(160, _THREAD_MEBIBYTES * threads)}MiB"
+        return f"{max(_LOAD_MEBIBYTES, _THREAD_MEBIBYTES * threads)}MiB"

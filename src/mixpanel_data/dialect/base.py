@@ -205,7 +205,6 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
                 connection.driver.register_filesystem(filesystem)
             with driver_errors(), _explain_names(rest):
                 apply_config(self, connection.driver, rest)
-            with driver_errors():
                 set_zone(connection.driver, settings)
             undo.pop_all()
         return connection
