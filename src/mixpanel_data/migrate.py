@@ -150,6 +150,8 @@ def downgrade(
 def check(target: Target, *, encryption_key: str | Secret | None = None) -> None:
     """Make sure that the tables of a database are what its revision says. Changes nothing.
 
+    Property columns are compared with their documents, which reads the tables that have some.
+
     Args:
         target: Path, URL, engine or ``StorageEngine``.
         encryption_key: As for :func:`status`.
@@ -164,7 +166,7 @@ def check(target: Target, *, encryption_key: str | Secret | None = None) -> None
         >>> with StorageEngine.memory() as storage:
         ...     migrate.check(storage)
     """
-    from mixpanel_data.schema import alembic_runner
+    from mixpanel_data.schema import alembic_runner, property_lifecycle
 
     encryption_key = Secret.of(encryption_key)
     with (
@@ -173,7 +175,10 @@ def check(target: Target, *, encryption_key: str | Secret | None = None) -> None
     ):
         version = versions.version_of(connection)
         versions.refuse(version, path)
-        if version.revision is not None and (found := alembic_runner.differences(connection)):
+        if version.revision is None:
+            return
+        found = alembic_runner.differences(connection) or property_lifecycle.drift(connection)
+        if found:
             raise SchemaDriftError(path, version.revision, versions.HEAD, found)
 
 

@@ -20,6 +20,7 @@ from mixpanel_data.database.options import DEFAULT_LOAD_MEMORY_LIMIT, OpenOption
 from mixpanel_data.exceptions import DatabaseFileError, DatabaseNotFoundError, SandboxError
 from mixpanel_data.ingest.export_methods import ExportMethods
 from mixpanel_data.ingest.methods import LoadMethods
+from mixpanel_data.ingest.property_methods import PropertyMethods
 from mixpanel_data.ingest.table_methods import TableMethods
 from mixpanel_data.query.methods import QueryMethods
 from mixpanel_data.sandbox.limits import Sandbox
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 DEFAULT_FOLDER = ".mixpanel_data"
 
 
-class StorageEngine(LoadMethods, ExportMethods, TableMethods, QueryMethods):
+class StorageEngine(LoadMethods, ExportMethods, TableMethods, PropertyMethods, QueryMethods):
     """Mixpanel events and profiles in a DuckDB database.
 
     Every load is one transaction. Any number of tables live in one database. One engine serves many

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args
@@ -21,6 +21,7 @@ OnError = Literal["raise", "skip"]
 IfExists = Literal["fail", "append", "replace"]
 NumberUnit = Literal["s", "ms", "us"]
 TimeUnit = Literal["auto", "s", "ms", "us"]
+PropertyType = Literal["VARCHAR", "BIGINT", "DOUBLE", "BOOLEAN", "TIMESTAMP", "JSON"]
 SchemaState = Literal["current", "older", "newer", "unversioned", "foreign", "absent"]
 
 
@@ -62,9 +63,9 @@ class TableMetadata:
             raise MetadataError("type", f"is {self.type!r}. Use 'events' or 'profiles'.")
         if not isinstance(self.fetched_at, datetime):
             raise MetadataError("fetched_at", f"is {self.fetched_at!r}. Use a datetime.")
-        for field in ("from_date", "to_date"):
-            if (value := getattr(self, field)) is not None and not _is_day(value):
-                raise MetadataError(field, f"is {value!r}. Use a day such as '2025-01-31'.")
+        for name in ("from_date", "to_date"):
+            if (value := getattr(self, name)) is not None and not _is_day(value):
+                raise MetadataError(name, f"is {value!r}. Use a day such as '2025-01-31'.")
         if self.from_date and self.to_date and self.from_date > self.to_date:
             raise MetadataError("from_date", f"{self.from_date} is after to_date {self.to_date}.")
         if self.filter_events is not None:
@@ -123,6 +124,8 @@ class LoadResult(int):
             that ``on_collision="keep"`` stores under a key of their own are added.
         rejected: Rows that cannot be stored and were left out.
         generated_ids: Events without an id, which got one.
+        misfits: Values of properties that are NULL in their column, because its type cannot hold
+            them. They are in the document.
         files: Files that were read.
         seconds: Seconds that the load took.
 
@@ -141,6 +144,7 @@ class LoadResult(int):
     collisions: int
     rejected: int
     generated_ids: int
+    misfits: int
     files: int
     seconds: float
 
@@ -154,6 +158,7 @@ class LoadResult(int):
         collisions: int = 0,
         rejected: int = 0,
         generated_ids: int = 0,
+        misfits: int = 0,
         files: int = 0,
         seconds: float = 0.0,
     ) -> Self:
@@ -167,6 +172,7 @@ class LoadResult(int):
             "collisions": collisions,
             "rejected": rejected,
             "generated_ids": generated_ids,
+            "misfits": misfits,
             "files": files,
             "seconds": seconds,
         }
@@ -190,6 +196,7 @@ class LoadResult(int):
             (self.collisions, "collision" if self.collisions == 1 else "collisions"),
             (self.rejected, "rejected"),
             (self.generated_ids, "without an id"),
+            (self.misfits, "misfit" if self.misfits == 1 else "misfits"),
         ]
         told = [f"{count:,} {name}" for count, name in counts if count]
         rows = f"{self.added:,} {'row' if self.added == 1 else 'rows'} added"
@@ -200,6 +207,49 @@ class LoadResult(int):
 
 def _load_result(parts: dict[str, Any]) -> LoadResult:
     return LoadResult(**parts)
+
+
+@dataclass(frozen=True)
+class PropertyColumn:
+    """A column of its own for a property, beside the document.
+
+    Args:
+        property: Name of the property, such as ``"$browser"``.
+        type: DuckDB's name of the type. None means ``VARCHAR`` for a table that is created, and the
+            type that all values have for one that has rows. ``VARCHAR`` holds every value as text,
+            lists and objects as JSON. ``BIGINT``, ``DOUBLE`` and ``BOOLEAN`` also take text that
+            spells such a value. ``TIMESTAMP`` is in UTC and takes ISO 8601 and epoch seconds. A
+            value that does not fit is NULL.
+        name: Name of the column, by default that of the property.
+
+    Attributes:
+        column_name: Name of the column.
+
+    Raises:
+        ValueError: There is no such type, or a name is no text.
+
+    Example:
+        >>> PropertyColumn("amount", "DOUBLE", name="amount_eur").column_name
+        'amount_eur'
+    """
+
+    property: str
+    type: PropertyType | None = None
+    name: str | None = None
+    column_name: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.type is not None and self.type not in get_args(PropertyType):
+            raise ValueError(f"type is {self.type!r}. Use one of {get_args(PropertyType)}.")
+        for argument in ("property", "name"):
+            if (value := getattr(self, argument)) is None and argument == "name":
+                continue
+            try:
+                text(value)
+            except ValueError as error:
+                raise ValueError(f"{argument} is {value!r}, which {error}") from error
+        column_name = self.property if self.name is None else self.name
+        object.__setattr__(self, "column_name", column_name)
 
 
 @dataclass(frozen=True)

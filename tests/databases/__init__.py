@@ -35,7 +35,7 @@ def make_newer_format(path: Path) -> Path:
     The number of the format follows the eight bytes of a checksum and the word ``DUCK``. DuckDB
     tells the right checksum when it finds a wrong one.
     """
-    make_database("0002", path)
+    make_database("0003", path)
     content = bytearray(path.read_bytes())
     content[12:20] = (12345).to_bytes(8, "little")
     path.write_bytes(content)

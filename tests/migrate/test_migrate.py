@@ -73,7 +73,7 @@ def test_a_target_is_a_path_a_url_or_an_engine(
         assert (result.before, result.after, result.backup) == ("0001", HEAD, None)
         migrate.check(given)
         assert migrate.downgrade(given, "-1").after == REVISIONS[-2]
-        assert [step.applied for step in migrate.history(given)] == [True, False]
+        assert [step.applied for step in migrate.history(given)] == [True, True, False]
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
@@ -127,7 +127,13 @@ def test_the_history_has_every_revision_oldest_first() -> None:
 
 @pytest.mark.parametrize(
     ("recipe", "applied"),
-    [("original", []), ("0001", ["0001"]), ("0002", ["0001", "0002"]), ("newer", list(REVISIONS))],
+    [
+        ("original", []),
+        ("0001", ["0001"]),
+        ("0002", ["0001", "0002"]),
+        ("0003", list(REVISIONS)),
+        ("newer", list(REVISIONS)),
+    ],
 )
 def test_the_history_tells_what_a_database_has(recipe: str, applied: list[str], path: Path) -> None:
     make_database(recipe, path)
@@ -147,7 +153,7 @@ def test_an_unknown_revision_is_refused(revision: str, path: Path) -> None:
 
 
 def test_a_migration_to_the_current_revision_does_nothing(path: Path) -> None:
-    make_database("0002", path)
+    make_database("0003", path)
     before = path.read_bytes()
     result = migrate.upgrade(path)
     assert (result.before, result.after) == (HEAD, HEAD)
@@ -155,7 +161,7 @@ def test_a_migration_to_the_current_revision_does_nothing(path: Path) -> None:
 
 
 def test_at_base_the_tables_of_events_are_ordinary_tables(path: Path) -> None:
-    make_database("0002", path)
+    make_database("0003", path)
     before = facts(path)
     assert migrate.downgrade(path, "base").after is None
     status = migrate.status(path)
@@ -198,7 +204,7 @@ def test_another_kind_of_database_is_refused(path: Path) -> None:
 
 
 def test_what_was_opened_read_only_is_not_migrated(path: Path) -> None:
-    make_database("0002", path)
+    make_database("0003", path)
     with StorageEngine(path, read_only=True) as storage:
         migrate.check(storage)
         with pytest.raises(DatabaseReadOnlyError):
@@ -218,7 +224,7 @@ def test_a_file_in_use_is_a_locked_error(path: Path) -> None:
 
 
 def test_the_path_of_a_file_that_is_open_here_is_refused(path: Path) -> None:
-    make_database("0002", path)
+    make_database("0003", path)
     with StorageEngine(path), pytest.raises(DatabaseFileError, match="cannot be opened"):
         migrate.status(path)
 

@@ -25,7 +25,7 @@ def test_migrations_may_do_what_the_sandbox_refuses(sandbox: bool | Sandbox, pat
         assert migrate.downgrade(storage, "base").after is None
         assert migrate.status(storage).unrecorded == ["jan"]
         assert migrate.upgrade(storage).after == head
-        assert [revision.applied for revision in migrate.history(storage)] == [True, True]
+        assert [revision.applied for revision in migrate.history(storage)] == [True] * 3
     migrate.check(path)
 
 

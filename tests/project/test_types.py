@@ -80,6 +80,7 @@ ERRORS: list[MixpanelDataError] = [
     exceptions.RecordDayError(3, datetime(2025, 1, 1), (date(2025, 1, 2), date(2025, 1, 3))),
     exceptions.TimeUnitError({"s": 1764000000, "ms": 1764000000000}),
     exceptions.TableShapeError("t", "has the columns a."),
+    exceptions.PropertyColumnError("$browser", "has a column already."),
     exceptions.ExportFileError("a.zip/b.jsonl", "is damaged."),
     exceptions.ExportFileNotFoundError("a*.jsonl", "no file matches this pattern."),
     exceptions.RemoteFilesUnavailableError("s3://bucket/key", "No module named 's3fs'"),

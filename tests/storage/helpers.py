@@ -35,6 +35,9 @@ WRITING: dict[str, Callable[[StorageEngine, Any], object]] = {
     "drop_all": lambda s, data: s.drop_all(),
     "rename_table": lambda s, data: s.rename_table("jan", "new"),
     "adopt_table": lambda s, data: s.adopt_table("jan", EVENTS),
+    "add_property_columns": lambda s, data: s.add_property_columns("jan", ["$browser"]),
+    "drop_property_columns": lambda s, data: s.drop_property_columns("jan", []),
+    "refresh_property_columns": lambda s, data: s.refresh_property_columns("jan"),
     "replace_range": lambda s, data: s.replace_range(
         "jan", data, "2025-01-01", "2025-01-31", EVENTS
     ),
@@ -48,6 +51,7 @@ ASKING: dict[str, Callable[[StorageEngine], object]] = {
     "info": lambda s: s.info(),
     "table_exists": lambda s: s.table_exists("jan"),
     "get_schema": lambda s: s.get_schema("jan"),
+    "property_columns": lambda s: s.property_columns("jan"),
     "get_metadata": lambda s: s.get_metadata("jan"),
     "connection": lambda s: s.connection,
     "engine": lambda s: s.engine,

@@ -33,6 +33,7 @@ In parentheses, the class of Python's that an error is as well::
         ExportFileError (OSError)
             ExportFileNotFoundError (FileNotFoundError)
         MetadataError (ValueError)
+        PropertyColumnError (ValueError)
         QueryError
             OutOfMemoryError
             QueryTimeoutError
@@ -111,6 +112,7 @@ from mixpanel_data.exceptions.schema import (
 )
 from mixpanel_data.exceptions.tables import (
     MetadataError,
+    PropertyColumnError,
     TableExistsError,
     TableNameError,
     TableNotFoundError,
@@ -145,6 +147,7 @@ __all__ = [
     "MixpanelDataError",
     "NotADatabaseError",
     "OutOfMemoryError",
+    "PropertyColumnError",
     "QueryError",
     "QueryTimeoutError",
     "RecordDayError",

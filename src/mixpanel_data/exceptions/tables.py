@@ -66,6 +66,18 @@ class TableShapeError(MixpanelDataError, ValueError):
         self.table_name = table_name
 
 
+class PropertyColumnError(MixpanelDataError, ValueError):
+    """A property that cannot have a column, or does not have the one that was named.
+
+    Attributes:
+        property: The property.
+    """
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"Property {name!r} {problem}", {"property": name})
+        self.property = name
+
+
 class MetadataError(MixpanelDataError, ValueError):
     """Metadata that is malformed or does not fit the table.
 

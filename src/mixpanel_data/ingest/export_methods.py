@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mixpanel_data.database.handle import Database
 from mixpanel_data.ingest.options import LoadOptions, Progress
+from mixpanel_data.schema.property_columns import resolved
 from mixpanel_data.types import (
     IfExists,
     LoadResult,
@@ -19,6 +20,7 @@ from mixpanel_data.types import (
 
 if TYPE_CHECKING:
     from mixpanel_data.ingest.export_reader import ExportData
+    from mixpanel_data.ingest.methods import PropertyColumns
 
 
 class ExportMethods:
@@ -41,6 +43,7 @@ class ExportMethods:
         time_unit: TimeUnit = "auto",
         time_zone: str | None = None,
         if_exists: IfExists = "fail",
+        property_columns: PropertyColumns = (),
     ) -> LoadResult:
         """Load events from Mixpanel's raw export files, read by DuckDB in parallel.
 
@@ -67,6 +70,7 @@ class ExportMethods:
                 their size tells it, and different units in one load are an error.
             time_zone: As for :meth:`create_events_table`.
             if_exists: As for :meth:`create_events_table`.
+            property_columns: As for :meth:`create_events_table`.
 
         Returns:
             The number of rows by which the table grew, with the other counts of the load.
@@ -90,6 +94,7 @@ class ExportMethods:
             time_unit=time_unit,
             time_zone=time_zone,
             if_exists=if_exists,
+            property_columns=resolved("events", property_columns),
         )
         return self._load_exports(options, path)
 
@@ -105,6 +110,7 @@ class ExportMethods:
         on_error: OnError = "raise",
         rejects: str | os.PathLike[str] | None = None,
         if_exists: IfExists = "fail",
+        property_columns: PropertyColumns = (),
     ) -> LoadResult:
         """Load profiles from Mixpanel's export files, read by DuckDB in parallel.
 
@@ -120,6 +126,7 @@ class ExportMethods:
             on_error: As for :meth:`load_events_export`.
             rejects: As for :meth:`load_events_export`.
             if_exists: As for :meth:`create_events_table`.
+            property_columns: As for :meth:`create_events_table`.
 
         Returns:
             The number of rows by which the table grew, with the other counts of the load.
@@ -137,6 +144,7 @@ class ExportMethods:
             on_error=on_error,
             rejects=rejects,
             if_exists=if_exists,
+            property_columns=resolved("profiles", property_columns),
         )
         return self._load_exports(options, path)
 

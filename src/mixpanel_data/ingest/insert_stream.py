@@ -18,6 +18,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Insert,
+    Select,
     Table,
     column,
     insert,
@@ -177,6 +178,8 @@ def insert_batches(
     target: Table,
     batches: Batches,
     progress: Callable[[int], object] | None,
+    *,
+    derived: Mapping[str, str],
 ) -> None:
     """Insert batches with one statement, in the transaction of the connection.
 
@@ -185,6 +188,7 @@ def insert_batches(
         target: Table to insert into, empty.
         batches: The rows; iterated once, in the calling thread.
         progress: Called in the calling thread after each batch with the rows so far.
+        derived: SQL of further columns over those of the batches, by name.
 
     Raises:
         MixpanelDataError: DuckDB could not store the rows.
@@ -195,8 +199,11 @@ def insert_batches(
     names = batches.schema.names
     source = table(f"_batches_{uuid4().hex}", *map(column, names))
     expressions = [batches.expressions.get(name, name) for name in names]
-    cells: list[ColumnElement[Any]] = [literal_column(expression) for expression in expressions]
-    statement = insert(target).from_select(names, select(*cells).select_from(source))
+    cells: list[ColumnElement[Any]] = [
+        literal_column(expression).label(name)
+        for name, expression in zip(names, expressions, strict=True)
+    ]
+    statement = insert_derived(target, select(*cells).select_from(source), derived)
     rows = 0
     with _running(connection, dbapi, statement, source.name, batches.schema) as queue:
         for batch in batches:
@@ -205,6 +212,21 @@ def insert_batches(
             rows += batch.num_rows
             if progress is not None:
                 progress(rows)
+
+
+def insert_derived(target: Table, rows: Select[Any], derived: Mapping[str, str]) -> Insert:
+    """Return the INSERT of the rows of a query, and of columns that are made of these.
+
+    Args:
+        target: Table to insert into.
+        rows: The query, with the names of the columns.
+        derived: SQL of further columns over those of the query, by name.
+    """
+    names = rows.selected_columns.keys()
+    if derived:
+        found = rows.subquery()
+        rows = select(found, *map(literal_column, derived.values()))
+    return insert(target).from_select([*names, *derived], rows)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ table, or are the rows moved to the existing one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -36,13 +36,15 @@ from mixpanel_data.ingest.deduplication import (
     log_duplicates,
 )
 from mixpanel_data.ingest.deferred_rows import DeferredRows
-from mixpanel_data.ingest.insert_stream import Batches, insert_batches
+from mixpanel_data.ingest.insert_stream import Batches, insert_batches, insert_derived
 from mixpanel_data.ingest.json_validation import refuse_missing_documents
 from mixpanel_data.ingest.key_filter import KeyFilter
 from mixpanel_data.ingest.options import LoadOptions, Progress
 from mixpanel_data.ingest.row_positions import ROWID, position_of
-from mixpanel_data.schema import catalog
+from mixpanel_data.schema import catalog, property_columns
 from mixpanel_data.schema.metadata_rows import merge_metadata, metadata_row
+from mixpanel_data.schema.property_columns import count_misfits, table_with
+from mixpanel_data.schema.property_sql import expressions
 from mixpanel_data.schema.table_lifecycle import claim_table_name, create_table, delete_metadata
 from mixpanel_data.schema.tables import METADATA_TABLE, without_key
 
@@ -70,10 +72,12 @@ class Loaded(NamedTuple):
     Attributes:
         rows: How many the batches had.
         discarded: How many of them, or of those in the table, another row took the place of.
+        misfits: How many properties their column cannot hold.
     """
 
     rows: int
     discarded: DuplicateCounts
+    misfits: int
 
     @property
     def added(self) -> int:
@@ -96,28 +100,37 @@ def create(connection: Connection, options: LoadOptions, batches: Batches, space
         RecordError: A record cannot be stored.
     """
     table = options.table
-    target = without_key(table, table.name, compression=catalog.document_compression(connection))
+    columns = options.property_columns
+    declared = table_with(options.kind, table.name, columns)
+    derived = expressions(columns)
+    compression = catalog.document_compression(connection)
+    target = without_key(declared, table.name, compression=compression)
     create_table(connection, target)
     is_checked = "error" in (options.on_conflict, options.on_collision)
     filtered = KeyFilter(batches, None if is_checked else options.key, space.beside)
     progress = options.progress
     with space.budget(), closing(filtered):
-        _stage(connection, filtered, target, progress and (lambda _: progress(filtered.rows)))
+        told = progress and (lambda _: progress(filtered.rows))
+        _stage(connection, filtered, target, told, derived)
         if filtered.deferred is None:
             discarded = discard_repeated(connection, target, options)
+            if options.on_collision == "keep":  # has changed documents of stored rows
+                property_columns.refresh(connection, options.kind, table.name, columns)
         elif filtered.deferred.rows:
             staging = _stage_beside(connection, options, filtered.deferred)
             discarded = deduplicate(connection, staging, options).of_one_load()
-            _move(connection, staging, target)
+            _move(connection, staging, target, derived)
         else:
             discarded = DuplicateCounts()
+        misfits = count_misfits(connection, target, columns)
     log_duplicates(options, discarded)
-    loaded = Loaded(filtered.rows, discarded)
+    loaded = Loaded(filtered.rows, discarded, misfits)
     if options.primary_key:
         connection.execute(AddConstraint(table.primary_key))
     delete_metadata(connection, table.name)
     recorded = {"table_name": table.name, "row_count": loaded.added}
     connection.execute(insert(METADATA_TABLE).values(metadata_row(options.metadata) | recorded))
+    property_columns.record(connection, table.name, columns)
     return loaded
 
 
@@ -144,6 +157,8 @@ def append(connection: Connection, options: LoadOptions, batches: Batches, space
     with claim_table_name(table.name):
         merged = merge_metadata(before, metadata_row(metadata))
         connection.execute(update(METADATA_TABLE).where(own_row).values(merged))
+    columns = property_columns.find(connection, before.table_name)
+    target, derived = table_with(options.kind, table.name, columns), expressions(columns)
     rows = KeyFilter(batches, None)
     # What changes an index has to hold it in memory, whatever its size.
     limit = nullcontext if catalog.is_indexed(connection, before.table_name) else space.budget
@@ -154,12 +169,13 @@ def append(connection: Connection, options: LoadOptions, batches: Batches, space
         staging = _stage_beside(connection, options, rows, options.progress)
     with limit() if options.on_conflict == "replace" else space.budget():
         discarded = deduplicate(connection, staging, options)
+        misfits = count_misfits(connection, staging, columns, derived)
     with limit():
-        _move(connection, staging, table)
+        _move(connection, staging, target, derived)
     log_duplicates(options, discarded)
     total = select(func.system.main.count_star()).select_from(table).scalar_subquery()
     connection.execute(update(METADATA_TABLE).where(own_row).values(row_count=total))
-    return Loaded(rows.rows, discarded)
+    return Loaded(rows.rows, discarded, misfits)
 
 
 def _stage_beside(
@@ -171,15 +187,15 @@ def _stage_beside(
     """Stage rows for a table that has rows already, in a table of their own."""
     staging = without_key(options.table, STAGING, prefixes=["TEMPORARY"])
     connection.execute(CreateTable(staging))
-    _stage(connection, source, staging, progress)
+    _stage(connection, source, staging, progress, {})
     if options.days is not None:
         _require_days(connection, staging, options.days)
     return staging
 
 
-def _move(connection: Connection, staging: Table, table: Table) -> None:
-    """Move all staged rows into a table."""
-    connection.execute(insert(table).from_select(staging.c.keys(), select(staging)))
+def _move(connection: Connection, staging: Table, table: Table, derived: Mapping[str, str]) -> None:
+    """Move all staged rows into a table, which has columns made of theirs, too."""
+    connection.execute(insert_derived(table, select(staging), derived))
     connection.execute(DropTable(staging))
 
 
@@ -212,8 +228,9 @@ def _stage(
     source: KeyFilter | DeferredRows,
     staging: Table,
     progress: Progress | None,
+    derived: Mapping[str, str],
 ) -> None:
     """Fill an empty table."""
-    insert_batches(connection, staging, source, progress)
+    insert_batches(connection, staging, source, progress, derived=derived)
     if source.expressions:
         refuse_missing_documents(connection, staging, source.index_of)

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from mixpanel_data.database.handle import Database
 from mixpanel_data.ingest.options import LoadOptions, Progress, days_of
+from mixpanel_data.schema.property_columns import resolved
 from mixpanel_data.types import (
     IfExists,
     LoadResult,
     OnCollision,
     OnConflict,
     OnError,
+    PropertyColumn,
     TableMetadata,
     TimeUnit,
 )
@@ -32,6 +34,9 @@ class ArrowStream(Protocol):
 
 
 Data = Iterable[Mapping[str, Any]] | ArrowStream
+
+#: Names of properties, or property columns.
+PropertyColumns = Iterable[PropertyColumn | str]
 
 
 class LoadMethods:
@@ -55,6 +60,7 @@ class LoadMethods:
         time_unit: TimeUnit = "s",
         time_zone: str | None = None,
         if_exists: IfExists = "fail",
+        property_columns: PropertyColumns = (),
     ) -> LoadResult:
         """Create a table of events with its rows and metadata, in one transaction.
 
@@ -90,6 +96,9 @@ class LoadMethods:
                 ``"America/Los_Angeles"``, for projects whose ``time`` is local wall-clock time.
             if_exists: What to do when the table exists: ``"fail"`` raises, ``"append"`` adds to it
                 as :meth:`append_events_table` does, ``"replace"`` drops it in the same transaction.
+            property_columns: Properties that get a column of their own in the new table, filled in
+                every load: their names, or :class:`PropertyColumn`. Where the table exists already,
+                it must have them.
 
         Returns:
             The number of rows by which the table grew, with the other counts of the load.
@@ -98,6 +107,7 @@ class LoadMethods:
             TableNameError: The name is not allowed. It is a ``ValueError``.
             MetadataError: The metadata is not that of events. It is a ``ValueError``.
             TableExistsError: The table exists. It is not changed, and ``data`` is not consumed.
+            PropertyColumnError: A property cannot have such a column. It is a ``ValueError``.
             RecordError: A record cannot be stored; ``index`` and ``field`` say which.
             DuplicateRecordError: An id occurs again and ``on_conflict`` is ``"error"``.
             KeyCollisionError: Another event has the id and ``on_collision`` is ``"error"``.
@@ -118,6 +128,7 @@ class LoadMethods:
             time_unit=time_unit,
             time_zone=time_zone,
             if_exists=if_exists,
+            property_columns=resolved("events", property_columns),
         )
         return self._load(options, data)
 
@@ -134,6 +145,7 @@ class LoadMethods:
         on_error: OnError = "raise",
         rejects: str | os.PathLike[str] | None = None,
         if_exists: IfExists = "fail",
+        property_columns: PropertyColumns = (),
     ) -> LoadResult:
         """Create a table of profiles with its rows and metadata, in one transaction.
 
@@ -150,6 +162,7 @@ class LoadMethods:
             on_error: As for :meth:`create_events_table`.
             rejects: As for :meth:`create_events_table`.
             if_exists: As for :meth:`create_events_table`.
+            property_columns: As for :meth:`create_events_table`.
 
         Returns:
             The number of rows by which the table grew, with the other counts of the load.
@@ -168,6 +181,7 @@ class LoadMethods:
             on_error=on_error,
             rejects=rejects,
             if_exists=if_exists,
+            property_columns=resolved("profiles", property_columns),
         )
         return self._load(options, data)
 

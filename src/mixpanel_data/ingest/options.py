@@ -22,6 +22,7 @@ from mixpanel_data.types import (
     OnCollision,
     OnConflict,
     OnError,
+    PropertyColumn,
     TableMetadata,
     TableType,
     TimeUnit,
@@ -58,6 +59,7 @@ class LoadOptions:
         rejects: File for the rows that are left out, None for none.
         time_unit: Unit of event times that are numbers.
         time_zone: Name of the time zone of event times that name none; None for UTC.
+        property_columns: Properties that get a column of their own in a new table.
         days: The first and the last day, in UTC, of events that are replaced; None for none.
 
     Raises:
@@ -80,6 +82,7 @@ class LoadOptions:
     rejects: str | os.PathLike[str] | None = None
     time_unit: TimeUnit = "s"
     time_zone: str | None = None
+    property_columns: tuple[PropertyColumn, ...] = ()
     days: tuple[date, date] | None = None
 
     def __post_init__(self) -> None:
@@ -122,7 +125,7 @@ class LoadOptions:
 
     @cached_property
     def table(self) -> Table:
-        """Declaration of the table."""
+        """Declaration of the table, without property columns."""
         return managed_table(self.kind, self.name)
 
     @cached_property

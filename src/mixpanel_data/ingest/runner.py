@@ -20,6 +20,7 @@ from mixpanel_data.database.handle import Database
 from mixpanel_data.exceptions import (
     DuplicateRecordError,
     OutOfMemoryError,
+    PropertyColumnError,
     RecordDayError,
     RecordError,
     TableNotFoundError,
@@ -35,7 +36,7 @@ from mixpanel_data.ingest.options import LoadOptions
 from mixpanel_data.ingest.record_batches import RecordBatches
 from mixpanel_data.ingest.row_checks import RowChecks
 from mixpanel_data.ingest.sources import LocalFile, Objects, find_sources
-from mixpanel_data.schema import catalog
+from mixpanel_data.schema import catalog, property_columns
 from mixpanel_data.schema.table_lifecycle import drop_table
 from mixpanel_data.types import LoadResult, TimeUnit
 
@@ -193,6 +194,7 @@ def _load(
         collisions=discarded.collisions,
         rejected=bad.count,
         generated_ids=checks.identities.made,
+        misfits=loaded.misfits,
         files=files,
         seconds=time.monotonic() - started,
     )
@@ -213,9 +215,26 @@ def _method_for(
     except TableNotFoundError:
         return create
     if options.if_exists == "append":
+        _require_columns(connection, options, found.table_name)
         return append
     drop_table(connection, found.table_name)
     return create
+
+
+def _require_columns(connection: Connection, options: LoadOptions, name: str) -> None:
+    """Raise for a property column that the table does not have.
+
+    Raises:
+        PropertyColumnError: There is one.
+    """
+    found = {(c.property, c.column_name) for c in property_columns.find(connection, name)}
+    for column in options.property_columns:
+        if (column.property, column.column_name) not in found:
+            raise PropertyColumnError(
+                column.property,
+                f"has no column {column.column_name!r} in table {name!r}, which exists. "
+                "add_property_columns() adds it.",
+            )
 
 
 def _require_other_file(rejects: Path, database: Database, sources: Sequence[Path]) -> None:

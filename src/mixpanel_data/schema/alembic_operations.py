@@ -21,7 +21,9 @@ class ManagedTables:
     """Registers ``op.managed_tables`` with Alembic."""
 
     @classmethod
-    def managed_tables(cls, operations: Operations, kind: str) -> AbstractContextManager[Changes]:
+    def managed_tables(
+        cls, operations: Operations, kind: str, *, only: str | None = None
+    ) -> AbstractContextManager[Changes]:
         """Change every events table, or every profiles table, whatever its name.
 
         The changes of a block are made together, table by table, in the transaction of the
@@ -32,6 +34,7 @@ class ManagedTables:
         Args:
             operations: Given by Alembic.
             kind: ``"events"`` or ``"profiles"``.
+            only: The table of that kind to change, None for all of them.
 
         Raises:
             CommandError: With ``--sql``: the tables are not known without a database.
@@ -44,16 +47,17 @@ class ManagedTables:
             ...         events.add_column(sa.Column("source", sa.String), fill="'export'")
             ...         events.rename_column("event_name", "name")
         """
-        return _changing(operations, kind)
+        return _changing(operations, kind, only)
 
 
 @contextmanager
-def _changing(operations: Operations, kind: str) -> Iterator[Changes]:
+def _changing(operations: Operations, kind: str, only: str | None) -> Iterator[Changes]:
     context = operations.migration_context
     if context.as_sql:
         raise CommandError("Which tables there are is not known without a database: no --sql.")
     changes = Changes()
     yield changes
     connection = operations.get_bind()
-    names = [name for name, type_ in managed_tables(connection).items() if type_ == kind]
+    found = managed_tables(connection).items()
+    names = [name for name, type_ in found if type_ == kind and only in (None, name)]
     alter_tables(connection, names, changes, context.opts.setdefault(_UPDATED, set()))

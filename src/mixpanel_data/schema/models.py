@@ -10,12 +10,17 @@ from datetime import datetime, timezone
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import JSON, Column, Connection, DateTime, Table, delete, event, insert
+from sqlalchemy import JSON, Column, Connection, DateTime, Table, delete, event, insert, inspect
 
 from mixpanel_data.common.names import check_table_name
 from mixpanel_data.schema import versions
 from mixpanel_data.schema.column_types import UtcDateTime
-from mixpanel_data.schema.tables import MANAGED, METADATA_TABLE, managed_columns
+from mixpanel_data.schema.tables import (
+    MANAGED,
+    METADATA_TABLE,
+    PROPERTY_COLUMNS_TABLE,
+    managed_columns,
+)
 from mixpanel_data.types import TableType
 
 if TYPE_CHECKING:
@@ -121,9 +126,11 @@ def _record(kind: TableType, table: Table, connection: Connection, **_: Any) -> 
 
 
 def _forget(table: Table, connection: Connection, **_: Any) -> None:
-    if versions.version_of(connection).revision is not None:
-        of_table = METADATA_TABLE.c.table_name == table.name
-        connection.execute(delete(METADATA_TABLE).where(of_table))
+    names = inspect(connection).get_table_names()
+    for internal in (METADATA_TABLE, PROPERTY_COLUMNS_TABLE):
+        if internal.name in names:
+            of_table = internal.c.table_name == table.name
+            connection.execute(delete(internal).where(of_table))
 
 
 for _kind, _mixin in _MIXINS.items():

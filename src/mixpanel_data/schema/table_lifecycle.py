@@ -38,7 +38,13 @@ from mixpanel_data.exceptions import (
 )
 from mixpanel_data.schema import catalog
 from mixpanel_data.schema.metadata_rows import metadata_row
-from mixpanel_data.schema.tables import METADATA_TABLE, key_of, managed_columns, managed_table
+from mixpanel_data.schema.tables import (
+    METADATA_TABLE,
+    PROPERTY_COLUMNS_TABLE,
+    key_of,
+    managed_columns,
+    managed_table,
+)
 from mixpanel_data.types import TableMetadata, TableType
 
 #: What DuckDB calls the types of our columns.
@@ -159,8 +165,9 @@ def rename_table(connection: Connection, old: str, new: str) -> None:
     with claim_table_name(found):
         connection.exec_driver_sql(statement)
         if inspect(connection).has_table(METADATA_TABLE.name):
-            own_row = METADATA_TABLE.c.table_name == found
-            connection.execute(update(METADATA_TABLE).where(own_row).values(table_name=new))
+            for table in (METADATA_TABLE, PROPERTY_COLUMNS_TABLE):
+                own_rows = table.c.table_name == found
+                connection.execute(update(table).where(own_rows).values(table_name=new))
 
 
 def adopt_table(connection: Connection, name: str, metadata: TableMetadata) -> None:
@@ -226,4 +233,5 @@ def delete_metadata(connection: Connection, name: str) -> None:
 
     A table that was dropped in SQL leaves its metadata behind.
     """
-    connection.execute(delete(METADATA_TABLE).where(METADATA_TABLE.c.table_name == name))
+    for table in (METADATA_TABLE, PROPERTY_COLUMNS_TABLE):
+        connection.execute(delete(table).where(table.c.table_name == name))

@@ -139,6 +139,16 @@ METADATA_TABLE = Table(
     Column("filter_where", String),
 )
 
+#: Which properties of which managed table have a column of their own.
+PROPERTY_COLUMNS_TABLE = Table(
+    "_property_columns",
+    INTERNAL,
+    Column("table_name", String, primary_key=True),
+    Column("property", String, nullable=False),
+    Column("column_name", String, primary_key=True),
+    Column("type", String, nullable=False),
+)
+
 #: Alembic's version table. Its name is not Alembic's default, which belongs to the application that
 #: shares the file. It has no key because not every DuckDB catalog has keys.
 VERSION_TABLE = Table(
@@ -147,4 +157,4 @@ VERSION_TABLE = Table(
     Column("version_num", String(32), nullable=False),
 )
 
-INTERNAL_NAMES = frozenset({METADATA_TABLE.name, VERSION_TABLE.name})
+INTERNAL_NAMES = frozenset({*INTERNAL.tables, VERSION_TABLE.name})

@@ -20,7 +20,7 @@ from mixpanel_data.types import SchemaState
 
 #: The revisions in ``migrations/versions``, oldest first; a test compares the two. They are
 #: repeated here so that opening a file does not import Alembic.
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 HEAD = REVISIONS[-1]
 
 #: What to raise in the states in which the library cannot work with a database.

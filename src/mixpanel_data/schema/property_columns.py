@@ -1,0 +1,230 @@
+"""Columns of their own for properties: which tables have which of them, and what is in them.
+
+A property column is an ordinary column beside the document, filled from it in the same ``INSERT``.
+The document stays the truth. A value that does not fit the type of the column is NULL there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    Connection,
+    DateTime,
+    Double,
+    String,
+    Table,
+    func,
+    insert,
+    inspect,
+    literal_column,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.types import TypeEngine
+
+from mixpanel_data.dialect.sql.names import fold
+from mixpanel_data.exceptions import PropertyColumnError
+from mixpanel_data.schema.property_sql import DEFAULT_TYPE, HOLD_ALL, expressions, texts
+from mixpanel_data.schema.tables import (
+    PROPERTY_COLUMNS_TABLE,
+    managed_columns,
+    managed_table,
+)
+from mixpanel_data.types import PropertyColumn, PropertyType, TableType
+
+_TYPES: dict[PropertyType, Callable[[], TypeEngine[Any]]] = {
+    "VARCHAR": String,
+    "BIGINT": BigInteger,
+    "DOUBLE": Double,
+    "BOOLEAN": Boolean,
+    "TIMESTAMP": DateTime,
+    "JSON": JSON,
+}
+
+#: Names that DuckDB or SQLAlchemy keeps for itself.
+_RESERVED = frozenset({"rowid", "metadata", "registry"})
+
+
+def resolved(
+    kind: TableType, columns: Iterable[PropertyColumn | str], *, beside: Iterable[str] = ()
+) -> tuple[PropertyColumn, ...]:
+    """Return the columns that a caller names, checked.
+
+    Args:
+        kind: Type of the table.
+        columns: Property columns, or names of properties.
+        beside: Names of other property columns of the table.
+
+    Raises:
+        TypeError: It is one text, or an entry is neither a column nor a name.
+        PropertyColumnError: A column cannot have its name, or a property or name occurs twice.
+    """
+    if isinstance(columns, (str, PropertyColumn)):
+        raise TypeError(f"property_columns is {columns!r}. Use a list of them.")
+    found: list[PropertyColumn] = []
+    taken = {fold(column.name) for column in managed_columns(kind)} | {*map(fold, beside)}
+    for column in columns:
+        if not isinstance(column, (str, PropertyColumn)):
+            raise TypeError(
+                f"property_columns has {column!r}. Use names of properties, or PropertyColumn(...)."
+            )
+        column = PropertyColumn(column) if isinstance(column, str) else column
+        _check_name(column, taken)
+        if any(other.property == column.property for other in found):
+            raise PropertyColumnError(column.property, "is there twice. Name it once.")
+        taken.add(fold(column.column_name))
+        found.append(column)
+    return tuple(found)
+
+
+def _check_name(column: PropertyColumn, taken: set[str]) -> None:
+    name = column.column_name
+    # DuckDB's parser stops at a NUL; SQLAlchemy keeps __x__, and 2.0 takes %(x)s for a parameter.
+    if not name or name.startswith("__") or "\0" in name or "%(" in name:
+        problem = f"cannot give its name to a column: {name!r}."
+    elif fold(name) in _RESERVED:
+        problem = f"cannot have a column {name!r}, which is a name of DuckDB's or SQLAlchemy's."
+    elif fold(name) in taken:
+        problem = f"cannot have a column {name!r}, which the table has already."
+    else:
+        return
+    advice = f"Choose another: PropertyColumn({column.property!r}, name=...)."
+    raise PropertyColumnError(column.property, f"{problem} {advice}")
+
+
+def sql_column(column: PropertyColumn) -> Column[Any]:
+    """Declare the column."""
+    return Column(column.column_name, _TYPES[column.type or DEFAULT_TYPE]())
+
+
+def table_with(kind: TableType, name: str, columns: Sequence[PropertyColumn]) -> Table:
+    """Declare an events or profiles table with property columns."""
+    table = managed_table(kind, name)
+    for column in columns:
+        table.append_column(sql_column(column))
+    return table
+
+
+def count_misfits(
+    connection: Connection,
+    table: Table,
+    columns: Sequence[PropertyColumn],
+    values: Mapping[str, str] | None = None,
+) -> int:
+    """Return how many properties have a value that their column cannot hold.
+
+    Args:
+        connection: Connection to the database.
+        table: The table.
+        columns: Its property columns.
+        values: SQL of the columns, where the table does not have them itself.
+    """
+    typed = [column for column in columns if (column.type or DEFAULT_TYPE) not in HOLD_ALL]
+    if not typed:
+        return 0
+    found = zip(typed, texts(typed), strict=True)
+    counts = [
+        func.system.main.count_star().filter(
+            _value(table, column, values).is_(None), literal_column(text).is_not(None)
+        )
+        for column, text in found
+    ]
+    (row,) = connection.execute(select(*counts).select_from(table))
+    return sum(row)
+
+
+def _value(table: Table, column: PropertyColumn, values: Mapping[str, str] | None) -> Any:
+    name = column.column_name
+    return table.c[name] if values is None else literal_column(f"({values[name]})")
+
+
+def find(connection: Connection, name: str) -> tuple[PropertyColumn, ...]:
+    """Return the property columns of a managed table, in the order of the columns.
+
+    Args:
+        connection: Connection to the database.
+        name: Name of the table, as the catalog spells it.
+    """
+    return find_all(connection, [name])[name]
+
+
+def find_all(connection: Connection, names: Iterable[str]) -> dict[str, tuple[PropertyColumn, ...]]:
+    """Return the property columns of managed tables, by the name of the table.
+
+    A column that was dropped in SQL is not found. Works with every revision of the schema.
+    """
+    found: dict[str, tuple[PropertyColumn, ...]] = dict.fromkeys(names, ())
+    inspector = inspect(connection)
+    if not found or not inspector.has_table(PROPERTY_COLUMNS_TABLE.name):
+        return found
+    recorded: dict[str, dict[str, PropertyColumn]] = {}
+    for row in connection.execute(select(PROPERTY_COLUMNS_TABLE)):
+        column = PropertyColumn(row.property, row.type, name=row.column_name)
+        recorded.setdefault(row.table_name, {})[row.column_name] = column
+    for name in found.keys() & recorded.keys():
+        own = recorded[name]
+        names = [column["name"] for column in inspector.get_columns(name)]
+        found[name] = tuple(own[column] for column in names if column in own)
+    return found
+
+
+def record(connection: Connection, name: str, columns: Sequence[PropertyColumn]) -> None:
+    """Record property columns of a table that has them."""
+    rows = [
+        {
+            "table_name": name,
+            "property": column.property,
+            "column_name": column.column_name,
+            "type": column.type or DEFAULT_TYPE,
+        }
+        for column in columns
+    ]
+    if rows:
+        connection.execute(insert(PROPERTY_COLUMNS_TABLE), rows)
+
+
+def _differs(table: Table, columns: Sequence[PropertyColumn]) -> Any:
+    values = expressions(columns)
+    return or_(
+        *(
+            table.c[name].is_distinct_from(literal_column(f"({value})", table.c[name].type))
+            for name, value in values.items()
+        )
+    )
+
+
+def count_stale(
+    connection: Connection, kind: TableType, name: str, columns: Sequence[PropertyColumn]
+) -> dict[str, int]:
+    """Return for each column in how many rows it is not what the document says."""
+    table = table_with(kind, name, columns)
+    counts = [func.system.main.count_star().filter(_differs(table, [column])) for column in columns]
+    if not counts:
+        return {}
+    (row,) = connection.execute(select(*counts).select_from(table))
+    return {column.column_name: count for column, count in zip(columns, row, strict=True) if count}
+
+
+def refresh(
+    connection: Connection, kind: TableType, name: str, columns: Sequence[PropertyColumn]
+) -> int:
+    """Fill the columns of the rows in which one is not what the document says.
+
+    Returns:
+        The number of these rows.
+    """
+    if not columns:
+        return 0
+    table = table_with(kind, name, columns)
+    values: dict[str, ColumnElement[Any]] = {
+        column: literal_column(f"({sql})") for column, sql in expressions(columns).items()
+    }
+    return connection.execute(update(table).where(_differs(table, columns)).values(values)).rowcount
