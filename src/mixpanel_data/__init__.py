@@ -66,7 +66,7 @@ if TYPE_CHECKING:
     from mixpanel_data.ingest.export_reader import read_events_export, read_profiles_export
     from mixpanel_data.sandbox.limits import Sandbox
     from mixpanel_data.schema.column_types import UtcDateTime
-    from mixpanel_data.schema.models import EventMixin, ProfileMixin
+    from mixpanel_data.schema.models import EventMixin, ProfileMixin, property_column
     from mixpanel_data.storage import StorageEngine
     from mixpanel_data.types import (
         ColumnInfo,
@@ -149,6 +149,7 @@ __all__ = [
     "WorkerCrashedError",
     "WriteConflictError",
     "migrate",
+    "property_column",
     "read_events_export",
     "read_profiles_export",
 ]
@@ -159,7 +160,7 @@ _MODULES = {
     "ingest.export_reader": ("read_events_export", "read_profiles_export"),
     "sandbox.limits": ("Sandbox",),
     "schema.column_types": ("UtcDateTime",),
-    "schema.models": ("EventMixin", "ProfileMixin"),
+    "schema.models": ("EventMixin", "ProfileMixin", "property_column"),
     "storage": ("StorageEngine",),
     "types": (
         "ColumnInfo",

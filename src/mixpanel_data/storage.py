@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import duckdb
-from sqlalchemy import Engine
+from sqlalchemy import Engine, Table
 
 from mixpanel_data.common.names import check_project_id
 from mixpanel_data.database import paths
@@ -25,7 +25,8 @@ from mixpanel_data.ingest.table_methods import TableMethods
 from mixpanel_data.query.methods import QueryMethods
 from mixpanel_data.sandbox.limits import Sandbox
 from mixpanel_data.sandbox.policy import sandbox_factory, with_sandbox_settings
-from mixpanel_data.schema import catalog, versions
+from mixpanel_data.schema import catalog, property_columns, versions
+from mixpanel_data.schema.tables import managed_table
 from mixpanel_data.types import Secret
 
 if TYPE_CHECKING:
@@ -312,7 +313,8 @@ class StorageEngine(LoadMethods, ExportMethods, TableMethods, PropertyMethods, Q
     def model(self, name: str) -> type[Any]:
         """Return a mapped class for an events or profiles table, to use in sessions.
 
-        It is the same class every time, made with :class:`EventMixin` or :class:`ProfileMixin`.
+        It is made with :class:`EventMixin` or :class:`ProfileMixin`, and the same class until the
+        table gets or loses a property column. These are attributes by the names of the columns.
 
         Args:
             name: Name of the table, in any case.
@@ -338,7 +340,35 @@ class StorageEngine(LoadMethods, ExportMethods, TableMethods, PropertyMethods, Q
         self._database.require_no_worker("mapped classes")
         with self._database.catalog_connection() as connection:
             found = catalog.find_metadata(connection, name)
-        return models.model(found.type, found.table_name)
+            columns = property_columns.find(connection, found.table_name)
+        return models.model(found.type, found.table_name, columns)
+
+    def table(self, name: str) -> Table:
+        """Return an events or profiles table for SQLAlchemy Core, with its property columns.
+
+        Args:
+            name: Name of the table, in any case.
+
+        Raises:
+            TableNotFoundError: There is no such table of ours.
+
+        Example:
+            >>> from datetime import datetime
+            >>> from sqlalchemy import select
+            >>> from mixpanel_data import StorageEngine, TableMetadata
+            >>> with StorageEngine.memory() as storage:
+            ...     metadata = TableMetadata("profiles", fetched_at=datetime(2025, 2, 1))
+            ...     profiles = [{"distinct_id": "user-1", "properties": {"$city": "Zürich"}}]
+            ...     _ = storage.create_profiles_table(
+            ...         "users", profiles, metadata, property_columns=["$city"]
+            ...     )
+            ...     storage.execute_scalar(select(storage.table("users").c["$city"]))
+            'Zürich'
+        """
+        with self._database.catalog_connection() as connection:
+            found = catalog.find_metadata(connection, name)
+            columns = property_columns.find(connection, found.table_name)
+        return managed_table(found.type, found.table_name, property_columns=columns)
 
 
 def _opened(

@@ -43,10 +43,10 @@ from mixpanel_data.ingest.options import LoadOptions, Progress
 from mixpanel_data.ingest.row_positions import ROWID, position_of
 from mixpanel_data.schema import catalog, property_columns
 from mixpanel_data.schema.metadata_rows import merge_metadata, metadata_row
-from mixpanel_data.schema.property_columns import count_misfits, table_with
+from mixpanel_data.schema.property_columns import count_misfits
 from mixpanel_data.schema.property_sql import expressions
 from mixpanel_data.schema.table_lifecycle import claim_table_name, create_table, delete_metadata
-from mixpanel_data.schema.tables import METADATA_TABLE, without_key
+from mixpanel_data.schema.tables import METADATA_TABLE, managed_table, without_key
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def create(connection: Connection, options: LoadOptions, batches: Batches, space
     """
     table = options.table
     columns = options.property_columns
-    declared = table_with(options.kind, table.name, columns)
+    declared = managed_table(options.kind, table.name, property_columns=columns)
     derived = expressions(columns)
     compression = catalog.document_compression(connection)
     target = without_key(declared, table.name, compression=compression)
@@ -158,7 +158,8 @@ def append(connection: Connection, options: LoadOptions, batches: Batches, space
         merged = merge_metadata(before, metadata_row(metadata))
         connection.execute(update(METADATA_TABLE).where(own_row).values(merged))
     columns = property_columns.find(connection, before.table_name)
-    target, derived = table_with(options.kind, table.name, columns), expressions(columns)
+    target = managed_table(options.kind, table.name, property_columns=columns)
+    derived = expressions(columns)
     rows = KeyFilter(batches, None)
     # What changes an index has to hold it in memory, whatever its size.
     limit = nullcontext if catalog.is_indexed(connection, before.table_name) else space.budget

@@ -21,7 +21,7 @@ from mixpanel_data.dialect.alembic.impl import register_duckdb
 from mixpanel_data.exceptions import MigrationError, RevisionError
 from mixpanel_data.schema import property_columns
 from mixpanel_data.schema.catalog import managed_tables, unrecorded_tables
-from mixpanel_data.schema.tables import INTERNAL, VERSION_TABLE
+from mixpanel_data.schema.tables import INTERNAL, VERSION_TABLE, managed_table
 from mixpanel_data.schema.versions import HEAD, version_of
 
 logger = logging.getLogger("mixpanel_data")
@@ -41,7 +41,7 @@ def declared_tables(connection: Connection) -> MetaData:
     managed = managed_tables(connection)
     with_properties = property_columns.find_all(connection, managed)
     for name, kind in managed.items():
-        property_columns.table_with(kind, name, with_properties[name]).to_metadata(metadata)
+        managed_table(kind, name, metadata, property_columns=with_properties[name])
     inspector = inspect(connection)
     for (_, name), comment in inspector.get_multi_table_comment().items():
         if name in metadata.tables:

@@ -13,15 +13,18 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import JSON, Column, Connection, DateTime, Table, delete, event, insert, inspect
 
 from mixpanel_data.common.names import check_table_name
-from mixpanel_data.schema import versions
+from mixpanel_data.dialect.sql.derived import DERIVED
+from mixpanel_data.schema import property_columns, versions
 from mixpanel_data.schema.column_types import UtcDateTime
+from mixpanel_data.schema.property_columns import check_column_name, declared_in
+from mixpanel_data.schema.property_sql import sql_column
 from mixpanel_data.schema.tables import (
     MANAGED,
     METADATA_TABLE,
     PROPERTY_COLUMNS_TABLE,
     managed_columns,
 )
-from mixpanel_data.types import TableType
+from mixpanel_data.types import PropertyColumn, PropertyType, TableType
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Mapped
@@ -78,13 +81,68 @@ class ProfileMixin:
 _MIXINS: dict[TableType, type[Any]] = {"events": EventMixin, "profiles": ProfileMixin}
 
 
+def property_column(
+    property: str,  # noqa: A002 (Mixpanel's word)
+    type: PropertyType | None = None,  # noqa: A002
+    name: str | None = None,
+) -> Any:
+    """Declare the column of a property in a mapped class.
+
+    Inserts and updates of ``properties`` fill it; it cannot be set itself.
+
+    Args:
+        property: Name of the property, such as ``"$browser"``.
+        type: Type of the column, ``VARCHAR`` by default; see :class:`PropertyColumn`.
+        name: Name of the column, by default that of the property.
+
+    Raises:
+        PropertyColumnError: No column can have that name. It is a ``ValueError``.
+
+    Example:
+        >>> from sqlalchemy.orm import DeclarativeBase
+        >>> from mixpanel_data import EventMixin, property_column
+        >>> class Base(DeclarativeBase):
+        ...     pass
+        >>> class Signup(EventMixin, Base):
+        ...     __tablename__ = "events_jan"
+        ...     browser = property_column("$browser")
+        >>> Signup.__table__.columns.keys()[-1]
+        '$browser'
+    """
+    from sqlalchemy.orm import mapped_column
+
+    declared = PropertyColumn(property, type, name)
+    check_column_name(declared)
+    column = _of_class(sql_column(declared))
+    value = column.info[DERIVED]
+    made: Any = mapped_column(
+        column.name,
+        column.type,
+        default=value,
+        onupdate=value,
+        info=column.info,
+        sort_order=1,  # after the columns of the mixins
+    )
+    return made
+
+
+def _of_class(column: Column[Any]) -> Column[Any]:
+    """Give a column the type that it has in mapped classes."""
+    if isinstance(column.type, DateTime):
+        column.type = UtcDateTime()
+    elif isinstance(column.type, JSON):
+        column.type = JSON(none_as_null=True)
+    return column
+
+
 @cache
-def model(kind: TableType, name: str) -> type[Any]:
-    """Return the mapped class of an events or profiles table, the same one for each name.
+def model(kind: TableType, name: str, columns: tuple[PropertyColumn, ...] = ()) -> type[Any]:
+    """Return the mapped class of an events or profiles table, the same one for each call.
 
     Args:
         kind: ``"events"`` or ``"profiles"``.
         name: Name of the table, as the database spells it.
+        columns: Its property columns. The attributes have the names of the columns.
 
     Example:
         >>> model("events", "events_jan")
@@ -93,17 +151,16 @@ def model(kind: TableType, name: str) -> type[Any]:
     from sqlalchemy.orm import registry
 
     class_name = "".join(part[:1].upper() + part[1:] for part in name.split("_"))
-    made = type(class_name, (_MIXINS[kind],), {"__tablename__": name, "__module__": __name__})
-    return registry().mapped(made)
+    body: dict[str, Any] = {"__tablename__": name, "__module__": __name__}
+    for column in columns:
+        body[column.column_name] = property_column(column.property, column.type, column.name)
+    return registry().mapped(type(class_name, (_MIXINS[kind],), body))
 
 
 def _complete(mixin: type[Any], kind: TableType) -> None:
     """Give a mixin its columns."""
     for column in managed_columns(kind):
-        if isinstance(column.type, DateTime):
-            column.type = UtcDateTime()
-        elif isinstance(column.type, JSON):
-            column.type = JSON(none_as_null=True)
+        _of_class(column)
         if column.primary_key:
             watch = partial(_watch, kind)
             event.listen(column, "after_parent_attach", watch, propagate=True)
@@ -123,6 +180,7 @@ def _record(kind: TableType, table: Table, connection: Connection, **_: Any) -> 
     _forget(table, connection)
     row = {"type": kind, "fetched_at": datetime.now(timezone.utc).replace(tzinfo=None)}
     connection.execute(insert(METADATA_TABLE).values(table_name=table.name, row_count=0, **row))
+    property_columns.record(connection, table.name, declared_in(table))
 
 
 def _forget(table: Table, connection: Connection, **_: Any) -> None:

@@ -6,19 +6,12 @@ The document stays the truth. A value that does not fit the type of the column i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
-    JSON,
-    BigInteger,
-    Boolean,
-    Column,
     ColumnElement,
     Connection,
-    DateTime,
-    Double,
-    String,
     Table,
     func,
     insert,
@@ -28,26 +21,22 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.types import TypeEngine
 
 from mixpanel_data.dialect.sql.names import fold
 from mixpanel_data.exceptions import PropertyColumnError
-from mixpanel_data.schema.property_sql import DEFAULT_TYPE, HOLD_ALL, expressions, texts
+from mixpanel_data.schema.property_sql import (
+    DEFAULT_TYPE,
+    HOLD_ALL,
+    PROPERTY_COLUMN,
+    expressions,
+    texts,
+)
 from mixpanel_data.schema.tables import (
     PROPERTY_COLUMNS_TABLE,
     managed_columns,
     managed_table,
 )
-from mixpanel_data.types import PropertyColumn, PropertyType, TableType
-
-_TYPES: dict[PropertyType, Callable[[], TypeEngine[Any]]] = {
-    "VARCHAR": String,
-    "BIGINT": BigInteger,
-    "DOUBLE": Double,
-    "BOOLEAN": Boolean,
-    "TIMESTAMP": DateTime,
-    "JSON": JSON,
-}
+from mixpanel_data.types import PropertyColumn, TableType
 
 #: Names that DuckDB or SQLAlchemy keeps for itself.
 _RESERVED = frozenset({"rowid", "metadata", "registry"})
@@ -77,7 +66,7 @@ def resolved(
                 f"property_columns has {column!r}. Use names of properties, or PropertyColumn(...)."
             )
         column = PropertyColumn(column) if isinstance(column, str) else column
-        _check_name(column, taken)
+        check_column_name(column, taken)
         if any(other.property == column.property for other in found):
             raise PropertyColumnError(column.property, "is there twice. Name it once.")
         taken.add(fold(column.column_name))
@@ -85,7 +74,16 @@ def resolved(
     return tuple(found)
 
 
-def _check_name(column: PropertyColumn, taken: set[str]) -> None:
+def check_column_name(column: PropertyColumn, taken: Collection[str] = ()) -> None:
+    """Make sure that a property column can have its name.
+
+    Args:
+        column: The column.
+        taken: Folded names of the other columns of its table.
+
+    Raises:
+        PropertyColumnError: It cannot.
+    """
     name = column.column_name
     # DuckDB's parser stops at a NUL; SQLAlchemy keeps __x__, and 2.0 takes %(x)s for a parameter.
     if not name or name.startswith("__") or "\0" in name or "%(" in name:
@@ -100,17 +98,10 @@ def _check_name(column: PropertyColumn, taken: set[str]) -> None:
     raise PropertyColumnError(column.property, f"{problem} {advice}")
 
 
-def sql_column(column: PropertyColumn) -> Column[Any]:
-    """Declare the column."""
-    return Column(column.column_name, _TYPES[column.type or DEFAULT_TYPE]())
-
-
-def table_with(kind: TableType, name: str, columns: Sequence[PropertyColumn]) -> Table:
-    """Declare an events or profiles table with property columns."""
-    table = managed_table(kind, name)
-    for column in columns:
-        table.append_column(sql_column(column))
-    return table
+def declared_in(table: Table) -> list[PropertyColumn]:
+    """Return the property columns that a declaration of a table has."""
+    found = (column.info.get(PROPERTY_COLUMN) for column in table.columns)
+    return [column for column in found if column is not None]
 
 
 def count_misfits(
@@ -205,7 +196,7 @@ def count_stale(
     connection: Connection, kind: TableType, name: str, columns: Sequence[PropertyColumn]
 ) -> dict[str, int]:
     """Return for each column in how many rows it is not what the document says."""
-    table = table_with(kind, name, columns)
+    table = managed_table(kind, name, property_columns=columns)
     counts = [func.system.main.count_star().filter(_differs(table, [column])) for column in columns]
     if not counts:
         return {}
@@ -223,7 +214,7 @@ def refresh(
     """
     if not columns:
         return 0
-    table = table_with(kind, name, columns)
+    table = managed_table(kind, name, property_columns=columns)
     values: dict[str, ColumnElement[Any]] = {
         column: literal_column(f"({sql})") for column, sql in expressions(columns).items()
     }

@@ -10,8 +10,7 @@ from sqlalchemy.exc import InvalidRequestError
 
 from mixpanel_data.exceptions import PropertyColumnError, TableShapeError
 from mixpanel_data.schema import catalog, property_columns
-from mixpanel_data.schema.property_columns import sql_column
-from mixpanel_data.schema.property_sql import common_types, expressions
+from mixpanel_data.schema.property_sql import common_types, expressions, sql_column
 from mixpanel_data.schema.table_lifecycle import claim_table_name
 from mixpanel_data.schema.tables import PROPERTY_COLUMNS_TABLE, managed_table
 from mixpanel_data.types import PropertyColumn

@@ -2,11 +2,29 @@ r"""The SQL that makes a property column of a document, and finds out which type
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, distinct, func, literal_column, select
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    Connection,
+    DateTime,
+    Double,
+    String,
+    Table,
+    distinct,
+    func,
+    literal_column,
+    select,
+)
+from sqlalchemy.types import TypeEngine
 
 from mixpanel_data.dialect.sql.builtin import BUILTIN, qualify_builtins
+from mixpanel_data.dialect.sql.derived import derived_column
 from mixpanel_data.dialect.sql.json_paths import path_literal
 from mixpanel_data.types import PropertyColumn, PropertyType
 
@@ -16,8 +34,20 @@ DOCUMENT = "properties"
 #: Type of a column that is made with its table and names none.
 DEFAULT_TYPE: PropertyType = "VARCHAR"
 
+#: Key of ``Column.info``: the property column that a column is.
+PROPERTY_COLUMN = "mixpanel_data_property_column"
+
 #: Types that hold every value.
 HOLD_ALL: frozenset[PropertyType] = frozenset({"VARCHAR", "JSON"})
+
+_TYPES: dict[PropertyType, Callable[[], TypeEngine[Any]]] = {
+    "VARCHAR": String,
+    "BIGINT": BigInteger,
+    "DOUBLE": Double,
+    "BOOLEAN": Boolean,
+    "TIMESTAMP": DateTime,
+    "JSON": JSON,
+}
 
 # Of {text}, the value as `properties->>'$."name"'` gives it: a number, or a text that spells one,
 # but nothing that would be rounded. Times without a zone are in UTC.
@@ -39,6 +69,18 @@ _CONVERSIONS: dict[PropertyType, str] = {
         THEN TRY_CAST({text} AS TIMESTAMP) END""",
     "JSON": "CASE WHEN {text} IS NOT NULL THEN json_extract({document}, {path}) END",
 }
+
+
+def sql_column(column: PropertyColumn) -> Column[Any]:
+    """Declare the column, filled by every INSERT and UPDATE of the documents."""
+    name, type_ = column.column_name, _TYPES[column.type or DEFAULT_TYPE]()
+
+    def make(document: str) -> str:
+        return expressions([column], document)[name]
+
+    declared = derived_column(name, type_, DOCUMENT, make)
+    declared.info[PROPERTY_COLUMN] = column
+    return declared
 
 
 def expressions(columns: Sequence[PropertyColumn], document: str = DOCUMENT) -> dict[str, str]:

@@ -6,7 +6,7 @@ the columns below. The caller chooses the name of each table.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from sqlalchemy import (
@@ -21,7 +21,8 @@ from sqlalchemy import (
     Table,
 )
 
-from mixpanel_data.types import TableType
+from mixpanel_data.schema.property_sql import sql_column
+from mixpanel_data.types import PropertyColumn, TableType
 
 # Keys of ``Column.info``.
 
@@ -78,19 +79,28 @@ def managed_columns(kind: TableType) -> list[Column[Any]]:
     return _COLUMNS[kind]()
 
 
-def managed_table(kind: TableType, name: str, metadata: MetaData | None = None) -> Table:
+def managed_table(
+    kind: TableType,
+    name: str,
+    metadata: MetaData | None = None,
+    *,
+    property_columns: Iterable[PropertyColumn] = (),
+) -> Table:
     """Declare an events or profiles table.
 
     Args:
         kind: ``"events"`` or ``"profiles"``.
         name: Name of the table.
         metadata: Collection to add the table to, by default one of its own.
+        property_columns: The properties with a column of their own. INSERT and UPDATE fill these
+            from the documents.
 
     Example:
         >>> managed_table("profiles", "users").c.keys()
         ['distinct_id', 'properties', 'last_seen']
     """
-    return Table(name, MetaData() if metadata is None else metadata, *managed_columns(kind))
+    columns = [*managed_columns(kind), *map(sql_column, property_columns)]
+    return Table(name, MetaData() if metadata is None else metadata, *columns)
 
 
 def without_key(

@@ -27,6 +27,7 @@ from sqlalchemy.types import (
 
 from mixpanel_data.dialect.sql.builtin import BUILTIN, qualify_builtins
 from mixpanel_data.dialect.sql.ddl import own_sequence
+from mixpanel_data.dialect.sql.derived import with_derived
 
 #: PostgreSQL's JSON operators. In DuckDB their precedence is lower than that of ``=``.
 _JSON_OPERATORS = {
@@ -219,6 +220,13 @@ class StatementCompiler(PGCompiler):
             return f"{BUILTIN}floor({left} / {right})"
         is_rounded_up = f"{left} % {right} <> 0 AND ({left} < 0) <> ({right} < 0)"
         return f"({left} // {right} - CAST({is_rounded_up} AS TINYINT))"
+
+    def visit_on_conflict_do_update(self, on_conflict: Any, **kw: Any) -> str:
+        """Write the columns that are derived from one that is set as well."""
+        statement: Any = self.stack[-1]["selectable"]
+        on_conflict = with_derived(on_conflict, statement.table)
+        text: str = super().visit_on_conflict_do_update(on_conflict, **kw)
+        return text
 
     def returning_clause(self, *args: Any, **kw: Any) -> str:
         """Write RETURNING without parameters: DuckDB says "Unexpected prepared parameter"."""
