@@ -15,7 +15,7 @@ from sqlalchemy import JSON, Column, Connection, DateTime, Table, delete, event,
 from mixpanel_data.common.names import check_table_name
 from mixpanel_data.schema import versions
 from mixpanel_data.schema.column_types import UtcDateTime
-from mixpanel_data.schema.tables import MANAGED, METADATA_TABLE, managed_columns
+from mixpanel_data.schema.tables import MANAGED, METADATA_TABLE, TRACKED, managed_columns
 from mixpanel_data.types import TableType
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 class EventMixin:
     """Makes a declarative class the model of an events table.
 
-    Times are aware datetimes in UTC. Properties are dicts: assign a new one to change them.
+    Times are aware datetimes in UTC. Properties are dicts; a session saves changes inside them, at
+    any depth: ``event.properties["plan"] = "pro"``.
     ``metadata.create_all()`` creates an empty managed table, which a ``StorageEngine`` lists and
     appends to; an existing table does not change. ``insert_id`` identifies a row. In a table that
     was loaded with ``primary_key=False``, a session can add a second row with the same id: load
@@ -99,6 +100,7 @@ def _complete(mixin: type[Any], kind: TableType) -> None:
             column.type = UtcDateTime()
         elif isinstance(column.type, JSON):
             column.type = JSON(none_as_null=True)
+            column.info = {**column.info, TRACKED: True}
         if column.primary_key:
             watch = partial(_watch, kind)
             event.listen(column, "after_parent_attach", watch, propagate=True)
@@ -108,9 +110,17 @@ def _complete(mixin: type[Any], kind: TableType) -> None:
 def _watch(kind: TableType, key: Column[Any], table: Table) -> None:
     """Add a table's metadata when ``create_all()`` creates it, delete it when it is dropped."""
     check_table_name(table.name)
+    _track(kind)
     table.info[MANAGED] = kind
     event.listen(table, "after_create", partial(_record, kind))
     event.listen(table, "after_drop", _forget)
+
+
+@cache
+def _track(kind: TableType) -> None:
+    from mixpanel_data.schema.documents import track_documents
+
+    track_documents(_MIXINS[kind])
 
 
 def _record(kind: TableType, table: Table, connection: Connection, **_: Any) -> None:
