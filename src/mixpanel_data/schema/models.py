@@ -15,6 +15,7 @@ from sqlalchemy import JSON, Column, Connection, DateTime, Table, delete, event,
 from mixpanel_data.common.names import check_table_name
 from mixpanel_data.schema import versions
 from mixpanel_data.schema.column_types import UtcDateTime
+from mixpanel_data.schema.model_fields import declare_fields
 from mixpanel_data.schema.tables import MANAGED, METADATA_TABLE, TRACKED, managed_columns
 from mixpanel_data.types import TableType
 
@@ -50,6 +51,10 @@ class EventMixin:
         insert_id: Mapped[str]
         properties: Mapped[dict[str, Any] | None]
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        declare_fields(cls, _model_columns("events"))
+        super().__init_subclass__(**options)
+
 
 class ProfileMixin:
     """Makes a declarative class the model of a profiles table, see :class:`EventMixin`.
@@ -69,6 +74,10 @@ class ProfileMixin:
         distinct_id: Mapped[str]
         properties: Mapped[dict[str, Any] | None]
         last_seen: Mapped[datetime | None]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        declare_fields(cls, _model_columns("profiles"))
+        super().__init_subclass__(**options)
 
 
 _MIXINS: dict[TableType, type[Any]] = {"events": EventMixin, "profiles": ProfileMixin}
@@ -93,9 +102,10 @@ def model(kind: TableType, name: str) -> type[Any]:
     return registry().mapped(made)
 
 
-def _complete(mixin: type[Any], kind: TableType) -> None:
-    """Give a mixin its columns."""
-    for column in managed_columns(kind):
+def _model_columns(kind: TableType) -> list[Column[Any]]:
+    """Return new columns of a mapped class."""
+    columns = managed_columns(kind)
+    for column in columns:
         if isinstance(column.type, DateTime):
             column.type = UtcDateTime()
         elif isinstance(column.type, JSON):
@@ -104,7 +114,7 @@ def _complete(mixin: type[Any], kind: TableType) -> None:
         if column.primary_key:
             watch = partial(_watch, kind)
             event.listen(column, "after_parent_attach", watch, propagate=True)
-        setattr(mixin, column.name, column)
+    return columns
 
 
 def _watch(kind: TableType, key: Column[Any], table: Table) -> None:
@@ -137,4 +147,5 @@ def _forget(table: Table, connection: Connection, **_: Any) -> None:
 
 
 for _kind, _mixin in _MIXINS.items():
-    _complete(_mixin, _kind)
+    for _column in _model_columns(_kind):
+        setattr(_mixin, _column.name, _column)
