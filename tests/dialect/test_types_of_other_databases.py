@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import pickle
+from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from duckdb_engine import datatypes as engine_types
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import (
+    ARRAY,
     BINARY,
     CLOB,
     NVARCHAR,
@@ -24,13 +28,15 @@ from sqlalchemy import (
     Table,
     cast,
     create_engine,
+    event,
     insert,
     inspect,
     literal,
     null,
     select,
 )
-from sqlalchemy.types import TypeEngine
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from mixpanel_data.dialect.datatypes import FixedArray, Map, Struct, Union
 from tests.examples import examples
@@ -97,6 +103,79 @@ def test_nested_types_take_classes_and_instances(connection: Connection, kinds: 
         found = select(table.c[name]).where(table.c[name] == value).limit(1)
         assert connection.scalar(found) == value
     table.drop(connection)
+
+
+NESTED: dict[str, Callable[[type[Any]], TypeEngine[Any]]] = {
+    "struct": lambda text: Struct({"a": Integer, "b": text(9)}),
+    "map": lambda text: Map(text(9), Integer),
+    "union": lambda text: Union({"a": Integer, "b": text(9)}),
+    "fixed": lambda text: FixedArray(text(9), 3),
+    "nested": lambda text: Struct({"a": Struct({"b": Map(Integer, text(9))})}),
+}
+
+
+@pytest.mark.parametrize("kind", NESTED)
+def test_equal_nested_types_share_a_cached_statement(connection: Connection, kind: str) -> None:
+    class Other(String):
+        pass
+
+    compiled: list[object] = []
+
+    @event.listens_for(connection, "after_cursor_execute")
+    def note(_c: Any, _cursor: Any, _s: str, _p: Any, context: Any, _m: bool) -> None:
+        compiled.append(context.compiled)
+
+    for text in (String, String, Other):
+        connection.execute(select(cast(null(), NESTED[kind](text))))
+    assert compiled[0] is compiled[1] is not compiled[2]
+    assert pickle.loads(pickle.dumps(NESTED[kind](String))).compile(dialect=connection.dialect)
+
+
+def test_a_type_that_must_not_be_cached_is_not_cached_in_a_struct() -> None:
+    class Uncached(TypeDecorator[str]):
+        impl = String
+        cache_ok = False
+
+    one, other = Uncached(), Uncached()
+    assert Struct({"a": one}).fields == Struct({"a": one}).fields
+    assert Struct({"a": one}).fields != Struct({"a": other}).fields
+
+
+def test_the_nested_types_of_duckdb_engine_work_in_models(connection: Connection) -> None:
+    kinds: dict[str, Any] = {
+        "struct": engine_types.Struct({"a b": Integer, "c": engine_types.Struct({"d": String})}),
+        "map": engine_types.Map(String, Integer),
+        "union": engine_types.Union({"a": Integer, "b": String}),
+        "list": ARRAY(engine_types.Struct({"a": Integer})),
+    }
+    table = Table("t", MetaData(), *(Column(name, kind) for name, kind in kinds.items()))
+    table.create(connection)
+    full = {
+        "struct": {"a b": 1, "c": {"d": "x"}},
+        "map": {"k": 1},
+        "union": "x",
+        "list": [{"a": 1}],
+    }
+    rows = [full, {**full, "map": {}}, dict.fromkeys(full)]
+    connection.execute(insert(table), rows)
+    connection.execute(insert(table).values(full))
+    assert [*map(dict, connection.execute(select(table)).mappings())] == [*rows, full]
+    dialect = connection.dialect
+    for column in inspect(connection).get_columns("t"):
+        kind = kinds[column["name"]]
+        assert isinstance(column["type"], type(kind))
+        name = column["type"].compile(dialect)
+        assert str(cast(null(), kind).compile(dialect=dialect)) == f"CAST(NULL AS {name})"
+    table.drop(connection)
+
+
+def test_decimals_are_rounded_down_as_on_postgresql(connection: Connection) -> None:
+    """Python's ``Decimal`` rounds towards zero."""
+    quotient = literal(Decimal("-7.5")) // literal(Decimal(2))
+    other: Any = postgresql.dialect
+    assert str(quotient.compile(dialect=other())).startswith("FLOOR(")
+    assert connection.scalar(select(quotient)) == Decimal(-4)
+    assert connection.scalar(select(literal(Decimal("7.5")) // literal(2))) == Decimal(3)
 
 
 @examples(60)

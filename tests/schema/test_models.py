@@ -180,6 +180,25 @@ def test_an_application_refers_to_our_tables_from_its_own(loaded_storage: Storag
         assert account.user.properties == {"$city": "Zürich", "number": 4}
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_pandas_reads_the_types_of_the_model(storage: StorageEngine, *, whole: bool) -> None:
+    import pandas as pd
+
+    storage.create_events_table("events_jan", make_events(3), EVENTS)
+    for model in (Visit, storage.model("events_jan")):
+        columns = [model] if whole else [model.properties, func.max(model.event_time)]
+        query = select(*columns) if whole else select(*columns).group_by(model.properties)
+        for frame in (
+            pd.read_sql(query, storage.engine),
+            next(pd.read_sql(query, storage.engine, chunksize=2)),
+        ):
+            times = frame["event_time" if whole else "max_1"]
+            assert str(times.dt.tz) == "UTC"
+            assert times.min() == START
+            found = [document["number"] for document in frame["properties"]]
+            assert set(found) <= {0, 1, 2}
+
+
 # Writing
 
 

@@ -137,6 +137,7 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
         types.JSON.JSONIndexType: json_paths.JSONIndex,
         types.JSON.JSONPathType: json_paths.JSONPath,
         types.Numeric: datatypes.Numeric,
+        duckdb_engine.datatypes.Map: datatypes.Map,
     }
     supports_native_decimal = True
     max_identifier_length = 9999  # DuckDB has no limit

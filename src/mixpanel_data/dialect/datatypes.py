@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from duckdb_engine import datatypes
@@ -12,17 +12,31 @@ from sqlalchemy import types
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import operators
+from sqlalchemy.sql.cache_key import NO_CACHE
 from sqlalchemy.types import TypeEngine, to_instance
 
 from mixpanel_data.common.quoting import quoted
 
 
 class Fields(dict[str, TypeEngine[Any]]):
-    """Fields of a struct or union; hashable, which SQLAlchemy's statement cache requires."""
+    """Fields of a struct or union: equal, for SQLAlchemy's statement cache, if their types are."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Fields) and self._key == other._key
 
     def __hash__(self) -> int:  # type: ignore[override]
         """Return a hash of names and types, in order."""
-        return hash(tuple(self.items()))
+        return hash(self._key)
+
+    @cached_property
+    def _key(self) -> tuple[Any, ...]:
+        return tuple((name, _cache_key(kind)) for name, kind in self.items())
+
+
+def _cache_key(kind: TypeEngine[Any]) -> Any:
+    """Return what types that work alike share; a type that is not to be cached is its own."""
+    key: Any = kind._static_cache_key  # private, but types of applications can have any state
+    return kind if key is NO_CACHE else key
 
 
 _Type = type[TypeEngine[Any]] | TypeEngine[Any]

@@ -16,12 +16,14 @@ from mixpanel_data.common.names import check_table_name
 from mixpanel_data.dialect.sql.derived import DERIVED
 from mixpanel_data.schema import property_columns, versions
 from mixpanel_data.schema.column_types import UtcDateTime
+from mixpanel_data.schema.model_fields import declare_fields
 from mixpanel_data.schema.property_columns import check_column_name, declared_in
 from mixpanel_data.schema.property_sql import sql_column
 from mixpanel_data.schema.tables import (
     MANAGED,
     METADATA_TABLE,
     PROPERTY_COLUMNS_TABLE,
+    TRACKED,
     managed_columns,
 )
 from mixpanel_data.types import PropertyColumn, PropertyType, TableType
@@ -33,7 +35,8 @@ if TYPE_CHECKING:
 class EventMixin:
     """Makes a declarative class the model of an events table.
 
-    Times are aware datetimes in UTC. Properties are dicts: assign a new one to change them.
+    Times are aware datetimes in UTC. Properties are dicts; a session saves changes inside them, at
+    any depth: ``event.properties["plan"] = "pro"``.
     ``metadata.create_all()`` creates an empty managed table, which a ``StorageEngine`` lists and
     appends to; an existing table does not change. ``insert_id`` identifies a row. In a table that
     was loaded with ``primary_key=False``, a session can add a second row with the same id: load
@@ -57,6 +60,10 @@ class EventMixin:
         insert_id: Mapped[str]
         properties: Mapped[dict[str, Any] | None]
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        declare_fields(cls, _model_columns("events"))
+        super().__init_subclass__(**options)
+
 
 class ProfileMixin:
     """Makes a declarative class the model of a profiles table, see :class:`EventMixin`.
@@ -76,6 +83,10 @@ class ProfileMixin:
         distinct_id: Mapped[str]
         properties: Mapped[dict[str, Any] | None]
         last_seen: Mapped[datetime | None]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        declare_fields(cls, _model_columns("profiles"))
+        super().__init_subclass__(**options)
 
 
 _MIXINS: dict[TableType, type[Any]] = {"events": EventMixin, "profiles": ProfileMixin}
@@ -157,22 +168,32 @@ def model(kind: TableType, name: str, columns: tuple[PropertyColumn, ...] = ()) 
     return registry().mapped(type(class_name, (_MIXINS[kind],), body))
 
 
-def _complete(mixin: type[Any], kind: TableType) -> None:
-    """Give a mixin its columns."""
-    for column in managed_columns(kind):
-        _of_class(column)
+def _model_columns(kind: TableType) -> list[Column[Any]]:
+    """Return new columns of a mapped class."""
+    columns = list(map(_of_class, managed_columns(kind)))
+    for column in columns:
+        if isinstance(column.type, JSON):
+            column.info = {**column.info, TRACKED: True}
         if column.primary_key:
             watch = partial(_watch, kind)
             event.listen(column, "after_parent_attach", watch, propagate=True)
-        setattr(mixin, column.name, column)
+    return columns
 
 
 def _watch(kind: TableType, key: Column[Any], table: Table) -> None:
     """Add a table's metadata when ``create_all()`` creates it, delete it when it is dropped."""
     check_table_name(table.name)
+    _track(kind)
     table.info[MANAGED] = kind
     event.listen(table, "after_create", partial(_record, kind))
     event.listen(table, "after_drop", _forget)
+
+
+@cache
+def _track(kind: TableType) -> None:
+    from mixpanel_data.schema.documents import track_documents
+
+    track_documents(_MIXINS[kind])
 
 
 def _record(kind: TableType, table: Table, connection: Connection, **_: Any) -> None:
@@ -192,4 +213,5 @@ def _forget(table: Table, connection: Connection, **_: Any) -> None:
 
 
 for _kind, _mixin in _MIXINS.items():
-    _complete(_mixin, _kind)
+    for _column in _model_columns(_kind):
+        setattr(_mixin, _column.name, _column)

@@ -130,6 +130,9 @@ def key_of(table: Table) -> Column[Any]:
     return column
 
 
+#: Key of ``Column.info`` in a mapped class: a change inside a document is saved.
+TRACKED = "mixpanel_data_tracked"
+
 #: Key of ``Table.info``: the table of a mapped class is an events or profiles table.
 MANAGED = "mixpanel_data_managed"
 

@@ -29,7 +29,7 @@ def dumps(value: object) -> str:
         TypeError: It contains another value that JSON lacks.
     """
     try:
-        text = orjson.dumps(value, option=_OPTIONS)
+        text = orjson.dumps(value, _plain, _OPTIONS)
     except TypeError as error:
         text = b"null"
         if levels_of(value) > MAX_DEPTH:
@@ -37,6 +37,14 @@ def dumps(value: object) -> str:
     if b"null" in text:  # None, or the end of a NaN
         return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.decode()
+
+
+def _plain(value: object) -> object:
+    """Return a subclass of dict or list as what `orjson` takes."""
+    for kind in (dict, list):
+        if isinstance(value, kind):
+            return kind(value)
+    raise TypeError
 
 
 def loads(text: str) -> Any:

@@ -10,6 +10,11 @@ from sqlalchemy.dialects.postgresql.base import PGTypeCompiler
 class TypeCompiler(PGTypeCompiler):
     """Compiles types to their names."""
 
+    def process(self, type_: Any, **kw: Any) -> Any:
+        """Give duckdb-engine's nested types what they get in ``CREATE TABLE`` everywhere."""
+        kw.setdefault("identifier_preparer", self.dialect.identifier_preparer)
+        return super().process(type_, **kw)
+
     def visit_float(self, type_: Any, **kw: Any) -> str:
         """Use ``DOUBLE`` for Python's floats: DuckDB's ``FLOAT`` has 32 bits."""
         return "FLOAT" if 0 < (type_.precision or 53) <= 24 else "DOUBLE"
