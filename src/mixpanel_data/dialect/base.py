@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import ModuleType
 from typing import Any
 from uuid import uuid4
@@ -16,7 +15,7 @@ import duckdb_engine
 from duckdb_engine.config import apply_config, get_core_config
 from sqlalchemy import event, types
 from sqlalchemy.dialects.postgresql.base import PGIdentifierPreparer
-from sqlalchemy.engine import URL, Engine
+from sqlalchemy.engine import URL, CursorResult, Engine
 from sqlalchemy.exc import ArgumentError, NotSupportedError
 from sqlalchemy.pool import Pool, QueuePool
 from sqlalchemy.util import asbool
@@ -37,8 +36,6 @@ from mixpanel_data.dialect.sql.type_names import TypeCompiler
 
 #: Execution option: build a lazy DuckDB relation (``result.cursor.relation``) instead of executing.
 RELATION_OPTION = "duckdb_relation"
-
-_REGISTER = re.compile(r"\s*register\(\$1, \$2\)\s*", re.IGNORECASE)
 
 
 #: What a URL may say beside DuckDB's settings, and what makes a value of its text.
@@ -91,6 +88,18 @@ def _let_memory_go(engine: Engine) -> None:
     dialect.close_memory()
 
 
+def _execute(engine: Engine, statement: Any, parameters: Any = None) -> CursorResult[Any]:
+    """Execute a statement on a connection of its own, which its cursor keeps."""
+    connection = engine.connect()
+    if isinstance(parameters, tuple):
+        result = connection.exec_driver_sql(str(statement), parameters)
+    else:
+        result = connection.execute(statement, parameters)
+    if result.cursor is not None:
+        result.cursor.kept = connection  # type: ignore[attr-defined]
+    return result
+
+
 class MixpanelDialect(Reflection, duckdb_engine.Dialect):
     """DuckDB under ``duckdb+mixpanel://``.
 
@@ -110,7 +119,8 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
         42
     """
 
-    driver = "mixpanel"
+    # polars looks for this name, and then fetches Arrow data from our cursor.
+    driver = "duckdb_engine"
     supports_statement_cache = True
     supports_constraint_comments = False
     supports_sane_rowcount = True
@@ -145,7 +155,10 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
     def __init__(self, foreign_keys: Any = "on", **options: Any) -> None:
         options.setdefault("json_serializer", json_text.dumps)
         options.setdefault("json_deserializer", json_text.loads)
-        super().__init__(**options)
+        given = options.pop("dbapi", None)
+        # SQLAlchemy's class for psycopg2 would compare the version of another module with its own.
+        super().__init__(dbapi=module if given is not None else None, **options)
+        self.dbapi = given
         self.foreign_keys = asbool(foreign_keys)
         self._memory_name = f":memory:{uuid4().hex}"
         self._memory: module.Connection | None = None
@@ -194,9 +207,9 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
         core = {name: value for name, value in opening.items() if name in get_core_config()}
         rest = {name: value for name, value in opening.items() if name not in core}
         if in_memory and self._memory is None:
-            self._memory = module.connect(*args, **options, config=core)
+            self._memory = self._open(*args, **options, config=core)
         connection = retry_while_locked(
-            lambda: module.connect(*args, **options, config=core), is_locked, timeout
+            lambda: self._open(*args, **options, config=core), is_locked, timeout
         )
         with ExitStack() as undo:
             undo.callback(connection.close)
@@ -210,10 +223,19 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
             undo.pop_all()
         return connection
 
+    def _open(self, *args: Any, **options: Any) -> module.Connection:
+        """Open a connection with the module that ``create_engine(module=…)`` was given."""
+        given: Any = self.dbapi
+        if given is None or given is module:
+            return module.connect(*args, **options)
+        return module.connect(*args, **options, opened_by=given.connect)
+
     @classmethod
     def engine_created(cls, engine: Engine) -> None:
         """Keep an in-memory database until ``engine.dispose()``, whatever the pool closes."""
         event.listen(engine, "engine_disposed", _let_memory_go)
+        # polars calls it on engines of duckdb-engine, as SQLAlchemy 1.4 had it.
+        engine.execute = partial(_execute, engine)  # type: ignore[attr-defined]
 
     def _get_default_schema_name(self, connection: Any) -> Any:
         """Ask DuckDB directly, so that no macro of the file or sandbox guard interferes."""
@@ -282,16 +304,10 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
         dbapi_connection.begin()
 
     def do_execute(self, cursor: Any, statement: Any, parameters: Any, context: Any = None) -> None:
-        """Execute a statement, or build a relation if the execution option is set.
-
-        duckdb-engine's ``register(:name, :data)`` is not SQL: it registers data under a name.
-        """
+        """Execute a statement, or build a relation if the execution option is set."""
         if context is not None and context.compiled is not None:
             statement, parameters = share_equal(statement, parameters)
-        is_guarded = cursor.connection.statement_guard is not None
-        if _REGISTER.fullmatch(statement) and not is_guarded:
-            cursor.connection.register(*parameters)
-        elif context is not None and context.execution_options.get(RELATION_OPTION):
+        if context is not None and context.execution_options.get(RELATION_OPTION):
             cursor.relate(statement, parameters)
         else:
             cursor.execute(statement, parameters)

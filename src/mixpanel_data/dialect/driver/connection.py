@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Protocol
+from functools import wraps
+from typing import Any, Protocol
 
 import duckdb
-from duckdb import DuckDBPyConnection, Error, TransactionException
+from duckdb import DuckDBPyConnection, DuckDBPyRelation, Error, TransactionException
 
 from mixpanel_data.common.forks import in_forked_children, keep_from_destruction
 from mixpanel_data.common.open_files import Lease
 from mixpanel_data.common.weak_registry import WeakRegistry
 from mixpanel_data.dialect.driver.cursor import Cursor
 from mixpanel_data.dialect.driver.errors import driver_errors
+from mixpanel_data.dialect.driver.guards import Parameters
 from mixpanel_data.dialect.driver.shared_connection import GONE, SharedConnection
 
 #: How long to wait before DuckDB is told again to stop: it may not have listened yet.
 _INSIST_SECONDS = 0.01
+
+_END = re.compile(
+    r"\s*(?:(commit|end)|rollback|abort)(?:\s+(?:work|transaction))?\s*;?\s*", re.IGNORECASE
+)
 
 
 class BackgroundStatement(Protocol):
@@ -67,6 +74,52 @@ class Connection(SharedConnection):
         """Return a new cursor, independent of the others."""
         return Cursor(self)
 
+    def execute(self, statement: str, parameters: Parameters | None = None) -> Cursor:
+        """Run a statement with a new cursor, and return that."""
+        return self.cursor().execute(statement, parameters)
+
+    def executemany(self, statement: str, parameters: Iterable[Parameters] | None = None) -> Cursor:
+        """Run a statement for many rows with a new cursor, and return that."""
+        return self.cursor().executemany(statement, parameters)
+
+    def sql(self, query: str, *, params: Parameters | None = None) -> DuckDBPyRelation:
+        """Return a lazy relation of a query."""
+        return self.cursor().sql(query, params=params)
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what else DuckDB's connection has, such as ``create_function``.
+
+        A guard of the statements sees none of that, so there is nothing then.
+        """
+        if name == "_ConnectionWrapper__c":  # how users of duckdb-engine find the connection
+            return self.driver
+        if name.startswith("_") or name == "driver" or self.statement_guard is not None:
+            raise AttributeError(name)
+        found = getattr(self.driver, name)
+        return self._as_call(found) if callable(found) else found
+
+    def _as_call(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(method)
+        def call(*arguments: Any, **options: Any) -> Any:
+            with self._calling(), driver_errors():
+                self._keep_unread_rows()
+                self.discard_result()
+                return method(*arguments, **options)
+
+        return call
+
+    def control(self, statement: str, parameters: Parameters) -> bool:
+        """Do what a text means that is no statement for DuckDB, and tell whether it is one.
+
+        COMMIT and ROLLBACK in SQL end the transaction as the methods do. A guard judges everything.
+        """
+        if self.statement_guard is not None:
+            return False
+        if self._in_transaction and (found := _END.fullmatch(statement)) is not None:
+            (self.commit if found[1] else self.rollback)()
+            return True
+        return super().control(statement, parameters)
+
     def begin(self) -> None:
         """Start a transaction, unless the connection is in autocommit mode."""
         if not self.autocommit:
@@ -111,9 +164,7 @@ class Connection(SharedConnection):
         """
         self.stop_background()
         with self._lock:
-            if self._current is not None and (cursor := self._current()) is not None:
-                cursor.invalidate()
-            self._current = None
+            self._drop_result()
             began, self._in_transaction = self._in_transaction, False
             self._first = None
             if self.closed:
@@ -147,6 +198,7 @@ class Connection(SharedConnection):
             with self._lock:
                 if self.closed:
                     return
+                self._drop_result()
                 self.closed = True
                 self.driver.close()
                 if self._lease is not None:

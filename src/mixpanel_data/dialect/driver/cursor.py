@@ -3,40 +3,44 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
 
-import duckdb
-from duckdb import DuckDBPyConnection, DuckDBPyRelation, ProgrammingError
+from duckdb import DuckDBPyRelation, ProgrammingError
 
 from mixpanel_data.dialect.bulk.bulk import Bulk, prepare
+from mixpanel_data.dialect.driver.checks import has_rows, is_returning, require_shallow
+from mixpanel_data.dialect.driver.errors import InterfaceError
+from mixpanel_data.dialect.driver.frames import Frames
 from mixpanel_data.dialect.driver.guards import Parameters, Result, Row, Source
 from mixpanel_data.dialect.driver.shared_connection import SharedConnection
-
-if TYPE_CHECKING:
-    import pandas as pd
+from mixpanel_data.dialect.driver.type_codes import describe
 
 _T = TypeVar("_T")
-
-#: How deeply lists and dicts may be nested in a parameter.
-_DEEPEST = 60
 
 #: Rows per fetch while buffering: an error does not lose the rows fetched before it.
 _CHUNK = 2048
 
+_CLOSED = "The cursor is closed. Take a new one of the connection."
+_NO_ROWS = "There are no rows to fetch: no statement was run."
 
-class Cursor:
-    """One statement and its result.
+
+class Cursor(Frames):
+    """One statement and its result, as rows, or with DuckDB's own methods for data frames.
 
     Attributes:
         arraysize: How many rows ``fetchmany()`` returns by default.
         description: PEP 249's description of the columns, None when the statement has no rows.
         rowcount: How many rows an INSERT, UPDATE, DELETE or MERGE changed; -1 for anything else,
             for RETURNING, and for ``executemany()`` where DuckDB (1.5) does not report it.
+        lastrowid: None: DuckDB has no such number. Use RETURNING.
         relation: The relation that :meth:`relate` built.
     """
 
+    # polars looks at the name of the package to find out whether it can fetch Arrow data.
+    __module__ = "duckdb"
     arraysize = 1
+    lastrowid: None = None
     relation: DuckDBPyRelation
 
     def __init__(self, connection: SharedConnection) -> None:
@@ -50,14 +54,24 @@ class Cursor:
         self._source: Source = connection.driver
         self._result: Result | None = None
         self._step = 1
+        self._closed = self._ran = False
+        # Whether rows were fetched from DuckDB: 1.5 leaves the rest of their chunk out of a frame.
+        self._fetched = False
 
-    def execute(self, statement: str, parameters: Parameters = ()) -> None:
-        """Run a statement, with a sequence for ``?`` or ``$1`` or a dict for ``$name``."""
+    def execute(self, statement: str, parameters: Parameters | None = None) -> Cursor:
+        """Run a statement, with a sequence for ``?`` or ``$1`` or a dict for ``$name``.
+
+        As with duckdb-engine, ``register(?, ?)`` makes data readable under a name.
+        """
+        bound: Parameters = () if parameters is None else parameters
+        if self.connection.control(statement, bound):
+            return self
         sql = self._begin(statement)
-        _require_shallow(parameters)
-        self.connection.run(self, lambda: self._execute(sql, parameters))
+        require_shallow(bound)
+        self.connection.run(self, lambda: self._execute(sql, bound))
+        return self
 
-    def executemany(self, statement: str, parameters: Sequence[Parameters]) -> None:
+    def executemany(self, statement: str, parameters: Iterable[Parameters] | None = None) -> Cursor:
         """Run a statement once for every set of parameters.
 
         A simple INSERT or UPDATE becomes one statement over an Arrow batch if DuckDB stores the
@@ -65,7 +79,10 @@ class Cursor:
         the order of the parameters.
         """
         sql = self._begin(statement)
-        self.connection.run(self, lambda: self._execute_many(sql, list(parameters)))
+        rows = list(parameters or ())
+        if rows:
+            self.connection.run(self, lambda: self._execute_many(sql, rows))
+        return self
 
     def relate(self, statement: str, parameters: Parameters = ()) -> None:
         """Build a lazy relation of a query instead of running it.
@@ -80,7 +97,7 @@ class Cursor:
                 self.relation = self._read(result.relation)
             return
         sql = self._begin(statement)
-        _require_shallow(parameters)
+        require_shallow(parameters)
         driver = self.connection.driver
         bound = parameters or None
         relation = self.connection.run(self, lambda: driver.sql(sql, params=bound))
@@ -88,11 +105,47 @@ class Cursor:
             relation = driver.sql('SELECT 0 AS "Count" LIMIT 0')
         self.relation = relation
 
+    def sql(self, query: str, *, params: Parameters | None = None) -> DuckDBPyRelation:
+        """Return a lazy relation of a query."""
+        self.relate(query, () if params is None else params)
+        return self.relation
+
+    def __iter__(self) -> Iterator[Row]:
+        """Iterate over the remaining rows."""
+        return iter(self.fetchone, None)
+
+    def __next__(self) -> Row:
+        """Return the next row.
+
+        Raises:
+            StopIteration: There is none.
+        """
+        if (row := self.fetchone()) is None:
+            raise StopIteration
+        return row
+
+    def __enter__(self) -> Cursor:
+        """Return the cursor."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the cursor."""
+        self.close()
+
+    def nextset(self) -> None:
+        """Return None: a statement has one result."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what else a cursor of DuckDB has, which is a connection."""
+        if name.startswith("_") or name in ("connection", "relation"):
+            raise AttributeError(name)
+        return getattr(self.connection, name)
+
     def fetchone(self) -> Row | None:
         """Return the next row, or None when there is none."""
         if not self._ahead:
             if not self._more:
-                self._raise_kept_error()
+                self._require_rows()
                 return None
             # Fetching one row costs as much as many, but the caller may want only one.
             self._ahead.extend(self.fetchmany(self._step))
@@ -104,30 +157,22 @@ class Cursor:
         count = self.arraysize if size is None else size
         rows = [self._ahead.popleft() for _ in range(min(count, len(self._ahead)))]
         if self._more and len(rows) < count:
+            self._fetched = True
             rows += self._read(lambda: self._source.fetchmany(count - len(rows)))
             self._more = len(rows) == count
         elif not rows:
-            self._raise_kept_error()
+            self._require_rows()
         return rows
 
     def fetchall(self) -> list[Row]:
         """Return all remaining rows."""
-        self._raise_kept_error()
+        self._require_rows()
         rows = self._read(self._source.fetchall) if self._more else []
         self._more = False
         if self._ahead:
             rows[:0] = self._ahead
             self._ahead.clear()
         return rows
-
-    def df(self) -> pd.DataFrame:
-        """Return all remaining rows as a DataFrame, built by DuckDB column by column."""
-        if self._more and not self._ahead:
-            self._more = False
-            return self._read(self._source.df)
-        import pandas as pd
-
-        return pd.DataFrame(self.fetchall(), columns=[name for name, *_ in self.description or ()])
 
     def buffer_remaining(self) -> bool:
         """Buffer the unread rows, so that the connection can run another statement.
@@ -136,17 +181,24 @@ class Cursor:
             False if that failed; reading this cursor raises the error after the buffered rows.
         """
         while self._more:
-            self._more = False
-            try:
-                rows = self._source.fetchmany(_CHUNK)
-                self._more = len(rows) == _CHUNK
-                self._ahead.extend(rows)
-            except BaseException as error:
-                self._error = error
-                self._let_go()
-                if not isinstance(error, Exception):
-                    raise
+            self.buffer_chunk()
         return self._error is None
+
+    def buffer_chunk(self) -> None:
+        """Buffer the next unread rows, or keep the error, to raise it after them."""
+        if not self._more:
+            return
+        self._more = False
+        try:
+            self._fetched = True
+            rows = self._source.fetchmany(_CHUNK)
+            self._more = len(rows) == _CHUNK
+            self._ahead.extend(rows)
+        except BaseException as error:
+            self._error = error
+            self._let_go()
+            if not isinstance(error, Exception):
+                raise
 
     def invalidate(self) -> None:
         """Discard the result's unfetched rows after a rollback; reading them raises an error."""
@@ -158,7 +210,11 @@ class Cursor:
             )
 
     def close(self) -> None:
-        """Discard the result."""
+        """Discard the result. The cursor runs nothing any more."""
+        self._discard()
+        self._closed = True
+
+    def _discard(self) -> None:
         self._let_go()
         if self._more:
             self.connection.discard_result()
@@ -174,10 +230,14 @@ class Cursor:
         """Do nothing: DuckDB needs no buffer sizes."""
 
     def _begin(self, statement: str) -> str:
+        if self._closed:
+            raise InterfaceError(_CLOSED)
         sql = self.connection.starting(statement)
-        self.close()
+        self._discard()
+        self._ran = True
         self.rowcount = -1
         self._step = 1
+        self._fetched = False
         return sql
 
     def _execute(self, statement: str, parameters: Parameters = ()) -> None:
@@ -185,12 +245,12 @@ class Cursor:
         guard = self.connection.statement_guard
         if guard is not None and (result := guard.execute(statement, parameters)) is not None:
             self._source = self._result = result
-            self.description = result.description
+            self.description = describe(result.description)
             self._more = True
             return
         driver.execute(statement, parameters)
-        if _has_rows(driver, statement):
-            self.description = driver.description
+        if has_rows(driver, statement):
+            self.description = describe(driver.description)
             self._more = True
         else:
             ((self.rowcount,),) = driver.fetchall() or [(-1,)]
@@ -200,7 +260,7 @@ class Cursor:
         bulk = prepare(driver, statement, rows)
         if bulk is not None and self._execute_bulk(bulk):
             return
-        if _is_returning(statement):
+        if is_returning(statement):
             for row in rows:
                 self._execute_now(statement, row)
         else:
@@ -239,50 +299,9 @@ class Cursor:
             self._result.close()
             self._result = None
 
-    def _raise_kept_error(self) -> None:
+    def _require_rows(self) -> None:
+        """Raise the error that was kept, or that there is no result."""
         if self._error is not None:
             raise self._error
-
-
-def _require_shallow(parameters: Parameters) -> None:
-    """Refuse values nested so deeply, or in themselves, that DuckDB's client would crash.
-
-    Raises:
-        InvalidInputException: A parameter is nested too deeply.
-    """
-    level = list(parameters.values() if isinstance(parameters, dict) else parameters)
-    for _ in range(_DEEPEST):
-        nested = {id(value): value for value in level if isinstance(value, (list, tuple, dict))}
-        if not nested:
-            return
-        level = [
-            item
-            for value in nested.values()
-            for item in (value.values() if isinstance(value, dict) else value)
-        ]
-    raise duckdb.InvalidInputException(f"A parameter is nested more than {_DEEPEST} levels deep.")
-
-
-def _has_rows(driver: DuckDBPyConnection, statement: str) -> bool:
-    """Tell whether the statement that ran returns rows.
-
-    For one that does not, DuckDB returns a column ``Success``, or ``Count`` with the number of
-    changed rows.
-    """
-    description = driver.description
-    if description is None:
-        return False
-    if len(description) != 1 or description[0][0] not in ("Count", "Success"):
-        return True
-    *_, last = driver.extract_statements(statement)
-    without = {duckdb.ExpectedResultType.CHANGED_ROWS, duckdb.ExpectedResultType.NOTHING}
-    return without.isdisjoint(last.expected_result_type) or _is_returning(statement)
-
-
-def _is_returning(statement: str) -> bool:
-    """Tell whether the word RETURNING is in a statement, outside of names and strings."""
-    encoded = statement.encode()  # DuckDB counts bytes
-    return any(
-        kind == duckdb.token_type.keyword and encoded[start : start + 9].upper() == b"RETURNING"
-        for start, kind in duckdb.tokenize(statement)
-    )
+        if self._closed or not self._ran:
+            raise InterfaceError(_CLOSED if self._closed else _NO_ROWS)

@@ -20,6 +20,10 @@ from duckdb import (
 )
 
 
+class InterfaceError(duckdb.Error):
+    """PEP 249's error of using the interface wrongly, which DuckDB's client does not have."""
+
+
 class WriteConflictException(TransactionException):
     """Another transaction changed the same rows or tables. Roll back, and run it all again."""
 

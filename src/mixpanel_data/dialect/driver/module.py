@@ -8,6 +8,7 @@ result: before a newer statement starts, the rest of the older result is buffere
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import duckdb
@@ -28,23 +29,56 @@ from mixpanel_data.common.file_locks import FileLockedError
 from mixpanel_data.common.open_files import Lease, plain_path
 from mixpanel_data.dialect.driver.connection import Connection
 from mixpanel_data.dialect.driver.cursor import Cursor
-from mixpanel_data.dialect.driver.errors import WriteConflictException, driver_errors
+from mixpanel_data.dialect.driver.errors import (
+    InterfaceError,
+    WriteConflictException,
+    driver_errors,
+)
+from mixpanel_data.dialect.driver.type_codes import (
+    BINARY,
+    DATETIME,
+    NUMBER,
+    ROWID,
+    STRING,
+    Binary,
+    Date,
+    DateFromTicks,
+    Time,
+    TimeFromTicks,
+    Timestamp,
+    TimestampFromTicks,
+)
 
 __all__ = [
+    "BINARY",
+    "DATETIME",
+    "NUMBER",
+    "ROWID",
+    "STRING",
     "Binary",
     "Connection",
     "Cursor",
     "DataError",
     "DatabaseError",
+    "Date",
+    "DateFromTicks",
     "Error",
     "IntegrityError",
+    "InterfaceError",
     "InternalError",
     "NotSupportedError",
     "OperationalError",
     "ProgrammingError",
+    "Time",
+    "TimeFromTicks",
+    "Timestamp",
+    "TimestampFromTicks",
     "Warning",
     "WriteConflictException",
+    "apilevel",
     "connect",
+    "paramstyle",
+    "threadsafety",
 ]
 
 apilevel = "2.0"
@@ -61,13 +95,15 @@ _LOCKED = (
 COUNTS_MANY = int(duckdb.__version__.split(".", 1)[0]) >= 2
 
 
-def Binary(value: bytes) -> bytes:  # noqa: N802 (the name is PEP 249's)
-    """Return the bytes as they are: DuckDB binds them to BLOB itself."""
-    return value
+def connect(
+    database: str = ":memory:", *, opened_by: Callable[..., Any] = duckdb.connect, **options: Any
+) -> Connection:
+    """Open a database and wrap it.
 
-
-def connect(database: str = ":memory:", **options: Any) -> Connection:
-    """Open a database and wrap it; the options are those of ``duckdb.connect``.
+    Args:
+        database: Path of the file, or the name of an in-memory database.
+        opened_by: What opens it, such as ``connect`` of another module of DuckDB's.
+        options: Those of ``duckdb.connect``.
 
     Raises:
         IOException: Another process has the file open, or this one under another name.
@@ -78,7 +114,7 @@ def connect(database: str = ":memory:", **options: Any) -> Connection:
         lease = Lease(database, read_only=bool(options.get("read_only")))
         try:
             with driver_errors():
-                driver = duckdb.connect(database, **options)
+                driver = opened_by(database, **options)
             lease.confirm()
         except BaseException:
             lease.release()

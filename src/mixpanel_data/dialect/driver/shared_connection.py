@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ import duckdb
 from duckdb import ConnectionException, DuckDBPyConnection, Error, TransactionException
 
 from mixpanel_data.dialect.driver.errors import driver_errors
-from mixpanel_data.dialect.driver.guards import StatementGuard
+from mixpanel_data.dialect.driver.guards import Parameters, StatementGuard
 
 #: What is raised on a connection that has been closed or lost its database.
 DISCONNECTED = (ConnectionException, duckdb.FatalException)
@@ -25,6 +26,10 @@ GONE = (*DISCONNECTED, duckdb.InterruptException)
 #: What DuckDB 1.5 imports to look at data, losing a Ctrl-C that comes meanwhile.
 _IMPORTED_BY_DUCKDB = "pyarrow.dataset" if duckdb.__version__.startswith("1.") else None
 
+_REGISTER = re.compile(
+    r"\s*register\s*(?:\(\s*(?:\$1|\?)\s*,\s*(?:\$2|\?)\s*\))?\s*", re.IGNORECASE
+)
+
 _T = TypeVar("_T")
 
 
@@ -33,6 +38,10 @@ class Reader(Protocol):
 
     def buffer_remaining(self) -> bool:
         """Fetch what is unread; False when that failed."""
+        ...
+
+    def buffer_chunk(self) -> None:
+        """Fetch some of what is unread."""
         ...
 
     def invalidate(self) -> None:
@@ -116,6 +125,17 @@ class SharedConnection:
             raise
         return result
 
+    def control(self, statement: str, parameters: Parameters) -> bool:
+        """Do what a text means that is no statement for DuckDB, and tell whether it is one.
+
+        ``register`` with a name and data is one of duckdb-engine's.
+        """
+        if _REGISTER.fullmatch(statement) is None:
+            return False
+        values = parameters.values() if isinstance(parameters, dict) else parameters
+        self.register(*values)
+        return True
+
     def starting(self, sql: str) -> str:
         """Ask the guard of the statements, if there is one, what is to run for a statement."""
         self._statement = sql
@@ -165,4 +185,13 @@ class SharedConnection:
         if self._current is not None and (cursor := self._current()) is not None:
             with self._working(), driver_errors():
                 self._failed |= not cursor.buffer_remaining()
+        self._current = None
+
+    def _drop_result(self) -> None:
+        """Keep the first of the unread rows of a result, as a driver that buffers has them."""
+        if self._current is not None and (cursor := self._current()) is not None:
+            if not (self._failed or self.closed):
+                with self._working(), driver_errors():
+                    cursor.buffer_chunk()
+            cursor.invalidate()
         self._current = None
