@@ -45,6 +45,10 @@ WRITING: dict[str, Callable[[StorageEngine, Any], object]] = {
 ASKING: dict[str, Callable[[StorageEngine], object]] = {
     "execute": lambda s: s.execute("SELECT 1"),
     "execute_df": lambda s: s.execute_df("SELECT 1"),
+    "execute_arrow": lambda s: s.execute_arrow("SELECT 1"),
+    "execute_dicts": lambda s: s.execute_dicts("SELECT 1"),
+    "execute_polars": lambda s: s.execute_polars("SELECT 1"),
+    "stream": lambda s: s.stream("SELECT 1"),
     "execute_rows": lambda s: s.execute_rows("SELECT 1"),
     "execute_scalar": lambda s: s.execute_scalar("SELECT 1"),
     "list_tables": lambda s: s.list_tables(),
@@ -56,6 +60,7 @@ ASKING: dict[str, Callable[[StorageEngine], object]] = {
     "connection": lambda s: s.connection,
     "engine": lambda s: s.engine,
     "session": lambda s: s.session(),
+    "table": lambda s: s.table("jan"),
     "model": lambda s: s.model("jan"),
     "schema_revision": lambda s: s.schema_revision,
     "explain": lambda s: s.explain("SELECT 1"),

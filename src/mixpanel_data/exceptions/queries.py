@@ -63,10 +63,13 @@ class ResultTooLargeError(QueryError):
         unit: ``"rows"`` or ``"bytes"``.
     """
 
-    def __init__(self, limit: int, unit: str, query: str) -> None:
+    def __init__(self, limit: int, unit: str, query: str, *, limited_by: str = "") -> None:
+        more = (
+            f"raise {limited_by}" if limited_by else f"open the engine with Sandbox(max_{unit}=...)"
+        )
         super().__init__(
-            f"The result has more than {limit:,} {unit}. Aggregate, add a LIMIT, or open the "
-            f"engine with Sandbox(max_{unit}=...).",
+            f"The result has more than {limit:,} {unit}. Aggregate, such as with count(*) and "
+            f"GROUP BY, add a LIMIT, or {more}.",
             query,
         )
         self.limit = limit

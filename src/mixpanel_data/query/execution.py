@@ -1,20 +1,26 @@
-"""Execute queries, and return results as DuckDB's Python client does.
+"""Execute queries, and return their results in several forms.
 
-SQLAlchemy's types do not process the values. On a connection in autocommit mode, a statement that
-writes commits.
+Values of SQL text are those of DuckDB's Python client, values of SQLAlchemy statements what their
+types say. On a connection in autocommit mode, a statement that writes commits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Connection, Executable
+from sqlalchemy.engine import CursorResult
 
 from mixpanel_data.database.error_translation import query_errors
+from mixpanel_data.exceptions import QueryError, ResultTooLargeError
+from mixpanel_data.query.typed_results import typed_frame, typed_schema, types_of
 
 if TYPE_CHECKING:
     import pandas as pd
+    import polars as pl
+    import pyarrow as pa
     from duckdb import DuckDBPyRelation
 
     from mixpanel_data.dialect.driver.cursor import Cursor
@@ -22,52 +28,190 @@ if TYPE_CHECKING:
 Query = str | Executable
 Params = Sequence[Any] | Mapping[str, Any]
 
+#: Rows of a chunk of DuckDB's.
+_CHUNK = 2048
+
 
 def relation(connection: Connection, query: Query, params: Params | None) -> DuckDBPyRelation:
     """Return a lazy relation, which owns the connection from then on."""
     connection.detach()
     with query_errors(query, connection.engine):
-        return _run(connection, query, params, duckdb_relation=True).relation
+        return _cursor(_run(connection, query, params, duckdb_relation=True)).relation
 
 
-def data_frame(connection: Connection, query: Query, params: Params | None) -> pd.DataFrame:
+def data_frame(
+    connection: Connection, query: Query, params: Params | None, max_rows: int | None
+) -> pd.DataFrame:
     """Return all rows as a DataFrame, which DuckDB builds column by column."""
     with query_errors(query, connection.engine):
-        return _run(connection, query, params).df()
+        result = _run(connection, query, params)
+        cursor = _cursor(result)
+        if not result.returns_rows:
+            import pandas as pd
+
+            return pd.DataFrame()
+        if max_rows is None:
+            frame = cursor.df()
+        else:
+            frame = cursor.fetch_df_chunk(max_rows // _CHUNK + 1)
+            _require_few(len(frame), max_rows, query)
+        return typed_frame(connection, frame, types_of(query))
 
 
-def rows(connection: Connection, query: Query, params: Params | None) -> list[tuple[Any, ...]]:
+def rows(
+    connection: Connection, query: Query, params: Params | None, max_rows: int | None
+) -> list[tuple[Any, ...]]:
     """Return all rows."""
     with query_errors(query, connection.engine):
-        return _run(connection, query, params).fetchall()
+        result = _run(connection, query, params)
+        if not result.returns_rows:
+            return []
+        if isinstance(query, str):
+            cursor = _cursor(result)
+            found = cursor.fetchall() if max_rows is None else cursor.fetchmany(max_rows + 1)
+        else:
+            typed = result.all() if max_rows is None else result.fetchmany(max_rows + 1)
+            found = list(map(tuple, typed))
+    _require_few(len(found), max_rows, query)
+    return found
+
+
+def dicts(
+    connection: Connection, query: Query, params: Params | None, max_rows: int | None
+) -> list[dict[str, Any]]:
+    """Return all rows as dicts by the names of the columns."""
+    with query_errors(query, connection.engine):
+        result = _run(connection, query, params)
+        if not result.returns_rows:
+            return []
+        names = [name for name, *_ in _cursor(result).description or ()]
+        if twice := [name for name, count in Counter(names).items() if count > 1]:
+            raise QueryError(
+                f"The result has several columns {twice[0]!r}, of which a dict could have one. "
+                "Give them names with AS.",
+                str(query),
+            )
+        typed: Any = _cursor(result) if isinstance(query, str) else result
+        found = typed.fetchall() if max_rows is None else typed.fetchmany(max_rows + 1)
+    _require_few(len(found), max_rows, query)
+    return [dict(zip(names, row, strict=True)) for row in found]
 
 
 def scalar(connection: Connection, query: Query, params: Params | None) -> Any:
     """Return the first column of the first row, None when there is no row."""
     with query_errors(query, connection.engine):
-        row = _run(connection, query, params).fetchone()
+        result = _run(connection, query, params)
+        if not result.returns_rows:
+            return None
+        if isinstance(query, str):
+            row = _cursor(result).fetchone()
+        else:
+            row = cast("tuple[Any, ...] | None", result.fetchone())
     return None if row is None else row[0]
+
+
+def arrow(
+    connection: Connection, query: Query, params: Params | None, max_rows: int | None
+) -> pa.Table:
+    """Return all rows as an Arrow table."""
+    import pyarrow as pa
+
+    with query_errors(query, connection.engine):
+        result = _run(connection, query, params)
+        cursor = _cursor(result)
+        if not result.returns_rows:
+            return pa.table({})
+        if max_rows is None:
+            table = cursor.to_arrow_table()
+        else:
+            reader = cursor.to_arrow_reader(_CHUNK)
+            table = pa.Table.from_batches(_few(reader, max_rows, query), reader.schema)
+        return table.cast(typed_schema(table.schema, types_of(query)))
+
+
+def polars(
+    connection: Connection, query: Query, params: Params | None, max_rows: int | None
+) -> pl.DataFrame:
+    """Return all rows as a DataFrame of polars."""
+    import polars as pl
+
+    return pl.DataFrame(arrow(connection, query, params, max_rows))
+
+
+def stream(
+    connection: Connection, query: Query, params: Params | None, batch_size: int, *, lazy: bool
+) -> pa.RecordBatchReader:
+    """Return a reader of Arrow batches, which owns the connection from then on.
+
+    Args:
+        connection: Where to run the query.
+        query: The query.
+        params: Its parameters.
+        batch_size: The most rows of a batch.
+        lazy: Read from a lazy relation. DuckDB 2.0 computes whatever else is executed as a whole.
+    """
+    import pyarrow as pa
+
+    if lazy:
+        source: Any = relation(connection, query, params)
+    else:
+        connection.detach()
+        with query_errors(query, connection.engine):
+            source = _cursor(_run(connection, query, params))
+    with query_errors(query, connection.engine):
+        reader = source.to_arrow_reader(batch_size)
+    schema = typed_schema(reader.schema, types_of(query))
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        try:
+            for batch in reader:
+                table = pa.Table.from_batches([batch]).cast(schema)
+                yield from table.to_batches(batch_size)
+        except (pa.ArrowException, OSError) as error:  # as which Arrow raises DuckDB's errors
+            raise QueryError(str(error), str(query)) from error
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def _few(reader: pa.RecordBatchReader, max_rows: int, query: Query) -> list[pa.RecordBatch]:
+    """Return the batches of a result that has so many rows at most."""
+    batches, count = [], 0
+    for batch in reader:
+        count += batch.num_rows
+        _require_few(count, max_rows, query)
+        batches.append(batch)
+    return batches
+
+
+def _require_few(count: int, max_rows: int | None, query: Query) -> None:
+    if max_rows is not None and count > max_rows:
+        raise ResultTooLargeError(max_rows, "rows", str(query), limited_by="max_rows")
 
 
 def plan(connection: Connection, query: Query, params: Params | None) -> str:
     """Return DuckDB's query plan, on a connection that explains every statement."""
     with query_errors(query, connection.engine):
-        plans = _run(connection, query, params).fetchall()
+        plans = _cursor(_run(connection, query, params)).fetchall()
     return "\n".join(text for _, text in plans)
 
 
 def count(connection: Connection, query: Query, params: Params | None) -> int:
     """Return the number of rows that a statement has written."""
     with query_errors(query, connection.engine):
-        return _run(connection, query, params).rowcount
+        return _cursor(_run(connection, query, params)).rowcount
 
 
-def _run(connection: Connection, query: Query, params: Params | None, **options: Any) -> Cursor:
-    """Execute a query and return the driver's cursor, which gives its results in any form."""
+def _run(
+    connection: Connection, query: Query, params: Params | None, **options: Any
+) -> CursorResult[Any]:
+    """Execute a query."""
     if isinstance(query, str):
         bound = dict(params) if isinstance(params, Mapping) else tuple(params or ())
-        result = connection.exec_driver_sql(query, bound, execution_options=options)
-    else:
-        named = dict(params) if isinstance(params, Mapping) else None
-        result = connection.execute(query, named, execution_options=options)
+        return connection.exec_driver_sql(query, bound, execution_options=options)
+    named = dict(params) if isinstance(params, Mapping) else None
+    return connection.execute(query, named, execution_options=options)
+
+
+def _cursor(result: CursorResult[Any]) -> Cursor:
+    """Return the driver's cursor, which gives its results in any form."""
     return cast("Cursor", result.context.cursor)

@@ -17,6 +17,8 @@ from mixpanel_data.types import DatabaseInfo, TableInfo, TableMetadata, TableSch
 
 if TYPE_CHECKING:
     import pandas as pd
+    import polars as pl
+    import pyarrow as pa
 
 
 class QueryMethods:
@@ -51,16 +53,22 @@ class QueryMethods:
         self._database.require_no_worker("a lazy relation")
         return execution.relation(self._database.autocommit_connection(), sql, params)
 
-    def execute_df(self, sql: Query, params: Params | None = None) -> pd.DataFrame:
-        """Return the result of a query as a DataFrame.
+    def execute_df(
+        self, sql: Query, params: Params | None = None, *, max_rows: int | None = None
+    ) -> pd.DataFrame:
+        """Return the result of a query as a DataFrame of pandas.
 
         Args:
-            sql: SQL text, or a SQLAlchemy statement.
+            sql: SQL text, or a SQLAlchemy statement. Values of a statement are what its types say,
+                as in ``pandas.read_sql``: aware times and dicts. Those of text are DuckDB's: naive
+                times in UTC, and JSON as text.
             params: Values to bind: a sequence for ``?`` or ``$1``, a mapping for ``$name``, or a
                 mapping for the ``:name`` of a SQLAlchemy statement.
+            max_rows: The most rows that the result may have, None for any number.
 
         Raises:
             QueryError: DuckDB or the sandbox rejects the query; ``details["query"]`` is its text.
+            ResultTooLargeError: The result has more rows than ``max_rows``. It was not built.
 
         Example:
             >>> with StorageEngine.memory() as storage:
@@ -68,17 +76,117 @@ class QueryMethods:
             [42]
         """
         with self._database.autocommit_connection() as connection:
-            return execution.data_frame(connection, sql, params)
+            return execution.data_frame(connection, sql, params, max_rows)
 
-    def execute_rows(self, sql: Query, params: Params | None = None) -> list[tuple[Any, ...]]:
-        """Return the result of a query as a list of tuples.
+    def execute_arrow(
+        self, sql: Query, params: Params | None = None, *, max_rows: int | None = None
+    ) -> pa.Table:
+        """Return the result of a query as an Arrow table, without pandas.
 
         Args:
-            sql: SQL text, or a SQLAlchemy statement.
+            sql: As for :meth:`execute_df`. Times of a statement are in UTC; JSON is text.
             params: As for :meth:`execute_df`.
+            max_rows: As for :meth:`execute_df`.
 
         Raises:
             QueryError: DuckDB or the sandbox rejects the query.
+            ResultTooLargeError: The result has more rows than ``max_rows``.
+
+        Example:
+            >>> with StorageEngine.memory() as storage:
+            ...     storage.execute_arrow("SELECT 42 AS answer")["answer"].to_pylist()
+            [42]
+        """
+        with self._database.autocommit_connection() as connection:
+            return execution.arrow(connection, sql, params, max_rows)
+
+    def execute_polars(
+        self, sql: Query, params: Params | None = None, *, max_rows: int | None = None
+    ) -> pl.DataFrame:
+        """Return the result of a query as a DataFrame of polars, which must be installed.
+
+        Args:
+            sql: As for :meth:`execute_arrow`.
+            params: As for :meth:`execute_df`.
+            max_rows: As for :meth:`execute_df`.
+
+        Raises:
+            QueryError: DuckDB or the sandbox rejects the query.
+            ResultTooLargeError: The result has more rows than ``max_rows``.
+
+        Example:
+            >>> with StorageEngine.memory() as storage:
+            ...     storage.execute_polars("SELECT 42 AS answer")["answer"].to_list()
+            [42]
+        """
+        with self._database.autocommit_connection() as connection:
+            return execution.polars(connection, sql, params, max_rows)
+
+    def execute_dicts(
+        self, sql: Query, params: Params | None = None, *, max_rows: int | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the result of a query as a list of dicts by the names of the columns.
+
+        Args:
+            sql: As for :meth:`execute_df`.
+            params: As for :meth:`execute_df`.
+            max_rows: As for :meth:`execute_df`.
+
+        Raises:
+            QueryError: DuckDB or the sandbox rejects the query, or two columns have one name.
+            ResultTooLargeError: The result has more rows than ``max_rows``.
+
+        Example:
+            >>> with StorageEngine.memory() as storage:
+            ...     storage.execute_dicts("SELECT 42 AS answer")
+            [{'answer': 42}]
+        """
+        with self._database.autocommit_connection() as connection:
+            return execution.dicts(connection, sql, params, max_rows)
+
+    def stream(
+        self, sql: Query, params: Params | None = None, *, batch_size: int = 65_536
+    ) -> pa.RecordBatchReader:
+        """Return the result of a query as a reader of Arrow batches, for results of any size.
+
+        DuckDB computes while it is read, whatever else the engine runs meanwhile. Read it, or close
+        it, before you close the engine.
+
+        Args:
+            sql: As for :meth:`execute_arrow`.
+            params: As for :meth:`execute_df`.
+            batch_size: The most rows of a batch.
+
+        Raises:
+            ValueError: ``batch_size`` is not positive.
+            QueryError: DuckDB or the sandbox rejects the query, here or while it is read.
+
+        Example:
+            >>> with StorageEngine.memory() as storage:
+            ...     with storage.stream("FROM range(100000)") as batches:
+            ...         sum(batch.num_rows for batch in batches)
+            100000
+        """
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}. Use a positive number of rows.")
+        lazy = not self._database.policy.is_sandbox
+        return execution.stream(
+            self._database.autocommit_connection(), sql, params, batch_size, lazy=lazy
+        )
+
+    def execute_rows(
+        self, sql: Query, params: Params | None = None, *, max_rows: int | None = None
+    ) -> list[tuple[Any, ...]]:
+        """Return the result of a query as a list of tuples.
+
+        Args:
+            sql: As for :meth:`execute_df`.
+            params: As for :meth:`execute_df`.
+            max_rows: As for :meth:`execute_df`.
+
+        Raises:
+            QueryError: DuckDB or the sandbox rejects the query.
+            ResultTooLargeError: The result has more rows than ``max_rows``.
 
         Example:
             >>> with StorageEngine.memory() as storage:
@@ -86,7 +194,7 @@ class QueryMethods:
             [(1, 2)]
         """
         with self._database.autocommit_connection() as connection:
-            return execution.rows(connection, sql, params)
+            return execution.rows(connection, sql, params, max_rows)
 
     def execute_scalar(self, sql: Query, params: Params | None = None) -> Any:
         """Return the first column of the first row of a query, None when there is no row.
