@@ -211,8 +211,12 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
 
     @classmethod
     def engine_created(cls, engine: Engine) -> None:
-        """Keep an in-memory database until ``engine.dispose()``, whatever the pool closes."""
-        event.listen(engine, "engine_disposed", _let_memory_go)
+        """Keep an in-memory database until ``engine.dispose()``, whatever the pool closes.
+
+        Engines of files get no listener: with one, SQLAlchemy dispatches events at each statement.
+        """
+        if engine.url.database in {None, "", ":memory:"}:
+            event.listen(engine, "engine_disposed", _let_memory_go)
 
     def _get_default_schema_name(self, connection: Any) -> Any:
         """Ask DuckDB directly, so that no macro of the file or sandbox guard interferes."""
