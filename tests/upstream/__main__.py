@@ -82,9 +82,8 @@ def outcomes(folder: str, report: ElementTree.Element) -> list[tuple[str, str]]:
         # The plugin adds the database and a version to the names of classes.
         where = re.sub(r"_duckdb\+\w+$", "", where).rpartition("upstream.")[2]
         tags = {child.tag for child in case}
-        outcome = "skipped" if "skipped" in tags else "passed"
-        if tags & {"failure", "error"}:
-            outcome = "failed"
+        is_failure = bool(tags & {"failure", "error"})
+        outcome = "failed" if is_failure else "skipped" if "skipped" in tags else "passed"
         found.append((f"{folder}/{where}::{name}", outcome))
     return found
 
