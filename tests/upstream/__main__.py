@@ -33,7 +33,7 @@ FOLDERS = {
     "alembic": ("alembic", "tests"),
 }
 #: Folders whose exclusions are complete.
-READY = ("sql", "engine")
+READY = ("sql", "engine", "ext")
 MINUTES = 15
 
 
