@@ -78,6 +78,10 @@ test-dialect: $(VENV)/ready ## Run SQLAlchemy's own suite for dialects
 test-dialect-oldest: $(OLDEST)/ready ## The same on the oldest supported dependencies
 	$(OLDEST)/bin/python -m pytest -q -c tests/sqlalchemy_suite/setup.cfg tests/sqlalchemy_suite $(ARGS)
 
+.PHONY: test-sqlalchemy
+test-sqlalchemy: $(VENV)/ready ## Run SQLAlchemy's own tests of SQL, engines and extensions; ARGS='orm alembic' for the rest
+	$(VENV)/bin/python -m tests.upstream $(ARGS)
+
 .PHONY: test-faults
 test-faults: $(VENV)/ready ## Kill, fill and break things; ROUNDS=200 for the long run
 	$(VENV)/bin/python -m pytest tests/faults --rounds $(ROUNDS) $(ARGS)

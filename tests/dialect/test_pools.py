@@ -167,6 +167,14 @@ def test_an_engine_works_beside_a_connection_of_the_driver(path: Path) -> None:
         assert raw.execute("SELECT count(*) FROM items").fetchall() == [(2,)]
 
 
+def test_an_engine_of_a_file_has_no_listeners_that_each_statement_would_look_for(
+    path: Path,
+) -> None:
+    with open_engine(path) as of_a_file, open_engine() as in_memory:
+        assert not of_a_file.dispatch.engine_disposed
+        assert in_memory.dispatch.engine_disposed
+
+
 def test_disposing_of_an_engine_releases_its_file(path: Path) -> None:
     engine = create_engine(f"duckdb+mixpanel:///{path}")
     Base.metadata.create_all(engine)

@@ -232,8 +232,12 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
 
     @classmethod
     def engine_created(cls, engine: Engine) -> None:
-        """Keep an in-memory database until ``engine.dispose()``, whatever the pool closes."""
-        event.listen(engine, "engine_disposed", _let_memory_go)
+        """Keep an in-memory database until ``engine.dispose()``, whatever the pool closes.
+
+        Engines of files get no listener: with one, SQLAlchemy dispatches events at each statement.
+        """
+        if engine.url.database in {None, "", ":memory:"}:
+            event.listen(engine, "engine_disposed", _let_memory_go)
         # polars calls it on engines of duckdb-engine, as SQLAlchemy 1.4 had it.
         engine.execute = partial(_execute, engine)  # type: ignore[attr-defined]
 

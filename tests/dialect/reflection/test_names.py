@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Column, Connection, MetaData, Sequence, Table, inspect, types
-from sqlalchemy.exc import NoSuchTableError
+from sqlalchemy.exc import ArgumentError, NoSuchTableError
 from sqlalchemy.sql.elements import quoted_name
 
 from tests.dialect.reflection.helpers import attach, execute_all
@@ -151,3 +151,9 @@ def test_an_inspector_remembers_until_its_cache_is_cleared(connection: Connectio
     inspector.clear_cache()
     assert inspector.get_table_names() == ["a"]
     assert inspector.has_table("a")
+
+
+def test_the_dialect_looks_for_a_table_on_a_connection_only(connection: Connection) -> None:
+    engine: Any = connection.engine
+    with pytest.raises(ArgumentError, match=r"should be a Connection, not .*inspect\(engine\)"):
+        engine.dialect.has_table(engine, "a")

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from sqlalchemy.engine import reflection
 from sqlalchemy.engine.interfaces import TableKey
 from sqlalchemy.engine.reflection import ObjectKind, ObjectScope
-from sqlalchemy.exc import NoSuchTableError
+from sqlalchemy.exc import ArgumentError, NoSuchTableError
 
 from mixpanel_data.dialect.reflection import catalog
 from mixpanel_data.dialect.sql.names import fold
@@ -44,6 +44,11 @@ class Listing:
         self, connection: Connection, table_name: str, schema: str | None = None, **kw: Any
     ) -> bool:
         """Tell whether there is a table or view, temporary ones included."""
+        if not isinstance(connection, Connection):
+            raise ArgumentError(
+                "The argument passed to Dialect.has_table() should be a Connection, not "
+                f"{connection!r}. Use inspect(engine).has_table()."
+            )
         return dict(self.has_multi_table(connection, [table_name], schema))[schema, table_name]
 
     def has_multi_table(
