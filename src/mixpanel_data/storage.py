@@ -18,6 +18,7 @@ from mixpanel_data.database.ephemeral import EphemeralFolder, creation_guard
 from mixpanel_data.database.handle import Database
 from mixpanel_data.database.options import DEFAULT_LOAD_MEMORY_LIMIT, OpenOptions
 from mixpanel_data.exceptions import DatabaseFileError, DatabaseNotFoundError, SandboxError
+from mixpanel_data.ingest.deletion_methods import DeletionMethods
 from mixpanel_data.ingest.export_methods import ExportMethods
 from mixpanel_data.ingest.methods import LoadMethods
 from mixpanel_data.ingest.property_methods import PropertyMethods
@@ -36,7 +37,9 @@ if TYPE_CHECKING:
 DEFAULT_FOLDER = ".mixpanel_data"
 
 
-class StorageEngine(LoadMethods, ExportMethods, TableMethods, PropertyMethods, QueryMethods):
+class StorageEngine(
+    LoadMethods, ExportMethods, TableMethods, DeletionMethods, PropertyMethods, QueryMethods
+):
     """Mixpanel events and profiles in a DuckDB database.
 
     Every load is one transaction. Any number of tables live in one database. One engine serves many
