@@ -21,6 +21,7 @@ from mixpanel_data.exceptions import DatabaseFileError, DatabaseNotFoundError, S
 from mixpanel_data.ingest.export_methods import ExportMethods
 from mixpanel_data.ingest.methods import LoadMethods
 from mixpanel_data.ingest.table_methods import TableMethods
+from mixpanel_data.query.exploration_methods import ExplorationMethods
 from mixpanel_data.query.methods import QueryMethods
 from mixpanel_data.sandbox.limits import Sandbox
 from mixpanel_data.sandbox.policy import sandbox_factory, with_sandbox_settings
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 DEFAULT_FOLDER = ".mixpanel_data"
 
 
-class StorageEngine(LoadMethods, ExportMethods, TableMethods, QueryMethods):
+class StorageEngine(LoadMethods, ExportMethods, TableMethods, QueryMethods, ExplorationMethods):
     """Mixpanel events and profiles in a DuckDB database.
 
     Every load is one transaction. Any number of tables live in one database. One engine serves many

@@ -22,6 +22,7 @@ from mixpanel_data.schema.tables import INTERNAL_NAMES, METADATA_TABLE, managed_
 from mixpanel_data.types import (
     ColumnInfo,
     TableInfo,
+    TableList,
     TableMetadata,
     TableSchema,
     TableType,
@@ -80,15 +81,15 @@ def unrecorded_tables(connection: Connection) -> list[str]:
     )
 
 
-def list_tables(connection: Connection) -> list[TableInfo]:
+def list_tables(connection: Connection) -> TableList:
     """Return the events and profiles tables, sorted by name, with their current row counts."""
     columns = METADATA_TABLE.c
     rows = _recorded(connection, columns.type, columns.fetched_at)
     counts = _count_rows(connection, [row.table_name for row in rows])
-    return [
+    return TableList(
         TableInfo(row.table_name, row.type, counts[row.table_name], as_utc(row.fetched_at))
         for row in rows
-    ]
+    )
 
 
 def _recorded(connection: Connection, *columns: Column[Any]) -> list[Row[Any]]:

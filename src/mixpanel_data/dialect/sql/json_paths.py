@@ -7,6 +7,7 @@ JSON pointer if it starts with ``/``, else as a name. Most names in Mixpanel's d
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -65,16 +66,28 @@ class _Path(types.TypeEngine[Any]):
         return lambda value: _as_literal(_as_path(value))
 
 
+def path_literal(steps: Sequence[Step]) -> str:
+    r"""Return the SQL of :func:`path`.
+
+    Example:
+        >>> print(path_literal(["it's"]))
+        '$."it''s"'
+    """
+    return _as_literal(path(steps))
+
+
 def _as_path(value: Any) -> str:
     return path([value] if isinstance(value, str | int) else value)
 
 
 def _as_literal(text: str) -> str:
-    # DuckDB's parser stops at a NUL.
-    parts = ["'{}'".format(part.replace("'", "''")) for part in text.split("\0")]
-    if len(parts) == 1:
-        return parts[0]
-    return f"{BUILTIN}concat_ws({BUILTIN}chr(0), {', '.join(parts)})"
+    # DuckDB's parser stops at a NUL, and SQLAlchemy 2.0 takes %(name)s for a parameter.
+    parts = [
+        f"{BUILTIN}chr({ord(part)})" if part in "%\0" else "'{}'".format(part.replace("'", "''"))
+        for part in re.split(r"(\0|%(?=\())", text)
+        if part
+    ]
+    return parts[0] if len(parts) == 1 else f"{BUILTIN}concat({', '.join(parts)})"
 
 
 class Document(types.JSON[Any]):
