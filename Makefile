@@ -2,7 +2,7 @@
 PYTHON ?= python3
 OLDEST_PYTHON ?= $(shell python3.10 -c '' 2>/dev/null && echo python3.10 || echo $(PYTHON))
 ROWS ?= 100000
-ROUNDS ?= 40
+ROUNDS ?= 20
 EXAMPLES ?= 1000
 SECONDS ?= 60
 MINUTES ?= 10
@@ -68,7 +68,7 @@ test-long: $(VENV)/ready ## Run the property tests with more examples; EXAMPLES 
 
 .PHONY: test-oldest
 test-oldest: $(OLDEST)/ready ## Run all tests on the oldest supported dependencies
-	$(OLDEST)/bin/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
+	$(OLDEST)/bin/python -m pytest $(SIDE_BY_SIDE) $(OLDEST_ONLY) $(ARGS)
 
 .PHONY: test-dialect
 test-dialect: $(VENV)/ready ## Run SQLAlchemy's own suite for dialects

@@ -23,6 +23,7 @@ from mixpanel_data.ingest.export_methods import ExportMethods
 from mixpanel_data.ingest.methods import LoadMethods
 from mixpanel_data.ingest.property_methods import PropertyMethods
 from mixpanel_data.ingest.table_methods import TableMethods
+from mixpanel_data.query.exploration_methods import ExplorationMethods
 from mixpanel_data.query.methods import QueryMethods
 from mixpanel_data.sandbox.limits import Sandbox
 from mixpanel_data.sandbox.policy import sandbox_factory, with_sandbox_settings
@@ -38,7 +39,13 @@ DEFAULT_FOLDER = ".mixpanel_data"
 
 
 class StorageEngine(
-    LoadMethods, ExportMethods, TableMethods, DeletionMethods, PropertyMethods, QueryMethods
+    LoadMethods,
+    ExportMethods,
+    TableMethods,
+    DeletionMethods,
+    PropertyMethods,
+    QueryMethods,
+    ExplorationMethods,
 ):
     """Mixpanel events and profiles in a DuckDB database.
 

@@ -2,17 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args
 
+from mixpanel_data.common.display import Drawing, Drawn
 from mixpanel_data.common.values import text
 from mixpanel_data.exceptions import MetadataError
+from mixpanel_data.results import (
+    ColumnStats,
+    ColumnSummary,
+    CoveredProperty,
+    DailyCount,
+    DailyCounts,
+    EventBreakdown,
+    EventStats,
+    NumericSummary,
+    PropertyCoverage,
+    PropertyDistribution,
+    PropertyStats,
+    Sample,
+    Summary,
+    ValueCount,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+__all__ = [
+    "ColumnInfo",
+    "ColumnStats",
+    "ColumnSummary",
+    "CoveredProperty",
+    "DailyCount",
+    "DailyCounts",
+    "DatabaseInfo",
+    "EventBreakdown",
+    "EventStats",
+    "IfExists",
+    "LoadResult",
+    "MigrationResult",
+    "NumberUnit",
+    "NumericSummary",
+    "OnCollision",
+    "OnConflict",
+    "OnError",
+    "PropertyColumn",
+    "PropertyCoverage",
+    "PropertyDistribution",
+    "PropertyStats",
+    "PropertyType",
+    "Sample",
+    "SchemaRevision",
+    "SchemaState",
+    "SchemaStatus",
+    "Secret",
+    "Summary",
+    "TableInfo",
+    "TableList",
+    "TableMetadata",
+    "TableSchema",
+    "TableType",
+    "TimeUnit",
+    "ValueCount",
+]
 
 TableType = Literal["events", "profiles"]
 OnConflict = Literal["ignore", "replace", "error"]
@@ -253,7 +308,7 @@ class PropertyColumn:
 
 
 @dataclass(frozen=True)
-class TableInfo:
+class TableInfo(Drawn):
     """One line of ``list_tables()``.
 
     Attributes:
@@ -267,6 +322,22 @@ class TableInfo:
     type: TableType
     row_count: int
     fetched_at: datetime
+
+    def _drawing(self) -> Drawing:
+        return _drawing_of_tables([self])
+
+
+class TableList(list[TableInfo], Drawn):
+    """What ``list_tables()`` returns: a list that notebooks draw as a table."""
+
+    def _drawing(self) -> Drawing:
+        return _drawing_of_tables(self)
+
+
+def _drawing_of_tables(tables: Sequence[TableInfo]) -> Drawing:
+    headers = [each.name for each in fields(TableInfo)]
+    rows = [[getattr(table, name) for name in headers] for table in tables]
+    return Drawing("Tables", headers, rows)
 
 
 @dataclass(frozen=True)
@@ -306,7 +377,7 @@ class ColumnInfo:
 
 
 @dataclass(frozen=True)
-class TableSchema:
+class TableSchema(Drawn):
     """The columns of a table, in their order.
 
     Attributes:
@@ -316,6 +387,11 @@ class TableSchema:
 
     table_name: str
     columns: list[ColumnInfo]
+
+    def _drawing(self) -> Drawing:
+        headers = [each.name for each in fields(ColumnInfo)]
+        rows = [[getattr(column, name) for name in headers] for column in self.columns]
+        return Drawing(f"Columns of {self.table_name}", headers, rows)
 
 
 @dataclass(frozen=True)

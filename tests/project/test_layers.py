@@ -21,6 +21,7 @@ MIGRATIONS = PACKAGE.parents[1] / "migrations"
 ROOMS = [
     {"exceptions"},
     {"common"},
+    {"results"},
     {"types", "dialect"},
     {"schema"},
     {"database"},

@@ -107,7 +107,6 @@ FAILS_ELSEWHERE = Reason(OTHER, "expects the failure of databases that cannot do
 TYPE_NAMES = Reason(OTHER, "replaces the table of type names of another dialect")
 MODULE = Reason(OTHER, "errors whose module is the driver's; DuckDB's own are in `_duckdb`")
 PYFORMAT = Reason(OTHER, "parameters as %(name)s")
-NO_ATTRIBUTE = Reason(MEND, "type objects and iteration of the PEP 249 module")
 SIZES = Reason(MEND, "`FixedArray` cannot be made from ARRAY without sizes")
 TIMESTAMP_TYPES = Reason(MEND, "`TIMESTAMP(timezone=False)` becomes a type with a time zone")
 
@@ -126,8 +125,6 @@ ROWS = [
     ),
     Row(r"engine/test_execute\..*::test_exception_wrapping_orig_accessors$", MODULE),
     Row(r"engine/test_execute\..*::test_raw_python$", PYFORMAT),
-    Row(r"engine/test_execute\.SetInputSizesTest::", NO_ATTRIBUTE),
-    Row(r"engine/test_pool\.PoolTest::test_cursor_iterable$", NO_ATTRIBUTE),
     Row(r"engine/test_reconnect\.(InvalidateDuringResult|PrePingReal)Test::", SERVER),
     Row(
         r"engine/test_reconnect\.RealReconnectTest::"

@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from mixpanel_data.database.driver_failures import INVALIDATED, TABLE, Failure, concerns_file
 from mixpanel_data.database.paths import MEMORY
+from mixpanel_data.database.query_hints import hint_for
 from mixpanel_data.exceptions import DatabaseFileError, MixpanelDataError, QueryError
 
 #: DuckDB's stack trace of an internal error, which contains paths of this machine.
@@ -101,5 +102,5 @@ def translated(error: duckdb.Error, path: Path | None, query: str) -> MixpanelDa
         if fits and (match := row.pattern.search(failure.message)) is not None:
             return row.make(failure, match)
     if path is None or not concerns_file(error):
-        return QueryError(failure.message, query)
+        return QueryError(failure.message, query, hint_for(failure.message, query))
     return DatabaseFileError(path, failure.message)

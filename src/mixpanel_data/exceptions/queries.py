@@ -9,10 +9,14 @@ class QueryError(MixpanelDataError):
     """The database refused a query; its own message is kept.
 
     ``details["query"]`` is the SQL. The values of parameters are not kept.
+
+    Attributes:
+        hint: What was probably meant, at the end of the message; None where nothing is known.
     """
 
-    def __init__(self, message: str, query: str) -> None:
-        super().__init__(message, {"query": query})
+    def __init__(self, message: str, query: str, hint: str | None = None) -> None:
+        super().__init__(f"{message} {hint}" if hint else message, {"query": query})
+        self.hint = hint
 
 
 class QueryTimeoutError(QueryError):

@@ -43,15 +43,18 @@ class TableNotFoundError(MixpanelDataError):
 
     Attributes:
         table_name: The name.
+        nearest: The name of a table that may be meant, None where there is none like it.
     """
 
-    def __init__(self, table_name: str) -> None:
+    def __init__(self, table_name: str, nearest: str | None = None) -> None:
+        meant = f"Did you mean {nearest!r}? " if nearest else ""
         super().__init__(
-            f"There is no table {table_name!r}. list_tables() names the tables there are; "
+            f"There is no table {table_name!r}. {meant}list_tables() names the tables there are; "
             "create_events_table() and create_profiles_table() make new ones.",
-            {"table_name": table_name},
+            {"table_name": table_name} | ({"nearest": nearest} if nearest else {}),
         )
         self.table_name = table_name
+        self.nearest = nearest
 
 
 class TableShapeError(MixpanelDataError, ValueError):

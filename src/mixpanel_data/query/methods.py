@@ -13,7 +13,7 @@ from mixpanel_data.query import execution
 from mixpanel_data.query.execution import Params, Query
 from mixpanel_data.schema import catalog, versions
 from mixpanel_data.schema.table_lifecycle import require_free_name
-from mixpanel_data.types import DatabaseInfo, TableInfo, TableMetadata, TableSchema
+from mixpanel_data.types import DatabaseInfo, TableList, TableMetadata, TableSchema
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -269,7 +269,7 @@ class QueryMethods:
             with self._database.prefixing(connection, f"CREATE TABLE {quoted} AS"):
                 return execution.count(connection, select, params)
 
-    def list_tables(self) -> list[TableInfo]:
+    def list_tables(self) -> TableList:
         """Return the events and profiles tables, by name, with their current number of rows."""
         with self._database.catalog_connection() as connection:
             return catalog.list_tables(connection)

@@ -17,11 +17,13 @@ from sqlalchemy import (
     union_all,
 )
 
+from mixpanel_data.common.nearest import nearest
 from mixpanel_data.exceptions import TableNotFoundError
 from mixpanel_data.schema.tables import INTERNAL_NAMES, METADATA_TABLE, managed_table
 from mixpanel_data.types import (
     ColumnInfo,
     TableInfo,
+    TableList,
     TableMetadata,
     TableSchema,
     TableType,
@@ -59,6 +61,13 @@ def find_table(connection: Connection, name: str, *, views: bool = False) -> str
     return found.get(fold(name))
 
 
+def not_found(connection: Connection, name: str) -> TableNotFoundError:
+    """Return the error about a table that is not there, with the nearest name."""
+    inspector = inspect(connection)
+    names = [*inspector.get_table_names(), *inspector.get_view_names()]
+    return TableNotFoundError(name, nearest(name, set(names) - set(INTERNAL_NAMES)))
+
+
 def managed_tables(connection: Connection) -> dict[str, TableType]:
     """Return the names of the events and profiles tables with their types, sorted by name.
 
@@ -80,15 +89,15 @@ def unrecorded_tables(connection: Connection) -> list[str]:
     )
 
 
-def list_tables(connection: Connection) -> list[TableInfo]:
+def list_tables(connection: Connection) -> TableList:
     """Return the events and profiles tables, sorted by name, with their current row counts."""
     columns = METADATA_TABLE.c
     rows = _recorded(connection, columns.type, columns.fetched_at)
     counts = _count_rows(connection, [row.table_name for row in rows])
-    return [
+    return TableList(
         TableInfo(row.table_name, row.type, counts[row.table_name], as_utc(row.fetched_at))
         for row in rows
-    ]
+    )
 
 
 def _recorded(connection: Connection, *columns: Column[Any]) -> list[Row[Any]]:
@@ -122,7 +131,7 @@ def get_schema(connection: Connection, name: str) -> TableSchema:
     """
     found = find_table(connection, name, views=True)
     if found is None:
-        raise TableNotFoundError(name)
+        raise not_found(connection, name)
     inspector = inspect(connection)
     key = inspector.get_pk_constraint(found)["constrained_columns"]
     columns = [
@@ -155,11 +164,11 @@ def find_metadata(connection: Connection, name: str) -> Row[Any]:
     """
     found = find_table(connection, name)
     if found is None or not inspect(connection).has_table(METADATA_TABLE.name):
-        raise TableNotFoundError(name)
+        raise not_found(connection, name)
     recorded = select(METADATA_TABLE).where(METADATA_TABLE.c.table_name == found)
     row = connection.execute(recorded).first()
     if row is None:
-        raise TableNotFoundError(name)
+        raise not_found(connection, name)
     return row
 
 

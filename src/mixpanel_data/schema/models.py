@@ -93,7 +93,7 @@ _MIXINS: dict[TableType, type[Any]] = {"events": EventMixin, "profiles": Profile
 
 
 def property_column(
-    property: str,  # noqa: A002 (Mixpanel's word)
+    property: str,
     type: PropertyType | None = None,  # noqa: A002
     name: str | None = None,
 ) -> Any:

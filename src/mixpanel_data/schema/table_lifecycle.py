@@ -32,7 +32,6 @@ from sqlalchemy.schema import CreateTable, DropTable
 from mixpanel_data.exceptions import (
     QueryError,
     TableExistsError,
-    TableNotFoundError,
     TableShapeError,
     WriteConflictError,
 )
@@ -112,7 +111,7 @@ def drop_table(connection: Connection, name: str) -> None:
     """
     found = catalog.find_table(connection, name)
     if found is None:
-        raise TableNotFoundError(name)
+        raise catalog.not_found(connection, name)
     with claim_table_name(found):
         if inspect(connection).has_table(METADATA_TABLE.name):
             delete_metadata(connection, found)
@@ -151,7 +150,7 @@ def rename_table(connection: Connection, old: str, new: str) -> None:
     """
     found = catalog.find_table(connection, old)
     if found is None:
-        raise TableNotFoundError(old)
+        raise catalog.not_found(connection, old)
     quote = connection.dialect.identifier_preparer.quote
     statement = f"ALTER TABLE {quote(found)} RENAME TO {quote(new)}"
     if indexes := [str(index["name"]) for index in inspect(connection).get_indexes(found)]:
@@ -185,7 +184,7 @@ def adopt_table(connection: Connection, name: str, metadata: TableMetadata) -> N
     """
     found = catalog.find_table(connection, name)
     if found is None:
-        raise TableNotFoundError(name)
+        raise catalog.not_found(connection, name)
     if found in catalog.managed_tables(connection):
         raise TableExistsError(found)
     _require_columns(connection, found, metadata.type)

@@ -12,19 +12,19 @@ import re
 #: The schema of DuckDB's built-in functions. Users cannot create anything in it.
 BUILTIN = "system.main."
 
-# Keywords before a parenthesis, such as IN, are in capitals.
-_CALL = re.compile(r"(?<![\w.])([a-z_]\w*)(?=\()")
+# Strings and quoted names, to be left alone, and calls. Keywords before a parenthesis, such as IN,
+# are in capitals.
+_CALL = re.compile(r"""'[^']*'|"[^"]*"|(?<![\w.])([a-z_]\w*)(?=\()""")
 
 
 def qualify_builtins(sql: str) -> str:
     """Qualify the functions of a statement.
 
     Args:
-        sql: A statement of the library, with functions in lower case, and without a string or name
-            that looks like a call.
+        sql: A statement of the library, with functions in lower case.
 
     Example:
         >>> qualify_builtins("SELECT count(a) FROM range(3) WHERE a IN (1, 2)")
         'SELECT system.main.count(a) FROM system.main.range(3) WHERE a IN (1, 2)'
     """
-    return _CALL.sub(rf"{BUILTIN}\1", sql)
+    return _CALL.sub(lambda found: (BUILTIN if found[1] else "") + found[0], sql)

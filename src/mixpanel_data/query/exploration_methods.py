@@ -1,0 +1,413 @@
+"""Methods of ``StorageEngine`` that look at data."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import date
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection
+
+from mixpanel_data.common.nearest import nearest
+from mixpanel_data.common.values import text
+from mixpanel_data.database.handle import Database
+from mixpanel_data.dialect.sql.builtin import qualify_builtins
+from mixpanel_data.dialect.sql.names import fold
+from mixpanel_data.exceptions import TableShapeError
+from mixpanel_data.query import execution, exploration
+from mixpanel_data.query.exploration_sql import Rows
+from mixpanel_data.results import (
+    ColumnStats,
+    DailyCounts,
+    EventBreakdown,
+    NumericSummary,
+    PropertyCoverage,
+    PropertyDistribution,
+    PropertyStats,
+    Sample,
+    Summary,
+)
+from mixpanel_data.schema import catalog
+from mixpanel_data.types import ColumnInfo, TableSchema
+
+_log = logging.getLogger(__name__)
+
+#: The percentiles that a numeric summary has by default.
+PERCENTILES = (25, 50, 75, 90, 95, 99)
+
+
+class ExplorationMethods:
+    """Methods of :class:`StorageEngine` that look at data.
+
+    They take names of properties and events as they are, never SQL. Each result is a frozen
+    dataclass with ``.df``, ``.to_dict()`` and the SQL it comes from (``.sql``), and is drawn as a
+    table in notebooks. In a sandbox, its limits apply.
+    """
+
+    _database: Database
+
+    def sample(self, table: str, n: int = 10) -> Sample:
+        """Return rows of a table, taken at random.
+
+        Args:
+            table: Name of a table or view, managed or not.
+            n: How many rows; all if there are fewer.
+
+        Raises:
+            TableNotFoundError: There is no table or view of that name.
+            ValueError: ``n`` is no number from 0.
+
+        Example:
+            >>> with StorageEngine.memory() as storage:
+            ...     _ = storage.create_table_as("numbers", "SELECT 7 AS n FROM range(100)")
+            ...     storage.sample("numbers", 2).rows
+            [(7,), (7,)]
+        """
+        return exploration.sample(self._ask, self._schema(table), _count("n", n))
+
+    def summarize(self, table: str) -> Summary:
+        """Return minimum, maximum, quartiles and more of every column, as ``SUMMARIZE`` does.
+
+        Args:
+            table: Name of a table or view, managed or not.
+
+        Raises:
+            TableNotFoundError: There is no table or view of that name.
+
+        Example:
+            >>> with StorageEngine.memory() as storage:
+            ...     _ = storage.create_table_as("numbers", "SELECT n FROM range(5) t(n)")
+            ...     (column,) = storage.summarize("numbers").columns
+            ...     column.min, column.max, column.avg
+            ('0', '4', 2.0)
+        """
+        return exploration.summarize(self._ask, self._schema(table))
+
+    def column_stats(self, table: str, column: str, top_n: int = 10) -> ColumnStats:
+        """Return what a column holds, with its most frequent values.
+
+        Args:
+            table: Name of a table or view, managed or not.
+            column: Name of the column, in any case. For a property, use :meth:`property_stats`.
+            top_n: How many values.
+
+        Raises:
+            TableNotFoundError: There is no table or view of that name.
+            TableShapeError: It has no such column. It is a ``ValueError``.
+
+        Example:
+            >>> with StorageEngine.memory() as storage:
+            ...     _ = storage.create_table_as("numbers", "SELECT n % 3 AS n FROM range(10) t(n)")
+            ...     stats = storage.column_stats("numbers", "n", top_n=1)
+            ...     stats.unique_count, stats.top_values
+            (3, [ValueCount(value=0, count=4, pct=40.0)])
+        """
+        schema = self._schema(table)
+        top_n = _count("top_n", top_n)
+        return exploration.column_stats(
+            self._ask, schema.table_name, _column(schema, column), top_n
+        )
+
+    def event_breakdown(self, table: str) -> EventBreakdown:
+        """Return which events a table has, how many of each, of how many users, and when.
+
+        Args:
+            table: Name of an events table.
+
+        Raises:
+            TableNotFoundError: There is no table of that name.
+            TableShapeError: It is no events table. It is a ``ValueError``.
+
+        Example:
+            >>> from datetime import datetime
+            >>> with StorageEngine.memory() as storage:
+            ...     january = TableMetadata("events", fetched_at=datetime(2025, 2, 1))
+            ...     lines = ['{"event": "Sign Up", "properties": {"time": 1735689600}}']
+            ...     _ = storage.load_events_export("events_jan", lines, january)
+            ...     [(each.event_name, each.count) for each in
+            ...      storage.event_breakdown("events_jan").events]
+            [('Sign Up', 1)]
+        """
+        return exploration.event_breakdown(self._ask, self._events(table))
+
+    def daily_counts(
+        self,
+        table: str,
+        events: Sequence[str] | str | None = None,
+        from_date: date | str | None = None,
+        to_date: date | str | None = None,
+    ) -> DailyCounts:
+        """Return how often events occurred on each day, in UTC.
+
+        Args:
+            table: Name of an events table.
+            events: Names of the events, None for all.
+            from_date: The first day, such as ``"2025-01-31"``.
+            to_date: The last day, inclusive.
+
+        Raises:
+            TableNotFoundError: There is no table of that name.
+            TableShapeError: It is no events table. It is a ``ValueError``.
+            ValueError: A day is malformed.
+
+        Example:
+            >>> from datetime import datetime
+            >>> with StorageEngine.memory() as storage:
+            ...     january = TableMetadata("events", fetched_at=datetime(2025, 2, 1))
+            ...     lines = ['{"event": "Sign Up", "properties": {"time": 1735689600}}']
+            ...     _ = storage.load_events_export("events_jan", lines, january)
+            ...     storage.daily_counts("events_jan", "Sign Up").counts
+            [DailyCount(date=datetime.date(2025, 1, 1), event='Sign Up', count=1)]
+        """
+        names = [events] if isinstance(events, str) else events
+        return exploration.daily_counts(
+            self._ask,
+            self._events(table),
+            None if names is None else [_name("events", name) for name in names],
+            _day("from_date", from_date),
+            _day("to_date", to_date),
+        )
+
+    def property_keys(self, table: str, event: str | None = None) -> list[str]:
+        """Return the names of the properties, sorted.
+
+        All rows are read; :meth:`property_coverage` may read a part of them.
+
+        Args:
+            table: Name of an events or profiles table.
+            event: Name of an event, None for all rows.
+
+        Raises:
+            TableNotFoundError: There is no table of that name.
+            TableShapeError: It is not managed, or has no events. It is a ``ValueError``.
+
+        Example:
+            >>> from datetime import datetime
+            >>> with StorageEngine.memory() as storage:
+            ...     metadata = TableMetadata("profiles", fetched_at=datetime(2025, 2, 1))
+            ...     profiles = [{"distinct_id": "u", "properties": {"$city": "Zürich", "plan": 1}}]
+            ...     _ = storage.create_profiles_table("users", profiles, metadata)
+            ...     storage.property_keys("users")
+            ['$city', 'plan']
+        """
+        rows = self._rows(table, event)
+        found = exploration.property_keys(self._ask, rows)
+        if not found and (hint := exploration.event_hint(self._ask, rows)):
+            _log.warning("%s: %s", rows.table, hint)
+        return found
+
+    def property_coverage(
+        self,
+        table: str,
+        event: str | None = None,
+        properties: Sequence[str] | None = None,
+        *,
+        exact: bool | None = None,
+        sample_rows: int = 200_000,
+    ) -> PropertyCoverage:
+        """Return how many rows have which properties, of which types, with an example.
+
+        Tables of up to two million rows are read as a whole, of larger ones a part that is the same
+        every time. The result has ``sampled`` and ``sample_share``.
+
+        Args:
+            table: Name of an events or profiles table.
+            event: Name of an event, None for all rows.
+            properties: Names of properties, None for all there are.
+            exact: True to read all rows of a large table, False to read only a part of any table
+                with more than ``sample_rows``.
+            sample_rows: About how many rows of the table that part has.
+
+        Raises:
+            TableNotFoundError: There is no table of that name.
+            TableShapeError: It is not managed, or has no events. It is a ``ValueError``.
+
+        Example:
+            >>> from datetime import datetime
+            >>> with StorageEngine.memory() as storage:
+            ...     metadata = TableMetadata("profiles", fetched_at=datetime(2025, 2, 1))
+            ...     profiles = [{"distinct_id": "u", "properties": {"plan": "pro"}},
+            ...                 {"distinct_id": "v", "properties": {}}]
+            ...     _ = storage.create_profiles_table("users", profiles, metadata)
+            ...     (plan,) = storage.property_coverage("users").coverage
+            ...     plan.coverage_percentage, plan.types, plan.example
+            (50.0, {'string': 1}, 'pro')
+        """
+        if isinstance(properties, str):
+            properties = [properties]
+        names = None
+        if properties is not None:
+            names = list(dict.fromkeys(_name("properties", name) for name in properties))
+        rows = self._rows(table, event)
+        sample_rows = max(1, _count("sample_rows", sample_rows))
+        percent = exploration.sampling(self._ask, rows.table, sample_rows, exact=exact)
+        return exploration.property_coverage(self._ask, rows._replace(percent=percent), names)
+
+    def property_distribution(
+        self, table: str, event: str | None, property: str, limit: int = 20
+    ) -> PropertyDistribution:
+        """Return the most frequent values of a property.
+
+        Args:
+            table: Name of an events or profiles table.
+            event: Name of an event, None for all rows.
+            property: Name of the property.
+            limit: How many values.
+
+        Raises:
+            TableNotFoundError: There is no table of that name.
+            TableShapeError: It is not managed, or has no events. It is a ``ValueError``.
+
+        Example:
+            >>> from datetime import datetime
+            >>> with StorageEngine.memory() as storage:
+            ...     metadata = TableMetadata("profiles", fetched_at=datetime(2025, 2, 1))
+            ...     profiles = [{"distinct_id": "u", "properties": {"$city": "Zürich"}}]
+            ...     _ = storage.create_profiles_table("users", profiles, metadata)
+            ...     storage.property_distribution("users", None, "$city").values
+            [ValueCount(value='Zürich', count=1, pct=100.0)]
+        """
+        rows, name = self._rows(table, event), _name("property", property)
+        return exploration.property_distribution(self._ask, rows, name, _count("limit", limit))
+
+    def numeric_summary(
+        self,
+        table: str,
+        event: str | None,
+        property: str,
+        percentiles: Sequence[float] = PERCENTILES,
+    ) -> NumericSummary:
+        """Return minimum, maximum, average and percentiles of the numbers that a property holds.
+
+        Args:
+            table: Name of an events or profiles table.
+            event: Name of an event, None for all rows.
+            property: Name of the property. Text is no number, even ``"42"``.
+            percentiles: Numbers from 0 to 100.
+
+        Raises:
+            TableNotFoundError: There is no table of that name.
+            TableShapeError: It is not managed, or has no events. It is a ``ValueError``.
+            ValueError: A percentile is not between 0 and 100.
+
+        Example:
+            >>> from datetime import datetime
+            >>> with StorageEngine.memory() as storage:
+            ...     metadata = TableMetadata("profiles", fetched_at=datetime(2025, 2, 1))
+            ...     profiles = [{"distinct_id": f"{n}", "properties": {"n": n}} for n in range(5)]
+            ...     _ = storage.create_profiles_table("users", profiles, metadata)
+            ...     storage.numeric_summary("users", None, "n", percentiles=[50]).percentiles
+            {50: 2.0}
+        """
+        for percentile in percentiles:
+            if not isinstance(percentile, (int, float)) or not 0 <= percentile <= 100:
+                raise ValueError(f"percentiles has {percentile!r}. Use numbers from 0 to 100.")
+        rows, name = self._rows(table, event), _name("property", property)
+        return exploration.numeric_summary(self._ask, rows, name, tuple(dict.fromkeys(percentiles)))
+
+    def property_stats(
+        self, table: str, property: str, event: str | None = None, top_n: int = 10
+    ) -> PropertyStats:
+        """Return how many rows have a property, its types and its most frequent values.
+
+        Args:
+            table: Name of an events or profiles table.
+            property: Name of the property.
+            event: Name of an event, None for all rows.
+            top_n: How many values.
+
+        Raises:
+            TableNotFoundError: There is no table of that name.
+            TableShapeError: It is not managed, or has no events. It is a ``ValueError``.
+
+        Example:
+            >>> from datetime import datetime
+            >>> with StorageEngine.memory() as storage:
+            ...     metadata = TableMetadata("profiles", fetched_at=datetime(2025, 2, 1))
+            ...     profiles = [{"distinct_id": "u", "properties": {"$city": "Zürich"}}]
+            ...     _ = storage.create_profiles_table("users", profiles, metadata)
+            ...     storage.property_stats("users", "city").hint
+            "'city' does not occur here. Did you mean '$city'?"
+        """
+        rows, name = self._rows(table, event), _name("property", property)
+        return exploration.property_stats(self._ask, rows, name, _count("top_n", top_n))
+
+    # How the tables are found and asked
+
+    def _ask(self, sql: str) -> list[tuple[Any, ...]]:
+        """Run SQL that macros of the database must not affect, within the limits of a sandbox."""
+        with self._database.autocommit_connection() as connection:
+            return execution.rows(connection, qualify_builtins(sql), None, None)
+
+    def _schema(self, table: str) -> TableSchema:
+        with self._database.catalog_connection() as connection:
+            return catalog.get_schema(connection, table)
+
+    def _managed(self, table: str) -> _Managed:
+        with self._database.catalog_connection() as connection:
+            return _managed(connection, table)
+
+    def _events(self, table: str) -> str:
+        found = self._managed(table)
+        if found.type != "events":
+            raise TableShapeError(found.name, "holds profiles. Name a table of events.")
+        return found.name
+
+    def _rows(self, table: str, event: str | None) -> Rows:
+        if event is None:
+            return Rows(self._managed(table).name)
+        return Rows(self._events(table), _name("event", event))
+
+
+class _Managed(NamedTuple):
+    name: str
+    type: str
+
+
+def _managed(connection: Connection, table: str) -> _Managed:
+    found = catalog.get_schema(connection, table).table_name
+    kind = catalog.managed_tables(connection).get(found)
+    if kind is None:
+        raise TableShapeError(
+            found,
+            "is no events or profiles table. sample(), summarize(), column_stats() and SQL can "
+            "look at it; adopt_table() makes it one of ours if it has the columns.",
+        )
+    return _Managed(found, kind)
+
+
+def _column(schema: TableSchema, name: str) -> ColumnInfo:
+    for column in schema.columns:
+        if fold(column.name) == fold(name):
+            return column
+    names = [column.name for column in schema.columns]
+    meant = nearest(str(name), names)
+    advice = f"Did you mean {meant!r}? " if meant else ""
+    raise TableShapeError(
+        schema.table_name,
+        f"has no column {name!r}. {advice}It has {', '.join(names)}. "
+        "property_stats() looks at a property.",
+    )
+
+
+def _name(argument: str, value: str) -> str:
+    try:
+        return text(value)
+    except ValueError as error:
+        raise ValueError(f"{argument} is {value!r}, which {error}") from error
+
+
+def _count(argument: str, value: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"{argument} is {value!r}. Use a number of rows, such as 10.")
+    return value
+
+
+def _day(argument: str, value: date | str | None) -> date | None:
+    if value is None or type(value) is date:
+        return value
+    try:
+        return date.fromisoformat(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{argument} is {value!r}. Use a day such as '2025-01-31'.") from error

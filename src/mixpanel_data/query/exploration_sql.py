@@ -1,0 +1,248 @@
+"""The SQL of the methods that look at data.
+
+Each statement runs as it stands. Arithmetic is left to Python: operators such as ``*`` call
+functions that a macro of the database can replace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import NamedTuple
+
+from mixpanel_data.common.quoting import quoted
+from mixpanel_data.query.property_expressions import (
+    JSON_TYPES,
+    NULL,
+    property_expression,
+    text_literal,
+)
+
+#: Types of JSON values that are numbers.
+_NUMBERS = ", ".join(
+    quoted(name) for name, kind in JSON_TYPES.items() if kind in ("integer", "number")
+)
+
+_ROW_COUNT = "SELECT count(*) FROM {table}"
+
+_SAMPLE = "SELECT * FROM {table} USING SAMPLE RESERVOIR({n} ROWS)"
+
+_SUMMARIZE = "SUMMARIZE {table}"
+
+_EVENT_NAMES = "SELECT DISTINCT event_name FROM {table} ORDER BY event_name"
+
+# All events together are the row without a name.
+_EVENT_BREAKDOWN = """\
+SELECT event_name, count(*) AS count, count(DISTINCT distinct_id) AS unique_users,
+    min(event_time) AS first_seen, max(event_time) AS last_seen
+FROM {table}
+GROUP BY GROUPING SETS ((event_name), ())
+ORDER BY count DESC, event_name"""
+
+_PROPERTY_KEYS = """\
+SELECT DISTINCT unnest(json_keys(properties)) AS property
+{rows}
+ORDER BY property"""
+
+# All rows together are the row without a property. A JSON pointer can express every name.
+_COVERAGE = """\
+WITH found AS (
+    SELECT unnest(list_append({names}, NULL)) AS property,
+        unnest({types}) AS type,
+        rowid AS place
+    {rows}
+), counted AS (
+    SELECT property, type, count(*) AS count, min(place) AS place FROM found GROUP BY ALL
+), pointed AS (
+    SELECT *, concat('/', replace(replace(property, '~', '~0'), '/', '~1')) AS pointer FROM counted
+)
+SELECT property, type, count, place, json_extract_string(shown.properties, pointer) AS example
+FROM pointed LEFT JOIN {table} AS shown ON shown.rowid = place
+ORDER BY property, place"""
+
+_DISTRIBUTION = """\
+WITH found AS (
+    SELECT {value} AS value, count(*) AS count
+    {rows}
+    GROUP BY ALL
+), typed AS (
+    SELECT {text} AS value, {type} AS type, count FROM found
+), types AS (
+    SELECT type, sum(count) AS type_count, count(*) AS type_unique FROM typed GROUP BY ALL
+), top AS (
+    SELECT * FROM typed WHERE type <> {null} ORDER BY count DESC, value, type LIMIT {limit}
+)
+SELECT type, type_count, type_unique, value, count
+FROM types LEFT JOIN top USING (type)
+ORDER BY count DESC, value, type"""
+
+_NUMERIC_SUMMARY = """\
+WITH found AS (
+    SELECT {value} AS value
+    {rows}
+), typed AS (
+    SELECT {type} AS type, TRY_CAST({text} AS DOUBLE) AS number FROM found
+), numbers AS (
+    SELECT type, CASE WHEN type IN ({numbers}) AND isfinite(number) THEN number END AS number
+    FROM typed
+)
+SELECT count(number) AS count,
+    count(type) FILTER (number IS NULL AND type <> {null}) AS other_count,
+    min(number) AS min, max(number) AS max, sum(number) AS sum, avg(number) AS avg,
+    stddev_samp(number) AS stddev, {quantiles} AS percentiles
+FROM numbers"""
+
+_COLUMN_STATS = """\
+WITH stats AS (
+    SELECT count(*) AS row_count, count({column}) AS value_count,
+        count(DISTINCT {column}) AS unique_count, min({column}) AS min, max({column}) AS max,
+        {avg} AS avg, {stddev} AS stddev
+    FROM {table}
+), top AS (
+    SELECT {column} AS value, count(*) AS count
+    FROM {table}
+    WHERE {column} IS NOT NULL
+    GROUP BY ALL
+    ORDER BY count DESC, value
+    LIMIT {limit}
+)
+SELECT * FROM stats LEFT JOIN top ON true ORDER BY count DESC, value"""
+
+_DAILY_COUNTS = """\
+SELECT CAST(event_time AS DATE) AS date, event_name AS event, count(*) AS count
+FROM {table}{where}
+GROUP BY ALL
+ORDER BY date, event"""
+
+
+class Rows(NamedTuple):
+    """Which rows of a managed table to look at.
+
+    Attributes:
+        table: Name of the table.
+        event: Name of the event, None for all rows.
+        percent: Percentage of the rows to read, None for all.
+    """
+
+    table: str
+    event: str | None = None
+    percent: float | None = None
+
+    @property
+    def sql(self) -> str:
+        """The FROM clause and what belongs to it; it has the same rows every time."""
+        found = f"FROM {_name(self.table)}"
+        if self.percent is not None:
+            found += f" TABLESAMPLE SYSTEM({self.percent:f} PERCENT) REPEATABLE (1)"
+        if self.event is not None:
+            found += f" WHERE event_name = {text_literal(self.event)}"
+        return found
+
+
+def row_count(table: str) -> str:
+    """Count the rows."""
+    return _ROW_COUNT.format(table=_name(table))
+
+
+def sample(table: str, n: int) -> str:
+    """Take rows at random."""
+    return _SAMPLE.format(table=_name(table), n=n)
+
+
+def summarize(table: str) -> str:
+    """Summarize the columns."""
+    return _SUMMARIZE.format(table=_name(table))
+
+
+def event_names(table: str) -> str:
+    """List the names of the events."""
+    return _EVENT_NAMES.format(table=_name(table))
+
+
+def event_breakdown(table: str) -> str:
+    """Count the events by name, and all together."""
+    return _EVENT_BREAKDOWN.format(table=_name(table))
+
+
+def property_keys(rows: Rows) -> str:
+    """List the names of the properties."""
+    return _PROPERTY_KEYS.format(rows=rows.sql)
+
+
+def coverage(rows: Rows, properties: Sequence[str] | None) -> str:
+    """Count the types of each property, with an example, and the rows.
+
+    Args:
+        rows: The rows.
+        properties: Names of the properties, None for all there are.
+    """
+    if properties is None:  # both list the members in the order of the document
+        names, types = "json_keys(properties)", "json_type(properties, '$.*')"
+    else:
+        expressions = [property_expression(rows.table, name) for name in properties]
+        names = _list([text_literal(name) for name in properties])
+        types = _list([each.type(each.value) for each in expressions])
+    return _COVERAGE.format(names=names, types=types, rows=rows.sql, table=_name(rows.table))
+
+
+def distribution(rows: Rows, name: str, limit: int) -> str:
+    """Count the most frequent values of a property, and of each type all."""
+    expression = property_expression(rows.table, name)
+    return _DISTRIBUTION.format(
+        value=expression.value,
+        text=expression.text("value"),
+        type=expression.type("value"),
+        null=quoted(NULL),
+        rows=rows.sql,
+        limit=limit,
+    )
+
+
+def numeric_summary(rows: Rows, name: str, percentiles: Sequence[float]) -> str:
+    """Summarize the numbers of a property."""
+    expression = property_expression(rows.table, name)
+    shares = _list([f"CAST({percentile / 100!r} AS DOUBLE)" for percentile in percentiles])
+    return _NUMERIC_SUMMARY.format(
+        value=expression.value,
+        text=expression.text("value"),
+        type=expression.type("value"),
+        null=quoted(NULL),
+        numbers=_NUMBERS,
+        quantiles=f"quantile_cont(number, {shares})" if percentiles else "NULL",
+        rows=rows.sql,
+    )
+
+
+def column_stats(table: str, column: str, limit: int, *, numeric: bool) -> str:
+    """Describe a column, with its most frequent values."""
+    name = _name(column)
+    return _COLUMN_STATS.format(
+        table=_name(table),
+        column=name,
+        avg=f"avg({name})" if numeric else "NULL",
+        stddev=f"stddev_samp({name})" if numeric else "NULL",
+        limit=limit,
+    )
+
+
+def daily_counts(
+    table: str, events: Sequence[str] | None, from_date: date | None, to_date: date | None
+) -> str:
+    """Count the events of each day in UTC."""
+    conditions = []
+    if events is not None:
+        conditions.append(f"event_name IN ({', '.join(map(text_literal, events)) or 'NULL'})")
+    if from_date is not None:
+        conditions.append(f"event_time >= TIMESTAMP '{from_date} 00:00:00'")
+    if to_date is not None:
+        conditions.append(f"event_time <= TIMESTAMP '{to_date} 23:59:59.999999'")
+    where = f"\nWHERE {' AND '.join(conditions)}" if conditions else ""
+    return _DAILY_COUNTS.format(table=_name(table), where=where)
+
+
+def _name(name: str) -> str:
+    return quoted(name, '"')
+
+
+def _list(items: Sequence[str]) -> str:
+    return f"list_value({', '.join(items)})"
