@@ -41,6 +41,7 @@ __all__ = [
     "DatabaseInfo",
     "EventBreakdown",
     "EventStats",
+    "ExportResult",
     "IfExists",
     "LoadResult",
     "MigrationResult",
@@ -258,6 +259,38 @@ class LoadResult(int):
         if self.files:
             rows += f" from {self.files:,} {'file' if self.files == 1 else 'files'}"
         return ", ".join([rows, *told, f"in {self.seconds:.1f} s"])
+
+
+class ExportResult(int):
+    """What an export wrote. It is the number of rows, and can be used as that.
+
+    Attributes:
+        path: The file.
+        format: Its format.
+        bytes: Its size.
+        seconds: Seconds that the export took.
+
+    Example:
+        >>> result = ExportResult(3, path=Path("a.csv"), format="csv", bytes=40, seconds=0.1)
+        >>> result, result.path.name, result.bytes
+        (3, 'a.csv', 40)
+    """
+
+    path: Path
+    format: str
+    bytes: int
+    seconds: float
+
+    def __new__(cls, rows: int, *, path: Path, format: str, bytes: int, seconds: float) -> Self:  # noqa: A002
+        """Make a result of its parts."""
+        result = super().__new__(cls, rows)
+        result.path, result.format, result.bytes, result.seconds = path, format, bytes, seconds
+        return result
+
+    @property
+    def rows(self) -> int:
+        """Rows that were written."""
+        return int(self)
 
 
 def _load_result(parts: dict[str, Any]) -> LoadResult:

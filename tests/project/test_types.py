@@ -81,6 +81,7 @@ ERRORS: list[MixpanelDataError] = [
     exceptions.TimeUnitError({"s": 1764000000, "ms": 1764000000000}),
     exceptions.TableShapeError("t", "has the columns a."),
     exceptions.PropertyColumnError("$browser", "has a column already."),
+    exceptions.ExportExistsError("a.csv", "there is a file of that name."),
     exceptions.ExportFileError("a.zip/b.jsonl", "is damaged."),
     exceptions.ExportFileNotFoundError("a*.jsonl", "no file matches this pattern."),
     exceptions.RemoteFilesUnavailableError("s3://bucket/key", "No module named 's3fs'"),

@@ -57,6 +57,7 @@ ASKING: dict[str, Callable[[StorageEngine], object]] = {
     "info": lambda s: s.info(),
     "table_exists": lambda s: s.table_exists("jan"),
     "get_schema": lambda s: s.get_schema("jan"),
+    "export": lambda s: s.export("SELECT 1 AS a", Path(tempfile.mkdtemp()) / "a.csv"),
     "property_columns": lambda s: s.property_columns("jan"),
     "sample": lambda s: s.sample("jan"),
     "summarize": lambda s: s.summarize("jan"),

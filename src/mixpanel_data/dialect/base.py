@@ -147,6 +147,7 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
         types.JSON.JSONIndexType: json_paths.JSONIndex,
         types.JSON.JSONPathType: json_paths.JSONPath,
         types.Numeric: datatypes.Numeric,
+        types.Float: types.Float,  # a Numeric before SQLAlchemy 2.1
         duckdb_engine.datatypes.Map: datatypes.Map,
     }
     supports_native_decimal = True

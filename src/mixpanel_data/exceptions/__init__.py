@@ -31,6 +31,7 @@ In parentheses, the class of Python's that an error is as well::
                 SchemaOlderError
                 SchemaUnversionedError
         ExportFileError (OSError)
+            ExportExistsError (FileExistsError)
             ExportFileNotFoundError (FileNotFoundError)
         MetadataError (ValueError)
         PropertyColumnError (ValueError)
@@ -59,6 +60,7 @@ In parentheses, the class of Python's that an error is as well::
 
 from mixpanel_data.exceptions.base import MixpanelDataError
 from mixpanel_data.exceptions.exports import (
+    ExportExistsError,
     ExportFileError,
     ExportFileNotFoundError,
     RemoteFilesUnavailableError,
@@ -137,6 +139,7 @@ __all__ = [
     "DuplicateRecordError",
     "EncryptionKeyError",
     "EncryptionUnavailableError",
+    "ExportExistsError",
     "ExportFileError",
     "ExportFileNotFoundError",
     "ExportLineError",

@@ -8,7 +8,7 @@ from mixpanel_data.exceptions.base import MixpanelDataError
 
 
 class ExportFileError(MixpanelDataError, OSError):
-    """A file, stream or archive whose data cannot be read.
+    """A file, stream or archive whose data cannot be read, or written.
 
     Attributes:
         source: Name of the file, as in messages: a path, a URL, ``archive.zip/member``.
@@ -23,6 +23,10 @@ class ExportFileError(MixpanelDataError, OSError):
 
 class ExportFileNotFoundError(ExportFileError, FileNotFoundError):
     """A path, pattern or folder that names no data file."""
+
+
+class ExportExistsError(ExportFileError, FileExistsError):
+    """A file of the name that an export was to get."""
 
 
 class RemoteFilesUnavailableError(MixpanelDataError, ImportError):

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from mixpanel_data.common.names import check_table_name
+from mixpanel_data.common.quoting import quoted
 from mixpanel_data.common.sidecars import wal_of
+from mixpanel_data.database import paths
+from mixpanel_data.database.error_translation import query_errors
 from mixpanel_data.database.handle import Database
 from mixpanel_data.query import execution
 from mixpanel_data.query.execution import Params, Query
 from mixpanel_data.schema import catalog, versions
 from mixpanel_data.schema.table_lifecycle import require_free_name
-from mixpanel_data.types import DatabaseInfo, TableList, TableMetadata, TableSchema
+from mixpanel_data.types import DatabaseInfo, ExportResult, TableList, TableMetadata, TableSchema
 
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     import pyarrow as pa
+
+    from mixpanel_data.query.export_formats import ExportFormat
 
 
 class QueryMethods:
@@ -213,6 +220,83 @@ class QueryMethods:
         """
         with self._database.autocommit_connection() as connection:
             return execution.scalar(connection, sql, params)
+
+    def export(
+        self,
+        source: Query,
+        path: str | os.PathLike[str],
+        format: ExportFormat | None = None,  # noqa: A002
+        *,
+        params: Params | None = None,
+        overwrite: bool = False,
+        progress_callback: Callable[[int], object] | None = None,
+    ) -> ExportResult:
+        """Write a table, or the result of a query, to a file.
+
+        The file appears under its name when it is complete, and only its user may read it.
+
+        Args:
+            source: Name of a table or view, SQL text, or a SQLAlchemy statement. In a sandbox, SQL
+                has to follow its rules and limits; a table does not.
+            path: The file. Its folder must be there.
+            format: ``"parquet"`` (Zstandard, events in the order of time), ``"csv"``, ``"ndjson"``
+                (one JSON object a line), or ``"mixpanel"``, which :meth:`load_events_export` and
+                :meth:`load_profiles_export` read. By default the ending says it: ``.parquet``,
+                ``.csv``, ``.json``, ``.jsonl``, ``.ndjson``. Text is compressed where the name ends
+                in ``.gz`` or ``.zst``.
+            params: As for :meth:`execute_df`.
+            overwrite: Replace a file that is there.
+            progress_callback: Called with the number of rows so far. An exception that it raises
+                aborts the export.
+
+        Returns:
+            The number of rows, with path, format, size and seconds.
+
+        Raises:
+            ValueError: The format is unknown.
+            ExportExistsError: There is a file of that name. It is a ``FileExistsError``.
+            ExportFileError: The file cannot be written, or Mixpanel's format cannot express a row,
+                since a property has the name of a column. It is an ``OSError``.
+            DiskFullError: There is no room. Nothing is left of the file.
+            QueryError: DuckDB or the sandbox rejects the query.
+
+        Example:
+            >>> from pathlib import Path
+            >>> with StorageEngine.memory() as storage:
+            ...     storage.export("SELECT 42 AS answer", "answer.csv")
+            1
+            >>> print(Path("answer.csv").read_text())
+            "answer"
+            42
+            <BLANKLINE>
+        """
+        from mixpanel_data.query import exporting
+
+        target = paths.path_of(path)
+        form, compression = exporting.format_of(target, format)
+        table = self._exported_table(source)
+        if table is None:
+            self._database.require_open()
+            connection, query = self._database.autocommit_connection(), source
+        else:
+            connection, query, params = self._database.catalog_connection(), table, None
+        with query_errors(query, connection.engine):
+            rows = execution.relation(connection, query, params)
+            if form == "parquet" and table is not None and "event_time" in rows.columns:
+                rows = rows.order("event_time")
+            return exporting.export(
+                rows, target, form, compression, overwrite=overwrite, progress=progress_callback
+            )
+
+    def _exported_table(self, source: Query) -> str | None:
+        """Return the SQL of all rows of a table, None for a query."""
+        if not isinstance(source, str):
+            return None
+        with self._database.catalog_connection() as connection:
+            found = catalog.find_table(connection, source, views=True)
+            if found is None and source.isidentifier():
+                raise catalog.not_found(connection, source)
+        return None if found is None else f"FROM {quoted(found, chr(34))}"
 
     def explain(self, sql: Query, params: Params | None = None, *, analyze: bool = False) -> str:
         """Return DuckDB's query plan as text.
