@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import duckdb
-from sqlalchemy import Engine, Table
+from sqlalchemy import Engine, Table, select
 
 from mixpanel_data.common.names import check_project_id
 from mixpanel_data.database import paths
@@ -29,13 +29,16 @@ from mixpanel_data.sandbox.limits import Sandbox
 from mixpanel_data.sandbox.policy import sandbox_factory, with_sandbox_settings
 from mixpanel_data.schema import catalog, property_columns, versions
 from mixpanel_data.schema.tables import managed_table
-from mixpanel_data.types import Secret
+from mixpanel_data.types import LoadResult, Secret
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
     from typing_extensions import Self
 
 DEFAULT_FOLDER = ".mixpanel_data"
+
+#: Rows of a batch of a table that is copied.
+BATCH_SIZE = 65_536
 
 
 class StorageEngine(
@@ -242,6 +245,64 @@ class StorageEngine(
             []
         """
         return self._database.backup(paths.path_of(path), overwrite=overwrite)
+
+    def copy_table(
+        self,
+        name: str,
+        target: StorageEngine | str | os.PathLike[str],
+        *,
+        new_name: str | None = None,
+    ) -> LoadResult:
+        """Copy an events or profiles table to another database, in one transaction there.
+
+        Its metadata, its property columns and its primary key are those of the original.
+
+        Args:
+            name: Name of the table, in any case.
+            target: The other engine; or the path of a database, which is opened or created.
+            new_name: Name of the copy, by default that of the table.
+
+        Returns:
+            The number of rows, with the other counts of a load.
+
+        Raises:
+            TableNotFoundError: There is no such table of ours.
+            TableExistsError: The target has a table of that name. It is not changed.
+            DatabaseFileError: The target cannot be opened or written.
+
+        Example:
+            >>> from datetime import datetime
+            >>> from mixpanel_data import StorageEngine, TableMetadata
+            >>> with StorageEngine.memory() as storage, StorageEngine.memory() as other:
+            ...     metadata = TableMetadata("profiles", fetched_at=datetime(2025, 2, 1))
+            ...     profiles = [{"distinct_id": "user-1", "properties": {}}]
+            ...     _ = storage.create_profiles_table("users", profiles, metadata)
+            ...     storage.copy_table("users", other)
+            1
+        """
+        from mixpanel_data.query import execution
+
+        if not isinstance(target, StorageEngine):
+            with StorageEngine(target) as opened:
+                return self.copy_table(name, opened, new_name=new_name)
+        metadata, schema = self.get_metadata(name), self.get_schema(name)
+        columns = tuple(self.property_columns(name))
+        own = managed_table(metadata.type, schema.table_name)
+        rows = execution.stream(
+            self._database.catalog_connection(), select(own), None, BATCH_SIZE, lazy=True
+        )
+        create = {
+            "events": target.create_events_table,
+            "profiles": target.create_profiles_table,
+        }[metadata.type]
+        with rows:
+            return create(
+                new_name or schema.table_name,
+                rows,
+                metadata,
+                primary_key=any(column.primary_key for column in schema.columns),
+                property_columns=columns,
+            )
 
     def __enter__(self) -> Self:
         """Return the engine."""

@@ -58,6 +58,7 @@ ASKING: dict[str, Callable[[StorageEngine], object]] = {
     "table_exists": lambda s: s.table_exists("jan"),
     "get_schema": lambda s: s.get_schema("jan"),
     "export": lambda s: s.export("SELECT 1 AS a", Path(tempfile.mkdtemp()) / "a.csv"),
+    "copy_table": lambda s: s.copy_table("jan", Path(tempfile.mkdtemp()) / "copy.db"),
     "property_columns": lambda s: s.property_columns("jan"),
     "sample": lambda s: s.sample("jan"),
     "summarize": lambda s: s.summarize("jan"),
