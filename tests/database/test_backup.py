@@ -366,7 +366,11 @@ def test_an_engine_in_autocommit_mode_is_copied_in_a_transaction(path: Path, cop
     for file in (path, copy):
         with duckdb.connect(str(file)) as connection:
             found = connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
-        assert sorted(found) == [("_metadata",), ("_mixpanel_data_version",)]
+        assert sorted(found) == [
+            ("_metadata",),
+            ("_mixpanel_data_version",),
+            ("_property_columns",),
+        ]
 
 
 def test_a_checkpoint_during_a_copy_starts_it_again(

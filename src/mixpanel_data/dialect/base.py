@@ -37,6 +37,10 @@ from mixpanel_data.dialect.sql.type_names import TypeCompiler
 #: Execution option: build a lazy DuckDB relation (``result.cursor.relation``) instead of executing.
 RELATION_OPTION = "duckdb_relation"
 
+#: Execution option: a list that gets the rows, before SQLAlchemy closes the cursor of a statement
+#: that writes, which has rows where it is explained.
+ROWS_OPTION = "duckdb_rows"
+
 
 #: What a URL may say beside DuckDB's settings, and what makes a value of its text.
 _URL_OPTIONS: dict[str, Callable[[Any], Any]] = {"read_only": asbool, "lock_timeout": float}
@@ -312,7 +316,10 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
         """Execute a statement, or build a relation if the execution option is set."""
         if context is not None and context.compiled is not None:
             statement, parameters = share_equal(statement, parameters)
-        if context is not None and context.execution_options.get(RELATION_OPTION):
+        options = {} if context is None else context.execution_options
+        if options.get(RELATION_OPTION):
             cursor.relate(statement, parameters)
-        else:
-            cursor.execute(statement, parameters)
+            return
+        cursor.execute(statement, parameters)
+        if ROWS_OPTION in options:
+            options[ROWS_OPTION].extend(cursor.fetchall())

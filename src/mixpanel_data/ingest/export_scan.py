@@ -250,12 +250,14 @@ class FileBatches:
         """Tell the clock the units that the numbers of a batch show."""
         if self._checks.clock.unit != "auto":
             return
-        digits = batch.column("time_digits")
-        for count in filter(None, pc.min_max(digits).as_py().values()):
-            row = pc.index(digits, count).as_py()
-            microseconds = batch.column("event_time").cast(pa.int64())[row].as_py()
-            unit = next(unit for unit, most in UNIT_DIGITS.items() if count <= most)
-            self._checks.clock.units.setdefault(unit, microseconds // MICROSECONDS[unit])
+        digits = np.array(batch.column("time_digits").fill_null(0))
+        fewer = 0
+        for unit, most in UNIT_DIGITS.items():
+            rows = np.flatnonzero((digits > fewer) & (digits <= most))
+            if len(rows):
+                microseconds = batch.column("event_time").cast(pa.int64())[rows[0]].as_py()
+                self._checks.clock.units.setdefault(unit, microseconds // MICROSECONDS[unit])
+            fewer = most
 
 
 def _has_repetitions(document: str) -> bool:

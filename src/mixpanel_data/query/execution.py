@@ -190,8 +190,10 @@ def _require_few(count: int, max_rows: int | None, query: Query) -> None:
 
 def plan(connection: Connection, query: Query, params: Params | None) -> str:
     """Return DuckDB's query plan, on a connection that explains every statement."""
+    plans: list[tuple[str, str]] = []
+
     with query_errors(query, connection.engine):
-        plans = _cursor(_run(connection, query, params)).fetchall()
+        _run(connection, query, params, duckdb_rows=plans)
     return "\n".join(text for _, text in plans)
 
 

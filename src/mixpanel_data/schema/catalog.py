@@ -53,10 +53,15 @@ def find_table(connection: Connection, name: str, *, views: bool = False) -> str
         name: Name in any case.
         views: Search the views as well.
     """
-    from mixpanel_data.dialect.sql.names import fold
-
     inspector = inspect(connection)
     names = inspector.get_table_names() + (inspector.get_view_names() if views else [])
+    return _spelled(name, names)
+
+
+def _spelled(name: str, names: list[str]) -> str | None:
+    """Return a name of the user's as it is spelled among the names of a catalog."""
+    from mixpanel_data.dialect.sql.names import fold
+
     found = {fold(other): other for other in names if other not in INTERNAL_NAMES}
     return found.get(fold(name))
 
@@ -162,8 +167,9 @@ def find_metadata(connection: Connection, name: str) -> Row[Any]:
     Raises:
         TableNotFoundError: There is no managed table of that name.
     """
-    found = find_table(connection, name)
-    if found is None or not inspect(connection).has_table(METADATA_TABLE.name):
+    names = inspect(connection).get_table_names()
+    found = _spelled(name, names)
+    if found is None or METADATA_TABLE.name not in names:
         raise not_found(connection, name)
     recorded = select(METADATA_TABLE).where(METADATA_TABLE.c.table_name == found)
     row = connection.execute(recorded).first()

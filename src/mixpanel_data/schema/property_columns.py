@@ -141,29 +141,34 @@ def find(connection: Connection, name: str) -> tuple[PropertyColumn, ...]:
     """Return the property columns of a managed table, in the order of the columns.
 
     Args:
-        connection: Connection to the database.
+        connection: Connection to a database at head.
         name: Name of the table, as the catalog spells it.
     """
-    return find_all(connection, [name])[name]
+    return _found(connection, [name])[name]
 
 
 def find_all(connection: Connection, names: Iterable[str]) -> dict[str, tuple[PropertyColumn, ...]]:
     """Return the property columns of managed tables, by the name of the table.
 
-    A column that was dropped in SQL is not found. Works with every revision of the schema.
+    Works with every revision of the schema.
     """
+    names = list(names)
+    if not names or not inspect(connection).has_table(PROPERTY_COLUMNS_TABLE.name):
+        return dict.fromkeys(names, ())
+    return _found(connection, names)
+
+
+def _found(connection: Connection, names: list[str]) -> dict[str, tuple[PropertyColumn, ...]]:
+    """Return the recorded columns that the tables have: SQL may have dropped some."""
     found: dict[str, tuple[PropertyColumn, ...]] = dict.fromkeys(names, ())
-    inspector = inspect(connection)
-    if not found or not inspector.has_table(PROPERTY_COLUMNS_TABLE.name):
-        return found
+    of_tables = PROPERTY_COLUMNS_TABLE.c.table_name.in_(names)
     recorded: dict[str, dict[str, PropertyColumn]] = {}
-    for row in connection.execute(select(PROPERTY_COLUMNS_TABLE)):
+    for row in connection.execute(select(PROPERTY_COLUMNS_TABLE).where(of_tables)):
         column = PropertyColumn(row.property, row.type, name=row.column_name)
         recorded.setdefault(row.table_name, {})[row.column_name] = column
-    for name in found.keys() & recorded.keys():
-        own = recorded[name]
-        names = [column["name"] for column in inspector.get_columns(name)]
-        found[name] = tuple(own[column] for column in names if column in own)
+    for name, own in recorded.items():
+        existing = [column["name"] for column in inspect(connection).get_columns(name)]
+        found[name] = tuple(own[column] for column in existing if column in own)
     return found
 
 
