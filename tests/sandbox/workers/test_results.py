@@ -149,7 +149,9 @@ def test_cursors_describe_their_columns_as_those_of_the_client(
     with storage._database.autocommit_connection() as connection:
         found = connection.exec_driver_sql(sql).context.cursor.description
     # A label within a list, a struct or the like is plain text.
-    assert str(found) == str(wanted)
+    assert [(name, str(kind)) for name, kind, *_ in found] == [
+        (name, str(kind)) for name, kind, *_ in wanted
+    ]
 
 
 def name_of(value: object) -> str:
