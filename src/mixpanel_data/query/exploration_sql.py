@@ -11,11 +11,11 @@ from datetime import date
 from typing import NamedTuple
 
 from mixpanel_data.common.quoting import quoted
+from mixpanel_data.dialect.sql.json_paths import text_literal
 from mixpanel_data.query.property_expressions import (
     JSON_TYPES,
     NULL,
     property_expression,
-    text_literal,
 )
 
 #: Types of JSON values that are numbers.

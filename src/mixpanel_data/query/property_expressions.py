@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from mixpanel_data.common.quoting import quoted
 from mixpanel_data.dialect.sql.json_paths import path_literal
 
 #: What JSON Schema calls the types, by DuckDB's names; null has none.
@@ -57,9 +56,3 @@ def property_expression(table: str, name: str) -> PropertyExpression:
         json_extract(properties, '$."$browser"')
     """
     return PropertyExpression(f"json_extract(properties, {path_literal([name])})")
-
-
-def text_literal(text: str) -> str:
-    """Return the SQL of a text; DuckDB's parser stops at a NUL."""
-    parts = list(map(quoted, text.split("\0")))
-    return parts[0] if len(parts) == 1 else f"concat_ws(chr(0), {', '.join(parts)})"

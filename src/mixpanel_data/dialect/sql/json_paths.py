@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import types
 from sqlalchemy.engine import Dialect
 
+from mixpanel_data.common.quoting import quoted
 from mixpanel_data.dialect.sql.builtin import BUILTIN
 
 Step = str | int
@@ -63,7 +64,7 @@ class _Path(types.TypeEngine[Any]):
 
     def literal_processor(self, dialect: Dialect) -> Callable[[Any], str]:
         """Return the function that makes the SQL text of a path."""
-        return lambda value: _as_literal(_as_path(value))
+        return lambda value: text_literal(_as_path(value))
 
 
 def path_literal(steps: Sequence[Step]) -> str:
@@ -73,19 +74,19 @@ def path_literal(steps: Sequence[Step]) -> str:
         >>> print(path_literal(["it's"]))
         '$."it''s"'
     """
-    return _as_literal(path(steps))
+    return text_literal(path(steps))
 
 
 def _as_path(value: Any) -> str:
     return path([value] if isinstance(value, str | int) else value)
 
 
-def _as_literal(text: str) -> str:
+def text_literal(text: str) -> str:
+    """Return the SQL of a text, whatever is in it."""
     # DuckDB's parser stops at a NUL, and SQLAlchemy 2.0 takes %(name)s for a parameter.
     parts = [
-        f"{BUILTIN}chr({ord(part)})" if part in "%\0" else "'{}'".format(part.replace("'", "''"))
+        f"{BUILTIN}chr({ord(part)})" if part in ("%", "\0") else quoted(part)
         for part in re.split(r"(\0|%(?=\())", text)
-        if part
     ]
     return parts[0] if len(parts) == 1 else f"{BUILTIN}concat({', '.join(parts)})"
 
@@ -96,7 +97,7 @@ class Document(types.JSON[Any]):
     def literal_processor(self, dialect: Dialect) -> Callable[[Any], str]:
         """Return the function that makes the SQL text of a document."""
         bind = self.bind_processor(dialect)
-        return lambda value: "NULL" if (text := bind(value)) is None else _as_literal(text)
+        return lambda value: "NULL" if (text := bind(value)) is None else text_literal(text)
 
 
 class JSONIndex(_Path, types.JSON.JSONIndexType):
