@@ -265,7 +265,7 @@ class ExportResult(int):
     """What an export wrote. It is the number of rows, and can be used as that.
 
     Attributes:
-        path: The file.
+        path: The file, None for one that was open.
         format: Its format.
         bytes: Its size.
         seconds: Seconds that the export took.
@@ -276,12 +276,20 @@ class ExportResult(int):
         (3, 'a.csv', 40)
     """
 
-    path: Path
+    path: Path | None
     format: str
     bytes: int
     seconds: float
 
-    def __new__(cls, rows: int, *, path: Path, format: str, bytes: int, seconds: float) -> Self:  # noqa: A002
+    def __new__(
+        cls,
+        rows: int,
+        *,
+        path: Path | None,
+        format: str,  # noqa: A002
+        bytes: int,  # noqa: A002
+        seconds: float,
+    ) -> Self:
         """Make a result of its parts."""
         result = super().__new__(cls, rows)
         result.path, result.format, result.bytes, result.seconds = path, format, bytes, seconds

@@ -141,3 +141,25 @@ def test_the_order_of_members_makes_no_difference(order: list[str]) -> None:
     line = json.dumps({name: event[name] for name in order})
     rows, _ = outcome(lambda: [line])
     assert [row[:4][0] for row in rows] == ["Tap"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        r'"\u001f"',
+        r'"\b\f\n\r\t\u0001"',
+        r'"\u007f"',
+        r'"\u00e9\/"',
+        r'"\ud83d\ude00"',
+        r'"C:\\u"',
+        '"\x7f\x85"',
+    ],
+)
+def test_documents_have_the_same_text_however_they_are_read(value: str, tmp_path: Path) -> None:
+    line = f'{{"event":"Tap","properties":{{"time":1,"$insert_id":"f","x":{value}}}}}\n'
+    (tmp_path / "a.jsonl").write_text(line, encoding="utf-8")
+    with empty_storage() as storage:
+        storage.load_events_export("by_duckdb", tmp_path / "a.jsonl", EVENTS)
+        storage.load_events_export("in_python", [line], EVENTS)
+        tables = [storage.execute_rows(f"FROM {name}") for name in ("by_duckdb", "in_python")]
+    assert tables[0] == tables[1]

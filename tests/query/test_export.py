@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -282,3 +283,52 @@ def test_times_of_every_kind_come_back(memory: StorageEngine, tmp_path: Path) ->
     memory.create_events_table("times", events, EVENTS)
     memory.export("times", tmp_path / "a.jsonl", "mixpanel")
     assert read_again(memory, tmp_path / "a.jsonl", "events") == rows(memory, "times")
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.parquet"])
+def test_columns_of_one_name_keep_their_own_values(
+    memory: StorageEngine, tmp_path: Path, name: str
+) -> None:
+    memory.export("SELECT 1 AS a, 2 AS a, 3 AS A", tmp_path / name)
+    with StorageEngine.memory() as other:
+        found = other.execute(f"FROM '{tmp_path / name}'")
+        assert found.columns == ["a", "a_1", "A_2"]
+        assert found.fetchall() == [(1, 2, 3)]
+
+
+@pytest.mark.parametrize("form", ["csv", "ndjson", "parquet", "mixpanel"])
+def test_an_open_file_gets_what_a_path_gets_and_stays_open(
+    memory: StorageEngine, tmp_path: Path, form: Any
+) -> None:
+    by_path = memory.export("jan", tmp_path / "path", form)
+    with (tmp_path / "file").open("wb", buffering=0) as file:
+        by_file = memory.export("jan", file, form)
+        assert not file.closed
+    assert (tmp_path / "file").read_bytes() == (tmp_path / "path").read_bytes()
+    assert (by_file, by_file.path) == (by_path, None)
+    assert by_file.bytes == by_path.bytes == (tmp_path / "path").stat().st_size
+
+
+def test_an_open_file_needs_a_format(memory: StorageEngine) -> None:
+    with pytest.raises(ValueError, match=r"format is None, and the file is an open file"):
+        memory.export("jan", io.BytesIO())
+
+
+class Hesitant(io.RawIOBase):
+    """A file that takes a few bytes at a time, as pipes do."""
+
+    def __init__(self) -> None:
+        self.taken = b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.taken += bytes(data[:7])
+        return min(7, len(data))
+
+
+def test_a_file_that_takes_a_few_bytes_at_a_time_gets_them_all(memory: StorageEngine) -> None:
+    file = Hesitant()
+    memory.export("jan", file, "ndjson")  # type: ignore[arg-type]
+    assert len(file.taken.splitlines()) == 30

@@ -115,11 +115,13 @@ _MAY_BE_TOO_DEEP = (
     f"> {MAX_DEPTH}"
 )
 
-# DuckDB's JSON parser accepts trailing commas, NaN and Infinity.
+# DuckDB's JSON parser accepts trailing commas, NaN and Infinity. It writes control characters with
+# upper-case digits, as in \u001F, and every other writer of JSON with lower-case ones.
 _IS_STRICT_JSON = r"""
     NOT regexp_matches(line, ',\s*[}\]]')
     AND NOT contains(rest, 'NaN')
     AND NOT contains(rest, 'Infinity')
+    AND NOT contains(rest, '\u')
 """
 
 _QUERY = """

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any, Literal
+from io import RawIOBase
+from typing import TYPE_CHECKING, Any, Literal
 
 from mixpanel_data.common.quoting import quoted
 from mixpanel_data.dialect.sql.builtin import qualify_builtins
@@ -126,7 +127,7 @@ def _mixpanel_line(columns: list[str]) -> str:
 
 @contextmanager
 def writing(
-    file: IO[bytes], form: ExportFormat, compression: str | None, schema: pa.Schema
+    file: RawIOBase, form: ExportFormat, compression: str | None, schema: pa.Schema
 ) -> Iterator[Callable[[pa.RecordBatch], Any]]:
     """Provide a function that writes batches to a file.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, get_args
+from typing import IO, TYPE_CHECKING, Any, get_args
 from uuid import uuid4
 
 from mixpanel_data.common.open_files import is_open
@@ -30,34 +31,39 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyRelation
 
 
-def format_of(path: Path, given: str | None) -> tuple[ExportFormat, str | None]:
+def format_of(path: Path | None, given: str | None) -> tuple[ExportFormat, str | None]:
     """Return the format and the compression that a name asks for.
+
+    Args:
+        path: The file, None for an open one, whose name says nothing.
+        given: The format asked for, None for the one of the ending.
 
     Raises:
         ValueError: No format is given, and the ending says none; or there is none of that name.
     """
-    suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
+    name = "an open file" if path is None else repr(path.name)
+    suffixes = [] if path is None else [suffix.lower() for suffix in path.suffixes[-2:]]
     compression = COMPRESSIONS.get(suffixes[-1]) if suffixes else None
     if compression is not None:
         suffixes.pop()
     found: ExportFormat | None = ENDINGS.get(suffixes[-1]) if suffixes else None
-    for name in get_args(ExportFormat):
-        if given == name:
-            found = name
+    for known_format in get_args(ExportFormat):
+        if given == known_format:
+            found = known_format
     if found is None or given not in (None, *get_args(ExportFormat)):
         known = ", ".join(map(repr, get_args(ExportFormat)))
         raise ValueError(
-            f"format is {given!r}, and the file {path.name!r}. Use one of {known}, or an ending "
+            f"format is {given!r}, and the file is {name}. Use one of {known}, or an ending "
             f"such as {', '.join(ENDINGS)}, with .gz or .zst behind where it is text."
         )
-    if found == "parquet" and compression is not None:
-        raise ValueError(f"{path.name!r}: Parquet compresses itself. Leave out {path.suffix}.")
+    if path is not None and found == "parquet" and compression is not None:
+        raise ValueError(f"{name}: Parquet compresses itself. Leave out {path.suffix}.")
     return found, compression
 
 
 def export(
     rows: DuckDBPyRelation,
-    path: Path,
+    target: Path | IO[bytes],
     form: ExportFormat,
     compression: str | None,
     *,
@@ -67,8 +73,8 @@ def export(
     """Write rows to a file.
 
     Args:
-        rows: The rows.
-        path: Where to.
+        rows: The rows. Of columns with one name, the second is called ``a_1``, as in subqueries.
+        target: Where to: a path, or a file that is open for writing and stays so.
         form: The format.
         compression: As :func:`format_of` returns it.
         overwrite: Replace a file that is there.
@@ -80,35 +86,60 @@ def export(
         DiskFullError: There is no room for it.
     """
     started, count = time.monotonic(), 0
+    path = target if isinstance(target, Path) else None
+    rows = rows.project("*")
     if form == "mixpanel":
-        _require_sayable(rows, path)
+        _require_sayable(rows, str(path or "<open file>"))
     reader = shaped(rows, form).to_arrow_reader(BATCH_SIZE)
-    with (
-        _appearing(path, overwrite=overwrite) as file,
-        writing(file, form, compression, reader.schema) as write,
-    ):
+    with ExitStack() as stack:
+        if isinstance(target, Path):
+            target = stack.enter_context(_appearing(target, overwrite=overwrite))
+        file = _Counted(target)
+        write = stack.enter_context(writing(file, form, compression, reader.schema))
         for batch in reader:
             write(batch)
             count += batch.num_rows
             if progress is not None:
                 progress(count)
-    size, seconds = path.stat().st_size, time.monotonic() - started
-    return ExportResult(count, path=path, format=form, bytes=size, seconds=seconds)
+    seconds = time.monotonic() - started
+    return ExportResult(count, path=path, format=form, bytes=file.bytes, seconds=seconds)
 
 
-def _require_sayable(rows: DuckDBPyRelation, path: Path) -> None:
+class _Counted(io.RawIOBase):
+    """Passes bytes on to a file, which it does not close, and counts them."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self.bytes = file, 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        # A file without a buffer may take less than it is given.
+        rest = memoryview(data).cast("B")
+        size = len(rest)
+        while rest:
+            taken = self._file.write(rest)
+            if taken is None:
+                raise BlockingIOError(errno.EAGAIN, "the file takes no more at the moment")
+            rest = rest[taken:]
+        self.bytes += size
+        return size
+
+
+def _require_sayable(rows: DuckDBPyRelation, name: str) -> None:
     kind = kind_of(rows.columns)
     if kind is None:
         raise ExportFileError(
-            str(path),
+            name,
             f"Mixpanel's format needs the columns of events or profiles, and there are "
             f"{', '.join(rows.columns)}. Select them, or use another format.",
         )
     if (found := unsayable(rows, kind)) is not None:
-        row, name = found
+        row, taken = found
         raise ExportFileError(
-            str(path),
-            f"the row {row!r} has a property {name!r}, which Mixpanel's format has for a column. "
+            name,
+            f"the row {row!r} has a property {taken!r}, which Mixpanel's format has for a column. "
             "Use another format, or leave the row out.",
         )
 

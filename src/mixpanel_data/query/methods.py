@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
 import duckdb
 
@@ -224,7 +225,7 @@ class QueryMethods:
     def export(
         self,
         source: Query,
-        path: str | os.PathLike[str],
+        path: str | os.PathLike[str] | IO[bytes],
         format: ExportFormat | None = None,  # noqa: A002
         *,
         params: Params | None = None,
@@ -238,14 +239,15 @@ class QueryMethods:
         Args:
             source: Name of a table or view, SQL text, or a SQLAlchemy statement. In a sandbox, SQL
                 has to follow its rules and limits; a table does not.
-            path: The file. Its folder must be there.
+            path: The file. Its folder must be there. Or a file that is open for writing bytes, such
+                as ``sys.stdout.buffer``: rows are written as they come, and it stays open.
             format: ``"parquet"`` (Zstandard, events in the order of time), ``"csv"``, ``"ndjson"``
                 (one JSON object a line), or ``"mixpanel"``, which :meth:`load_events_export` and
                 :meth:`load_profiles_export` read. By default the ending says it: ``.parquet``,
                 ``.csv``, ``.json``, ``.jsonl``, ``.ndjson``. Text is compressed where the name ends
                 in ``.gz`` or ``.zst``.
             params: As for :meth:`execute_df`.
-            overwrite: Replace a file that is there.
+            overwrite: Replace a file that is there. An open one has no such question.
             progress_callback: Called with the number of rows so far. An exception that it raises
                 aborts the export.
 
@@ -272,8 +274,11 @@ class QueryMethods:
         """
         from mixpanel_data.query import exporting
 
-        target = paths.path_of(path)
-        form, compression = exporting.format_of(target, format)
+        target: Any = path
+        if not hasattr(target, "write"):
+            target = paths.path_of(target)
+        named = target if isinstance(target, Path) else None
+        form, compression = exporting.format_of(named, format)
         table = self._exported_table(source)
         if table is None:
             self._database.require_open()
@@ -285,7 +290,12 @@ class QueryMethods:
             if form == "parquet" and table is not None and "event_time" in rows.columns:
                 rows = rows.order("event_time")
             return exporting.export(
-                rows, target, form, compression, overwrite=overwrite, progress=progress_callback
+                rows,
+                target,
+                form,
+                compression,
+                overwrite=overwrite,
+                progress=progress_callback,
             )
 
     def _exported_table(self, source: Query) -> str | None:
