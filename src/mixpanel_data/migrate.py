@@ -38,12 +38,15 @@ from mixpanel_data.types import MigrationResult, SchemaRevision, SchemaStatus, S
 Target = str | os.PathLike[str] | URL | Engine | StorageEngine
 
 
-def status(target: Target, *, encryption_key: str | Secret | None = None) -> SchemaStatus:
+def status(
+    target: Target, *, encryption_key: str | Secret | None = None, lock_timeout: float = 0
+) -> SchemaStatus:
     """Tell how a database compares with what this library works with. Changes nothing.
 
     Args:
         target: Path, URL, engine or ``StorageEngine``.
         encryption_key: The key of a file that is encrypted, given by path or URL.
+        lock_timeout: Seconds to wait while another process has the file open, given likewise.
 
     Raises:
         DatabaseNotFoundError: There is no such file.
@@ -58,7 +61,7 @@ def status(target: Target, *, encryption_key: str | Secret | None = None) -> Sch
     """
     encryption_key = Secret.of(encryption_key)
     with (
-        _opened(target, read_only=True, key=encryption_key) as (engine, _),
+        _opened(target, read_only=True, key=encryption_key, wait=lock_timeout) as (engine, _),
         engine.connect() as connection,
     ):
         version = versions.version_of(connection)
@@ -77,6 +80,7 @@ def upgrade(
     *,
     backup: bool = False,
     encryption_key: str | Secret | None = None,
+    lock_timeout: float = 0,
 ) -> MigrationResult:
     """Take a database up to a revision, all tables in one transaction.
 
@@ -90,6 +94,7 @@ def upgrade(
             is never removed. What others commit between the copy and the migration is in the file
             only.
         encryption_key: As for :func:`status`. The copy is encrypted as well.
+        lock_timeout: As for :func:`status`.
 
     Returns:
         The revisions before and after, the tables left alone, and the copy.
@@ -109,7 +114,9 @@ def upgrade(
         True
     """
     encryption_key = Secret.of(encryption_key)
-    return _migrate(target, revision, down=False, backup=backup, key=encryption_key)
+    return _migrate(
+        target, revision, down=False, backup=backup, key=encryption_key, wait=lock_timeout
+    )
 
 
 def downgrade(
@@ -118,6 +125,7 @@ def downgrade(
     *,
     backup: bool = False,
     encryption_key: str | Secret | None = None,
+    lock_timeout: float = 0,
 ) -> MigrationResult:
     """Take a database down to a revision, all tables in one transaction.
 
@@ -129,6 +137,7 @@ def downgrade(
         revision: The revision to go to; ``"-1"`` is the one before, ``"base"`` before the first.
         backup: As for :func:`upgrade`.
         encryption_key: As for :func:`status`.
+        lock_timeout: As for :func:`status`.
 
     Returns:
         As :func:`upgrade`.
@@ -144,10 +153,14 @@ def downgrade(
         '0001'
     """
     encryption_key = Secret.of(encryption_key)
-    return _migrate(target, revision, down=True, backup=backup, key=encryption_key)
+    return _migrate(
+        target, revision, down=True, backup=backup, key=encryption_key, wait=lock_timeout
+    )
 
 
-def check(target: Target, *, encryption_key: str | Secret | None = None) -> None:
+def check(
+    target: Target, *, encryption_key: str | Secret | None = None, lock_timeout: float = 0
+) -> None:
     """Make sure that the tables of a database are what its revision says. Changes nothing.
 
     Property columns are compared with their documents, which reads the tables that have some.
@@ -155,6 +168,7 @@ def check(target: Target, *, encryption_key: str | Secret | None = None) -> None
     Args:
         target: Path, URL, engine or ``StorageEngine``.
         encryption_key: As for :func:`status`.
+        lock_timeout: As for :func:`status`.
 
     Raises:
         SchemaVersionError: The database is not at head; the subclass says why.
@@ -170,7 +184,7 @@ def check(target: Target, *, encryption_key: str | Secret | None = None) -> None
 
     encryption_key = Secret.of(encryption_key)
     with (
-        _opened(target, read_only=True, key=encryption_key) as (engine, path),
+        _opened(target, read_only=True, key=encryption_key, wait=lock_timeout) as (engine, path),
         engine.connect() as connection,
     ):
         version = versions.version_of(connection)
@@ -183,13 +197,17 @@ def check(target: Target, *, encryption_key: str | Secret | None = None) -> None
 
 
 def history(
-    target: Target | None = None, *, encryption_key: str | Secret | None = None
+    target: Target | None = None,
+    *,
+    encryption_key: str | Secret | None = None,
+    lock_timeout: float = 0,
 ) -> list[SchemaRevision]:
     """Return the revisions that this library knows, oldest first.
 
     Args:
         target: Tell which of them this database has.
         encryption_key: As for :func:`status`.
+        lock_timeout: As for :func:`status`.
 
     Raises:
         DatabaseFileError: The file cannot be opened; the subclass says why.
@@ -206,7 +224,7 @@ def history(
     known = [revision for revision, _, _ in steps]
     has: list[str] | None = None
     if target is not None:
-        now = status(target, encryption_key=encryption_key)
+        now = status(target, encryption_key=encryption_key, lock_timeout=lock_timeout)
         has = known if now.state == "newer" else known[: _place(known, now.revision)]
     return [
         SchemaRevision(revision, follows, summary, None if has is None else revision in has)
@@ -264,11 +282,11 @@ def exclude_managed(
 
 
 def _migrate(
-    target: Target, revision: str, *, down: bool, backup: bool, key: Secret | None
+    target: Target, revision: str, *, down: bool, backup: bool, key: Secret | None, wait: float
 ) -> MigrationResult:
     from mixpanel_data.schema import alembic_runner
 
-    with _opened(target, read_only=False, key=key) as (engine, path):
+    with _opened(target, read_only=False, key=key, wait=wait) as (engine, path):
         if backup and str(path) == MEMORY:
             raise ValueError("A database in memory has no file to copy. Leave out backup=True.")
         is_copied = backup and _moves(engine, revision)
@@ -302,7 +320,7 @@ def _copied(target: Target, engine: Engine, path: Path, key: Secret | None) -> P
 
 @contextmanager
 def _opened(
-    target: Target, *, read_only: bool, key: Secret | None
+    target: Target, *, read_only: bool, key: Secret | None, wait: float
 ) -> Iterator[tuple[Engine, Path]]:
     """Open a target, unless it is open already; what its driver raises becomes our errors."""
     if isinstance(target, StorageEngine | Engine):
@@ -314,7 +332,9 @@ def _opened(
         return
     url = engines.database_url(target)
     path = _existing(url)
-    opened = opener.open_database(path, read_only=read_only, config=url.query, key=key)
+    opened = opener.open_database(
+        path, read_only=read_only, config=url.query, key=key, lock_timeout=wait
+    )
     with closing(opened), error_translation.file_errors(path):
         yield engines.make_engine(path, opened.connect), path
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from mixpanel_data.common.display import Drawing, Drawn
+from mixpanel_data.common.display import Drawing, Drawn, text_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +40,7 @@ class Result(Drawn):
 
     def to_dict(self) -> dict[str, Any]:
         """Return all fields as plain values that JSON can express; times are ISO 8601 text."""
-        return {each.name: _plain(getattr(self, each.name)) for each in fields(self)}
+        return {each.name: plain(getattr(self, each.name)) for each in fields(self)}
 
     def _headers(self) -> tuple[str, ...]:
         return self._columns
@@ -51,25 +52,27 @@ class Result(Drawn):
     def _drawing(self) -> Drawing:
         left_out = {"sql", "hint", self._rows, *self._columns}
         facts = [
-            f"{each.name}: {value:,}" if type(value) is int else f"{each.name}: {value}"
+            f"{each.name}: {text_of(value)}"
             for each in fields(self)
             if each.name not in left_out and (value := getattr(self, each.name)) is not None
         ]
         notes = [", ".join(facts), *([self.hint] if self.hint else [])]
-        return Drawing(type(self).__name__, self._headers(), self._values(), notes)
+        title = re.sub("(?<=[a-z])(?=[A-Z])", " ", type(self).__name__).capitalize()
+        return Drawing(title, self._headers(), self._values(), notes)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return a value as JSON can express it; times are ISO 8601 text."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, (datetime, date, time)):
         return value.isoformat()
     if is_dataclass(value):
-        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
+        return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): _plain(member) for key, member in value.items()}
+        return {str(key): plain(member) for key, member in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(member) for member in value]
+        return [plain(member) for member in value]
     return str(value)
 
 

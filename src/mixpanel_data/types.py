@@ -364,6 +364,10 @@ class TableInfo(Drawn):
     row_count: int
     fetched_at: datetime
 
+    def __str__(self) -> str:
+        """Return name, type and size."""
+        return f"{self.name} ({self.row_count:,} {self.type})"
+
     def _drawing(self) -> Drawing:
         return _drawing_of_tables([self])
 

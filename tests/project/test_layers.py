@@ -29,7 +29,8 @@ ROOMS = [
     {"ingest", "query"},
     {"storage"},
     {"migrate"},
-    {"__init__"},
+    {"cli"},
+    {"__init__", "__main__"},
 ]
 #: The rooms within two rooms, in the same way.
 ROOMS_OF_DIALECT = [

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mixpanel_data.common.printable import printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -50,16 +52,42 @@ class Drawn:
 
     def __rich__(self) -> Table:
         """Return the table for a terminal."""
-        from rich.table import Table
-        from rich.text import Text
+        return rich_table(self._drawing())
 
-        title, headers, rows, notes = _shortened(self._drawing())
-        drawn = Table(title=Text(title), caption=Text("\n".join(notes)) if notes else None)
-        for header in headers:
-            drawn.add_column(Text(header))
-        for row in rows:
-            drawn.add_row(*map(Text, row))
-        return drawn
+
+def drawing_of(value: Drawn) -> Drawing:
+    """Return what is to be drawn of a value."""
+    return value._drawing()
+
+
+def rich_table(drawing: Drawing, *, is_whole: bool = False) -> Table:
+    """Return a drawing as a table of rich.
+
+    Args:
+        drawing: What to draw.
+        is_whole: Leave nothing out: all rows, and all of each text. Nor is there a frame.
+    """
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    title, headers, rows, notes = _whole(drawing) if is_whole else _shortened(drawing)
+    caption = "\n".join(notes)
+    drawn = Table(
+        title=Text(printable(title)) if title else None,
+        title_justify="left",
+        caption=Text(printable(caption)) if caption else None,
+        caption_justify="left",
+        box=box.SIMPLE_HEAD if is_whole else box.HEAVY_HEAD,
+        show_edge=not is_whole,
+        pad_edge=not is_whole,
+        show_header=any(headers),
+    )
+    for header in headers:
+        drawn.add_column(Text(printable(header, one_line=True)), overflow="fold")
+    for row in rows:
+        drawn.add_row(*(Text(printable(cell, one_line=True)) for cell in row))
+    return drawn
 
 
 class _Texts(NamedTuple):
@@ -69,20 +97,37 @@ class _Texts(NamedTuple):
     notes: list[str]
 
 
+def _whole(drawing: Drawing) -> _Texts:
+    """Return a drawing as texts."""
+    rows = [list(map(_text, row)) for row in drawing.rows]
+    return _Texts(drawing.title, list(drawing.headers), rows, list(drawing.notes))
+
+
 def _shortened(drawing: Drawing) -> _Texts:
     """Return a drawing as texts, without what nobody would read."""
-    rows = [list(map(_text, row)) for row in drawing.rows[:_MAX_ROWS]]
-    notes = list(drawing.notes)
+    title, headers, rows, notes = _whole(drawing._replace(rows=drawing.rows[:_MAX_ROWS]))
     if (left := len(drawing.rows) - len(rows)) > 0:
         notes.insert(0, f"{left:,} more rows")
-    return _Texts(_text(drawing.title), list(map(_text, drawing.headers)), rows, notes)
+    rows = [list(map(_cut, row)) for row in rows]
+    return _Texts(_cut(title), list(map(_cut, headers)), rows, notes)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MAX_LETTERS else text[: _MAX_LETTERS - 1] + "…"
+
+
+def text_of(value: Any) -> str:
+    """Return a value as text for people: members of lists and mappings with commas between."""
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(text_of, value))
+    return _text(value)
 
 
 def _text(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {_text(member)}" for name, member in value.items())
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        shown = f"{value:,}" if isinstance(value, int) else f"{value:,.6g}"
-    else:
-        shown = str(value)
-    return shown if len(shown) <= _MAX_LETTERS else shown[: _MAX_LETTERS - 1] + "…"
+        return f"{value:,}" if isinstance(value, int) else f"{value:,.6g}"
+    return str(value)

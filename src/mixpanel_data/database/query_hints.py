@@ -1,4 +1,4 @@
-"""What people mostly meant by SQL over properties that DuckDB refuses."""
+"""What helps with SQL that DuckDB refuses: what people mostly meant, or have to do first."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ _COLUMN = re.compile(r'column "(?P<name>\$[^"]*)" not found')
 _PARAMETER = re.compile(r"not provided for the following (?:prepared statement )?parameters: (\w+)")
 _TEXT = re.compile(r"'(\$(?:[^']|'')*)'")
 
+_READ_ONLY = "attached in read-only mode"
+
 
 def hint_for(message: str, query: str) -> str | None:
     r"""Return the sentence that helps with an error of DuckDB's, None where there is none.
@@ -25,6 +27,8 @@ def hint_for(message: str, query: str) -> str | None:
         >>> hint_for("JSON path error near 'os'", "SELECT properties->>'$os' FROM e")
         'Write the property as properties->>\'$."$os"\'.'
     """
+    if _READ_ONLY in message:
+        return "Open it for writing: without read_only=True, or for the command query with --write."
     name = next(_names_meant(message, query), None)
     if name is None:
         return None

@@ -1,0 +1,61 @@
+"""The command ``mixpanel-data``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from mixpanel_data.cli import changing, columns, loading, looking, migrating, querying, serving
+from mixpanel_data.cli.commands import Commands
+from mixpanel_data.cli.exit_codes import exit_codes
+
+
+class _Group(TyperGroup):
+    """The group of all commands, which ends with our exit codes."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        with exit_codes():
+            return super().invoke(ctx)
+
+
+app = Commands(
+    cls=_Group,
+    help="Mixpanel events and profiles in a DuckDB file: load exports, look at them, query them.",
+    epilog="Data goes to stdout, all else to stderr. Exit codes: 0, 1 error, 2 usage, 3 not found, "
+    "4 locked, 5 wrong revision, 130 Ctrl-C.",
+)
+for module in (loading, looking, querying, changing, serving):
+    for command in module.COMMANDS:
+        app.add()(command)
+app.add_typer(columns.app, name="columns")
+app.add_typer(migrating.app, name="migrate")
+
+
+def _version(is_asked: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if is_asked:
+        from importlib.metadata import version
+
+        typer.echo(f"mixpanel-data {version('mixpanel_data')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version.", callback=_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Take the options of the command as a whole, of which there is none but --version."""
+
+
+def main() -> None:
+    """Run the command."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # not every terminal can write 東京
+    app(prog_name="mixpanel-data")

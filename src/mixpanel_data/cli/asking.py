@@ -1,0 +1,26 @@
+"""Asking before something is lost."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from mixpanel_data.common.printable import printable
+
+
+def require_consent(question: str, *, yes: bool) -> None:
+    """Ask on a terminal; elsewhere nobody could answer, so ``--yes`` must be there.
+
+    Raises:
+        typer.BadParameter: Nobody can be asked.
+        typer.Exit: The answer is no.
+    """
+    if yes:
+        return
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise typer.BadParameter(f"{printable(question)} Nobody can be asked here: use --yes.")
+    typer.echo(f"{printable(question)} [y/N] ", err=True, nl=False)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        typer.echo("Nothing was changed.", err=True)
+        raise typer.Exit(1)

@@ -1,0 +1,140 @@
+"""Property columns, as the command line names them, and the commands about them."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, get_args
+
+import typer
+
+from mixpanel_data.cli import output
+from mixpanel_data.cli.arguments import (
+    DatabaseArgument,
+    FormatOption,
+    LockTimeoutOption,
+    OutputFormat,
+    TableArgument,
+    YesOption,
+)
+from mixpanel_data.cli.asking import require_consent
+from mixpanel_data.cli.commands import Commands
+from mixpanel_data.cli.databases import open_database
+
+if TYPE_CHECKING:
+    from mixpanel_data.types import PropertyColumn
+
+#: ``property``, ``property:TYPE``, and either with ``AS name``.
+_COLUMN = re.compile(r"(?P<property>.+?)(:(?P<type>[A-Za-z]+))?(\s+[Aa][Ss]\s+(?P<name>\S+))?")
+
+app = Commands(help="Columns of their own for properties.")
+
+
+def parse_columns(texts: Iterable[str]) -> list[PropertyColumn]:
+    """Return the property columns that texts name.
+
+    Args:
+        texts: Each a list with commas of ``property``, ``property:TYPE``, and either with
+            ``AS name``. A property with a comma in its name stands in double quotes.
+
+    Raises:
+        typer.BadParameter: There is no such type.
+
+    Example:
+        >>> [column.column_name for column in parse_columns(["$browser,amount:DOUBLE AS eur"])]
+        ['$browser', 'eur']
+    """
+    parts = [part.strip() for line in csv.reader(texts) for part in line]
+    return [_parsed(part) for part in parts if part]
+
+
+def _parsed(text: str) -> PropertyColumn:
+    from mixpanel_data.types import PropertyColumn, PropertyType
+
+    found = _COLUMN.fullmatch(text)
+    if found is None:
+        return PropertyColumn(text)
+    known = {kind.upper(): kind for kind in get_args(PropertyType)}
+    written = found["type"]
+    if written is None:
+        return PropertyColumn(found["property"], name=found["name"])
+    if (kind := known.get(written.upper())) is None:
+        raise typer.BadParameter(f"{text!r}: there is no type {written!r}. Use {', '.join(known)}.")
+    return PropertyColumn(found["property"], kind, found["name"])
+
+
+ColumnsArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="COLUMNS...",
+        help="Such as '$browser' or 'amount:DOUBLE AS eur'.",
+        show_default=False,
+    ),
+]
+
+
+@app.add("list")
+def list_columns(
+    database: DatabaseArgument,
+    table: TableArgument,
+    form: FormatOption = None,
+    lock_timeout: LockTimeoutOption = 0,
+) -> None:
+    """List the property columns of a table.
+
+    Example:
+        mixpanel-data columns list app.db events
+    """
+    with open_database(database, lock_timeout=lock_timeout) as storage:
+        _write(table, storage.property_columns(table), form)
+
+
+@app.add("add")
+def add_columns(
+    database: DatabaseArgument,
+    table: TableArgument,
+    columns: ColumnsArgument,
+    form: FormatOption = None,
+    lock_timeout: LockTimeoutOption = 0,
+) -> None:
+    """Give properties columns of their own. Without a type, the values decide it.
+
+    Example:
+        mixpanel-data columns add app.db events '$browser' 'amount:DOUBLE AS eur'
+    """
+    wanted = parse_columns(columns)
+    with open_database(database, write=True, lock_timeout=lock_timeout) as storage:
+        _write(table, storage.add_property_columns(table, wanted), form)
+
+
+@app.add("drop")
+def drop_columns(
+    database: DatabaseArgument,
+    table: TableArgument,
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="PROPERTIES...", help="The properties.", show_default=False),
+    ],
+    *,
+    yes: YesOption = False,
+    form: FormatOption = None,
+    lock_timeout: LockTimeoutOption = 0,
+) -> None:
+    """Drop property columns. The documents keep the properties.
+
+    Example:
+        mixpanel-data columns drop app.db events '$browser' --yes
+    """
+    with open_database(database, write=True, lock_timeout=lock_timeout) as storage:
+        storage.get_metadata(table)
+        require_consent(f"Drop {', '.join(names)} of table {table}?", yes=yes)
+        storage.drop_property_columns(table, names)
+    sentence = f"Dropped {', '.join(names)} of table {table}."
+    output.report(sentence, {"table": table, "dropped": names}, form)
+
+
+def _write(table: str, columns: list[PropertyColumn], form: OutputFormat | None) -> None:
+    rows = [[column.property, column.type, column.column_name] for column in columns]
+    headers = ["property", "type", "name"]
+    output.write_rows(output.rows_of(f"Property columns of {table}", headers, rows), form)

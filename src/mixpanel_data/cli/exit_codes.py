@@ -1,0 +1,90 @@
+"""What the command ends with: an exit code, and a message instead of a traceback."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+from mixpanel_data.common.printable import printable
+
+OK, ERROR, USAGE, NOT_FOUND, LOCKED, WRONG_REVISION, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
+
+
+@contextmanager
+def exit_codes() -> Iterator[None]:
+    """End with the exit code and the message of what was raised.
+
+    A pipe that is closed ends the command quietly: whoever reads has all that he wanted.
+
+    Raises:
+        typer.Exit: With the code.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        say("Interrupted.")
+        raise typer.Exit(INTERRUPTED) from None
+    except BrokenPipeError:
+        _forget_stdout()
+        raise typer.Exit(OK) from None
+    except (OSError, ValueError, ImportError) as error:
+        if isinstance(error, OSError) and error.errno == errno.EPIPE:
+            _forget_stdout()
+            raise typer.Exit(OK) from None
+        fail(error)
+    except Exception as error:
+        from mixpanel_data.exceptions import MixpanelDataError
+
+        if not isinstance(error, MixpanelDataError):
+            raise
+        fail(error)
+
+
+def fail(error: Exception) -> None:
+    """End with the message and the code of an error.
+
+    Raises:
+        typer.Exit: With the code.
+    """
+    say(f"Error: {error}")
+    raise typer.Exit(code_of(error)) from None
+
+
+def code_of(error: Exception) -> int:
+    """Return the exit code of an error.
+
+    Example:
+        >>> from mixpanel_data import TableNotFoundError
+        >>> code_of(TableNotFoundError("jan"))
+        3
+    """
+    from mixpanel_data import exceptions as ours
+
+    codes: list[tuple[int, tuple[type[Exception], ...]]] = [
+        (LOCKED, (ours.DatabaseLockedError,)),
+        (ERROR, (ours.MigrationError,)),
+        (WRONG_REVISION, (ours.SchemaVersionError, ours.RevisionError)),
+        (NOT_FOUND, (ours.TableNotFoundError, FileNotFoundError)),
+        (USAGE, (ours.TableNameError, ours.MetadataError)),
+        (ERROR, (ours.MixpanelDataError, OSError, ImportError)),
+        (USAGE, (ValueError,)),
+    ]
+    return next((code for code, kinds in codes if isinstance(error, kinds)), ERROR)
+
+
+def say(text: str) -> None:
+    """Write a message to stderr."""
+    typer.echo(printable(text), err=True)
+
+
+def _forget_stdout() -> None:
+    """Let nothing that is left in the buffer of stdout raise when Python ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

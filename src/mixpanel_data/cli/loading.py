@@ -1,0 +1,242 @@
+"""The command that loads exports."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from enum import Enum
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from mixpanel_data.cli import databases, output
+from mixpanel_data.cli.arguments import FormatOption, LockTimeoutOption
+from mixpanel_data.cli.columns import parse_columns
+from mixpanel_data.cli.exit_codes import INTERRUPTED, say
+from mixpanel_data.cli.progress import progress_of_files
+
+if TYPE_CHECKING:
+    from mixpanel_data.storage import StorageEngine
+    from mixpanel_data.types import LoadResult, TableMetadata, TableType
+
+
+class IfExists(str, Enum):
+    """What to do when the table exists."""
+
+    FAIL = "fail"
+    APPEND = "append"
+    REPLACE = "replace"
+
+
+class OnError(str, Enum):
+    """What to do with a line that cannot be stored."""
+
+    RAISE = "raise"
+    SKIP = "skip"
+
+
+class OnConflict(str, Enum):
+    """Which of two rows with one key to keep."""
+
+    IGNORE = "ignore"
+    REPLACE = "replace"
+    ERROR = "error"
+
+
+class TimeUnit(str, Enum):
+    """Unit of times that are numbers."""
+
+    AUTO = "auto"
+    SECONDS = "s"
+    MILLISECONDS = "ms"
+    MICROSECONDS = "us"
+
+
+def load(
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILES...",
+            help="Export files, folders, patterns or URLs; - for stdin.",
+            show_default=False,
+        ),
+    ],
+    into: Annotated[
+        str,
+        typer.Option(
+            "--into", metavar="DB", help="The database, made if missing.", show_default=False
+        ),
+    ],
+    table: Annotated[
+        str, typer.Option("--table", metavar="NAME", help="The table.", show_default=False)
+    ],
+    *,
+    profiles: Annotated[
+        bool, typer.Option("--profiles", help="The files have profiles, not events.")
+    ] = False,
+    if_exists: Annotated[
+        IfExists, typer.Option(help="What to do when the table exists.", case_sensitive=False)
+    ] = IfExists.FAIL,
+    replace_range: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            metavar="FIRST LAST",
+            help="Put the events in the place of those of these days in the table, in UTC.",
+            show_default=False,
+        ),
+    ] = None,
+    on_error: Annotated[
+        OnError, typer.Option(help="What to do with a line that cannot be stored.")
+    ] = OnError.RAISE,
+    rejects: Annotated[
+        Path | None,
+        typer.Option(help="File for lines that are skipped, with reasons.", show_default=False),
+    ] = None,
+    on_conflict: Annotated[
+        OnConflict, typer.Option(help="Which of two rows with one id to keep.")
+    ] = OnConflict.IGNORE,
+    time_zone: Annotated[
+        str | None,
+        typer.Option(help="Zone of times that name none, by default UTC.", show_default=False),
+    ] = None,
+    time_unit: Annotated[
+        TimeUnit, typer.Option(help="Unit of times that are numbers.")
+    ] = TimeUnit.AUTO,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Properties that get columns of their own, such as '$browser,amount:DOUBLE'.",
+            show_default=False,
+        ),
+    ] = None,
+    form: FormatOption = None,
+    lock_timeout: LockTimeoutOption = 0,
+) -> None:
+    """Load export files into a table, all of them or nothing.
+
+    Example:
+        mixpanel-data load export.jsonl.gz --into app.db --table events
+    """
+    from mixpanel_data.types import TableMetadata
+
+    days = _days(replace_range, profiles=profiles, if_exists=if_exists, columns=columns)
+    kind: TableType = "profiles" if profiles else "events"
+    metadata = TableMetadata(kind, datetime.now(timezone.utc), *(days or ()))
+    options: dict[str, Any] = {"on_error": on_error.value, "on_conflict": on_conflict.value}
+    options |= {"rejects": rejects}
+    if not profiles:
+        options |= {"time_zone": time_zone, "time_unit": time_unit.value}
+    elif time_zone is not None or time_unit is not TimeUnit.AUTO:
+        raise typer.BadParameter("--time-zone and --time-unit are for events.")
+    if days is None:
+        options |= {"if_exists": if_exists.value, "property_columns": parse_columns(columns or [])}
+    data = _sources(files)
+    with _opened(into, lock_timeout) as storage, progress_of_files(data) as progress:
+        run = _method(storage, kind, days)
+        result = _interruptible(
+            storage,
+            table,
+            metadata,
+            lambda: run(table, data, metadata=metadata, progress_callback=progress, **options),
+        )
+    record = {"table": table} | {name: getattr(result, name) for name in _COUNTS}
+    output.report(f"{table}: {result.summary}", record, form)
+
+
+_COUNTS = (
+    *("read", "added", "replaced", "duplicates", "collisions", "rejected", "generated_ids"),
+    *("misfits", "files", "seconds"),
+)
+
+
+def _days(
+    days: tuple[str, str] | None, *, profiles: bool, if_exists: IfExists, columns: list[str] | None
+) -> tuple[str, str] | None:
+    """Return the days to replace, None for none.
+
+    Raises:
+        typer.BadParameter: Another option contradicts them.
+    """
+    if days is None:
+        return None
+    if profiles:
+        raise typer.BadParameter("--replace-range is for events. Leave out --profiles.")
+    if if_exists is not IfExists.FAIL:
+        raise typer.BadParameter("--replace-range needs the table. Leave out --if-exists.")
+    if columns:
+        raise typer.BadParameter("--replace-range keeps the table's columns. Leave out --columns.")
+    return days
+
+
+def _sources(files: list[str]) -> list[Any]:
+    """Return what to read: paths, URLs and patterns, and stdin."""
+    found: list[Any] = []
+    for name in files:
+        if name == "-":
+            found.append(sys.stdin.buffer)
+        else:  # a path that is there is never taken for a pattern, nor for data
+            found.append(Path(name) if Path(name).exists() else name)
+    return found
+
+
+def _method(
+    storage: StorageEngine, kind: str, days: tuple[str, str] | None
+) -> Callable[..., LoadResult]:
+    if days is not None:
+        return partial(storage.replace_range, from_date=days[0], to_date=days[1])
+    methods = {"events": storage.load_events_export, "profiles": storage.load_profiles_export}
+    return cast("Callable[..., LoadResult]", methods[kind])
+
+
+@contextmanager
+def _opened(into: str, lock_timeout: float) -> Iterator[StorageEngine]:
+    """Open a database, or make one, which goes again when nothing gets into it."""
+    from mixpanel_data.database import paths
+    from mixpanel_data.storage import StorageEngine
+
+    path, config = databases.located(into)
+    is_new = not paths.exists(path)
+    with StorageEngine(
+        path, config=config, lock_timeout=lock_timeout, encryption_key=databases.key()
+    ) as storage:
+        try:
+            yield storage
+        except BaseException:
+            if is_new and not storage.execute_scalar(
+                "SELECT count(*) FROM duckdb_tables() WHERE NOT starts_with(table_name, '_')"
+            ):
+                path.unlink()  # nobody else can have it open
+            raise
+
+
+def _interruptible(
+    storage: StorageEngine,
+    table: str,
+    metadata: TableMetadata,
+    run: Callable[[], LoadResult],
+) -> LoadResult:
+    """Run a load, and tell after Ctrl-C what became of it.
+
+    Raises:
+        typer.Exit: After Ctrl-C.
+    """
+    from mixpanel_data.exceptions import MixpanelDataError
+
+    try:
+        return run()
+    except KeyboardInterrupt:
+        try:
+            is_loaded = storage.get_metadata(table).fetched_at == metadata.fetched_at
+        except MixpanelDataError:
+            is_loaded = False
+        say(
+            "Interrupted after all was loaded." if is_loaded else "Interrupted: nothing was loaded."
+        )
+        raise typer.Exit(INTERRUPTED) from None
+
+
+COMMANDS = [load]

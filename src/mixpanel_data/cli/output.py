@@ -1,0 +1,237 @@
+"""Writing data to stdout: as a table for people, and whole and plain for programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from typing import IO, TYPE_CHECKING, Any, cast
+
+import typer
+
+from mixpanel_data.cli.arguments import OutputFormat
+from mixpanel_data.common.printable import printable
+
+if TYPE_CHECKING:
+    from mixpanel_data.common.display import Drawing, Drawn
+    from mixpanel_data.storage import StorageEngine
+
+#: Rows of a query that a terminal is shown.
+TERMINAL_ROWS = 100
+
+
+def chosen(given: OutputFormat | None) -> OutputFormat:
+    """Return the format to write: the one asked for, or what suits stdout.
+
+    Raises:
+        typer.BadParameter: A terminal cannot show it.
+    """
+    is_terminal = sys.stdout.isatty()
+    if given is None:
+        return OutputFormat.TABLE if is_terminal else OutputFormat.JSONL
+    if given is OutputFormat.PARQUET and is_terminal:
+        raise typer.BadParameter("A terminal cannot show Parquet. Write it to a file: > FILE")
+    return given
+
+
+def rows_of(title: str, headers: Sequence[str], rows: Sequence[Sequence[object]]) -> Drawn:
+    """Return rows as a value that can be written."""
+    from mixpanel_data.common.display import Drawing, Drawn
+
+    class Rows(Drawn):
+        def _drawing(self) -> Drawing:
+            return Drawing(title, headers, rows)
+
+    return Rows()
+
+
+def fields_of(value: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass by name, the SQL and the hint of a result last."""
+    names = sorted((each.name for each in fields(value)), key=("sql", "hint").__contains__)
+    return {name: getattr(value, name) for name in names}
+
+
+def tell_hint(hint: str | None) -> None:
+    """Tell on stderr what the user may have meant."""
+    from mixpanel_data.cli.exit_codes import say
+
+    if hint is not None:
+        say(hint)
+
+
+def write_rows(value: Drawn, given: OutputFormat | None) -> None:
+    """Write a value that has rows.
+
+    Args:
+        value: The value. All formats but the table have its rows only.
+        given: The format asked for.
+    """
+    from mixpanel_data.common.display import drawing_of
+
+    form, drawing = chosen(given), drawing_of(value)
+    if form is OutputFormat.TABLE:
+        _draw(drawing)
+        return
+    _write_records([dict(zip(drawing.headers, row, strict=True)) for row in drawing.rows], form)
+
+
+def write_record(record: Mapping[str, Any], given: OutputFormat | None) -> None:
+    """Write facts about one thing."""
+    from mixpanel_data.common.display import Drawing, text_of
+
+    form = chosen(given)
+    if form is OutputFormat.TABLE:
+        rows = [(name, text_of(value)) for name, value in record.items()]
+        _draw(Drawing("", ("", ""), rows))
+    elif form is OutputFormat.JSON:
+        _write(_json(record, indent=2) + b"\n")
+    else:
+        _write_records([record], form)
+
+
+def report(sentence: str, record: Mapping[str, Any], given: OutputFormat | None) -> None:
+    """Tell what was done: people on stderr, programs on stdout."""
+    from mixpanel_data.cli.exit_codes import say
+
+    say(sentence)
+    if given is not None or not sys.stdout.isatty():
+        write_record(record, given)
+
+
+def write_query(storage: StorageEngine, sql: str, given: OutputFormat | None) -> None:
+    """Run a query and write its result, row by row but for tables."""
+    form = chosen(given)
+    sql = f"{sql}\n"  # which is never the name of a table
+    if form is OutputFormat.TABLE:
+        _draw_query(storage, sql)
+    elif form is OutputFormat.JSON:
+        array = _JsonArray(sys.stdout.buffer)
+        storage.export(sql, cast(IO[bytes], array), "ndjson")
+        array.end()
+    else:
+        name = "ndjson" if form is OutputFormat.JSONL else form.value
+        storage.export(sql, sys.stdout.buffer, name)  # type: ignore[arg-type]
+    sys.stdout.buffer.flush()
+
+
+def _draw_query(storage: StorageEngine, sql: str) -> None:
+    from mixpanel_data.common.display import Drawing
+
+    found = storage.execute(sql)
+    limit = TERMINAL_ROWS if sys.stdout.isatty() else None
+    rows = (found if limit is None else found.limit(limit + 1)).fetchall()
+    notes = []
+    if limit is not None and len(rows) > limit:
+        notes.append(f"The first {limit} rows. For all: --format jsonl, csv or parquet.")
+    # Years and ids are integers too, so these have no commas.
+    shown = [[str(cell) if type(cell) is int else cell for cell in row] for row in rows[:limit]]
+    _draw(Drawing("", found.columns, shown, notes))
+
+
+def _draw(drawing: Drawing) -> None:
+    from rich.console import Console
+
+    from mixpanel_data.common.display import rich_table
+
+    is_terminal = sys.stdout.isatty()
+    notes = drawing.notes
+    table = rich_table(drawing._replace(notes=()), is_whole=not is_terminal)
+    # Into a pipe: as wide as it needs to be, and nothing but text.
+    console = Console() if is_terminal else Console(width=1_000_000, color_system=None)
+    console.print(table)
+    for note in notes:
+        console.print(printable(note), markup=False, highlight=False)
+
+
+def _write_records(records: Sequence[Mapping[str, Any]], form: OutputFormat) -> None:
+    if form is OutputFormat.JSON:
+        lines = b",\n".join(map(_json, records))
+        _write(b"[" + lines + b"]\n")
+    elif form is OutputFormat.JSONL:
+        _write(b"".join(_json(record) + b"\n" for record in records))
+    elif form is OutputFormat.CSV:
+        _write(_csv(records))
+    else:
+        _write(_parquet(records))
+
+
+def _json(record: Mapping[str, Any], *, indent: int | None = None) -> bytes:
+    return json.dumps(_plain(record), ensure_ascii=False, indent=indent).encode()
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON can express it; numbers that are none are null."""
+    from mixpanel_data.results import plain
+
+    value = plain(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {name: _plain(member) for name, member in value.items()}
+    return [_plain(member) for member in value] if isinstance(value, list) else value
+
+
+def _cell(value: Any) -> Any:
+    """Return a value as one cell: lists and mappings as JSON."""
+    value = _plain(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else value
+
+
+def _csv(records: Iterable[Mapping[str, Any]]) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    for number, record in enumerate(records):
+        if number == 0:
+            writer.writerow(record)
+        writer.writerow(map(_cell, record.values()))
+    return text.getvalue().encode()
+
+
+def _parquet(records: Sequence[Mapping[str, Any]]) -> bytes:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    names = list(records[0]) if records else []
+    columns = []
+    for name in names:
+        cells = [_cell(record[name]) for record in records]
+        kinds = {type(cell) for cell in cells if cell is not None}
+        is_mixed = len(kinds) > 1 and kinds != {int, float}
+        columns.append([None if c is None else str(c) for c in cells] if is_mixed else cells)
+    file = io.BytesIO()
+    parquet.write_table(pa.table(dict(zip(names, columns, strict=True))), file, compression="zstd")
+    return file.getvalue()
+
+
+def _write(data: bytes) -> None:
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+class _JsonArray(io.RawIOBase):
+    """Makes one array of JSON of lines, as they are written to it."""
+
+    def __init__(self, file: Any) -> None:
+        self._file, self._before = file, b"["
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        text = bytes(data)
+        if not text:
+            return 0
+        is_whole = text.endswith(b"\n")
+        lines = text[:-1] if is_whole else text
+        self._file.write(self._before + lines.replace(b"\n", b",\n"))
+        self._before = b",\n" if is_whole else b""
+        return len(text)
+
+    def end(self) -> None:
+        """Write the end, which what broke off does not have."""
+        self._file.write(b"[]\n" if self._before == b"[" else b"]\n")

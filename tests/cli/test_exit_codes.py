@@ -1,0 +1,136 @@
+"""Exit codes, and messages instead of tracebacks."""
+
+from __future__ import annotations
+
+import sys
+from ast import literal_eval
+from pathlib import Path
+
+import duckdb
+import pytest
+
+import mixpanel_data.exceptions as ours
+from mixpanel_data import MixpanelDataError, StorageEngine, migrate
+from mixpanel_data.cli import exit_codes
+from tests.cli.conftest import Run
+from tests.processes import PythonProcess, run_python
+
+
+def test_every_error_of_ours_has_a_code() -> None:
+    kinds = [kind for kind in vars(ours).values() if isinstance(kind, type)]
+    codes = {
+        kind: exit_codes.code_of(kind.__new__(kind))
+        for kind in kinds
+        if issubclass(kind, MixpanelDataError)
+    }
+    assert set(codes.values()) == {1, 2, 3, 4, 5}
+    assert codes[ours.DatabaseLockedError] == 4
+    assert codes[ours.SchemaNewerError] == codes[ours.SchemaDriftError] == 5
+    assert codes[ours.DatabaseNotFoundError] == codes[ours.ExportFileNotFoundError] == 3
+    assert codes[ours.QueryError] == codes[ours.ExportLineError] == codes[ours.MigrationError] == 1
+
+
+def test_a_lock_is_waited_for_and_then_told(run: Run, database: Path) -> None:
+    script = "storage = StorageEngine(sys.argv[1]); say('open'); sys.stdin.readline()"
+    with PythonProcess(script, database) as other:
+        assert other.read() == "open"
+        for command in ("tables", "migrate check"):
+            outcome = run(*command.split(), database, "--lock-timeout", "0.2")
+            assert (outcome.code, outcome.out) == (4, "")
+            assert f"in use by process {other.pid}" in outcome.err
+    assert run("tables", database, "--lock-timeout", "30").code == 0
+
+
+def test_reading_beside_other_readers_needs_no_lock(run: Run, database: Path) -> None:
+    with StorageEngine(database, read_only=True):
+        assert run("tables", database).code == 0
+
+
+def test_a_wrong_revision_is_told_and_mended(run: Run, database: Path) -> None:
+    migrate.downgrade(database, "0001")
+    outcome = run("tables", database)
+    assert (outcome.code, outcome.out) == (5, "")
+    assert "0001" in outcome.err
+    assert run("migrate", "status", database).rows[0]["state"] == "older"
+    assert run("migrate", "check", database).code == 5
+    told = run("migrate", "upgrade", database, "--backup")
+    assert (told.code, told.rows[0]["before"]) == (0, "0001")
+    assert Path(told.rows[0]["backup"]).exists()
+    assert run("migrate", "check", database).code == 0
+    assert run("migrate", "upgrade", database, "nothing").code == 5
+
+
+def test_a_downgrade_is_asked_for(run: Run, database: Path) -> None:
+    refused = run("migrate", "downgrade", database, "0001")
+    assert refused.code == 2
+    assert "--yes" in refused.err
+    assert run("migrate", "status", database).rows[0]["state"] == "current"
+    assert run("migrate", "downgrade", database, "0001", "--yes").rows[0]["after"] == "0001"
+    assert run("migrate", "downgrade", "no.db", "0001").code == 3
+
+
+def test_tables_that_were_changed_are_told(run: Run, database: Path) -> None:
+    with duckdb.connect(database) as connection:
+        connection.execute("ALTER TABLE jan ADD COLUMN more INTEGER")
+    outcome = run("migrate", "check", database)
+    assert outcome.code == 5
+    assert "more" in outcome.err
+
+
+@pytest.mark.parametrize("content", [b"no database", b""])
+def test_another_file_is_an_error(run: Run, content: bytes) -> None:
+    Path("a.db").write_bytes(content)
+    outcome = run("tables", "a.db")
+    assert outcome.code in (0, 1)
+    assert "Traceback" not in outcome.err
+
+
+@pytest.mark.parametrize("arguments", [("nothing",), ("tables",), ("tables", "a", "b"), ("-x",)])
+def test_wrong_usage_is_told(run: Run, arguments: tuple[str, ...]) -> None:
+    outcome = run(*arguments)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "Usage: " in outcome.err
+
+
+def test_a_pipe_that_is_closed_ends_it_quietly(database: Path) -> None:
+    script = """
+import subprocess
+command = [sys.executable, "-m", "mixpanel_data", "query", sys.argv[1], "FROM range(10000000)"]
+for form in ("jsonl", "json", "csv", "parquet"):
+    both = subprocess.PIPE
+    process = subprocess.Popen([*command, "--format", form], stdout=both, stderr=both)
+    process.stdout.read(10)
+    process.stdout.close()
+    say(form, process.wait(), process.stderr.read())
+"""
+    lines = run_python(script, database)
+    assert lines == [f"{form} 0 b''" for form in ("jsonl", "json", "csv", "parquet")]
+
+
+def test_stdout_that_takes_no_more_is_an_error(database: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("there is no /dev/full")
+    script = """
+import subprocess
+command = [sys.executable, "-m", "mixpanel_data", sys.argv[2], sys.argv[1]]
+with open("/dev/full", "wb") as full:
+    process = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+say(process.returncode, process.stderr)
+"""
+    lines = run_python(script, database, "tables")
+    assert lines[0].startswith("1 Error: ")
+    assert "Traceback" not in "".join(lines)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its consoles take any character")
+def test_what_an_encoding_lacks_is_escaped(database: Path) -> None:
+    script = """
+import subprocess
+command = [sys.executable, "-m", "mixpanel_data", "query", sys.argv[1], "SELECT '東京' AS city"]
+for form in ("table", "jsonl"):
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    say(subprocess.run([*command, "-F", form], stdout=-1, env=environment, check=True).stdout)
+"""
+    table, line = map(literal_eval, run_python(script, database))
+    assert rb"\u6771\u4eac" in table
+    assert line.decode() == '{"city":"東京"}\n'
