@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 #: The environment variable with the key of an encrypted database. Other users of the machine can
 #: read the arguments of a command, but not its environment.
-KEY_VARIABLE = "MIXPANEL_DATA_KEY"
+KEY_VARIABLE = "MIXPANEL_DATA_ENCRYPTION_KEY"
 
 
 def open_database(

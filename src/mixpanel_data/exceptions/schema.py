@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from pathlib import Path
 from typing import ClassVar
@@ -13,8 +12,8 @@ from mixpanel_data.exceptions.files import DatabaseFileError
 
 def _upgrade_command(path: Path) -> str:
     """Return a command for the shell that works wherever the library is installed."""
-    call = f"from mixpanel_data import migrate; migrate.upgrade({json.dumps(str(path.absolute()))})"
-    return shlex.join(["python", "-c", call])
+    words = ["python", "-m", "mixpanel_data", "migrate", "upgrade", str(path.absolute())]
+    return shlex.join(words)
 
 
 class SchemaVersionError(DatabaseFileError):
