@@ -29,6 +29,10 @@ $(VENV)/bench-ready: $(VENV)/ready
 	$(VENV)/bin/pip install --quiet --editable '.[dev,bench]'
 	touch $@
 
+$(VENV)/docs-ready: $(VENV)/ready
+	$(VENV)/bin/pip install --quiet --editable '.[dev,docs]'
+	touch $@
+
 $(OLDEST)/ready: pyproject.toml tests/oldest.txt
 	$(OLDEST_PYTHON) -m venv $(OLDEST)
 	$(OLDEST)/bin/pip install --quiet --upgrade pip
@@ -99,6 +103,11 @@ check: lint test test-oldest test-dialect test-dialect-oldest test-faults demo #
 bench: $(VENV)/bench-ready ## Compare with others; ROWS=1000000 for the long run
 	$(VENV)/bin/python -m benchmarks --rows $(ROWS) $(ARGS)
 
+.PHONY: docs
+docs: $(VENV)/docs-ready ## Build the site of the documentation into site/; warnings are errors
+	$(VENV)/bin/zensical build --clean --strict
+	$(VENV)/bin/python -m website.check site
+
 .PHONY: clean
 clean: ## Remove what the targets above made
-	rm -rf $(VENV) $(OLDEST) build dist *.egg-info src/*.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OLDEST) build dist site .cache *.egg-info src/*.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
