@@ -108,6 +108,18 @@ docs: $(VENV)/docs-ready ## Build the site of the documentation into site/; warn
 	$(VENV)/bin/zensical build --clean --strict
 	$(VENV)/bin/python -m website.check site
 
+.PHONY: dist
+dist: ## Build sdist and wheel into dist/, and try the wheel in an environment of its own
+	rm -rf dist build/dist
+	$(PYTHON) -m venv build/dist/builder
+	build/dist/builder/bin/pip install --quiet build twine
+	build/dist/builder/bin/python -m build --outdir dist
+	build/dist/builder/bin/twine check --strict dist/*
+	$(PYTHON) -m venv build/dist/user
+	build/dist/user/bin/pip install --quiet dist/*.whl
+	build/dist/user/bin/pip check
+	cd build/dist && user/bin/python -W error ../../examples/demo.py > demo.txt
+
 .PHONY: clean
 clean: ## Remove what the targets above made
 	rm -rf $(VENV) $(OLDEST) build dist site .cache *.egg-info src/*.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
