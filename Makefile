@@ -29,6 +29,10 @@ $(VENV)/bench-ready: $(VENV)/ready
 	$(VENV)/bin/pip install --quiet --editable '.[dev,bench]'
 	touch $@
 
+$(VENV)/docs-ready: $(VENV)/ready
+	$(VENV)/bin/pip install --quiet --editable '.[dev,docs]'
+	touch $@
+
 $(OLDEST)/ready: pyproject.toml tests/oldest.txt
 	$(OLDEST_PYTHON) -m venv $(OLDEST)
 	$(OLDEST)/bin/pip install --quiet --upgrade pip
@@ -99,6 +103,23 @@ check: lint test test-oldest test-dialect test-dialect-oldest test-faults demo #
 bench: $(VENV)/bench-ready ## Compare with others; ROWS=1000000 for the long run
 	$(VENV)/bin/python -m benchmarks --rows $(ROWS) $(ARGS)
 
+.PHONY: docs
+docs: $(VENV)/docs-ready ## Build the site of the documentation into site/; warnings are errors
+	$(VENV)/bin/zensical build --clean --strict
+	$(VENV)/bin/python -m website.check site
+
+.PHONY: dist
+dist: ## Build sdist and wheel into dist/, and try the wheel in an environment of its own
+	rm -rf dist build/dist
+	$(PYTHON) -m venv build/dist/builder
+	build/dist/builder/bin/pip install --quiet build twine
+	build/dist/builder/bin/python -m build --outdir dist
+	build/dist/builder/bin/twine check --strict dist/*
+	$(PYTHON) -m venv build/dist/user
+	build/dist/user/bin/pip install --quiet dist/*.whl
+	build/dist/user/bin/pip check
+	cd build/dist && user/bin/python -W error ../../examples/demo.py > demo.txt
+
 .PHONY: clean
 clean: ## Remove what the targets above made
-	rm -rf $(VENV) $(OLDEST) build dist *.egg-info src/*.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OLDEST) build dist site .cache *.egg-info src/*.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis

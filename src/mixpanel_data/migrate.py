@@ -265,7 +265,10 @@ def exclude_managed(
     """
     managed = set(INTERNAL_NAMES)
     if connection is not None:
+        in_transaction = connection.in_transaction()
         managed.update(catalog.managed_tables(connection))
+        if not in_transaction:  # Alembic does not commit a transaction that it has not begun
+            connection.rollback()
     names = {fold(name) for name in managed}
 
     def includes_name(name: str | None, kind: str, parents: Any) -> bool:

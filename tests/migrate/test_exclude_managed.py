@@ -84,3 +84,13 @@ def test_without_a_database_the_mapped_classes_are_known() -> None:
     ]
     assert included == ["orders"]
     assert not hooks["include_name"]("_metadata", "table", {})
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_the_transaction_of_the_connection_is_as_it_was(path: Path, begun: bool) -> None:
+    """Alembic commits only what it has begun: with an open one, an upgrade would be lost."""
+    with StorageEngine(path) as storage, storage.engine.connect() as connection:
+        if begun:
+            connection.begin()
+        migrate.exclude_managed(connection)
+        assert connection.in_transaction() == begun

@@ -1,4 +1,4 @@
-"""Public names can be imported, and every example in the docs runs."""
+"""Public names can be imported, and every example of a docstring runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import doctest
 import importlib
 import inspect
 import pkgutil
-import re
 from pathlib import Path
 from types import ModuleType
 
@@ -15,13 +14,11 @@ import pytest
 import mixpanel_data
 from mixpanel_data import exceptions, types
 
-ROOT = Path(__file__).parents[2]
 MODULES = [
     importlib.import_module(info.name)
     for info in pkgutil.walk_packages(mixpanel_data.__path__, "mixpanel_data.")
     if not info.name.startswith("mixpanel_data.migrations")
 ]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def test_every_error_and_type_can_be_imported_from_the_package_and_its_own_module() -> None:
@@ -67,28 +64,3 @@ def test_the_examples_of_the_docstrings_run(
     public = {name: getattr(mixpanel_data, name) for name in mixpanel_data.__all__}
     result = doctest.testmod(module, extraglobs=public)
     assert result.failed == 0
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_examples_of_the_pages_run(
-    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """All Python blocks of a page run one after the other, as its reader would type them."""
-    monkeypatch.chdir(tmp_path)
-    for example in (ROOT / "examples").glob("*.json*"):
-        (tmp_path / example.name).write_bytes(example.read_bytes())
-    blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
-    parser, runner = doctest.DocTestParser(), doctest.DocTestRunner()
-    names: dict[str, object] = {"__name__": "__main__"}
-    for number, block in enumerate(blocks):
-        if ">>>" in block:
-            test = parser.get_doctest(block, names, f"{page.name} {number}", str(page), 0)
-            assert runner.run(test, clear_globs=False).failed == 0
-            names.update(test.globs)
-        else:
-            name = f"{page.name} block {number}"
-            exec(compile(block, name, "exec", dont_inherit=True), names)  # as in a fresh module
-
-
-def test_the_readme_has_examples() -> None:
-    assert "```python" in (ROOT / "README.md").read_text(encoding="utf-8")

@@ -1,0 +1,1 @@
+"""What builds and checks the site of the documentation: `make docs`."""
