@@ -1,7 +1,7 @@
 """Alembic's environment for the library's tables.
 
-The database is, in this order: the connection in ``config.attributes["connection"]``, the file of
-``-x db=PATH``, the URL in the environment variable ``MIXPANEL_DATA_URL``, ``sqlalchemy.url``.
+The database is, in this order: the connection in ``config.attributes["connection"]``, the file or
+URL of ``-x db=…``, the URL in the environment variable ``MIXPANEL_DATA_URL``, ``sqlalchemy.url``.
 
 The key of an encrypted file is in the environment variable ``MIXPANEL_DATA_ENCRYPTION_KEY``.
 
@@ -33,15 +33,15 @@ config = context.config
 def database_url() -> URL:
     """Return the URL of the database to migrate."""
     arguments = context.get_x_argument(as_dictionary=True)
-    if path := arguments.get("db"):
-        return engines.database_url(Path(path))
+    given = arguments.get("db")
     url = os.environ.get("MIXPANEL_DATA_URL") or config.get_main_option("sqlalchemy.url")
-    if "db" in arguments or not url:
+    target = url if given is None else given
+    if not target:
         raise CommandError(
             "Which database? Say -x db=PATH, or set MIXPANEL_DATA_URL or sqlalchemy.url."
         )
     try:
-        return engines.database_url(url)
+        return engines.database_url(target)
     except ValueError as error:
         raise CommandError(str(error)) from error
 
@@ -69,10 +69,16 @@ def run(connection: Connection | None, *, read_only: bool = False, **options: An
 
 def run_on_file(url: URL, *, read_only: bool) -> None:
     """Run the migrations on a database of our own opening, and empty its write-ahead log."""
+    try:
+        settings, own = engines.url_options(url)
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+    if own.pop("read_only", False) and not read_only:
+        raise CommandError("The URL says read_only, but this command may change the database.")
     path = None if url.database in (None, paths.MEMORY) else Path(str(url.database))
     key = Secret.of(os.environ.get("MIXPANEL_DATA_ENCRYPTION_KEY") or None)
     try:
-        opened = opener.open_database(path, read_only=read_only, config=url.query, key=key)
+        opened = opener.open_database(path, read_only=read_only, config=settings, key=key, **own)
         with closing(opened), error_translation.file_errors(path or Path(paths.MEMORY)):
             engine = engines.make_engine(path, opened.connect)
             with engine.begin() as connection:

@@ -292,7 +292,7 @@ def _migrate(
     with _opened(target, read_only=False, key=key, wait=wait) as (engine, path):
         if backup and str(path) == MEMORY:
             raise ValueError("A database in memory has no file to copy. Leave out backup=True.")
-        is_copied = backup and _moves(engine, revision)
+        is_copied = backup and _moves(engine, revision, down=down)
         copy = _copied(target, engine, path, key) if is_copied else None
         with engine.connect() as connection, connection.begin():
             before = versions.version_of(connection)
@@ -307,11 +307,15 @@ def _migrate(
     return MigrationResult(before.revision, after.revision, unrecorded, copy)
 
 
-def _moves(engine: Engine, revision: str) -> bool:
-    """Tell whether a database is not at a revision yet."""
+def _moves(engine: Engine, revision: str, *, down: bool) -> bool:
+    """Tell whether a migration would change the revision of a database."""
+    from mixpanel_data.schema import alembic_runner
+
     with engine.connect() as connection:
-        goal = versions.HEAD if revision in ("head", "heads") else revision
-        return versions.version_of(connection).revision != goal
+        version = versions.version_of(connection)
+    if version.state in ("newer", "foreign"):
+        return False  # refused below
+    return alembic_runner.moves(version.revision, revision, down=down)
 
 
 def _copied(target: Target, engine: Engine, path: Path, key: Secret | None) -> Path:
@@ -335,9 +339,11 @@ def _opened(
         return
     url = engines.database_url(target)
     path = _existing(url)
-    opened = opener.open_database(
-        path, read_only=read_only, config=url.query, key=key, lock_timeout=wait
-    )
+    config, own = engines.url_options(url)
+    if own.pop("read_only", False) and not read_only:
+        raise DatabaseReadOnlyError(path)
+    options: dict[str, Any] = {"lock_timeout": wait} | own
+    opened = opener.open_database(path, read_only=read_only, config=config, key=key, **options)
     with closing(opened), error_translation.file_errors(path):
         yield engines.make_engine(path, opened.connect), path
 

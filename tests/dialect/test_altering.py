@@ -413,6 +413,47 @@ def test_a_foreign_key_of_another_table_lets_columns_be_added_and_filled(path: P
     engine.dispose()
 
 
+def test_a_table_that_refers_to_itself_is_changed_where_duckdb_can(path: Path) -> None:
+    engine = create_engine(f"duckdb+mixpanel:///{path}")
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE TABLE t (k INTEGER PRIMARY KEY, parent INTEGER REFERENCES T (k), x VARCHAR)"
+        )
+        connection.exec_driver_sql("INSERT INTO t VALUES (1, NULL, '7')")
+        changes = Changes()
+        changes.rename_column("x", "y")
+        changes.add_column(Column("source", String, server_default="export"))
+        alter_tables(connection, ["t"], changes, set())
+    changes = Changes()
+    changes.change_type("y", Integer, using="y || '0'")
+    with (
+        engine.begin() as connection,
+        pytest.raises(InvalidRequestError, match="'t' cannot be changed while a foreign key of"),
+    ):
+        alter_tables(connection, ["t"], changes, set())
+    with engine.connect() as connection:
+        assert connection.execute(text("FROM t")).all() == [(1, None, "7", "export")]
+    engine.dispose()
+
+
+def test_a_recreated_table_lets_rows_that_it_refers_to_be_deleted(path: Path) -> None:
+    engine = create_engine(f"duckdb+mixpanel:///{path}")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE kinds (k INTEGER PRIMARY KEY)")
+        connection.exec_driver_sql("CREATE TABLE t (k INTEGER REFERENCES kinds (k), x VARCHAR)")
+        connection.exec_driver_sql("INSERT INTO kinds VALUES (1), (2)")
+        connection.exec_driver_sql("INSERT INTO t VALUES (1, '7')")
+        changes = Changes()
+        changes.change_type("x", Integer, using="x || '0'")
+        alter_tables(connection, ["t"], changes, set())
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM kinds WHERE k = 2")
+        assert connection.execute(text("FROM t")).all() == [(1, 70)]
+    with engine.connect() as connection, pytest.raises(DBAPIError, match="foreign key"):
+        connection.exec_driver_sql("DELETE FROM kinds")
+    engine.dispose()
+
+
 # Any changes, one after the other in one transaction
 
 Model = dict[str, list[Any]]

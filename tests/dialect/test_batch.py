@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from alembic.migration import MigrationContext
@@ -114,3 +114,44 @@ def test_comments_are_set_and_dropped(connection: Connection) -> None:
     assert inspect(connection).get_table_comment("users") == {"text": None}
     comments = {c["name"]: c["comment"] for c in inspect(connection).get_columns("users")}
     assert comments["age"] is None
+
+
+@pytest.mark.parametrize("recreate", ["always", "never", "auto"])
+def test_the_comment_of_a_table_is_set_and_dropped_in_a_batch(
+    connection: Connection, recreate: Literal["always", "never", "auto"]
+) -> None:
+    op = operations(connection)
+    with op.batch_alter_table("users", recreate=recreate) as batch:
+        batch.create_table_comment("it's: all", existing_comment="people")
+    assert inspect(connection).get_table_comment("users") == {"text": "it's: all"}
+    with op.batch_alter_table("users", recreate=recreate) as batch:
+        batch.drop_table_comment(existing_comment="it's: all")
+    assert inspect(connection).get_table_comment("users") == {"text": None}
+
+
+def test_a_table_that_refers_to_itself_is_refused_before_anything_happens(
+    connection: Connection,
+) -> None:
+    connection.exec_driver_sql(
+        "CREATE TABLE nodes (id INTEGER PRIMARY KEY, parent INTEGER REFERENCES nodes (id), x TEXT)"
+    )
+    connection.exec_driver_sql("INSERT INTO nodes VALUES (1, NULL, 'a')")
+    op = operations(connection)
+    with (
+        pytest.raises(InvalidRequestError, match="'nodes' cannot be recreated while a foreign key"),
+        op.batch_alter_table("nodes", recreate="always"),
+    ):
+        pass
+    with op.batch_alter_table("nodes", recreate="never") as batch:
+        batch.drop_column("x")
+    assert connection.exec_driver_sql("FROM nodes").all() == [(1, None)]
+
+
+def test_tables_of_other_schemas_do_not_count(connection: Connection) -> None:
+    connection.exec_driver_sql("CREATE SCHEMA other")
+    connection.exec_driver_sql("CREATE TABLE other.teams (id INTEGER PRIMARY KEY)")
+    op = operations(connection)
+    with op.batch_alter_table("teams", schema="other", recreate="always") as batch:
+        batch.alter_column("id", new_column_name="number")
+    names = [column["name"] for column in inspect(connection).get_columns("teams", "other")]
+    assert names == ["number"]

@@ -43,6 +43,23 @@ def test_an_unknown_option_is_named_with_the_nearest_ones(option: str, nearest: 
     engine.dispose()
 
 
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("lock_timeout=soon", "lock_timeout of the URL is 'soon'. Use seconds"),
+        ("lock_timeout=-1", "lock_timeout of the URL is '-1'. Use seconds"),
+        ("lock_timeout=nan", "lock_timeout of the URL is 'nan'. Use seconds"),
+        ("read_only=maybe", "read_only of the URL is 'maybe'. Use true or false"),
+        ("read_only=true&read_only=false", "read_only of the URL is .*Use true or false"),
+        ("foreign_keys=2.5", "foreign_keys of the URL is '2.5'. Use on or off"),
+        ("sandbox=true", r"cannot open a sandbox. Use StorageEngine\(path, sandbox=True\)"),
+    ],
+)
+def test_a_value_that_an_option_cannot_have_is_named(query: str, message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        create_engine(f"duckdb+mixpanel:///:memory:?{query}").connect()
+
+
 def test_a_file_that_is_open_elsewhere_is_waited_for(database: Path) -> None:
     script = """
         import duckdb, sys, time

@@ -203,6 +203,25 @@ def test_an_empty_path_is_not_taken_for_another_database(
     assert not path.exists()
 
 
+def test_a_url_can_be_given_on_the_command_line(path: Path) -> None:
+    config = Config(ROOT / "alembic.ini")
+    url = f"duckdb+mixpanel:///{path}"
+    config.cmd_opts = Namespace(x=[f"db={url}?threads=1&lock_timeout=5"])
+    command.upgrade(config, "head")
+    assert path.exists()
+    for query, message in (
+        ("read_only=true", "may change the database"),
+        ("read_only=perhaps", "Use true or false"),
+        ("sandbox=true", "cannot open a sandbox"),
+    ):
+        config.cmd_opts = Namespace(x=[f"db={url}?{query}"])
+        with pytest.raises(CommandError, match=message):
+            command.upgrade(config, "head")
+    config.cmd_opts = Namespace(x=["db=postgresql://user@host/name"])
+    with pytest.raises(CommandError, match="no DuckDB database"):
+        command.upgrade(config, "head")
+
+
 def test_without_a_database_the_error_says_how_to_name_one() -> None:
     with pytest.raises(CommandError, match="-x db=PATH"):
         command.upgrade(Config(ROOT / "alembic.ini"), "head")

@@ -6,7 +6,7 @@ import os
 import stat
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -291,6 +291,49 @@ def test_nothing_is_copied_when_there_is_nothing_to_do(path: Path) -> None:
     StorageEngine(path).close()
     assert migrate.upgrade(path, backup=True).backup is None
     assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize(
+    ("down", "revision"),
+    [
+        (False, "+1"),
+        (False, "+0"),
+        (False, HEAD),
+        (False, "nope"),
+        (True, HEAD),
+        (True, "-9"),
+        (True, "nope"),
+    ],
+)
+def test_nothing_is_copied_where_no_revision_is_to_go_to(
+    path: Path, down: bool, revision: str
+) -> None:
+    StorageEngine(path).close()
+    go = migrate.downgrade if down else migrate.upgrade
+    with suppress(RevisionError):
+        assert go(path, revision, backup=True).backup is None
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_a_relative_revision_copies_where_there_is_one(path: Path) -> None:
+    make_database("0001", path)
+    first = migrate.upgrade(path, "+1", backup=True)
+    second = migrate.downgrade(path, "-1", backup=True)
+    assert [result.backup and result.backup.name for result in (first, second)] == [
+        f"{path.name}.backup",
+        f"{path.name}.backup-2",
+    ]
+
+
+def test_a_url_has_settings_and_options(path: Path) -> None:
+    make_database("0001", path)
+    url = f"duckdb+mixpanel:///{path}?lock_timeout=5&foreign_keys=off&threads=1"
+    assert migrate.upgrade(url).after == HEAD
+    assert migrate.status(f"{url}&read_only=true").state == "current"
+    with pytest.raises(DatabaseReadOnlyError):
+        migrate.downgrade(f"{url}&read_only=true", "0001")
+    with pytest.raises(ValueError, match=r"lock_timeout of the URL is 'soon'\. Use"):
+        migrate.status(f"duckdb+mixpanel:///{path}?lock_timeout=soon")
 
 
 def test_an_in_memory_database_cannot_be_backed_up() -> None:

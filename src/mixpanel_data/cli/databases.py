@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL
-
     from mixpanel_data.storage import StorageEngine
     from mixpanel_data.types import Secret
 
@@ -34,19 +32,39 @@ def open_database(
     """
     from mixpanel_data.storage import StorageEngine
 
-    path, config = located(database)
+    found = located(database)
     return StorageEngine.open_existing(
-        path,
-        read_only=not write,
-        config=config,
-        lock_timeout=lock_timeout,
+        found.path,
+        read_only=found.read_only or not write,
+        config=found.config,
+        lock_timeout=lock_timeout or found.lock_timeout,
         sandbox=sandbox,
         encryption_key=key(),
     )
 
 
-def located(database: str) -> tuple[Path, dict[str, object]]:
-    """Return the path that a path or URL names, and DuckDB's settings of a URL."""
+class Located(NamedTuple):
+    """What a path or URL says.
+
+    Attributes:
+        path: The file.
+        config: DuckDB's settings.
+        lock_timeout: Seconds to wait for others who have it open.
+        read_only: Open it only for reading.
+    """
+
+    path: Path
+    config: dict[str, Any]
+    lock_timeout: float = 0
+    read_only: bool = False
+
+
+def located(database: str) -> Located:
+    """Return what a path or URL says.
+
+    Raises:
+        ValueError: It is neither, or the URL of another kind of database.
+    """
     from mixpanel_data.database import engines, paths
 
     if not database:
@@ -54,11 +72,12 @@ def located(database: str) -> tuple[Path, dict[str, object]]:
     if "://" not in database:
         if database == ":memory:":
             raise ValueError("':memory:' would be gone at the end. Give the path of a file.")
-        return paths.path_of(database), {}
-    url: URL = engines.database_url(database)
-    if not url.database:
+        return Located(paths.path_of(database), {})
+    url = engines.database_url(database)
+    if not url.database or url.database == ":memory:":
         raise ValueError(f"{database!r} names no file. Use duckdb+mixpanel:///PATH.")
-    return paths.path_of(url.database), dict(url.query)
+    config, options = engines.url_options(url)
+    return Located(paths.path_of(url.database), config, **options)
 
 
 def key() -> Secret | None:

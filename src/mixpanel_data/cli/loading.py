@@ -198,10 +198,14 @@ def _opened(into: str, lock_timeout: float) -> Iterator[StorageEngine]:
     from mixpanel_data.database import paths
     from mixpanel_data.storage import StorageEngine
 
-    path, config = databases.located(into)
-    is_new = not paths.exists(path)
+    found = databases.located(into)
+    is_new = not paths.exists(found.path)
     with StorageEngine(
-        path, config=config, lock_timeout=lock_timeout, encryption_key=databases.key()
+        found.path,
+        read_only=found.read_only,
+        config=found.config,
+        lock_timeout=lock_timeout or found.lock_timeout,
+        encryption_key=databases.key(),
     ) as storage:
         try:
             yield storage
@@ -209,7 +213,7 @@ def _opened(into: str, lock_timeout: float) -> Iterator[StorageEngine]:
             if is_new and not storage.execute_scalar(
                 "SELECT count(*) FROM duckdb_tables() WHERE NOT starts_with(table_name, '_')"
             ):
-                path.unlink()  # nobody else can have it open
+                found.path.unlink()  # nobody else can have it open
             raise
 
 

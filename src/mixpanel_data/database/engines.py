@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
 
 from mixpanel_data.database.paths import MEMORY, path_of
+from mixpanel_data.dialect.urls import split_options
 
 logger = logging.getLogger("mixpanel_data")
 
@@ -39,6 +40,20 @@ def database_url(target: str | os.PathLike[str] | URL) -> URL:
     if target.get_backend_name() != "duckdb":
         raise ValueError(f"{target!r} is no DuckDB database. Use duckdb+mixpanel:///PATH.")
     return target.set(drivername="duckdb+mixpanel")
+
+
+def url_options(url: URL) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return DuckDB's settings of a URL, and the options of the dialect that concern opening.
+
+    Raises:
+        ValueError: An option has a value that it cannot have.
+    """
+    try:
+        own, rest = split_options(url)
+    except ArgumentError as error:
+        raise ValueError(str(error)) from None
+    own.pop("foreign_keys", None)  # the library's tables have none
+    return dict(rest.query), own
 
 
 def make_engine(path: Path | None, connect: Callable[[], Any]) -> Engine:

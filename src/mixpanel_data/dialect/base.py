@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from difflib import get_close_matches
 from functools import lru_cache, partial
@@ -33,6 +33,7 @@ from mixpanel_data.dialect.sql.parsing import split_schema
 from mixpanel_data.dialect.sql.shared_parameters import share_equal
 from mixpanel_data.dialect.sql.statements import ExecutionContext, StatementCompiler
 from mixpanel_data.dialect.sql.type_names import TypeCompiler
+from mixpanel_data.dialect.urls import OPTIONS, split_options
 
 #: Execution option: build a lazy DuckDB relation (``result.cursor.relation``) instead of executing.
 RELATION_OPTION = "duckdb_relation"
@@ -42,17 +43,13 @@ RELATION_OPTION = "duckdb_relation"
 ROWS_OPTION = "duckdb_rows"
 
 
-#: What a URL may say beside DuckDB's settings, and what makes a value of its text.
-_URL_OPTIONS: dict[str, Callable[[Any], Any]] = {"read_only": asbool, "lock_timeout": float}
-
-
 @contextmanager
 def _explain_names(settings: Mapping[str, Any]) -> Iterator[None]:
     """Name the nearest options where DuckDB does not know a setting."""
     try:
         yield
     except duckdb.CatalogException as error:
-        known = {*get_core_config(), "foreign_keys", *_URL_OPTIONS}
+        known = {*get_core_config(), *OPTIONS}
         unknown = [name for name in settings if f'"{name}"' in str(error)]
         if not unknown:
             raise
@@ -180,14 +177,8 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
 
     def create_connect_args(self, url: URL) -> tuple[list[Any], dict[str, Any]]:
         """Return the arguments of :meth:`connect`, and take the dialect's own from the URL."""
-        if "foreign_keys" in url.query:
-            self.foreign_keys = asbool(url.query["foreign_keys"])
-        own: dict[str, Any] = {
-            name: convert(url.query[name])
-            for name, convert in _URL_OPTIONS.items()
-            if name in url.query
-        }
-        url = url.difference_update_query(["foreign_keys", *_URL_OPTIONS])
+        own, url = split_options(url)
+        self.foreign_keys = own.pop("foreign_keys", self.foreign_keys)
         arguments, options = super().create_connect_args(url)
         return [*arguments], options | own
 

@@ -14,6 +14,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.script import revision as revisions
 from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData, inspect
 
@@ -104,6 +105,28 @@ def upgrade(connection: Connection, path: Path, revision: str = HEAD) -> None:
 def downgrade(connection: Connection, path: Path, revision: str) -> None:
     """Downgrade to a revision; otherwise like :func:`upgrade`."""
     _run(command.downgrade, connection, path, revision)
+
+
+def moves(before: str | None, revision: str, *, down: bool) -> bool:
+    """Tell whether a migration would change the revision.
+
+    Args:
+        before: The revision of the database.
+        revision: The revision to go to, by a whole or short name or relatively, such as ``+1``.
+        down: Whether it is a downgrade.
+
+    Raises:
+        RevisionError: There is no such revision.
+    """
+    scripts = ScriptDirectory.from_config(_config())
+    try:
+        if down:
+            steps = scripts.iterate_revisions(before, revision, select_for_downgrade=True)
+        else:
+            steps = scripts.iterate_revisions(revision, before, implicit_base=True)
+        return any(True for _ in steps)
+    except revisions.RevisionError as error:
+        raise RevisionError(revision, error) from error
 
 
 def differences(connection: Connection) -> list[str]:

@@ -31,12 +31,12 @@ from sqlalchemy import (
     Table,
     inspect,
 )
-from sqlalchemy.engine import Inspector
 from sqlalchemy.exc import InvalidRequestError, NoSuchColumnError
 from sqlalchemy.schema import ColumnCollectionConstraint, SetColumnComment
 
 from mixpanel_data.dialect.alembic.changes import Changes
 from mixpanel_data.dialect.alembic.rebuilding import default_of, mentions, rebuild, type_of
+from mixpanel_data.dialect.alembic.references import referring_tables, require_unreferred
 from mixpanel_data.dialect.datatypes import Struct, Union
 from mixpanel_data.dialect.sql.names import fold
 
@@ -75,13 +75,14 @@ def alter_tables(
     metadata = MetaData()
     metadata.reflect(connection, only=names)
     indexes = {name: found for (_, name), found in inspector.get_multi_indexes().items()}
-    referring = _referring(inspector)
+    referring = referring_tables(inspector)
     for name in names:
         table = metadata.tables[name]
         for touched in {*changes.filled, *changes.renamed, *changes.retyped, *changes.dropped}:
             if touched not in table.c and touched not in changes.added:
                 raise NoSuchColumnError(f"Table {name!r} has no column {touched!r}.")
-        others = referring.get(fold(name), [])
+        keys = referring.get(fold(name), [])
+        others = [other for other in keys if fold(other) != fold(name)]
         obstacles = _obstacles(table, changes, is_referred=bool(others))
         if name in updated:
             obstacles.append("an earlier change of this migration has filled it")
@@ -90,24 +91,10 @@ def alter_tables(
                 connection.exec_driver_sql(statement)
             if changes.filled:
                 updated.add(name)
-        elif others:
-            raise InvalidRequestError(
-                f"Table {name!r} cannot be changed while foreign keys of {', '.join(others)} refer "
-                f"to it ({obstacles[0]}). Drop these tables, or recreate them without the foreign "
-                "key."
-            )
         else:
+            require_unreferred(name, keys, "changed", obstacles[0])
             logger.debug("Table %s is recreated: %s", name, "; ".join(obstacles))
             rebuild(connection, table, indexes[name], changes)
-
-
-def _referring(inspector: Inspector) -> dict[str, list[str]]:
-    """Return the tables with foreign keys, by the folded name of the table they refer to."""
-    found: dict[str, list[str]] = {}
-    for (_, name), keys in inspector.get_multi_foreign_keys().items():
-        for referred in {fold(key["referred_table"]) for key in keys}:
-            found.setdefault(referred, []).append(name)
-    return found
 
 
 def _require_literal_default(connection: Connection, column: Column[Any]) -> None:

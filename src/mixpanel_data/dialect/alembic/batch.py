@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from alembic.operations import Operations
+from alembic.operations.batch import BatchOperationsImpl
+from alembic.operations.ops import CreateTableCommentOp, DropTableCommentOp
 from sqlalchemy import CheckConstraint, Connection, DefaultClause, Table, inspect, text
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.sql.compiler import IdentifierPreparer
 
 from mixpanel_data.dialect.alembic.rebuilding import mentions
+from mixpanel_data.dialect.alembic.references import referring_tables, require_unreferred
 from mixpanel_data.dialect.sql.ddl import next_value, own_sequence
 from mixpanel_data.dialect.sql.names import fold
 
@@ -20,6 +24,27 @@ SUCCESSOR = "mixpanel_data_successor"
 
 _CONSTRAINTS = {"add_constraint", "drop_constraint"}
 _RESHAPING = {"alter_column", "drop_column"}
+
+
+# Private, but the only way to keep a comment that Alembic's rebuild would forget.
+@Operations._to_impl.dispatch_for(CreateTableCommentOp, qualifier="duckdb")
+def _create_table_comment(operations: Operations, operation: CreateTableCommentOp) -> None:
+    table = operation.to_table(operations.migration_context)
+    _let_rebuild_comment(operations.impl, table.comment)
+    operations.impl.create_table_comment(table)
+
+
+@Operations._to_impl.dispatch_for(DropTableCommentOp, qualifier="duckdb")
+def _drop_table_comment(operations: Operations, operation: DropTableCommentOp) -> None:
+    table = operation.to_table(operations.migration_context)
+    _let_rebuild_comment(operations.impl, None)
+    operations.impl.drop_table_comment(table)
+
+
+def _let_rebuild_comment(impl: Any, comment: str | None) -> None:
+    """Give a batch the comment of the table that it may create; an empty one is none."""
+    if isinstance(impl, BatchOperationsImpl):
+        impl.table_kwargs = {**impl.table_kwargs, "comment": comment or ""}
 
 
 def requires_recreate(connection: Connection, batch: Any) -> bool:
@@ -60,15 +85,12 @@ def complete(
     Raises:
         InvalidRequestError: Foreign keys refer to the table, so that it cannot be replaced.
     """
-    if connection is not None and (others := _referring(connection, old.name, old.schema)):
-        raise InvalidRequestError(
-            f"Table {old.name!r} cannot be recreated while foreign keys of {', '.join(others)} "
-            "refer to it. Drop these tables, or recreate them without the foreign key."
-        )
+    if connection is not None:
+        require_unreferred(old.name, _referring(connection, old.name, old.schema), "recreated")
     new: Table = batch.new_table
     old.info[REPLACED] = True
     new.info[SUCCESSOR] = True
-    new.comment = old.comment if new.comment is None else new.comment
+    new.comment = old.comment if new.comment is None else new.comment or None
     _keep_sequences(preparer, batch, old)
     _keep_checks(batch, old)
     for name, transfer in batch.column_transfers.items():
@@ -103,9 +125,4 @@ def _keep_checks(batch: Any, old: Table) -> None:
 
 
 def _referring(connection: Connection, name: str, schema: str | None) -> list[str]:
-    keys = inspect(connection).get_multi_foreign_keys(schema=schema)
-    return sorted(
-        other
-        for (_, other), found in keys.items()
-        if any(fold(key["referred_table"]) == fold(name) for key in found)
-    )
+    return referring_tables(inspect(connection), schema).get(fold(name), [])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from alembic.ddl.base import ColumnComment
+from alembic.ddl.base import ColumnComment, RenameTable
 from alembic.ddl.impl import DefaultImpl
 from duckdb_engine import datatypes as engine_types
 from sqlalchemy import (
@@ -22,11 +22,13 @@ from sqlalchemy.schema import DropColumnComment, SetColumnComment
 from sqlalchemy.types import TypeEngine
 
 from mixpanel_data.dialect import datatypes
-from mixpanel_data.dialect.alembic import batch
+from mixpanel_data.dialect.alembic import batch, index_comparison
+from mixpanel_data.dialect.alembic.renaming import rename_by_copy
 from mixpanel_data.dialect.base import MixpanelDialect
 from mixpanel_data.dialect.sql import parsing
 from mixpanel_data.dialect.sql.builtin import BUILTIN
-from mixpanel_data.dialect.sql.ddl import next_value, own_sequence, sequence_of
+from mixpanel_data.dialect.sql.ddl import counts_alone, next_value, own_sequence, sequence_of
+from mixpanel_data.dialect.sql.indexes import warn_of_ignored
 
 
 def register_duckdb() -> None:
@@ -48,6 +50,15 @@ def visit_column_comment(element: Any, compiler: Any, **kw: Any) -> str:
     )
     statement = SetColumnComment if element.comment is not None else DropColumnComment
     return str(compiler.process(statement(table.c[0])))
+
+
+@compiles(RenameTable, "duckdb")
+def visit_rename_table(element: Any, compiler: Any, **kw: Any) -> str:
+    """Write ``ALTER TABLE … RENAME TO``, in which the new name has no schema."""
+    old = compiler.preparer.format_table(
+        Table(element.table_name, MetaData(), schema=element.schema)
+    )
+    return f"ALTER TABLE {old} RENAME TO {compiler.preparer.quote(element.new_table_name)}"
 
 
 class DuckDBImpl(DefaultImpl):
@@ -92,6 +103,22 @@ class DuckDBImpl(DefaultImpl):
             )
         super().drop_table(table, **kw)
 
+    def rename_table(
+        self, old_table_name: str, new_table_name: str, schema: str | None = None
+    ) -> None:
+        """Rename a table with the sequences of its autoincrement columns.
+
+        DuckDB can rename tables without indexes and foreign keys; any other one is copied.
+
+        Raises:
+            InvalidRequestError: Foreign keys refer to the table.
+        """
+        connection = None if self.as_sql else self.connection
+        if connection is None or not rename_by_copy(
+            connection, old_table_name, new_table_name, schema
+        ):
+            super().rename_table(old_table_name, new_table_name, schema)
+
     def requires_recreate_in_batch(self, batch_op: Any) -> bool:
         """Tell whether DuckDB refuses an operation of a batch as ``ALTER TABLE``."""
         if self.as_sql or self.connection is None:
@@ -120,13 +147,24 @@ class DuckDBImpl(DefaultImpl):
     ) -> bool:
         """Tell whether two defaults have different values."""
         defaults = [self._default(column) for column in (inspector_column, metadata_column)]
-        if defaults[0] == defaults[1]:
+        if defaults[0] == defaults[1] or self._both_count(inspector_column, metadata_column):
             return False
         if any(default is None or "nextval(" in default for default in defaults):
             return True
         kind = self.dialect.type_compiler_instance.process(metadata_column.type)
         values = [f"CAST({default} AS {kind})" for default in defaults]
         return not self._holds(f"{values[0]} IS NOT DISTINCT FROM {values[1]}")
+
+    def _both_count(self, inspector_column: Column[Any], metadata_column: Column[Any]) -> bool:
+        """Tell whether both have autoincrement; the sequence may have the name of another table.
+
+        ``ALTER TABLE … RENAME`` does not rename it.
+        """
+        preparer = self.dialect.identifier_preparer
+        if metadata_column.table is None or own_sequence(metadata_column, preparer) is None:
+            return False
+        default: Any = inspector_column.server_default
+        return default is not None and counts_alone(str(default.arg), inspector_column.name)
 
     def _default(self, column: Column[Any]) -> str | None:
         preparer = self.dialect.identifier_preparer
@@ -149,6 +187,17 @@ class DuckDBImpl(DefaultImpl):
         if not module.startswith("sqlalchemy."):
             autogen_context.imports.add(f"import {module}")
         return False
+
+    def compare_indexes(self, metadata_index: Index, reflected_index: Index) -> Any:
+        """Compare two indexes of one name, expressions included."""
+        connection: Any = self.connection
+        return index_comparison.compare(connection, metadata_index, reflected_index)
+
+    def alter_column(self, table_name: str, column_name: str, **kw: Any) -> None:
+        """Change a column; PostgreSQL's ``USING`` is ignored, with a warning."""
+        if kw.pop("postgresql_using", None) is not None:
+            warn_of_ignored(f"column {column_name!r} of table {table_name!r}", "using")
+        super().alter_column(table_name, column_name, **kw)
 
     def _compare_identity_default(
         self, metadata_identity: Any, inspector_identity: Any

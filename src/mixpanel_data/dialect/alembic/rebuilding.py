@@ -43,29 +43,58 @@ def rebuild(
     Raises:
         InvalidRequestError: A key, an index or a generated column prevents the change.
     """
-    recreated = [_index_after(connection, table, index, changes) for index in indexes]
+    recreated = [index_after(connection, table, index, changes) for index in indexes]
     _refuse_impossible(table, changes)
     made = _declared(table, changes)
     made.create(connection, checkfirst=False)
-    quote = connection.dialect.identifier_preparer.quote
-    old, new = quote(table.name), quote(made.name)
     values = _values(connection, table, changes)
-    in_order = connection.exec_driver_sql(_IN_ORDER)
-    rows = f"SELECT {', '.join(values.values())} FROM {old}"  # noqa: S608 (SQL of a version script)
-    if not in_order.scalar():
-        rows += " ORDER BY rowid"
-    statements = [
-        f"INSERT INTO {new} ({', '.join(map(quote, values))}) {rows}",
-        f"DROP TABLE {old}",
-        f"ALTER TABLE {new} RENAME TO {old}",
-        *[
+    quote = connection.dialect.identifier_preparer.quote
+    copy_rows(connection, table, made, {quote(name): sql for name, sql in values.items()})
+    old, new = quote(table.name), quote(made.name)
+    connection.exec_driver_sql(f"DROP TABLE {old}")
+    if table.foreign_key_constraints:
+        # Once more, since the tables that the keys refer to would keep the name of a renamed one.
+        table.metadata.remove(table)
+        replace(connection, made, made.to_metadata(table.metadata, name=table.name))
+    else:
+        connection.exec_driver_sql(f"ALTER TABLE {new} RENAME TO {old}")
+    for name, new_name in changes.renamed.items():
+        connection.exec_driver_sql(
             f"ALTER TABLE {old} RENAME COLUMN {quote(name)} TO {quote(new_name)}"
-            for name, new_name in changes.renamed.items()
-        ],
-        *recreated,
-    ]
-    for statement in statements:
+        )
+    for statement in recreated:
         connection.exec_driver_sql(statement)
+
+
+def copy_rows(connection: Connection, source: Table, target: Table, values: dict[str, str]) -> None:
+    """Insert the rows of a table into another one, in their order.
+
+    Args:
+        connection: Connection with a transaction open.
+        source: Where they come from.
+        target: Where they go.
+        values: Expressions over the columns of the source, by quoted column of the target.
+    """
+    format_table = connection.dialect.identifier_preparer.format_table
+    rows = f"SELECT {', '.join(values.values())} FROM {format_table(source)}"  # noqa: S608 (SQL of a version script)
+    if not connection.exec_driver_sql(_IN_ORDER).scalar():
+        rows += " ORDER BY rowid"
+    connection.exec_driver_sql(f"INSERT INTO {format_table(target)} ({', '.join(values)}) {rows}")
+
+
+def replace(connection: Connection, table: Table, made: Table) -> None:
+    """Create a table, fill it with the rows of another one, and drop that with its sequences.
+
+    Args:
+        connection: Connection with a transaction open.
+        table: The table to drop.
+        made: The table to create, with the same columns and another name.
+    """
+    made.create(connection, checkfirst=False)
+    quote = connection.dialect.identifier_preparer.quote
+    stored = [quote(column.name) for column in table.columns if column.computed is None]
+    copy_rows(connection, table, made, dict(zip(stored, stored, strict=True)))
+    table.drop(connection, checkfirst=False)
 
 
 def type_of(connection: Connection, type_: TypeEngine[Any]) -> str:
@@ -100,7 +129,7 @@ def _refuse_impossible(table: Table, changes: Changes) -> None:
             )
 
 
-def _index_after(
+def index_after(
     connection: Connection, table: Table, index: ReflectedIndex, changes: Changes
 ) -> str:
     """Return the statement that recreates an index."""
@@ -118,7 +147,8 @@ def _index_after(
         parts.append(part if column is None else quote(changes.renamed.get(column, column)))
     unique = "UNIQUE " if index["unique"] else ""
     name = quote(str(index["name"]))
-    return f"CREATE {unique}INDEX {name} ON {quote(table.name)} ({', '.join(map(str, parts))})"
+    place = connection.dialect.identifier_preparer.format_table(table)
+    return f"CREATE {unique}INDEX {name} ON {place} ({', '.join(map(str, parts))})"
 
 
 def _declared(table: Table, changes: Changes) -> Table:

@@ -138,24 +138,27 @@ class Connection(SharedConnection):
                 ``__cause__`` and in the message. The transaction is rolled back. DuckDB 2.0
                 would do the same without a word, and 1.5 would commit the rest.
         """
-        if not self._in_transaction:
+        if self._in_transaction:
+            with self._calling():
+                self._commit()
+
+    def _commit(self) -> None:
+        if not self._in_transaction:  # another thread was faster
             return
-        with self._calling():
-            self._keep_unread_rows()
-            if self._failed:
-                first = self._first
-                self.rollback()
-                raise _failed_before(first)
-            self._in_transaction = False
-            try:
-                with driver_errors():
-                    self.driver.commit()
-            except BaseException:
-                # After Ctrl-C, DuckDB 1.5 may go on committing; it is over before anything else
-                # runs.
-                with suppress(Error):
-                    self.driver.rollback()
-                raise
+        self._keep_unread_rows()
+        if self._failed:
+            first = self._first
+            self.rollback()
+            raise _failed_before(first)
+        self._in_transaction = False
+        try:
+            with driver_errors():
+                self.driver.commit()
+        except BaseException:
+            # After Ctrl-C, DuckDB 1.5 may go on committing; it is over before anything else runs.
+            with suppress(Error):
+                self.driver.rollback()
+            raise
 
     def rollback(self) -> None:
         """Roll the transaction back, if there is one.
@@ -163,7 +166,7 @@ class Connection(SharedConnection):
         In autocommit mode that is one which the application began in SQL.
         """
         self.stop_background()
-        with self._lock:
+        with self.lock:
             self._drop_result()
             began, self._in_transaction = self._in_transaction, False
             self._first = None
@@ -195,7 +198,7 @@ class Connection(SharedConnection):
         """Close the DuckDB connection; an open transaction is rolled back."""
         if not self.closed:
             self.stop_background()
-            with self._lock:
+            with self.lock:
                 if self.closed:
                     return
                 self._drop_result()
@@ -210,14 +213,14 @@ class Connection(SharedConnection):
         A statement that runs fails.
         """
         self.interrupt()
-        while not self._lock.acquire(timeout=_INSIST_SECONDS):
+        while not self.lock.acquire(timeout=_INSIST_SECONDS):
             self.interrupt()
         self.closed = True
-        self._lock.release()
+        self.lock.release()
 
     def detach_after_fork(self) -> None:
         """Keep it from being used or destroyed in a forked child, where it is the parent's."""
-        self._lock = threading.RLock()  # a thread of the parent may have held it
+        self.lock = threading.RLock()  # a thread of the parent may have held it
         self.closed = True
         keep_from_destruction(self.driver)
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import duckdb
 from duckdb import DuckDBPyRelation, ProgrammingError
 
-from mixpanel_data.dialect.driver.guards import Result, Row, Source
+from mixpanel_data.dialect.driver.guards import Row
+from mixpanel_data.dialect.driver.rows import Rows
 from mixpanel_data.dialect.driver.shared_connection import SharedConnection
 
 if TYPE_CHECKING:
@@ -64,7 +65,8 @@ class ArrowStream:
         except StopIteration:
             self._reader = None
         except BaseException as error:
-            self._error, self._reader = error, None
+            self._error = error
+            self._reader = None
             if not isinstance(error, Exception):
                 raise
 
@@ -77,37 +79,28 @@ class ArrowStream:
     def invalidate(self) -> None:
         """Discard the unread batches after a rollback; reading them raises an error."""
         if self._reader is not None:
-            self._reader = None
             self._error = ProgrammingError(
                 "The transaction was rolled back before all rows were read. Read them first."
             )
+            self._reader = None
 
 
-class Frames:
+class Frames(Rows):
     """Methods of a cursor that return all its unread rows at once, under DuckDB's names.
 
     DuckDB makes them column by column, with the exact types. Rows that are in Python already are
     given back to it, in a database of their own.
     """
 
-    connection: SharedConnection
-    description: list[tuple[Any, ...]] | None
-    fetchall: Callable[..., list[Row]]
-    fetchmany: Callable[..., list[Row]]
-    _fetched: bool
-    _more: bool
-    _read: Callable[[Callable[[], Any]], Any]
-    _result: Result | None
-    _source: Source
-
     def to_arrow_reader(self, batch_size: int = _BATCH) -> pa.RecordBatchReader:
         """Return a reader of Arrow batches. Another statement may run while it is read."""
-        if not self._is_unread():
-            return self._rest().to_arrow_reader(batch_size)
-        reader = self._whole(_to_reader, batch_size)
-        stream = ArrowStream(self.connection, reader)
-        self.connection.run(stream, lambda: None)
-        return stream.reader()
+        with self.connection.lock:  # no other statement may come between
+            if self._is_unread():
+                reader = self._whole(_to_reader, batch_size)
+                stream = ArrowStream(self.connection, reader)
+                self.connection.run(stream, lambda: None)
+                return stream.reader()
+        return self._rest().to_arrow_reader(batch_size)
 
     def to_arrow_table(self, batch_size: int = _BATCH) -> pa.Table:
         """Return an Arrow table."""
@@ -167,10 +160,11 @@ class Frames:
         return frame
 
     def _whole(self, read: Callable[..., _T], *arguments: Any) -> _T:
-        if self._is_unread():
-            self._more = False
-            found: _T = self._read(lambda: read(self._source, *arguments))
-            return found
+        with self.connection.lock:
+            if self._is_unread():
+                self._more = False
+                found: _T = self._read(lambda: read(self._source, *arguments))
+                return found
         return read(self._rest(), *arguments)
 
     def _is_unread(self) -> bool:
@@ -178,10 +172,11 @@ class Frames:
         return self._more and not self._fetched and self._result is None
 
     def _rest(self) -> DuckDBPyRelation:
-        if self._more and not self._fetched and (result := self._result) is not None:
-            self._more = False
-            relation: DuckDBPyRelation = self._read(result.relation)
-            return relation
+        with self.connection.lock:
+            if self._more and not self._fetched and (result := self._result) is not None:
+                self._more = False
+                relation: DuckDBPyRelation = self._read(result.relation)
+                return relation
         return self._relation_of(self.fetchall())
 
     def _relation_of(self, rows: list[Row]) -> DuckDBPyRelation:

@@ -53,7 +53,8 @@ class SharedConnection:
     """A DuckDB connection whose one result belongs to the cursor that ran the last statement.
 
     One thread at a time calls DuckDB, and nobody once the connection is closed: DuckDB 1.5 would
-    give rows that are not all of them, or end the process.
+    give rows that are not all of them, or end the process. So several threads may share a
+    connection, each with a cursor of its own.
 
     Args:
         driver: The DuckDB connection to wrap.
@@ -62,6 +63,7 @@ class SharedConnection:
     Attributes:
         driver: The DuckDB connection.
         closed: True when the DuckDB connection is closed, by us or with its whole database.
+        lock: Held while DuckDB is called, and while it is decided whose result is unread.
         statement_guard: Watches over the statements, None for nothing.
     """
 
@@ -72,7 +74,7 @@ class SharedConnection:
         self.closed = False
         self.statement_guard: StatementGuard | None = None
         self._guard = guard
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._failed = False
         self._in_transaction = False
         self._statement = ""
@@ -82,9 +84,9 @@ class SharedConnection:
 
     def discard_result(self) -> None:
         """Drop a result that nobody will read, which would keep its transaction open."""
-        self._current = None
         # DuckDB 2.0's abort() would fail the transaction after an INSERT … RETURNING.
-        with self._lock, suppress(*GONE, TransactionException), driver_errors():
+        with self.lock, suppress(*GONE, TransactionException), driver_errors():
+            self._current = None
             if not self.closed:
                 self.driver.execute("SELECT 1").fetchall()
 
@@ -101,7 +103,7 @@ class SharedConnection:
     def unregister(self, name: str) -> None:
         """Undo :meth:`register`, in a transaction that failed as soon as it is rolled back."""
         try:
-            with self._lock, driver_errors():
+            with self.lock, driver_errors():
                 if not self.closed:
                     self.driver.unregister(name)
         except Error:
@@ -113,16 +115,17 @@ class SharedConnection:
         Raises:
             OperationalError: The connection is closed.
         """
-        try:
-            with self._calling():
-                if self._current is None or self._current() is not cursor:
-                    self._keep_unread_rows()
-                with self._working(), driver_errors():
-                    result = statement()
-                self._current = weakref.ref(cursor)
-        except BaseException as error:
-            self._note_failure(error)
-            raise
+        with self.lock:
+            try:
+                with self._calling():
+                    if self._current is None or self._current() is not cursor:
+                        self._keep_unread_rows()
+                    with self._working(), driver_errors():
+                        result = statement()
+                    self._current = weakref.ref(cursor)
+            except BaseException as error:
+                self._note_failure(error)
+                raise
         return result
 
     def control(self, statement: str, parameters: Parameters) -> bool:
@@ -164,7 +167,7 @@ class SharedConnection:
         Raises:
             OperationalError: The connection is closed.
         """
-        with self._lock:
+        with self.lock:
             self._require_open()
             try:
                 yield

@@ -159,6 +159,13 @@ _SEQUENCES = _placed("""
     ORDER BY sequence_name
 """)
 
+_SEQUENCE_OPTIONS = _placed("""
+    SELECT increment_by, min_value, max_value, cycle
+    FROM duckdb_sequences() AS sequences
+    JOIN place USING (database_name, schema_oid)
+    WHERE sequence_name = :name AND NOT place.temporary
+""")
+
 _TYPES = _placed("""
     SELECT type_name
     FROM duckdb_types() AS types
@@ -252,6 +259,12 @@ def read_sequences(
     """Return the names of the sequences in a schema, sorted."""
     parameters = {**_place(schema), "temporary": [value for value, of in _SCOPES if of in scope]}
     return list(connection.execute(_SEQUENCES, parameters).scalars())
+
+
+def read_sequence_options(connection: Connection, name: str, schema: str | None) -> dict[str, Any]:
+    """Return the options of a sequence, by the names that SQLAlchemy's ``Identity`` gives them."""
+    row = connection.execute(_SEQUENCE_OPTIONS, {**_place(schema), "name": name}).one()
+    return dict(zip(("increment", "minvalue", "maxvalue", "cycle"), row, strict=True))
 
 
 def read_types(connection: Connection, schema: str | None) -> list[str]:

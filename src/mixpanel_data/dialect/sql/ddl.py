@@ -7,22 +7,28 @@ table. Explicit values are accepted, even with ``Identity(always=True)``.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from sqlalchemy import (
+    CheckConstraint,
     Column,
     DefaultClause,
     ForeignKeyConstraint,
     Identity,
+    PrimaryKeyConstraint,
     Sequence,
     Table,
     TextClause,
+    UniqueConstraint,
 )
 from sqlalchemy.dialects.postgresql.base import PGDDLCompiler
 from sqlalchemy.exc import CompileError
-from sqlalchemy.schema import AddConstraint, CreateTable, DropTable
+from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable, DropIndex, DropTable
 from sqlalchemy.sql.compiler import IdentifierPreparer
 from sqlalchemy.util import warn
+
+from mixpanel_data.dialect.sql.indexes import plain_index, postgresql_option, warn_of_ignored
 
 #: What DuckDB does anyway: it refuses to change or delete a row that others refer to.
 _NO_ACTIONS = {"NO ACTION", "RESTRICT"}
@@ -55,6 +61,12 @@ def sequence_of(table: Table, column: str) -> Sequence:
 def next_value(sequence: Sequence, preparer: IdentifierPreparer) -> str:
     """Return the SQL for the next value of a sequence."""
     return "nextval('{}')".format(preparer.format_sequence(sequence).replace("'", "''"))
+
+
+def counts_alone(default: str, column: str) -> bool:
+    """Tell whether a default is the next value of the own sequence of some table's column."""
+    end = f"_{column}_seq".replace('"', "_").replace("'", "''")
+    return re.fullmatch(rf"nextval\('.*{re.escape(end)}\"?'\)", default, re.DOTALL) is not None
 
 
 class DDLCompiler(PGDDLCompiler):
@@ -131,11 +143,65 @@ class DDLCompiler(PGDDLCompiler):
                 )
         if not self.dialect.foreign_keys:  # type: ignore[attr-defined]
             return None  # SQLAlchemy leaves it out
-        return super().visit_foreign_key_constraint(constraint, **kw)
+        return super(PGDDLCompiler, self).visit_foreign_key_constraint(constraint, **kw)
+
+    def define_constraint_deferrability(self, constraint: Any) -> str:
+        """Write nothing: DuckDB checks constraints when a statement ends, and warn of that."""
+        if constraint.deferrable or str(constraint.initially).upper() == "DEFERRED":
+            warn(
+                f"DuckDB has no deferrable constraints, so those of table "
+                f"{constraint.table.name!r} hold after every statement."
+            )
+        return ""
 
     def define_constraint_cascades(self, constraint: ForeignKeyConstraint) -> str:
         """Write no ``ON DELETE`` and ``ON UPDATE``: DuckDB's keys always do what these may."""
         return ""
+
+    def visit_unique_constraint(self, constraint: UniqueConstraint, **kw: Any) -> Any:
+        """Write ``UNIQUE`` without PostgreSQL's options."""
+        if postgresql_option(constraint, "nulls_not_distinct"):
+            columns = ", ".join(constraint.columns.keys())
+            warn_of_ignored(f"the unique constraint of {columns}", "nulls_not_distinct")
+        # Skips PostgreSQL's compiler.
+        return super(PGDDLCompiler, self).visit_unique_constraint(constraint, **kw)
+
+    def define_unique_constraint_distinct(self, constraint: UniqueConstraint, **kw: Any) -> str:
+        """Write no ``NULLS NOT DISTINCT``."""
+        return ""
+
+    def visit_primary_key_constraint(self, constraint: PrimaryKeyConstraint, **kw: Any) -> Any:
+        """Write ``PRIMARY KEY`` without PostgreSQL's options."""
+        return super(PGDDLCompiler, self).visit_primary_key_constraint(constraint, **kw)
+
+    def visit_check_constraint(self, constraint: CheckConstraint, **kw: Any) -> Any:
+        """Write ``CHECK`` without PostgreSQL's options."""
+        return super(PGDDLCompiler, self).visit_check_constraint(constraint, **kw)
+
+    def visit_exclude_constraint(self, constraint: Any, **kw: Any) -> Any:
+        """Refuse PostgreSQL's ``EXCLUDE``.
+
+        Raises:
+            CompileError: Always.
+        """
+        raise CompileError("DuckDB has no EXCLUDE constraints. Leave the constraint out.")
+
+    def post_create_table(self, table: Table) -> str:
+        """Write nothing: DuckDB has none of PostgreSQL's options of tables."""
+        for option in ("inherits", "on_commit"):
+            if postgresql_option(table, option):
+                warn_of_ignored(f"table {table.name!r}", option)
+        return ""
+
+    def visit_create_index(self, create: CreateIndex, *args: Any, **kw: Any) -> Any:
+        """Create an index without PostgreSQL's options, but for a kind that DuckDB has."""
+        plain = plain_index(create.element, self.sql_compiler.process)
+        plain_create = CreateIndex(plain, if_not_exists=create.if_not_exists)
+        return super().visit_create_index(plain_create, *args, **kw)
+
+    def visit_drop_index(self, drop: DropIndex, **kw: Any) -> Any:
+        """Drop an index without PostgreSQL's options."""
+        return super(PGDDLCompiler, self).visit_drop_index(drop, **kw)
 
     def visit_add_constraint(self, create: AddConstraint, **kw: Any) -> str:
         """Add a constraint.

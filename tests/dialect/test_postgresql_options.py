@@ -1,0 +1,163 @@
+"""Models and migrations for PostgreSQL: its options are ignored, with a warning if rows differ."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Connection,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    UniqueConstraint,
+    inspect,
+)
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
+from sqlalchemy.exc import CompileError, SAWarning
+from sqlalchemy.schema import CreateIndex, DropIndex
+
+from mixpanel_data.dialect.alembic import register_duckdb
+from tests.engines import open_engine
+
+
+@pytest.fixture
+def connection() -> Iterator[Connection]:
+    register_duckdb()
+    with open_engine() as engine, engine.connect() as connection:
+        yield connection
+
+
+def operations(connection: Connection) -> Operations:
+    return Operations(MigrationContext.configure(connection))
+
+
+def table(*items: Any, **options: Any) -> Any:
+    return Table("t", MetaData(), Column("id", Integer), Column("x", String), *items, **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"postgresql_where": Column("x", String) == "a"},
+        {"postgresql_using": "gin"},
+        {"postgresql_ops": {"x": "text_pattern_ops"}},
+        {"postgresql_with": {"fillfactor": 50}},
+        {"postgresql_tablespace": "fast"},
+        {"postgresql_concurrently": True},
+        {"postgresql_include": ["id"]},
+    ],
+)
+def test_what_makes_an_index_faster_or_smaller_is_ignored(
+    connection: Connection, options: dict[str, Any]
+) -> None:
+    made = table()
+    index = Index("i", made.c.x, **options)
+    assert str(CreateIndex(index).compile(connection)) == "CREATE INDEX i ON t (x)"
+    assert str(DropIndex(index).compile(connection)).strip() == "DROP INDEX i"
+    made.create(connection)
+    op = operations(connection)
+    op.create_index("j", "t", ["x"], **options)
+    assert [index["name"] for index in inspect(connection).get_indexes("t")] == ["i", "j"]
+    op.drop_index("j", "t", **options)
+    assert index.dialect_kwargs == options  # another database still gets them
+
+
+def test_kinds_of_indexes_that_duckdb_and_its_extensions_have_are_kept(
+    connection: Connection,
+) -> None:
+    index = Index("i", table().c.x, postgresql_using="HNSW", postgresql_with={"metric": "'cosine'"})
+    assert str(CreateIndex(index).compile(connection)) == (
+        "CREATE INDEX i ON t USING hnsw (x) WITH (metric = 'cosine')"
+    )
+
+
+def test_what_makes_a_table_faster_or_smaller_is_ignored(connection: Connection) -> None:
+    made = table(
+        PrimaryKeyConstraint("id"),
+        UniqueConstraint("x", "id"),
+        CheckConstraint("id > 0", postgresql_not_valid=True),
+        postgresql_partition_by="LIST (x)",
+        postgresql_tablespace="fast",
+    )
+    made.create(connection)
+    assert inspect(connection).get_pk_constraint("t")["constrained_columns"] == ["id"]
+
+
+def unique_index(option: str) -> Any:
+    made = table()
+    value = made.c.id > 3 if option == "where" else True
+    options: Any = {f"postgresql_{option}": value}
+    Index("i", made.c.x, unique=True, **options)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (unique_index("where"), "postgresql_where of unique index 'i'.*no partial indexes"),
+        (table(postgresql_inherits="other"), "postgresql_inherits of table 't'"),
+        (
+            table(prefixes=["TEMPORARY"], postgresql_on_commit="DROP"),
+            "postgresql_on_commit of table 't'",
+        ),
+        (table(UniqueConstraint("x", deferrable=True)), "no deferrable constraints.*'t'"),
+        (table(UniqueConstraint("x", initially="DEFERRED")), "no deferrable constraints.*'t'"),
+        (
+            table(Column("up", ForeignKey("t.id", deferrable=True)), PrimaryKeyConstraint("id")),
+            "no deferrable constraints.*'t'",
+        ),
+    ],
+)
+def test_a_warning_says_where_a_table_accepts_or_keeps_other_rows(
+    connection: Connection, made: Table, message: str
+) -> None:
+    with pytest.warns(SAWarning, match=message):
+        made.create(connection)
+    connection.execute(made.insert(), {"id": 1, "x": "a"})
+
+
+@pytest.mark.parametrize("kind", ["index", "constraint"])
+def test_nulls_are_different_values(connection: Connection, kind: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:  # SQLAlchemy 2.0.14 does not know the option
+            options: Any = {"postgresql_nulls_not_distinct": True}
+            made = table() if kind == "index" else table(UniqueConstraint("x", **options))
+            if kind == "index":
+                Index("i", made.c.x, unique=True, **options)
+        except Exception as error:
+            pytest.skip(str(error))
+    with pytest.warns(SAWarning, match="two NULLs are different"):
+        made.create(connection)
+    connection.execute(made.insert(), [{"id": 1}, {"id": 2}])
+
+
+def test_an_index_that_is_not_unique_needs_no_warning(connection: Connection) -> None:
+    made = table()
+    Index("i", made.c.x, postgresql_where=made.c.id > 3)
+    made.create(connection)
+
+
+def test_using_of_a_changed_type_is_ignored_with_a_warning(connection: Connection) -> None:
+    table().create(connection)
+    with pytest.warns(SAWarning, match="postgresql_using of column 'x' of table 't'.*are cast"):
+        operations(connection).alter_column("t", "x", type_=Integer, postgresql_using="length(x)")
+    (_, x) = inspect(connection).get_columns("t")
+    assert isinstance(x["type"], Integer)
+
+
+def test_exclude_constraints_are_refused(connection: Connection) -> None:
+    made = table(ExcludeConstraint(("x", "="), name="e"))
+    with pytest.raises(CompileError, match="no EXCLUDE constraints"):
+        made.create(connection)
