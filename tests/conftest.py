@@ -23,7 +23,9 @@ def pytest_configure() -> None:
 
 
 #: A module that has one of these starts child processes.
-STARTS_PROCESSES = {"PythonProcess", "campaign", "multiprocessing", "run_python", "subprocess"}
+STARTS_PROCESSES = {
+    *("Agent", "PythonProcess", "agent", "campaign", "multiprocessing", "run_python", "subprocess"),
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
