@@ -97,7 +97,7 @@ lint: $(VENV)/ready ## Check style and types
 	$(VENV)/bin/mypy
 
 .PHONY: check
-check: lint test test-oldest test-dialect test-dialect-oldest test-faults demo ## Everything that must stay green
+check: lint docs test test-oldest test-dialect test-dialect-oldest test-faults demo ## Everything that must stay green
 
 .PHONY: bench
 bench: $(VENV)/bench-ready ## Compare with others; ROWS=1000000 for the long run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -39,7 +40,10 @@ class Result(Drawn):
         return pd.DataFrame(self._values(), columns=list(self._headers()))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all fields as plain values that JSON can express; times are ISO 8601 text."""
+        """Return all fields as plain values that JSON can express.
+
+        Times are ISO 8601 text; NaN and infinity, which JSON cannot express, are None.
+        """
         return {each.name: plain(getattr(self, each.name)) for each in fields(self)}
 
     def _headers(self) -> tuple[str, ...]:
@@ -62,8 +66,10 @@ class Result(Drawn):
 
 
 def plain(value: Any) -> Any:
-    """Return a value as JSON can express it; times are ISO 8601 text."""
-    if value is None or isinstance(value, (bool, int, float, str)):
+    """Return a value as JSON can express it: times are ISO 8601 text, and NaN and infinity None."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, (bool, int, str)):
         return value
     if isinstance(value, (datetime, date, time)):
         return value.isoformat()

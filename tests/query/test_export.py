@@ -332,3 +332,14 @@ def test_a_file_that_takes_a_few_bytes_at_a_time_gets_them_all(memory: StorageEn
     file = Hesitant()
     memory.export("jan", file, "ndjson")  # type: ignore[arg-type]
     assert len(file.taken.splitlines()) == 30
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity"])
+def test_floats_that_are_no_numbers_are_null_in_json(
+    memory: StorageEngine, tmp_path: Path, value: str
+) -> None:
+    text = f'"[NaN, {value}]\\'
+    query = f"SELECT '{value}'::DOUBLE AS a, ['{value}'::FLOAT, 1] AS b, {{'{value}': $1}} AS c"
+    memory.export(query, tmp_path / "a.json", params=[text])
+    found = json.loads((tmp_path / "a.json").read_text(), parse_constant=pytest.fail)
+    assert found == {"a": None, "b": [None, 1.0], "c": {value: text}}

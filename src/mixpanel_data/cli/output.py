@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
@@ -160,24 +159,16 @@ def _write_records(records: Sequence[Mapping[str, Any]], form: OutputFormat) -> 
 
 
 def _json(record: Mapping[str, Any], *, indent: int | None = None) -> bytes:
-    return json.dumps(_plain(record), ensure_ascii=False, indent=indent).encode()
-
-
-def _plain(value: Any) -> Any:
-    """Return a value as JSON can express it; numbers that are none are null."""
     from mixpanel_data.results import plain
 
-    value = plain(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, dict):
-        return {name: _plain(member) for name, member in value.items()}
-    return [_plain(member) for member in value] if isinstance(value, list) else value
+    return json.dumps(plain(record), ensure_ascii=False, indent=indent).encode()
 
 
 def _cell(value: Any) -> Any:
     """Return a value as one cell: lists and mappings as JSON."""
-    value = _plain(value)
+    from mixpanel_data.results import plain
+
+    value = plain(value)
     return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else value
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import RawIOBase
@@ -38,6 +39,9 @@ _PROFILES = ("distinct_id", "properties", "last_seen")
 
 #: Properties that Mixpanel's format has for columns.
 _TAKEN = {_EVENTS: ("time", "distinct_id", "$insert_id"), _PROFILES: ("$last_seen",)}
+
+#: What DuckDB writes for floats that are no numbers, which JSON cannot express, outside of strings.
+_STRING_OR_NO_NUMBER = re.compile(r'(?P<string>"(?:[^"\\]|\\.)*")|-?Infinity|NaN')
 
 _NUMBERS = ("INT", "DOUBLE", "FLOAT", "DECIMAL", "BOOLEAN", "BIGNUM")
 
@@ -157,4 +161,7 @@ def writing(
 
 def _joined(batch: pa.RecordBatch) -> bytes:
     lines = batch.column(_LINE).to_pylist()
-    return "".join(f"{line}\n" for line in lines).encode()
+    text = "".join(f"{line}\n" for line in lines)
+    if "NaN" in text or "Infinity" in text:
+        text = _STRING_OR_NO_NUMBER.sub(lambda found: found["string"] or "null", text)
+    return text.encode()
