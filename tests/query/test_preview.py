@@ -13,7 +13,7 @@ from mixpanel_data import QueryError, Sandbox, SandboxError, StorageEngine
 from tests.records import EVENTS, make_events
 
 #: How the SQL runs: as it is, in a sandbox, in a worker.
-SANDBOXES = {
+SANDBOXES: dict[str, bool | Sandbox] = {
     "trusted": False,
     "sandbox": Sandbox(max_bytes=1_000_000),
     "worker": Sandbox(worker=True, max_bytes=1_000_000),
@@ -57,6 +57,12 @@ def test_a_preview_has_the_first_rows_in_order(storage: StorageEngine, n: int) -
 def test_ten_million_rows_are_not_too_many(storage: StorageEngine) -> None:
     found = storage.preview("SELECT i, i::VARCHAR || 'abcdef' FROM range(10000000) t(i)", n=3)
     assert found.rows == [(0, "0abcdef"), (1, "1abcdef"), (2, "2abcdef")]
+
+
+@pytest.mark.parametrize("value", ["range(i, i + 5000)", "MAP {i: range(5000)}", "{'a': [i]}"])
+def test_only_the_first_rows_count_towards_the_size(storage: StorageEngine, value: str) -> None:
+    found = storage.preview(f"SELECT {value} AS v FROM range(2048) t(i)", n=1)
+    assert found.rows == storage.execute_rows(f"SELECT {value} FROM range(1) t(i)")
 
 
 def test_the_next_query_has_all_its_rows(storage: StorageEngine) -> None:

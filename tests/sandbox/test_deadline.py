@@ -77,3 +77,15 @@ def test_the_shorter_limit_counts(path: Path) -> None:
         pytest.raises(QueryTimeoutError, match=r"after 0\.2 seconds"),
     ):
         storage.execute_scalar(ENDLESS)
+
+
+def test_a_pause_does_not_count() -> None:
+    deadline = Deadline(1000)
+    before = deadline.at
+    with deadline.paused():
+        threading.Event().wait(0.01)
+    assert deadline.at > before
+    deadline.end()
+    with deadline.paused():
+        pass
+    assert deadline.is_over

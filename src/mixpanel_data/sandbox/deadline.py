@@ -14,6 +14,8 @@ _current: ContextVar[Deadline | None] = ContextVar("mixpanel_data_deadline", def
 class Deadline:
     """How long the statements that one thread runs in a sandbox may take together.
 
+    The start of a worker does not count.
+
     Args:
         seconds: The time, from now.
 
@@ -48,6 +50,16 @@ class Deadline:
             self.at = float("-inf")
             if self._stop is not None:
                 self._stop()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Do not count the time of the block."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.at += time.monotonic() - started
 
     @contextmanager
     def stopping(self, stop: Callable[[], object]) -> Iterator[None]:

@@ -14,7 +14,7 @@ import duckdb
 from mixpanel_data.database.statement_policy import prefixed
 from mixpanel_data.exceptions import QueryTimeoutError
 from mixpanel_data.sandbox.deadline import Deadline, current_deadline
-from mixpanel_data.sandbox.result_limits import capped, stream
+from mixpanel_data.sandbox.result_limits import capped, first_rows, stream
 from mixpanel_data.sandbox.results import ArrowResult, untold_types
 from mixpanel_data.sandbox.rules import Rules
 
@@ -131,11 +131,15 @@ class Guard(Watch):
     Args:
         rules: What they may contain and how long they may take.
         driver: The connection, to be interrupted.
+        most_rows: How many rows of each result to return, None for all.
     """
 
-    def __init__(self, rules: Rules, driver: duckdb.DuckDBPyConnection) -> None:
+    def __init__(
+        self, rules: Rules, driver: duckdb.DuckDBPyConnection, most_rows: int | None = None
+    ) -> None:
         super().__init__(rules.timeout, driver)
         self._rules = rules
+        self._most_rows = most_rows
 
     def starting(self, sql: str) -> str:
         """Check a statement before it starts."""
@@ -147,7 +151,8 @@ class Guard(Watch):
         description, reader = stream(self._driver, sql, parameters, _BATCH)
         from mixpanel_data.sandbox.dictionaries import plain_batch, plain_schema
 
-        batches = map(plain_batch, capped(reader, self._rules.sandbox, sql))
+        read = first_rows(reader, self._most_rows)
+        batches = map(plain_batch, capped(read, self._rules.sandbox, sql))
         types = untold_types(description)
         return ArrowResult(batches, plain_schema(reader.schema), description, types, reader.close)
 

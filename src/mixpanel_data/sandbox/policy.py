@@ -89,7 +89,7 @@ class SandboxPolicy:
         """Return a guard that checks and limits the statements of a connection."""
         if self.workers is not None:
             return WorkerGuard(self.workers, most_rows=most_rows)
-        return Guard(self._rules, driver)
+        return Guard(self._rules, driver, most_rows)
 
     def prefixing_guard(self, prefix: str, driver: duckdb.DuckDBPyConnection) -> StatementGuard:
         """Return a guard that also puts trusted SQL before every statement."""

@@ -41,10 +41,20 @@ def first_rows(
         return
     left = most_rows
     for batch in batches:
-        yield batch.slice(0, left)
+        yield batch if batch.num_rows <= left else _beginning(batch, left)
         left -= batch.num_rows
         if left <= 0:
             return
+
+
+def _beginning(batch: pa.RecordBatch, rows: int) -> pa.RecordBatch:
+    """Return the first rows of a batch, without the memory of the others."""
+    import pyarrow as pa
+
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch.slice(0, rows))
+    return pa.ipc.open_stream(sink.getvalue()).read_next_batch()
 
 
 def capped(

@@ -222,6 +222,10 @@ def _ask(process: Process, body: bytes, deadline: Deadline | None) -> Result | F
     if deadline is None:
         return process.ask(body)
     with deadline.stopping(process.kill):
+        with deadline.paused():
+            failure = process.prepare()
+        if failure is not None:
+            return failure
         if deadline.is_over:
             raise TimeoutError
         return process.ask(body, deadline.at)
