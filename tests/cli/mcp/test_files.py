@@ -55,8 +55,8 @@ def test_a_relative_path_is_that_of_the_start(path: Path, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("recipe", "expected"),
     [
-        ("0001", "migrate.upgrade"),
-        ("original", "migrate.upgrade"),
+        ("0001", "mixpanel_data migrate upgrade"),
+        ("original", "mixpanel_data migrate upgrade"),
         ("newer", "pip install --upgrade mixpanel_data"),
         ("application", ""),
         ("foreign", "_metadata"),

@@ -16,6 +16,8 @@ from mcp import Client
 from tests.cli.mcp.agent import Agent, agent, found, message
 from tests.sandbox.workers.conftest import is_there, workers_of
 
+pytestmark = pytest.mark.xdist_group(__name__)  # which share an agent
+
 ENDLESS = "SELECT sum(a.i * b.i) FROM range(10000000) AS a(i), range(10000000) AS b(i)"
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="workers need Linux")
@@ -32,8 +34,6 @@ def hurried(database: Path) -> Iterator[Agent]:
 WITHOUT_WORKERS = """
 import sys
 from mixpanel_data.cli.mcp_server import serve
-
-pytestmark = pytest.mark.xdist_group(__name__)  # which share an agent
 serve(sys.argv[1], worker=False, timeout=float(sys.argv[2]))
 """
 
