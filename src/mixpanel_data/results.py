@@ -106,6 +106,33 @@ class Sample(Result):
         return Drawing(f"Sample of {self.table}", self.columns, self.rows)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Preview(Result):
+    """The first rows of a query.
+
+    Attributes:
+        columns: Names of the columns, which may occur twice.
+        types: DuckDB's names of their types.
+        rows: The rows, as ``execute_rows`` gives them.
+        has_more: Whether the query has more rows.
+    """
+
+    columns: list[str]
+    types: list[str]
+    rows: list[tuple[Any, ...]]
+    has_more: bool
+
+    def _headers(self) -> tuple[str, ...]:
+        return tuple(self.columns)
+
+    def _values(self) -> list[list[Any]]:
+        return list(map(list, self.rows))
+
+    def _drawing(self) -> Drawing:
+        notes = [] if not self.has_more else ["There are more rows."]
+        return Drawing("Preview", self.columns, self.rows, notes)
+
+
 @dataclass(frozen=True)
 class ColumnSummary:
     """One column in a :class:`Summary`, as DuckDB's ``SUMMARIZE`` tells it.

@@ -43,7 +43,7 @@ ROOMS_OF_DIALECT = [
     {"entry_points"},
 ]
 ROOMS_OF_SANDBOX = [
-    {"allowed", "limits", "scratch", "sizes"},
+    {"allowed", "deadline", "limits", "scratch", "sizes"},
     {"dictionaries", "result_limits", "results", "tree"},
     {"catalog"},
     {"rules"},

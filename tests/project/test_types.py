@@ -84,6 +84,7 @@ ERRORS: list[MixpanelDataError] = [
     exceptions.ExportExistsError("a.csv", "there is a file of that name."),
     exceptions.ExportFileError("a.zip/b.jsonl", "is damaged."),
     exceptions.ExportFileNotFoundError("a*.jsonl", "no file matches this pattern."),
+    exceptions.McpUnavailableError(),
     exceptions.RemoteFilesUnavailableError("s3://bucket/key", "No module named 's3fs'"),
     exceptions.ExportLineError(3, "time", "is missing.", Path("a.jsonl"), 4),
     exceptions.QueryError("Binder Error", "SELECT nope"),

@@ -60,6 +60,7 @@ ASKING: dict[str, Callable[[StorageEngine], object]] = {
     "export": lambda s: s.export("SELECT 1 AS a", Path(tempfile.mkdtemp()) / "a.csv"),
     "copy_table": lambda s: s.copy_table("jan", Path(tempfile.mkdtemp()) / "copy.db"),
     "property_columns": lambda s: s.property_columns("jan"),
+    "preview": lambda s: s.preview("SELECT 1"),
     "sample": lambda s: s.sample("jan"),
     "summarize": lambda s: s.summarize("jan"),
     "event_breakdown": lambda s: s.event_breakdown("jan"),

@@ -1,4 +1,4 @@
-"""The command ``mixpanel-data``.
+"""The command ``mixpanel-data``, and the MCP server.
 
-In: what somebody types. Out: data on stdout, messages on stderr, an exit code.
+In: what somebody types, or an agent calls. Out: data on stdout, messages on stderr, an exit code.
 """

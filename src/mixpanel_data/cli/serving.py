@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from mixpanel_data.cli.arguments import DatabaseArgument, LockTimeoutOption
+from mixpanel_data.cli.databases import key, located
 
 
-def mcp(database: DatabaseArgument, lock_timeout: LockTimeoutOption = 5) -> None:
+def mcp(
+    database: DatabaseArgument,
+    lock_timeout: LockTimeoutOption = 10,
+    timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", help="How long a call may run SQL.")
+    ] = 30,
+    memory_limit: Annotated[
+        str, typer.Option(metavar="SIZE", help="How much memory a query may take.")
+    ] = "1GB",
+) -> None:
     """Serve a database to an AI agent over stdio, by the Model Context Protocol.
 
     The agent can look at tables and run queries in a sandbox; it cannot change anything.
@@ -15,7 +29,15 @@ def mcp(database: DatabaseArgument, lock_timeout: LockTimeoutOption = 5) -> None
     """
     from mixpanel_data.cli.mcp_server import serve
 
-    serve(database, lock_timeout=lock_timeout)
+    found = located(database)
+    serve(
+        found.path,
+        lock_timeout=found.lock_timeout or lock_timeout,
+        timeout=timeout,
+        memory_limit=memory_limit,
+        config=found.config,
+        encryption_key=key(),
+    )
 
 
 COMMANDS = [mcp]

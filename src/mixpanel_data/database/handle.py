@@ -221,6 +221,17 @@ class Database:
         finally:
             lent.statement_guard = None
 
+    @contextmanager
+    def reading_first(self, connection: Connection, most_rows: int) -> Iterator[None]:
+        """Announce that only so many rows of each result will be read, in the block."""
+        lent: Any = connection.connection.dbapi_connection
+        guard = lent.statement_guard
+        lent.statement_guard = self.policy.guard(lent.driver, most_rows)
+        try:
+            yield
+        finally:
+            lent.statement_guard = guard
+
     def autocommit_connection(self) -> Connection:
         """Return a connection in autocommit mode, to be closed by the caller."""
         self.require_open()

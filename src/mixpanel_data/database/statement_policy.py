@@ -25,8 +25,16 @@ class StatementPolicy(Protocol):
     is_sandbox: bool
     has_workers: bool
 
-    def guard(self, driver: duckdb.DuckDBPyConnection) -> StatementGuard | None:
-        """Return the guard of a connection's statements, None for no guard."""
+    def guard(
+        self, driver: duckdb.DuckDBPyConnection, most_rows: int | None = None
+    ) -> StatementGuard | None:
+        """Return the guard of a connection's statements, None for no guard.
+
+        Args:
+            driver: The connection.
+            most_rows: How many rows of a result will be read, None if unknown. The guard may
+                leave out the rest.
+        """
         ...
 
     def prefixing_guard(self, prefix: str, driver: duckdb.DuckDBPyConnection) -> StatementGuard:
@@ -48,7 +56,9 @@ class TrustedSql:
     is_sandbox = False
     has_workers = False
 
-    def guard(self, driver: duckdb.DuckDBPyConnection) -> StatementGuard | None:
+    def guard(
+        self, driver: duckdb.DuckDBPyConnection, most_rows: int | None = None
+    ) -> StatementGuard | None:
         """Return None: there is no guard."""
         return None
 

@@ -33,6 +33,7 @@ In parentheses, the class of Python's that an error is as well::
         ExportFileError (OSError)
             ExportExistsError (FileExistsError)
             ExportFileNotFoundError (FileNotFoundError)
+        McpUnavailableError (ImportError)
         MetadataError (ValueError)
         PropertyColumnError (ValueError)
         QueryError
@@ -86,6 +87,7 @@ from mixpanel_data.exceptions.files import (
     StorageClosedError,
     StorageForkedError,
 )
+from mixpanel_data.exceptions.packages import McpUnavailableError
 from mixpanel_data.exceptions.queries import (
     OutOfMemoryError,
     QueryError,
@@ -145,6 +147,7 @@ __all__ = [
     "ExportLineError",
     "KeyCollisionError",
     "KeyState",
+    "McpUnavailableError",
     "MetadataError",
     "MigrationError",
     "MixpanelDataError",

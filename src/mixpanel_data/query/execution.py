@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from sqlalchemy import Connection, Executable
 from sqlalchemy.engine import CursorResult
@@ -95,6 +95,42 @@ def dicts(
         found = typed.fetchall() if max_rows is None else typed.fetchmany(max_rows + 1)
     _require_few(len(found), max_rows, query)
     return [dict(zip(names, row, strict=True)) for row in found]
+
+
+class FirstRows(NamedTuple):
+    """The first rows of a result.
+
+    Attributes:
+        columns: Names of the columns.
+        types: DuckDB's names of their types.
+        rows: The rows.
+        has_more: Whether there are more.
+    """
+
+    columns: list[str]
+    types: list[str]
+    rows: list[tuple[Any, ...]]
+    has_more: bool
+
+
+def first_rows(
+    connection: Connection, query: Query, params: Params | None, count: int
+) -> FirstRows:
+    """Return the first rows; the others are not read."""
+    with query_errors(query, connection.engine):
+        result = _run(connection, query, params)
+        if not result.returns_rows:
+            return FirstRows([], [], [], has_more=False)
+        cursor = _cursor(result)
+        described = cursor.description or []
+        if isinstance(query, str):
+            found = cursor.fetchmany(count + 1)
+        else:
+            found = list(map(tuple, result.fetchmany(count + 1)))
+        result.close()
+    columns = [name for name, *_ in described]
+    types = [str(kind) for _, kind, *_ in described]
+    return FirstRows(columns, types, found[:count], has_more=len(found) > count)
 
 
 def scalar(connection: Connection, query: Query, params: Params | None) -> Any:

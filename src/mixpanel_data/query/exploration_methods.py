@@ -16,12 +16,14 @@ from mixpanel_data.dialect.sql.builtin import qualify_builtins
 from mixpanel_data.dialect.sql.names import fold
 from mixpanel_data.exceptions import TableShapeError
 from mixpanel_data.query import execution, exploration
+from mixpanel_data.query.execution import Params, Query
 from mixpanel_data.query.exploration_sql import Rows
 from mixpanel_data.results import (
     ColumnStats,
     DailyCounts,
     EventBreakdown,
     NumericSummary,
+    Preview,
     PropertyCoverage,
     PropertyDistribution,
     PropertyStats,
@@ -65,6 +67,32 @@ class ExplorationMethods:
             [(7,), (7,)]
         """
         return exploration.sample(self._ask, self._schema(table), _count("n", n))
+
+    def preview(self, query: Query, params: Params | None = None, n: int = 100) -> Preview:
+        """Return the first rows of a query, whatever number it has.
+
+        Args:
+            query: SQL text, or a SQLAlchemy statement.
+            params: As for :meth:`~mixpanel_data.StorageEngine.execute_df`.
+            n: How many rows.
+
+        Raises:
+            QueryError: DuckDB or the sandbox rejects the query.
+            ValueError: ``n`` is no number from 0.
+
+        Example:
+            >>> with StorageEngine.memory() as storage:
+            ...     first = storage.preview("SELECT n FROM range(1000) t(n)", n=2)
+            ...     first.columns, first.rows, first.has_more
+            (['n'], [(0,), (1,)], True)
+        """
+        n = _count("n", n)
+        with (
+            self._database.autocommit_connection() as connection,
+            self._database.reading_first(connection, n + 1),
+        ):
+            found = execution.first_rows(connection, query, params, n)
+        return Preview(sql=str(query), **found._asdict())
 
     def summarize(self, table: str) -> Summary:
         """Return minimum, maximum, quartiles and more of every column, as ``SUMMARIZE`` does.

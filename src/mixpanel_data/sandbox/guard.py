@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import duckdb
 
 from mixpanel_data.database.statement_policy import prefixed
 from mixpanel_data.exceptions import QueryTimeoutError
-from mixpanel_data.sandbox.result_limits import capped, stream
+from mixpanel_data.sandbox.deadline import Deadline, current_deadline
+from mixpanel_data.sandbox.result_limits import capped, first_rows, stream
 from mixpanel_data.sandbox.results import ArrowResult, untold_types
 from mixpanel_data.sandbox.rules import Rules
 
@@ -56,33 +58,71 @@ class Watch:
         Raises:
             QueryTimeoutError: It took too long.
         """
-        timeout = self._timeout
-        if timeout is None:
+        deadline = current_deadline()
+        if self._timeout is None and deadline is None:
             yield
             return
-        done, overdue = threading.Event(), threading.Event()
-        watch = threading.Thread(
-            target=self._watch, args=(done, overdue), name="mixpanel_data-timeout", daemon=True
-        )
+        run = _Run(self._driver)
+        left = math.inf if self._timeout is None else self._left
+        if deadline is not None:
+            left = min(left, deadline.at - time.monotonic())
+        stopping = nullcontext() if deadline is None else deadline.stopping(run.woken.set)
         started = time.monotonic()
+        try:
+            with run.watched(left), stopping:
+                yield
+        except duckdb.InterruptException as error:
+            if run.overdue.is_set():
+                raise self._error(deadline) from error
+            raise
+        finally:
+            self._left = max(0.0, self._left - (time.monotonic() - started))
+
+    def _error(self, deadline: Deadline | None) -> QueryTimeoutError:
+        if deadline is not None and deadline.is_over:
+            return QueryTimeoutError(deadline.seconds, self._sql)
+        return QueryTimeoutError(self._timeout or 0.0, self._sql)
+
+
+class _Run:
+    """A call of DuckDB, which a thread interrupts when its time is up.
+
+    Args:
+        driver: The connection.
+
+    Attributes:
+        woken: To be set when its time is up early.
+        overdue: Set once its time is up.
+    """
+
+    def __init__(self, driver: duckdb.DuckDBPyConnection) -> None:
+        self._driver = driver
+        self.woken = threading.Event()
+        self.overdue = threading.Event()
+        self._done = threading.Event()
+
+    @contextmanager
+    def watched(self, seconds: float) -> Iterator[None]:
+        """Interrupt DuckDB if the block takes longer."""
+        left = None if seconds == math.inf else max(0.0, seconds)
+        watch = threading.Thread(
+            target=self._watch, args=(left,), name="mixpanel_data-timeout", daemon=True
+        )
         watch.start()
         try:
             yield
-        except duckdb.InterruptException as error:
-            if overdue.is_set():
-                raise QueryTimeoutError(timeout, self._sql) from error
-            raise
         finally:
-            done.set()
+            self._done.set()
+            self.woken.set()
             watch.join()
-            self._left = max(0.0, self._left - (time.monotonic() - started))
 
-    def _watch(self, done: threading.Event, overdue: threading.Event) -> None:
-        if not done.wait(self._left):
-            overdue.set()
-            while not done.is_set():
-                self._driver.interrupt()
-                done.wait(_INSIST_SECONDS)
+    def _watch(self, left: float | None) -> None:
+        self.woken.wait(left)
+        if not self._done.is_set():
+            self.overdue.set()
+        while not self._done.is_set():
+            self._driver.interrupt()
+            self._done.wait(_INSIST_SECONDS)
 
 
 class Guard(Watch):
@@ -91,11 +131,15 @@ class Guard(Watch):
     Args:
         rules: What they may contain and how long they may take.
         driver: The connection, to be interrupted.
+        most_rows: How many rows of each result to return, None for all.
     """
 
-    def __init__(self, rules: Rules, driver: duckdb.DuckDBPyConnection) -> None:
+    def __init__(
+        self, rules: Rules, driver: duckdb.DuckDBPyConnection, most_rows: int | None = None
+    ) -> None:
         super().__init__(rules.timeout, driver)
         self._rules = rules
+        self._most_rows = most_rows
 
     def starting(self, sql: str) -> str:
         """Check a statement before it starts."""
@@ -107,7 +151,8 @@ class Guard(Watch):
         description, reader = stream(self._driver, sql, parameters, _BATCH)
         from mixpanel_data.sandbox.dictionaries import plain_batch, plain_schema
 
-        batches = map(plain_batch, capped(reader, self._rules.sandbox, sql))
+        read = first_rows(reader, self._most_rows)
+        batches = map(plain_batch, capped(read, self._rules.sandbox, sql))
         types = untold_types(description)
         return ArrowResult(batches, plain_schema(reader.schema), description, types, reader.close)
 

@@ -83,11 +83,13 @@ class SandboxPolicy:
         if workers is not None:
             weakref.finalize(self, workers.close)
 
-    def guard(self, driver: duckdb.DuckDBPyConnection) -> StatementGuard:
+    def guard(
+        self, driver: duckdb.DuckDBPyConnection, most_rows: int | None = None
+    ) -> StatementGuard:
         """Return a guard that checks and limits the statements of a connection."""
         if self.workers is not None:
-            return WorkerGuard(self.workers)
-        return Guard(self._rules, driver)
+            return WorkerGuard(self.workers, most_rows=most_rows)
+        return Guard(self._rules, driver, most_rows)
 
     def prefixing_guard(self, prefix: str, driver: duckdb.DuckDBPyConnection) -> StatementGuard:
         """Return a guard that also puts trusted SQL before every statement."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -32,11 +32,38 @@ def stream(
     return description, ran.to_arrow_reader(batch_size)
 
 
-def capped(reader: pa.RecordBatchReader, sandbox: Sandbox, sql: str) -> Iterator[pa.RecordBatch]:
+def first_rows(
+    batches: Iterable[pa.RecordBatch], most_rows: int | None
+) -> Iterator[pa.RecordBatch]:
+    """Yield the batches up to a number of rows, None for all."""
+    if most_rows is None:
+        yield from batches
+        return
+    left = most_rows
+    for batch in batches:
+        yield batch if batch.num_rows <= left else _beginning(batch, left)
+        left -= batch.num_rows
+        if left <= 0:
+            return
+
+
+def _beginning(batch: pa.RecordBatch, rows: int) -> pa.RecordBatch:
+    """Return the first rows of a batch, without the memory of the others."""
+    import pyarrow as pa
+
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch.slice(0, rows))
+    return pa.ipc.open_stream(sink.getvalue()).read_next_batch()
+
+
+def capped(
+    batches: Iterable[pa.RecordBatch], sandbox: Sandbox, sql: str
+) -> Iterator[pa.RecordBatch]:
     """Yield the batches of a result until it exceeds the limits.
 
     Args:
-        reader: Yields the batches.
+        batches: The batches.
         sandbox: The limits.
         sql: The statement, for the error.
 
@@ -46,7 +73,7 @@ def capped(reader: pa.RecordBatchReader, sandbox: Sandbox, sql: str) -> Iterator
     from mixpanel_data.sandbox.sizes import size_of
 
     rows = size = 0
-    for batch in reader:
+    for batch in batches:
         rows += batch.num_rows
         size += size_of(batch)
         if rows > sandbox.max_rows:

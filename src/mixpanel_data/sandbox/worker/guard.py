@@ -19,11 +19,13 @@ class WorkerGuard:
     Args:
         workers: The workers of the database.
         words: Trusted SQL before each statement, such as ``EXPLAIN``; it is not checked.
+        most_rows: How many rows of each result to return, None for all.
     """
 
-    def __init__(self, workers: Workers, words: str = "") -> None:
+    def __init__(self, workers: Workers, words: str = "", most_rows: int | None = None) -> None:
         self._workers = workers
         self._words = words
+        self._most_rows = most_rows
 
     def starting(self, sql: str) -> str:
         """Return the statement as it is."""
@@ -33,7 +35,7 @@ class WorkerGuard:
         """Run a statement in a worker, and return its result."""
         from mixpanel_data.sandbox.results import ArrowResult, description_of
 
-        result = self._workers.run(Request(self._words, sql, parameters))
+        result = self._workers.run(Request(self._words, sql, parameters, self._most_rows))
         batches = iter(result.table.to_batches())
         return ArrowResult(batches, result.table.schema, description_of(result), result.types)
 

@@ -24,7 +24,7 @@ from mixpanel_data.database.statement_policy import prefixed
 from mixpanel_data.dialect.driver.errors import driver_errors
 from mixpanel_data.exceptions import MixpanelDataError, ResultTooLargeError, SandboxError
 from mixpanel_data.sandbox.limits import Sandbox
-from mixpanel_data.sandbox.result_limits import capped, stream
+from mixpanel_data.sandbox.result_limits import capped, first_rows, stream
 from mixpanel_data.sandbox.results import untold_types
 from mixpanel_data.sandbox.rules import Rules
 from mixpanel_data.sandbox.worker import protocol
@@ -151,14 +151,14 @@ def _answer(
 def _run(
     cursor: duckdb.DuckDBPyConnection, request: protocol.Request, sandbox: Sandbox
 ) -> Iterator[protocol.Frame]:
-    words, sql, parameters = request
+    words, sql, parameters, most_rows = request
     if words:
         plan: Any = cursor.execute(prefixed(cursor, words, sql), parameters)
         description, reader = plan.description, plan.to_arrow_reader(protocol.BATCH)
     else:
         description, reader = stream(cursor, sql, parameters, protocol.BATCH)
     yield protocol.ROWS, _stream(reader.schema)
-    for batch in capped(reader, sandbox, sql):
+    for batch in capped(first_rows(reader, most_rows), sandbox, sql):
         yield protocol.ROWS, _stream(reader.schema, batch)
     types = untold_types(description)
     yield protocol.END, _json({str(number): name for number, name in types.items()})

@@ -25,6 +25,7 @@ from mixpanel_data.exceptions import (
     StorageClosedError,
     WorkerCrashedError,
 )
+from mixpanel_data.sandbox.deadline import Deadline, current_deadline
 from mixpanel_data.sandbox.limits import Sandbox
 from mixpanel_data.sandbox.worker.parameters import pickled
 from mixpanel_data.sandbox.worker.process import Failure, Process
@@ -120,14 +121,17 @@ class Workers:
             StorageClosedError: The engine was closed, before or during the call.
         """
         body, sql = pickled(request), request.sql
+        deadline = current_deadline()
         with self._lent() as process:
             try:
-                answer = process.ask(body)
+                answer = _ask(process, body, deadline)
             except TimeoutError as error:
-                raise QueryTimeoutError(self._sandbox.timeout or 0.0, sql) from error
+                raise self._timeout(deadline, sql) from error
             except (EOFError, ProtocolError) as error:
                 ended = process.kill()
                 self._require_open()
+                if deadline is not None and deadline.is_over:
+                    raise self._timeout(deadline, sql) from error
                 raise WorkerCrashedError(str(error) or ended, sql) from error
         if isinstance(answer, dict):
             raise self._error(answer, sql)
@@ -189,6 +193,11 @@ class Workers:
         if self._closed:
             raise StorageClosedError
 
+    def _timeout(self, deadline: Deadline | None, sql: str) -> QueryTimeoutError:
+        if deadline is not None and deadline.is_over:
+            return QueryTimeoutError(deadline.seconds, sql)
+        return QueryTimeoutError(self._sandbox.timeout or 0.0, sql)
+
     def _error(self, failure: Failure, sql: str) -> Exception:
         """Return the error for a worker's failure, always of a known class."""
         said = {name: str(value) for name, value in failure.items()}
@@ -202,6 +211,24 @@ class Workers:
             return DatabaseFileError(self._path, f"a worker cannot open it. {said['opening']}")
         kind = _DRIVER_ERRORS.get(said.get("driver", ""), duckdb.Error)
         return kind(said.get("message", ""))
+
+
+def _ask(process: Process, body: bytes, deadline: Deadline | None) -> Result | Failure:
+    """Run a statement, until the deadline at the latest.
+
+    Raises:
+        TimeoutError: It took too long, or the deadline was over.
+    """
+    if deadline is None:
+        return process.ask(body)
+    with deadline.stopping(process.kill):
+        with deadline.paused():
+            failure = process.prepare()
+        if failure is not None:
+            return failure
+        if deadline.is_over:
+            raise TimeoutError
+        return process.ask(body, deadline.at)
 
 
 def _end(process: Process) -> None:

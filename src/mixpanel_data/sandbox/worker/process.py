@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import pickle
 import select
@@ -84,22 +85,33 @@ class Process:
         """False once the process has ended, for whatever reason."""
         return self._process.poll() is None
 
-    def ask(self, request: bytes) -> Result | Failure:
+    def prepare(self) -> Failure | None:
+        """Wait until the worker has opened the file, and return the failure if it cannot.
+
+        Raises:
+            EOFError: The process died.
+            ProtocolError: Its answer violates the protocol.
+        """
+        return None if self._opening is None else self._open(self._opening)
+
+    def ask(self, request: bytes, until: float = math.inf) -> Result | Failure:
         """Run a statement in the worker and return its rows, or a failure.
 
         Args:
             request: The statement and its parameters, pickled.
+            until: When it has to end, as ``time.monotonic()`` counts.
 
         Raises:
             TimeoutError: The statement took too long.
             EOFError: The process died.
             ProtocolError: Its answer violates the protocol.
         """
-        self.is_usable = False
-        if self._opening is not None and (failure := self._open(self._opening)) is not None:
+        if (failure := self.prepare()) is not None:
             return failure
+        self.is_usable = False
         timeout = self._sandbox.timeout
-        deadline = None if timeout is None else time.monotonic() + timeout
+        limit = math.inf if timeout is None else time.monotonic() + timeout
+        deadline = None if min(limit, until) == math.inf else min(limit, until)
         self._send(protocol.QUERY, request, deadline)
         answer = self._read_answer(deadline)
         self.is_usable = not (isinstance(answer, dict) and answer.get("driver") in _SPENT)

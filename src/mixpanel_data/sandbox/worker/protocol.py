@@ -72,11 +72,13 @@ class Request(NamedTuple):
         words: Trusted SQL before it, such as ``EXPLAIN``, which is not checked.
         sql: The statement.
         parameters: Values to bind.
+        most_rows: How many rows to send, None for all. The rest is not computed.
     """
 
     words: str
     sql: str
     parameters: Sequence[Any] | dict[str, Any]
+    most_rows: int | None = None
 
 
 class ProtocolError(Exception):

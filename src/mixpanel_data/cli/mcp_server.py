@@ -1,0 +1,207 @@
+"""The MCP server: gives an agent tools to look at a database, over standard input and output.
+
+It reads only, in the sandbox, and has the file open only while a call runs. The protocol has
+standard output for itself; whatever else is printed goes to standard error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mixpanel_data.cli.mcp_calls import Calls
+from mixpanel_data.cli.mcp_errors import message_of, unexpected
+from mixpanel_data.cli.mcp_results import SCHEMA, as_json
+from mixpanel_data.cli.mcp_tools import INSTRUCTIONS, TOOLS, Tool, tool_of
+from mixpanel_data.cli.shared_engine import SharedEngine
+from mixpanel_data.database import paths
+from mixpanel_data.exceptions import McpUnavailableError, MixpanelDataError
+from mixpanel_data.sandbox.limits import Sandbox
+from mixpanel_data.storage import StorageEngine
+from mixpanel_data.types import Secret
+
+if TYPE_CHECKING:
+    from mcp.server import Server, ServerRequestContext
+    from mcp_types import (
+        CallToolRequestParams,
+        CallToolResult,
+        ListToolsResult,
+        PaginatedRequestParams,
+    )
+
+_log = logging.getLogger(__name__)
+
+#: Seconds to wait for a file that another process has open, unless the caller says otherwise.
+LOCK_TIMEOUT = 10.0
+
+#: What the sandbox may return; a tool returns less of it.
+_MAX_ROWS, _MAX_BYTES = 100_000, 64 * 2**20
+
+#: The status of a process that Ctrl-C has ended.
+_INTERRUPTED = 130
+
+
+def serve(
+    database: str | os.PathLike[str],
+    *,
+    lock_timeout: float | None = None,
+    timeout: float = 30.0,
+    memory_limit: str = "1GB",
+    workers: int = 2,
+    worker: bool | None = None,
+    config: Mapping[str, Any] | None = None,
+    encryption_key: str | Secret | None = None,
+) -> None:
+    """Serve a database to an agent, over standard input and output, until the client hangs up.
+
+    The file need not be there yet: it is opened for each call, read-only. Ctrl-C stops all calls
+    and ends the process with status 130.
+
+    Args:
+        database: The database file.
+        lock_timeout: Seconds for which a call waits while another process writes to the file;
+            10 by default.
+        timeout: Seconds for which a call may run SQL.
+        memory_limit: What a statement may take, as in :class:`~mixpanel_data.Sandbox`.
+        workers: How many statements run at once; others wait.
+        worker: Run SQL in another process, under limits of the operating system; by default
+            where that is possible, on Linux.
+        config: DuckDB's settings.
+        encryption_key: The key of an encrypted file.
+
+    Raises:
+        McpUnavailableError: The extra ``mcp`` is not installed. It is an ``ImportError``.
+        ValueError: A limit is not above 0, or ``lock_timeout`` is negative, or ``worker`` is True
+            elsewhere than on Linux.
+    """
+    path = paths.path_of(database).absolute()
+    wait = LOCK_TIMEOUT if lock_timeout is None else lock_timeout
+    if wait < 0:
+        raise ValueError(f"lock_timeout is {wait:g}. Use seconds from 0.")
+    sandbox = Sandbox(
+        memory_limit=memory_limit,
+        timeout=timeout,
+        max_rows=_MAX_ROWS,
+        max_bytes=_MAX_BYTES,
+        worker=sys.platform == "linux" if worker is None else worker,
+        max_workers=workers,
+    )
+    key = Secret.of(encryption_key)
+    try:
+        import anyio
+        import mcp.server  # noqa: F401
+    except ImportError as error:
+        raise McpUnavailableError from error
+
+    def open_engine(lock_timeout: float) -> StorageEngine:
+        return StorageEngine(
+            path,
+            read_only=True,
+            config=config,
+            sandbox=sandbox,
+            lock_timeout=lock_timeout,
+            encryption_key=key,
+        )
+
+    calls = Calls(SharedEngine(open_engine), seconds=timeout, lock_timeout=wait, threads=workers)
+    try:
+        anyio.run(_serve, path, calls)
+    finally:
+        calls.close()
+
+
+async def _serve(path: Path, calls: Calls) -> None:
+    from mcp.server.stdio import stdio_server
+
+    server = _server(path, calls)
+    _end_on_interrupt(calls)
+    async with stdio_server() as (requests, answers):
+        await server.run(requests, answers, server.create_initialization_options())
+
+
+def _end_on_interrupt(calls: Calls) -> None:
+    """End the process on Ctrl-C: the SDK would wait for the next line of its input."""
+    if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
+        return
+
+    def end() -> None:
+        calls.close()
+        os._exit(_INTERRUPTED)
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, end)
+
+
+def _server(path: Path, calls: Calls) -> Server[Any]:
+    from mcp.server import Server
+
+    return Server(
+        "mixpanel-data",
+        version=version("mixpanel_data"),
+        title="Mixpanel data",
+        instructions=INSTRUCTIONS,
+        on_list_tools=_list_tools,
+        on_call_tool=partial(_call_tool, path, calls),
+    )
+
+
+async def _list_tools(
+    context: ServerRequestContext[Any], params: PaginatedRequestParams | None
+) -> ListToolsResult:
+    import mcp_types
+
+    return mcp_types.ListToolsResult(
+        tools=[
+            mcp_types.Tool(
+                name=tool.name,
+                title=tool.title,
+                description=tool.description,
+                input_schema=tool.input_schema,
+                output_schema=SCHEMA,
+                annotations=mcp_types.ToolAnnotations(
+                    title=tool.title,
+                    read_only_hint=True,
+                    destructive_hint=False,
+                    idempotent_hint=True,
+                    open_world_hint=False,
+                ),
+            )
+            for tool in TOOLS.values()
+        ]
+    )
+
+
+async def _call_tool(
+    path: Path, calls: Calls, context: ServerRequestContext[Any], params: CallToolRequestParams
+) -> CallToolResult:
+    from mcp_types import CallToolResult, TextContent
+
+    try:
+        tool = tool_of(params.name)
+        arguments = tool.arguments(params.arguments or {})
+        work = partial(_answered, tool, arguments)
+        found, text = await calls.run(work, runs_sql=tool.runs_sql)
+    except (MixpanelDataError, ValueError) as error:
+        text, found = message_of(error, path), None
+    except Exception as error:
+        _log.exception("The tool %r failed", params.name)
+        text, found = unexpected(error), None
+    return CallToolResult(
+        content=[TextContent(type="text", text=text)],
+        structured_content=found,
+        is_error=found is None,
+    )
+
+
+def _answered(
+    tool: Tool, arguments: dict[str, Any], storage: StorageEngine
+) -> tuple[dict[str, Any], str]:
+    return as_json(tool.answer(storage, **arguments))
