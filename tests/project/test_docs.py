@@ -79,6 +79,22 @@ def test_the_page_for_agents_names_every_method_and_function() -> None:
     assert {name for name in methods if not re.search(rf"\b{name}\b", text)} == set()
 
 
+def test_the_page_for_agents_has_every_public_name() -> None:
+    named = set(re.findall(r"\w+", LLMS.read_text(encoding="utf-8")))
+    assert set(mixpanel_data.__all__) - named == set()
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, ROOT / "examples" / "README.md"], ids=lambda page: page.name
+)
+def test_every_example_that_a_page_names_is_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    named = re.findall(r"`examples/([\w./]+)`", text)
+    if page.parent.name == "examples":
+        named = re.findall(r"^\| `([\w./]+)` \|", text, re.MULTILINE)
+    assert [name for name in named if not (ROOT / "examples" / name).exists()] == []
+
+
 def vars_of(owner: object) -> dict[str, object]:
     if isinstance(owner, type):
         return {name: getattr(owner, name) for name in dir(owner)}
