@@ -304,3 +304,54 @@ def test_values_keep_their_python_types(raw: Any) -> None:
     assert found[1] == Decimal("1.50")
     assert isinstance(found[-2], UUID)
     assert found[-1] == timedelta(days=1)
+
+
+def test_polars_reads_exact_types_from_connections_of_the_driver(engine: Engine) -> None:
+    frame = expected()
+    with engine.connect() as connection:
+        own: Any = connection.connection
+        for source in (own, own.dbapi_connection, own.driver_connection, own.cursor()):
+            assert pl.read_database(FRAMED, source).equals(frame)
+            assert pl.read_database(f"{FRAMED} LIMIT 0", source).schema == frame.schema
+    pooled = engine.raw_connection()
+    options = {"parameters": (41,)}
+    found = pl.read_database("SELECT $1::INTEGER + 1 AS n", pooled, execute_options=options)
+    assert found["n"].to_list() == [42]
+    pooled.close()
+
+
+NESTED = {
+    "structs": ("[{'a': 1}, {'a': 2}]", [{"a": 1}, {"a": 2}]),
+    "a struct": ("{'a': 'x', 'b': [1]}", {"a": "x", "b": [1]}),
+    "lists": ("[[1], [2, 3]]", [[1], [2, 3]]),
+    "an array": ("[1, 2]::INTEGER[2]", [1, 2]),
+    "decimals": ("[1.5::DECIMAL(4,1)]", [Decimal("1.5")]),
+}
+
+
+@pytest.mark.parametrize("name", NESTED)
+def test_polars_reads_nested_values_from_a_session(engine: Engine, name: str) -> None:
+    sql, value = NESTED[name]
+    query = text(f"SELECT {sql} AS x".replace(":", "\\:"))
+    with Session(engine) as session:
+        assert pl.read_database(query, session)["x"].to_list() == [value]
+
+
+def test_polars_knows_the_width_of_numbers_in_an_empty_result_of_a_session(engine: Engine) -> None:
+    query = (
+        "SELECT 1 AS a, CAST(1 AS SMALLINT) AS b, CAST(1 AS UINTEGER) AS c, CAST(1 AS FLOAT) AS d, "
+        "CAST(1 AS BIGINT) AS e LIMIT 0"
+    )
+    with Session(engine) as session:
+        found = pl.read_database(query, session)
+    assert found.dtypes == [pl.Int32, pl.Int16, pl.UInt32, pl.Float32, pl.Int64]
+
+
+def test_type_codes_of_nested_types_have_their_name_and_duckdbs_members(raw: Any) -> None:
+    ((_, code, *_),) = raw.execute("SELECT {'a': 1} AS s").description
+    ((_, again, *_),) = raw.execute("SELECT {'a': 2} AS s").description
+    assert code == again == "STRUCT(a INTEGER)"
+    assert (code == 7, str(code), repr(code)) == (False, "STRUCT(a INTEGER)", "STRUCT(a INTEGER)")
+    assert hash(code) == hash(again)
+    assert code.id == "struct"
+    assert code != module.NUMBER

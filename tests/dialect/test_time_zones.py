@@ -22,6 +22,19 @@ from mixpanel_data import Sandbox, StorageEngine, TableMetadata
 zone = "SELECT current_setting('TimeZone')"
 with create_engine("duckdb+mixpanel:///:memory:").connect() as connection:
     assert connection.scalar(text(zone)) == "UTC"
+    cursor = connection.connection.driver_connection.cursor()
+    assert cursor.execute(zone).fetchone() == ("UTC",)
+with tempfile.TemporaryDirectory() as folder:
+    url = f"duckdb+mixpanel:///{folder}/app.db"
+    zones = ("", "?TimeZone=Asia/Kolkata", "?TimeZone=Asia/Tokyo")
+    for order in (zones, zones[::-1]):
+        engines = [create_engine(url + query) for query in order]
+        connections = [engine.connect() for engine in engines]
+        found = [connection.scalar(text(zone)) for connection in connections]
+        assert found == [query.partition("=")[2] or "UTC" for query in order], found
+        for connection, engine in zip(connections, engines):
+            connection.close()
+            engine.dispose()
 with StorageEngine.memory() as storage:
     assert storage.execute_scalar(zone) == "UTC"
     assert storage.connection.cursor().execute(zone).fetchone() == ("UTC",)

@@ -107,8 +107,6 @@ FAILS_ELSEWHERE = Reason(OTHER, "expects the failure of databases that cannot do
 TYPE_NAMES = Reason(OTHER, "replaces the table of type names of another dialect")
 MODULE = Reason(OTHER, "errors whose module is the driver's; DuckDB's own are in `_duckdb`")
 PYFORMAT = Reason(OTHER, "parameters as %(name)s")
-SIZES = Reason(MEND, "`FixedArray` cannot be made from ARRAY without sizes")
-TIMESTAMP_TYPES = Reason(MEND, "`TIMESTAMP(timezone=False)` becomes a type with a time zone")
 
 #: What fails with the present versions.
 ROWS = [
@@ -118,11 +116,6 @@ ROWS = [
     Row(r"sql/test_functions\.ExecuteTest::test_aggregate_order_by$", KNOWN_NAMES),
     Row(r"sql/test_metadata\.ToMetaDataTest::test_copy\[pickle_via_reflect", LENGTH),
     Row(r"sql/test_returning\.InsertReturningTest::test_literal_returning$", FAILS_ELSEWHERE),
-    Row(r"sql/test_types\.AdaptTest::test_adapt_method\[sqlalchemy\.sql\.sqltypes\.ARRAY", SIZES),
-    Row(
-        r"sql/test_types\.AdaptTest::test_adapt_method\[sqlalchemy\.sql\.sqltypes\.TIMESTAMP1",
-        TIMESTAMP_TYPES,
-    ),
     Row(r"engine/test_execute\..*::test_exception_wrapping_orig_accessors$", MODULE),
     Row(r"engine/test_execute\..*::test_raw_python$", PYFORMAT),
     Row(r"engine/test_reconnect\.(InvalidateDuringResult|PrePingReal)Test::", SERVER),

@@ -25,7 +25,7 @@ from mixpanel_data.dialect import datatypes
 from mixpanel_data.dialect.driver import module
 from mixpanel_data.dialect.driver.errors import driver_errors, is_locked
 from mixpanel_data.dialect.driver.shared_connection import DISCONNECTED
-from mixpanel_data.dialect.driver.time_zone import set_zone, without_zone
+from mixpanel_data.dialect.driver.time_zone import names_zone, set_zone, without_zone
 from mixpanel_data.dialect.reflection.mixin import Reflection
 from mixpanel_data.dialect.sql import json_paths, json_text
 from mixpanel_data.dialect.sql.ddl import DDLCompiler
@@ -215,7 +215,8 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
                 connection.driver.register_filesystem(filesystem)
             with driver_errors(), _explain_names(rest):
                 apply_config(self, connection.driver, rest)
-                set_zone(connection.driver, settings)
+                # For all, since `driver_connection.cursor()` is a connection of its own.
+                set_zone(connection.driver, settings, everywhere=not names_zone(settings))
             undo.pop_all()
         return connection
 

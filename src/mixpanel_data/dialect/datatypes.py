@@ -89,16 +89,34 @@ class Union(datatypes.Union):
 class FixedArray(types.ARRAY[Any]):
     """Array with a fixed size in some dimension: ``INTEGER[3]`` or ``INTEGER[3][]``."""
 
-    def __init__(self, item_type: _Type, sizes: int | Sequence[int | None]) -> None:
+    sizes: tuple[int | None, ...]
+
+    def __init__(
+        self,
+        item_type: _Type,
+        sizes: int | Sequence[int | None] | None = None,
+        *,
+        dimensions: int | None = None,
+        as_tuple: bool = False,
+        zero_indexes: bool = False,
+    ) -> None:
         """Take the type of the innermost values, and a size for each dimension.
 
         Args:
             item_type: Type of the innermost values, class or instance.
             sizes: The size, or the sizes, innermost first; None for any length.
+            dimensions: How many there are, if there are no sizes.
+            as_tuple: As for SQLAlchemy's ``ARRAY``.
+            zero_indexes: As for SQLAlchemy's ``ARRAY``.
         """
-        sizes = (sizes,) if isinstance(sizes, int) else sizes
-        super().__init__(item_type, dimensions=len(sizes))
-        self.sizes = tuple(sizes)
+        if sizes is not None:
+            self.sizes = (sizes,) if isinstance(sizes, int) else tuple(sizes)
+            dimensions = len(self.sizes)
+        else:
+            self.sizes = (None,) * (dimensions or 1)
+        super().__init__(
+            item_type, dimensions=dimensions, as_tuple=as_tuple, zero_indexes=zero_indexes
+        )
 
 
 class Numeric(types.Numeric[Any]):
@@ -155,9 +173,9 @@ class TimestampTZNS(types.TIMESTAMP):
 
     spelling = "TIMESTAMPTZ_NS"
 
-    def __init__(self) -> None:
-        """Make a type with a time zone."""
-        super().__init__(timezone=True)
+    def __init__(self, timezone: bool = True) -> None:  # noqa: FBT001, FBT002 (SQLAlchemy's)
+        """Make a type with a time zone; ``timezone`` is there for SQLAlchemy's ``adapt()``."""
+        super().__init__(timezone=timezone)
 
 
 class TimeNS(types.TIME):

@@ -39,6 +39,11 @@ class UtcDateTime(TypeDecorator[datetime]):
     impl = DateTime
     cache_ok = True
 
+    @property
+    def python_type(self) -> type[Any]:
+        """The class of the values; SQLAlchemy 2.0.14 does not ask ``impl``."""
+        return datetime
+
     def process_bind_param(self, value: Any, dialect: Dialect) -> datetime | None:
         """Return the time in UTC, without a zone."""
         if type(value) is datetime and value.tzinfo is timezone.utc:

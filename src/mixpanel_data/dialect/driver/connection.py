@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import wraps
+from types import SimpleNamespace
 from typing import Any, Protocol
 
 import duckdb
@@ -58,6 +59,11 @@ class Connection(SharedConnection):
         statement_guard: Watches over the statements, None for nothing.
     """
 
+    # polars looks at the name of the package, and at this attribute of a connection of a pool, to
+    # find out whether it can fetch Arrow data.
+    __module__ = "duckdb"
+    engine = SimpleNamespace(driver="duckdb_engine")
+
     def __init__(
         self,
         driver: DuckDBPyConnection,
@@ -75,8 +81,8 @@ class Connection(SharedConnection):
         return Cursor(self)
 
     def execute(self, statement: str, parameters: Parameters | None = None) -> Cursor:
-        """Run a statement with a new cursor, and return that."""
-        return self.cursor().execute(statement, parameters)
+        """Run a statement with a new cursor, and return that; polars gives SQLAlchemy's text."""
+        return self.cursor().execute(getattr(statement, "text", statement), parameters)
 
     def executemany(self, statement: str, parameters: Iterable[Parameters] | None = None) -> Cursor:
         """Run a statement for many rows with a new cursor, and return that."""

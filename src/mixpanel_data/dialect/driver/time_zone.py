@@ -8,9 +8,10 @@ what locks them is set after it, too.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
-from duckdb import DuckDBPyConnection
+from duckdb import DuckDBPyConnection, InvalidInputException
 
 from mixpanel_data.common.quoting import quoted
 
@@ -21,6 +22,11 @@ def without_zone(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that a database can be opened with."""
     later = _later(settings)
     return {name: value for name, value in settings.items() if name.lower() not in later}
+
+
+def names_zone(settings: Mapping[str, Any]) -> bool:
+    """Tell whether the caller's settings have a time zone."""
+    return any(name.lower() == _ZONE for name in settings)
 
 
 def set_zone(
@@ -52,5 +58,9 @@ def _later(settings: Mapping[str, Any]) -> dict[str, str]:
 def _ensure(driver: DuckDBPyConnection, scope: str, name: str, value: str) -> None:
     # The settings may be locked already, by another connection with the same ones.
     asked = driver.execute("SELECT system.main.current_setting(?)", [name]).fetchall()
+    statement = f"SET {scope} {name} = {quoted(value)}"
     if str(asked[0][0]).lower() != value.lower():
-        driver.execute(f"SET {scope} {name} = {quoted(value)}")
+        driver.execute(statement)
+    elif scope == "SESSION":  # or it would follow another zone that is set for all
+        with suppress(InvalidInputException):
+            driver.execute(statement)

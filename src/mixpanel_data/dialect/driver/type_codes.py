@@ -12,6 +12,14 @@ from typing import Any
 Date, Time, Timestamp = datetime.date, datetime.time, datetime.datetime
 
 _DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
+_NESTED = re.compile(r"\A(STRUCT|MAP|UNION)\b|\]\[|\)\[|\[\d+\]")
+
+#: The bytes of a number, from which polars knows the width.
+_SIZES = {
+    **dict.fromkeys(("SMALLINT", "USMALLINT"), 2),
+    **dict.fromkeys(("INTEGER", "UINTEGER", "FLOAT"), 4),
+    **dict.fromkeys(("BIGINT", "UBIGINT", "DOUBLE"), 8),
+}
 _DIGITS_AT_END = re.compile(r"\(.*\)\Z")
 
 
@@ -29,6 +37,37 @@ class TypeCode(str):
         if name == "duckdb_type":
             raise AttributeError(name)
         return getattr(self.duckdb_type, name)
+
+
+class NestedTypeCode:
+    """A type that polars shall read from the rows: it misreads the names of structs and the like.
+
+    Attributes:
+        duckdb_type: As for :class:`TypeCode`.
+    """
+
+    def __init__(self, duckdb_type: Any) -> None:
+        self.duckdb_type = duckdb_type
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what DuckDB's own object has."""
+        if name == "duckdb_type":
+            raise AttributeError(name)
+        return getattr(self.duckdb_type, name)
+
+    def __str__(self) -> str:
+        """Return the name of the type."""
+        return str(self.duckdb_type)
+
+    __repr__ = __str__
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether it is the same type, or its name."""
+        return isinstance(other, NestedTypeCode | str) and str(self) == str(other)
+
+    def __hash__(self) -> int:
+        """Return the hash of the name."""
+        return hash(str(self))
 
 
 class TypeObject:
@@ -94,8 +133,10 @@ def describe(columns: Sequence[Sequence[Any]] | None) -> list[tuple[Any, ...]] |
 @lru_cache(1024)
 def _code(kind: Any) -> tuple[Any, ...]:
     """Return the type code of a type, its sizes, precision and scale, and whether it is NULL."""
+    if _NESTED.search(str(kind)):
+        return NestedTypeCode(kind), None, None, None, None, None
     code = TypeCode(kind)
     code.duckdb_type = kind
     decimal = _DECIMAL.fullmatch(code)
     precision, scale = map(int, decimal.groups()) if decimal else (None, None)
-    return code, None, None, precision, scale, None
+    return code, None, _SIZES.get(code), precision, scale, None
