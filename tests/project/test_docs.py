@@ -9,7 +9,7 @@ import pytest
 
 import mixpanel_data
 from mixpanel_data import exceptions
-from tests.project.pages import DOCS, ROOT, blocks_of, run_page
+from tests.project.pages import DOCS, EXTRAS, ROOT, blocks_of, run_page
 
 PAGES = sorted(DOCS.glob("*.md"))
 LLMS = DOCS / "llms.txt"
@@ -62,6 +62,11 @@ def test_every_error_is_on_its_page_with_what_to_do() -> None:
 
 def is_error(value: object) -> bool:
     return isinstance(value, type) and issubclass(value, exceptions.MixpanelDataError)
+
+
+def test_every_extra_for_users_is_told_where_platforms_are() -> None:
+    named = set(re.findall(r"^\| `(\w+)` \|", text_of("platforms.md"), re.MULTILINE))
+    assert named == EXTRAS - {"bench", "clients", "dev", "docs", "examples", "test"}
 
 
 def test_the_page_for_agents_is_short() -> None:
