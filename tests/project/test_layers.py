@@ -34,7 +34,7 @@ ROOMS = [
 ]
 #: The rooms within two rooms, in the same way.
 ROOMS_OF_DIALECT = [
-    {"datatypes"},
+    {"datatypes", "urls"},
     {"sql"},
     {"bulk", "reflection"},
     {"driver"},
