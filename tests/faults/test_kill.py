@@ -15,7 +15,7 @@ from tests.faults.aftermath import contents_of, reopened
 from tests.faults.steps import REJECTS, State, state_of, steps
 from tests.faults.test_full_disk import large_events
 from tests.processes import PythonProcess
-from tests.records import EVENTS
+from tests.records import EVENTS, make_events
 
 #: Forks a child for every round, so that Python and its modules are loaded only once. The parent
 #: never opens a database: DuckDB does not survive a fork.
@@ -114,6 +114,40 @@ def test_a_copy_that_a_killed_process_made_is_whole(path: Path, rounds: int) -> 
     migrate.downgrade(path, "0001", backup=True)
     assert sorted(path.parent.iterdir()) == [path, copy]
     print(f"Left by {rounds // 4} killed processes: {dict(found)}")
+
+
+COMPACTING = f"""
+def work(path, _):
+    with StorageEngine(path) as storage:
+        storage.erase("user-1")
+        sys.addaudithook(lambda event, _: event == "tempfile.mkdtemp" and tell(os.getpid()))
+        storage.compact()
+        tell("done")
+        signal.pause()
+{FORKING}
+"""
+
+
+def test_a_file_that_a_killed_process_compacted_is_whole(path: Path, rounds: int) -> None:
+    with StorageEngine(path) as storage:
+        storage.create_events_table("jan", large_events(4000), EVENTS)
+        storage.append_events_table("jan", make_events(5000, 5000), EVENTS)
+    original = path.read_bytes()
+    with StorageEngine(path) as storage:
+        storage.erase("user-1")
+        after = contents_of(storage)
+    found: Counter[str] = Counter()
+    with PythonProcess(COMPACTING, path) as process:
+        for _ in range(rounds // 4):
+            path.write_bytes(original)
+            number = path.stat().st_ino
+            said = kill(process, 0, 0.6 * random.random())
+            new = path.stat().st_ino != number
+            assert new >= (said == ["done"])
+            found["new" if new else "old"] += 1
+            assert reopened(path) == after
+            assert new == (b"user-1" not in path.read_bytes())
+    print(f"After {rounds // 4} kills: {dict(found)}")
 
 
 SPILLING = """
