@@ -141,7 +141,7 @@ def test_a_file_that_a_killed_process_compacted_is_whole(path: Path, rounds: int
         for _ in range(rounds // 4):
             path.write_bytes(original)
             number = path.stat().st_ino
-            said = kill(process, 0, 0.6 * random.random())
+            said = kill(process, 0, 1.2 * random.random())
             new = path.stat().st_ino != number
             assert new >= (said == ["done"])
             found["new" if new else "old"] += 1
