@@ -7,7 +7,7 @@ import os
 import threading
 import weakref
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,6 +94,8 @@ class Database:
         connection: A DuckDB connection for the user, without a sandbox.
         engine: The SQLAlchemy engine.
         trusted: The same without a sandbox, for statements that the library runs for the caller.
+        models: The mapped classes of its tables, by what they were made from.
+        models_lock: Held while one is made.
     """
 
     def __init__(
@@ -111,6 +113,8 @@ class Database:
         self._options = options
         self._folder = folder
         self._make_policy = make_policy
+        self.models: dict[Hashable, type[Any]] = {}
+        self.models_lock = threading.Lock()
         self._replacing = threading.RLock()
         self._schema_lock = threading.RLock()
         self._table_locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
