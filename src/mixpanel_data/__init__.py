@@ -15,10 +15,12 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from mixpanel_data import migrate
     from mixpanel_data.exceptions import (
+        CompactionError,
         DatabaseCorruptError,
         DatabaseExistsError,
         DatabaseFileError,
         DatabaseFormatError,
+        DatabaseInUseError,
         DatabaseInvalidatedError,
         DatabaseLinkError,
         DatabaseLockedError,
@@ -91,6 +93,7 @@ if TYPE_CHECKING:
     from mixpanel_data.storage import StorageEngine
     from mixpanel_data.types import (
         ColumnInfo,
+        CompactionResult,
         DatabaseInfo,
         ExportResult,
         LoadResult,
@@ -108,6 +111,8 @@ __all__ = [
     "ColumnInfo",
     "ColumnStats",
     "ColumnSummary",
+    "CompactionError",
+    "CompactionResult",
     "CoveredProperty",
     "DailyCount",
     "DailyCounts",
@@ -115,6 +120,7 @@ __all__ = [
     "DatabaseExistsError",
     "DatabaseFileError",
     "DatabaseFormatError",
+    "DatabaseInUseError",
     "DatabaseInfo",
     "DatabaseInvalidatedError",
     "DatabaseLinkError",
@@ -221,6 +227,7 @@ _MODULES = {
     "storage": ("StorageEngine",),
     "types": (
         "ColumnInfo",
+        "CompactionResult",
         "DatabaseInfo",
         "ExportResult",
         "LoadResult",

@@ -384,8 +384,9 @@ class StorageEngine(
     def model(self, name: str) -> type[Any]:
         """Return a mapped class for an events or profiles table, to use in sessions.
 
-        It is made with :class:`EventMixin` or :class:`ProfileMixin`, and the same class until the
-        table gets or loses a property column. These are attributes by the names of the columns.
+        It is made with :class:`EventMixin` or :class:`ProfileMixin`. This engine has the same class
+        until the table gets or loses a property column; another engine has its own. Property
+        columns are attributes by the names of the columns.
 
         Args:
             name: Name of the table, in any case.
@@ -412,7 +413,11 @@ class StorageEngine(
         with self._database.catalog_connection() as connection:
             found = catalog.find_metadata(connection, name)
             columns = property_columns.find(connection, found.table_name)
-        return models.model(found.type, found.table_name, columns)
+        key = found.type, found.table_name, columns
+        with self._database.models_lock:
+            if key not in self._database.models:
+                self._database.models[key] = models.model(*key)
+            return self._database.models[key]
 
     def table(self, name: str) -> Table:
         """Return an events or profiles table for SQLAlchemy Core, with its property columns.

@@ -407,6 +407,19 @@ class DatabaseInfo:
 
 
 @dataclass(frozen=True)
+class CompactionResult:
+    """How a database was compacted.
+
+    Attributes:
+        bytes_before: Bytes of the file and of its WAL before.
+        bytes_after: Bytes of the file afterwards.
+    """
+
+    bytes_before: int
+    bytes_after: int
+
+
+@dataclass(frozen=True)
 class ColumnInfo:
     """One column of a table.
 

@@ -312,7 +312,7 @@ def test_the_next_copy_removes_what_a_killed_process_left(
 ) -> None:
     script = """
 from mixpanel_data.database import backup
-backup._sync = lambda path: os._exit(9)
+backup.sync = lambda path: os._exit(9)
 StorageEngine.memory().backup(sys.argv[1])
 """
     with PythonProcess(script, copy) as process:
@@ -333,7 +333,7 @@ def wait(path):
     if path.name != "copies":
         say("copying")
         sys.stdin.readline()
-backup._sync = wait
+backup.sync = wait
 say(StorageEngine.memory().backup(sys.argv[1], overwrite=True).name)
 """
     with PythonProcess(script, copy) as process:

@@ -101,6 +101,14 @@ def test_a_checkpoint_that_does_not_fit_loses_nothing(room: int, path: Path) -> 
     assert sizes(path) == BEFORE
 
 
+@pytest.mark.parametrize("room", [0, 1_000_000, 2_500_000])
+def test_a_compaction_that_does_not_fit_leaves_the_file_as_it_is(room: int, path: Path) -> None:
+    failed, read, after = fill_up(path, room, "storage.compact()")
+    assert failed.startswith(f"DiskFullError {path.parent}")
+    assert (read, after) == ("done", "done")
+    assert sizes(path) == {**BEFORE, "after": 10}
+
+
 @pytest.mark.parametrize("room", [0, 100_000])
 def test_closing_on_a_full_disk_loses_nothing(room: int, path: Path) -> None:
     closed, read, _ = fill_up(path, room, "storage.close()")

@@ -116,6 +116,54 @@ def test_a_copy_that_a_killed_process_made_is_whole(path: Path, rounds: int) -> 
     print(f"Left by {rounds // 4} killed processes: {dict(found)}")
 
 
+#: Kills itself before the step of that number that changes something on the disk or takes a lock.
+COMPACTING = f"""
+STEPS = ("os.chmod", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.utime", "fcntl.")
+def work(path, number):
+    left = number
+    def count(event, _):
+        nonlocal left
+        left -= is_compacting and event.startswith(STEPS)
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+    is_compacting = False
+    sys.addaudithook(count)
+    with StorageEngine(path) as storage:
+        storage.erase("user-1")
+        is_compacting = True
+        storage.compact()
+        is_compacting = False
+        tell("done")
+        signal.pause()
+{FORKING}
+"""
+
+
+def test_a_file_is_whole_at_whichever_step_of_compacting_it_the_process_is_killed(
+    path: Path,
+) -> None:
+    with StorageEngine(path) as storage:
+        storage.create_events_table("jan", large_events(500), EVENTS)
+    original = path.read_bytes()
+    with StorageEngine(path) as storage:
+        storage.erase("user-1")
+        after = contents_of(storage)
+    found: Counter[str] = Counter()
+    with PythonProcess(COMPACTING, path) as process:
+        for number in range(1000):
+            path.write_bytes(original)
+            inode = path.stat().st_ino
+            process.write(str(number))
+            if process.read() == "done":
+                break
+            is_new = path.stat().st_ino != inode
+            found["new" if is_new else "old"] += 1
+            assert reopened(path) == after
+            assert is_new == (b"user-1" not in path.read_bytes())
+    assert set(found) == {"old", "new"}
+    print(f"After each of its steps: {dict(found)}")
+
+
 SPILLING = """
 rows = "SELECT hash(i)::VARCHAR AS a FROM range(100_000_000) AS t(i)"
 with StorageEngine(sys.argv[1], config={"memory_limit": "40MiB", "threads": 1}) as storage:

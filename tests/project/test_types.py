@@ -102,6 +102,8 @@ ERRORS: list[MixpanelDataError] = [
     exceptions.DatabaseWalError(Path("a.db"), Path("a.db.wal"), "checksum"),
     exceptions.DatabaseMovedError(Path("a.db")),
     exceptions.DatabaseLinkError(Path("a.db.wal"), "a symbolic link"),
+    exceptions.DatabaseInUseError(Path("a.db"), "a session is open."),
+    exceptions.CompactionError(Path("a.db"), "it is in memory."),
     exceptions.DatabaseInvalidatedError(Path("a.db"), "FATAL Error"),
     exceptions.DatabaseReadOnlyError(Path("a.db")),
     exceptions.DatabasePermissionError(Path("folder/a.db"), "Permission denied"),

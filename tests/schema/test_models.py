@@ -332,6 +332,17 @@ def test_create_all_in_a_database_without_our_tables_adds_them(path: Path) -> No
 # On the fly
 
 
+def test_each_engine_has_models_of_its_own(tmp_path: Path) -> None:
+    paths = tmp_path / "a.db", tmp_path / "b.db"
+    found = []
+    for path in paths:
+        with StorageEngine(path) as storage:
+            storage.create_events_table("jan", make_events(1), EVENTS)
+            found.append(storage.model("jan"))
+            assert storage.model("jan") is found[-1]
+    assert found[0] is not found[1]
+
+
 def test_a_model_on_the_fly_is_the_model_of_its_table(loaded_storage: StorageEngine) -> None:
     events, users = loaded_storage.model("events_jan"), loaded_storage.model("USERS")
     assert issubclass(events, EventMixin)

@@ -40,6 +40,7 @@ WRITING: dict[str, Callable[[StorageEngine, Any], object]] = {
     "refresh_property_columns": lambda s, data: s.refresh_property_columns("jan"),
     "erase": lambda s, data: s.erase(["user-1"]),
     "delete_events": lambda s, data: s.delete_events("jan", before="2025-01-01"),
+    "compact": lambda s, data: s.compact(),
     "replace_range": lambda s, data: s.replace_range(
         "jan", data, "2025-01-01", "2025-01-31", EVENTS
     ),

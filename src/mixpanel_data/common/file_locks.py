@@ -72,6 +72,21 @@ def unlock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
+def exclude_writers(descriptor: int) -> None:
+    """Lock a file as DuckDB does to read it, until any descriptor of the file is closed.
+
+    Raises:
+        FileLockedError: Another process has it open for writing.
+    """
+    if sys.platform != "win32":
+        import fcntl
+
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):  # systems differ
+            raise FileLockedError(None) from None
+
+
 def _is_remote(descriptor: int) -> bool:
     device = os.fstat(descriptor).st_dev
     system = _file_systems().get(f"{os.major(device)}:{os.minor(device)}", "")

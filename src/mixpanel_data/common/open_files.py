@@ -139,6 +139,25 @@ class Lease:
                 file.users -= 1
                 _sweep()
 
+    def moved_to(self, path: Path) -> None:
+        """Note that the file has another path now."""
+        with _lock:
+            self._database = str(path)
+            if self._file is not None:
+                self._file.path = os.path.realpath(path)
+
+    @property
+    def others(self) -> int:
+        """How many other leases of this process the file has."""
+        with _lock:
+            return 0 if self._file is None else self._file.users - 1
+
+    def is_only_use(self) -> bool:
+        """Tell whether nothing else of this process has the file open as a database."""
+        with _lock:
+            file = self._file
+            return file is None or (file.users == 1 and not any(map(_is_database, file.others())))
+
     def require_own(self) -> None:
         """Make sure that this process took the lease.
 

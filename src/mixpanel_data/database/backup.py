@@ -8,12 +8,10 @@ in-memory database has no file, so its tables are copied one by one.
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from uuid import uuid4
@@ -21,17 +19,17 @@ from uuid import uuid4
 from sqlalchemy import Column, Connection, Engine, Integer, MetaData, Table, text
 from sqlalchemy.schema import CreateTable
 
-from mixpanel_data.common import file_locks, open_files
+from mixpanel_data.common import open_files
 from mixpanel_data.common.file_locks import FileLockedError
 from mixpanel_data.common.quoting import quoted
 from mixpanel_data.common.sidecars import wal_of
 from mixpanel_data.database import opener
 from mixpanel_data.database.paths import MEMORY, exists
+from mixpanel_data.database.unfinished import copy_errors, sync, unfinished_folder
 from mixpanel_data.exceptions import (
     DatabaseExistsError,
     DatabaseFileError,
     DatabaseWalError,
-    DiskFullError,
 )
 from mixpanel_data.types import Secret
 
@@ -41,9 +39,6 @@ _CHUNK = 8 * 2**20
 
 #: How often to try a copy: a checkpoint in between, which cannot happen, would spoil it.
 _ATTEMPTS = 5
-
-#: Prefix of the folder in which a copy is made. The process that makes it keeps it locked.
-_UNFINISHED = ".{name}.part-"
 
 _FROM_MEMORY = "COPY FROM DATABASE {source} TO {target}"
 
@@ -77,26 +72,18 @@ def copy_database(
     """
     _require_free(target, overwrite=overwrite)
     source = engine.url.database
-    try:
-        with _private_folder(target) as folder:
-            copy = folder / "copy.db"
-            with engine.connect().execution_options(isolation_level="SERIALIZABLE") as connection:
-                if source in (None, MEMORY):
-                    _copy_tables(connection, copy)
-                else:
-                    _copy_file(connection, Path(str(source)), copy, read_only=read_only)
-            _take_in_log(copy, key)
-            _sync(copy)
-            with _kept_from_writers(target, overwrite=overwrite):
-                copy.replace(target)
-            _sync(target.parent)
-    except OSError as error:
-        if isinstance(error, DatabaseFileError):
-            raise
-        if error.errno == errno.ENOSPC:
-            free = shutil.disk_usage(target.absolute().parent).free
-            raise DiskFullError(target, free, "the copy cannot be made.") from error
-        raise DatabaseFileError(target, f"the copy cannot be made: {error.strerror}.") from error
+    with copy_errors(target), unfinished_folder(target) as folder:
+        copy = folder / "copy.db"
+        with engine.connect().execution_options(isolation_level="SERIALIZABLE") as connection:
+            if source in (None, MEMORY):
+                _copy_tables(connection, copy)
+            else:
+                _copy_file(connection, Path(str(source)), copy, read_only=read_only)
+        _take_in_log(copy, key)
+        sync(copy)
+        with _kept_from_writers(target, overwrite=overwrite):
+            copy.replace(target)
+        sync(target.parent)
     return target
 
 
@@ -134,46 +121,6 @@ def _kept_from_writers(target: Path, *, overwrite: bool) -> Iterator[None]:
         yield
     finally:
         lease.release()
-
-
-@contextmanager
-def _private_folder(target: Path) -> Iterator[Path]:
-    """Make a folder beside a file for the block; also remove those of killed processes."""
-    prefix = _UNFINISHED.format(name=target.name)
-    for left in target.parent.iterdir():
-        if left.name.startswith(prefix):
-            _remove_stale(left)
-    folder, descriptor = _locked_folder(prefix, target.parent)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(descriptor)
-
-
-def _locked_folder(prefix: str, parent: Path) -> tuple[Path, int]:
-    """Make a folder and lock it, so that no other process removes it as a stale one."""
-    while True:
-        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-        with suppress(FileNotFoundError, FileLockedError), ExitStack() as undo:
-            descriptor = _open_folder(folder)
-            undo.callback(os.close, descriptor)
-            file_locks.lock(descriptor, shared=False)
-            if os.path.samestat(os.fstat(descriptor), folder.stat()):
-                undo.pop_all()
-                return folder, descriptor
-
-
-def _remove_stale(folder: Path) -> None:
-    with suppress(OSError, FileLockedError), ExitStack() as stack:
-        descriptor = _open_folder(folder)
-        stack.callback(os.close, descriptor)
-        if file_locks.lock(descriptor, shared=False):
-            shutil.rmtree(folder)
-
-
-def _open_folder(path: Path) -> int:
-    return os.open(path, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0))
 
 
 def _copy_file(connection: Connection, source: Path, copy: Path, *, read_only: bool) -> None:
@@ -230,13 +177,3 @@ def _take_in_log(copy: Path, key: Secret | None) -> None:
     if log.exists() and log.stat().st_size:
         opener.open_database(copy, read_only=False, config={}, key=key).close()
     log.unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    """Flush a file or folder to disk (``fsync``), where the system supports it."""
-    with suppress(PermissionError):  # Windows cannot open folders
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

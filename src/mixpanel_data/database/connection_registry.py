@@ -68,6 +68,10 @@ class Connections:
             self._living.add(connection)
         return connection
 
+    def count_open(self) -> int:
+        """Return how many connections of the dialect are open."""
+        return sum(not connection.closed for connection in self._living)
+
     def close(self, folder: EphemeralFolder | None) -> None:
         """Close them and the database, unless this process was forked from the one that opened it.
 

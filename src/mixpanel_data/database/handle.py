@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 import weakref
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,24 +16,65 @@ import duckdb
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from mixpanel_data.common import open_files
 from mixpanel_data.common.signals import defer_keyboard_interrupt
-from mixpanel_data.database import backup, engines, error_translation, opener, paths, permissions
+from mixpanel_data.database import (
+    backup,
+    engines,
+    error_translation,
+    opener,
+    paths,
+    permissions,
+)
 from mixpanel_data.database.connection_registry import Connections
 from mixpanel_data.database.ephemeral import EphemeralFolder
 from mixpanel_data.database.opener import OpenDatabase
 from mixpanel_data.database.options import OpenOptions
+from mixpanel_data.database.paths import MEMORY
 from mixpanel_data.database.settings import RESOURCES, WITHOUT_WAL, Resources, TemporarySettings
 from mixpanel_data.database.statement_policy import PolicyFactory, StatementPolicy, TrustedSql
 from mixpanel_data.exceptions import (
+    CompactionError,
+    DatabaseInUseError,
     DatabaseMovedError,
     DatabaseNotFoundError,
     DatabaseReadOnlyError,
+    DiskFullError,
     MixpanelDataError,
+    QueryError,
     SandboxError,
     StorageClosedError,
     StorageForkedError,
 )
 from mixpanel_data.schema import versions
+from mixpanel_data.types import CompactionResult
+
+#: The databases that are attached to this one.
+_ATTACHED = """
+    SELECT database_name FROM system.main.duckdb_databases()
+    WHERE NOT internal AND database_name <> system.main.current_database()
+"""
+
+#: What decides which versions of DuckDB can read the file, and the size of its blocks.
+_FORMAT = """
+    SELECT tags, block_size
+    FROM system.main.duckdb_databases() JOIN system.main.pragma_database_size()
+        USING (database_name)
+    WHERE database_name = system.main.current_database()
+"""
+
+#: Settings under which no other file can be opened.
+_CONFINING = {
+    *("access_mode", "allowed_directories", "allowed_paths", "enable_external_access"),
+    "lock_configuration",
+}
+
+_OTHERS = "another engine or connection of this process has it open, too. Close that."
+
+_KEPT_OPEN = (
+    "a connection of duckdb.connect(), or a result that was not read to its end, keeps it open. "
+    "This engine is closed now. Let go of the other one, and open a new engine."
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -52,6 +94,8 @@ class Database:
         connection: A DuckDB connection for the user, without a sandbox.
         engine: The SQLAlchemy engine.
         trusted: The same without a sandbox, for statements that the library runs for the caller.
+        models: The mapped classes of its tables, by what they were made from.
+        models_lock: Held while one is made.
     """
 
     def __init__(
@@ -62,21 +106,20 @@ class Database:
         connections: Connections,
         policy: StatementPolicy,
         folder: EphemeralFolder | None,
+        make_policy: PolicyFactory,
     ) -> None:
         self.path = path
         self.read_only = options.read_only
-        self.policy = policy
         self._options = options
-        self._opened = opened
-        self._connections = connections
-        self._closing = weakref.finalize(self, connections.close, folder)
+        self._folder = folder
+        self._make_policy = make_policy
+        self.models: dict[Hashable, type[Any]] = {}
+        self.models_lock = threading.Lock()
+        self._replacing = threading.RLock()
         self._schema_lock = threading.RLock()
         self._table_locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
         self._lacks_schema = False
-        if path is not None:
-            self._file = path.resolve()
-            self._opened_file = self._file.stat()
-        self.connection = connections.raw()
+        self._use(opened, connections, policy)
         self._settings = TemporarySettings(self._ask, self._free_settings(), self._is_ours)
         self.engine = engines.make_engine(path, self._connect_guarded)
         self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -120,12 +163,22 @@ class Database:
             undo.callback(connections.close, folder)
             policy = make_policy(opened)
             undo.callback(policy.close)
-            database = cls(path, options, opened, connections, policy, folder)
+            database = cls(path, options, opened, connections, policy, folder, make_policy)
             undo.pop_all()
             undo.callback(database.close)
             database._prepare_schema(is_new=is_new)
             undo.pop_all()
         return database
+
+    def _use(self, opened: OpenDatabase, connections: Connections, policy: StatementPolicy) -> None:
+        self._opened = opened
+        self._connections = connections
+        self._closing = weakref.finalize(self, connections.close, self._folder)
+        self.policy = policy
+        if self.path is not None:
+            self._file = self.path.resolve()
+            self._opened_file = self._file.stat()
+        self.connection = connections.raw()
 
     def _free_settings(self) -> Collection[str]:
         """Return the settings that a load may change."""
@@ -160,11 +213,16 @@ class Database:
         Statements that run in other threads fail.
         """
         try:
-            with defer_keyboard_interrupt():  # so that it also removes the folder
+            with self._waiting(), defer_keyboard_interrupt():  # so that it also removes the folder
                 self.policy.close()
                 self._closing()
         except duckdb.Error as error:
             raise error_translation.translated(error, self.path, "") from error
+
+    def _waiting(self) -> AbstractContextManager[object]:
+        """Return a context that is entered when no other thread is compacting the file."""
+        # In a forked child, nobody would ever release the lock.
+        return self._replacing if os.getpid() == self._connections.pid else nullcontext()
 
     @property
     def is_open(self) -> bool:
@@ -178,8 +236,9 @@ class Database:
             StorageClosedError: It was closed.
             StorageForkedError: The parent of this process opened it.
         """
-        if not self.is_open:
-            raise StorageClosedError
+        with self._waiting():
+            if not self.is_open:
+                raise StorageClosedError
         if os.getpid() != self._connections.pid:
             raise StorageForkedError(self._connections.pid)
 
@@ -200,8 +259,9 @@ class Database:
 
     def connect(self) -> driver.Connection:
         """Return a new connection of the dialect to the database."""
-        self.require_open()
-        return self._connections.new(self._starting)
+        with self._waiting():
+            self.require_open()
+            return self._connections.new(self._starting)
 
     def _connect_guarded(self) -> driver.Connection:
         connection = self.connect()
@@ -302,6 +362,120 @@ class Database:
         return backup.copy_database(
             self._own, target, read_only=self.read_only, key=self._options.key, overwrite=overwrite
         )
+
+    def compact(self) -> CompactionResult:
+        """Write the file anew, without what was deleted, and put it in the place of the old one.
+
+        Meanwhile the database is closed, and other threads wait. :attr:`connection` is a new one
+        afterwards.
+
+        Raises:
+            CompactionError: There is no file, or DuckDB cannot copy something in it.
+            DatabaseInUseError: Something of this process uses it.
+            DatabaseFileError: It cannot be closed, copied or opened again.
+        """
+        from mixpanel_data.database import compaction
+
+        self.require_open()
+        if self.path is None:
+            problem = "it is in memory. backup(path) writes what is in it to a file."
+            raise CompactionError(Path(MEMORY), problem)
+        if self.read_only:
+            raise DatabaseReadOnlyError(self.path)
+        with self._replacing, ExitStack() as leases:
+            self.require_open()
+            self._require_in_place()
+            compaction.require_own_name(self._file)
+            lease = open_files.Lease(str(self._file), read_only=False)
+            leases.callback(lease.release)
+            try:
+                self._require_unused(lease)
+            except DiskFullError:  # after which DuckDB refuses to go on
+                with self._closed(lease):
+                    raise
+            before = self._file.stat().st_size
+            options = self._settings_of_copy()
+            with self._closed(lease):
+                new = compaction.rewrite(self._file, key=self._options.key, config=options)
+                leases.callback(new.release)
+            return CompactionResult(before, self._file.stat().st_size)
+
+    def _require_unused(self, lease: open_files.Lease) -> None:
+        """Write everything into the file, and raise if something would be lost by closing it."""
+        path = self._file
+        if lease.others > 1:
+            raise DatabaseInUseError(path, _OTHERS)
+        if self._connections.count_open():
+            gc.collect()  # results that nobody refers to any more
+        if count := self._connections.count_open():
+            raise DatabaseInUseError(
+                path,
+                f"{count} of its connections are open. Close its sessions and the connections of "
+                "its SQLAlchemy engine.",
+            )
+        if attached := [name for (name,) in self._ask(_ATTACHED)]:
+            raise DatabaseInUseError(path, f"{', '.join(attached)} is attached to it. DETACH it.")
+        try:
+            self._ask("CHECKPOINT")
+        except QueryError as error:
+            if not isinstance(error.__cause__, duckdb.TransactionException):
+                raise
+            raise DatabaseInUseError(path, f"{error.message}. Commit or roll back.") from error
+
+    def _settings_of_copy(self) -> dict[str, Any]:
+        """Return DuckDB's settings for a database in the format and within the limits of this."""
+        ((tags, block_size),) = self._ask(_FORMAT)
+        version = tags.get("storage_version", "").rstrip("+")
+        resources = self.resources()
+        form = {"default_block_size": block_size, "storage_compatibility_version": version}
+        return {
+            **{k: v for k, v in self._options.config.items() if k.lower() not in _CONFINING},
+            **{name: value for name, value in form.items() if value},
+            "threads": resources.threads,
+            "memory_limit": f"{resources.memory}B",
+        }
+
+    @contextmanager
+    def _closed(self, lease: open_files.Lease) -> Iterator[None]:
+        """Close the database in the block, and open it again.
+
+        Raises:
+            DatabaseInUseError: Something else of this process keeps it open. DuckDB 1.5 would wait
+                for the end of that when the file is opened again, so it stays closed.
+        """
+        is_closed = False
+        try:
+            with defer_keyboard_interrupt():
+                self._closing.detach()
+                self.policy.close()
+                self._connections.close(None)
+                is_closed = lease.is_only_use()
+            if not is_closed:
+                raise DatabaseInUseError(self._file, _KEPT_OPEN)
+            yield
+        finally:
+            if is_closed:
+                with defer_keyboard_interrupt():
+                    self._open_again()
+            elif self._folder is not None:
+                self._folder.remove()
+
+    def _open_again(self) -> None:
+        options = self._options
+        with ExitStack() as undo:
+            if self._folder is not None:
+                undo.callback(self._folder.remove)
+            opened = opener.open_database(
+                self.path,
+                read_only=False,
+                config=options.config,
+                key=options.key,
+                lock_timeout=options.lock_timeout,
+            )
+            undo.callback(opened.close)
+            policy = self._make_policy(opened)
+            undo.pop_all()
+        self._use(opened, Connections(opened), policy)
 
     @contextmanager
     def ddl_transaction(self, table_name: str) -> Iterator[Connection]:

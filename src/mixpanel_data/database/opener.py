@@ -19,6 +19,7 @@ from mixpanel_data.database import stale_files
 from mixpanel_data.database.error_translation import translated
 from mixpanel_data.database.paths import MEMORY, exists
 from mixpanel_data.database.permissions import SidecarFiles, find_sidecar_files
+from mixpanel_data.database.unfinished import remove_unfinished
 from mixpanel_data.dialect.driver.errors import driver_errors
 from mixpanel_data.dialect.driver.time_zone import set_zone, without_zone
 from mixpanel_data.exceptions import DatabaseFileError, DatabaseLockedError
@@ -143,6 +144,8 @@ def _open(
         if not read_only:
             with opened.cursor() as cursor:
                 stale_files.remove_stale_temp_files(cursor, path.resolve())
+            with suppress(OSError):  # a folder that may not be listed
+                remove_unfinished(path.resolve())
         # The WAL of an encrypted file is encrypted, too.
         opened.sidecar_files = find_sidecar_files(path, log=not read_only and key is None)
         opened.lease = lease

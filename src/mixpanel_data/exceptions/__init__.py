@@ -8,11 +8,13 @@ In parentheses, the class of Python's that an error is as well::
 
     MixpanelDataError
         DatabaseFileError (OSError)
+            CompactionError
             DatabaseCorruptError
                 DatabaseWalError
                 NotADatabaseError
             DatabaseExistsError (FileExistsError)
             DatabaseFormatError
+            DatabaseInUseError
             DatabaseInvalidatedError
             DatabaseLinkError
             DatabaseLockedError
@@ -67,10 +69,12 @@ from mixpanel_data.exceptions.exports import (
     RemoteFilesUnavailableError,
 )
 from mixpanel_data.exceptions.files import (
+    CompactionError,
     DatabaseCorruptError,
     DatabaseExistsError,
     DatabaseFileError,
     DatabaseFormatError,
+    DatabaseInUseError,
     DatabaseInvalidatedError,
     DatabaseLinkError,
     DatabaseLockedError,
@@ -125,10 +129,12 @@ from mixpanel_data.exceptions.tables import (
 )
 
 __all__ = [
+    "CompactionError",
     "DatabaseCorruptError",
     "DatabaseExistsError",
     "DatabaseFileError",
     "DatabaseFormatError",
+    "DatabaseInUseError",
     "DatabaseInvalidatedError",
     "DatabaseLinkError",
     "DatabaseLockedError",

@@ -89,6 +89,20 @@ class DatabaseLockedError(DatabaseFileError):
         self.pid = pid
 
 
+class DatabaseInUseError(DatabaseFileError):
+    """The file cannot be replaced, because something of this process uses it."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(path, f"cannot be compacted while it is in use: {problem}")
+
+
+class CompactionError(DatabaseFileError):
+    """The database cannot be compacted; it is as it was."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(path, f"cannot be compacted: {problem}")
+
+
 class DiskFullError(DatabaseFileError):
     """A database, its log or a temporary file cannot grow any more.
 

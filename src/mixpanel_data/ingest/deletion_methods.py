@@ -1,4 +1,4 @@
-"""Methods of ``StorageEngine`` that delete rows: those of a person, and old ones."""
+"""Methods of ``StorageEngine`` that delete rows, and their bytes: of a person, and old ones."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from mixpanel_data.common.names import check_table_name
 from mixpanel_data.common.values import identifier, microseconds, moment
 from mixpanel_data.database.handle import Database
 from mixpanel_data.ingest import deletion
+from mixpanel_data.types import CompactionResult
 
 
 class DeletionMethods:
@@ -94,3 +95,43 @@ class DeletionMethods:
             raise ValueError(f"before {error}") from error
         with self._database.write_transaction(table) as connection:
             return deletion.delete_before(connection, table, first)
+
+    def compact(self) -> CompactionResult:
+        """Write the file anew, so that it gets smaller and has nothing of what was deleted.
+
+        A copy of everything that is in the database takes the place of the file in one step: if the
+        process or the machine dies, there is the old file or the new one. The disk needs room for
+        both. Permissions, encryption, storage version and symbolic links stay as they are.
+
+        The database is closed for that and opened again, and other threads wait. Afterwards
+        :attr:`~StorageEngine.connection` is a new one; relations, temporary tables and settings
+        made in SQL are gone.
+
+        Returns:
+            The size of the file before and afterwards.
+
+        Raises:
+            DatabaseInUseError: This process has a session, a stream or another connection open,
+                or something is not committed. The message says what to close; and that the
+                engine is closed, if only closing it has shown that.
+            CompactionError: The database is in memory, its file has hard links, or DuckDB cannot
+                copy something in it: a trigger, a table with rows that refer to others of it.
+            DatabaseReadOnlyError: The engine was opened read-only.
+            DatabaseMovedError: The file was moved or replaced.
+            DiskFullError: There is no room for the copy.
+            DatabaseLockedError: Another program has opened the file meanwhile. If it was in the
+                moment after the exchange, the engine is closed.
+
+        Example:
+            >>> from datetime import datetime
+            >>> from mixpanel_data import StorageEngine, TableMetadata
+            >>> with StorageEngine.ephemeral() as storage:
+            ...     metadata = TableMetadata("profiles", fetched_at=datetime(2025, 2, 1))
+            ...     profiles = ({"distinct_id": n, "properties": {}} for n in range(100_000))
+            ...     _ = storage.create_profiles_table("users", profiles, metadata)
+            ...     storage.drop_table("users")
+            ...     result = storage.compact()
+            >>> result.bytes_after < result.bytes_before
+            True
+        """
+        return self._database.compact()

@@ -188,6 +188,7 @@ def stream(
     """
     import pyarrow as pa
 
+    owner = connection.connection.dbapi_connection
     if lazy:
         source: Any = relation(connection, query, params)
     else:
@@ -198,7 +199,7 @@ def stream(
         reader = source.to_arrow_reader(batch_size)
     schema = typed_schema(reader.schema, types_of(query))
 
-    def batches() -> Iterator[pa.RecordBatch]:
+    def batches(_owner: object) -> Iterator[pa.RecordBatch]:
         try:
             for batch in reader:
                 table = pa.Table.from_batches([batch]).cast(schema)
@@ -206,7 +207,8 @@ def stream(
         except (pa.ArrowException, OSError) as error:  # as which Arrow raises DuckDB's errors
             raise QueryError(str(error), str(query)) from error
 
-    return pa.RecordBatchReader.from_batches(schema, batches())
+    # The generator keeps the connection, which counts as open until everything is read.
+    return pa.RecordBatchReader.from_batches(schema, batches(owner))
 
 
 def _few(reader: pa.RecordBatchReader, max_rows: int, query: Query) -> list[pa.RecordBatch]:

@@ -146,9 +146,8 @@ def _of_class(column: Column[Any]) -> Column[Any]:
     return column
 
 
-@cache
 def model(kind: TableType, name: str, columns: tuple[PropertyColumn, ...] = ()) -> type[Any]:
-    """Return the mapped class of an events or profiles table, the same one for each call.
+    """Return a new mapped class of an events or profiles table.
 
     Args:
         kind: ``"events"`` or ``"profiles"``.
