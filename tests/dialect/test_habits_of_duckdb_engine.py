@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import sqlalchemy
 from sqlalchemy import (
     ARRAY,
     JSON,
@@ -242,7 +243,11 @@ def test_indexes_of_several_levels_and_empty_frames_are_written(engine: Engine) 
     assert len(pd.read_sql_table("there", engine, schema="main")) == 3
 
 
-@pytest.mark.parametrize("name", [name for name in FRAGMENTS if "\0" not in name])
+#: What SQLAlchemy before 2.1 takes for a parameter, even in a quoted name; and what nobody takes.
+NO_NAMES = {"%(name)s", "\0"} if sqlalchemy.__version__.startswith("2.0.") else {"\0"}
+
+
+@pytest.mark.parametrize("name", [name for name in FRAGMENTS if name not in NO_NAMES])
 def test_tables_and_columns_have_any_names(engine: Engine, name: str) -> None:
     frame = pd.DataFrame({name: [1, 2], "other": ["x", "y"]})
     frame.to_sql(name, engine, index=False)
