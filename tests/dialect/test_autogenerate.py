@@ -44,7 +44,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.exc import InvalidRequestError, SAWarning
 
 from mixpanel_data import UtcDateTime
 from mixpanel_data.dialect.alembic.impl import register_duckdb
@@ -172,6 +172,33 @@ def test_unique_constraints_are_told_apart_by_their_columns(connection: Connecti
     assert sorted((kind, sorted(unique.columns.keys())) for kind, unique in found) == [
         ("add_constraint", ["b", "c"]),  # and "c" stays: DuckDB cannot drop constraints
     ]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"ondelete": "CASCADE"},
+        {"onupdate": "SET NULL"},
+        {"deferrable": True},
+        {"initially": "DEFERRED"},
+    ],
+)
+def test_options_of_foreign_keys_that_duckdb_lacks_are_no_difference(
+    connection: Connection, options: dict[str, Any]
+) -> None:
+    metadata = MetaData()
+    Table("parents", metadata, Column("id", Integer, primary_key=True))
+    Table("others", metadata, Column("id", Integer, primary_key=True))
+    Table("children", metadata, Column("parent", ForeignKey("parents.id", **options)))
+    with pytest.warns(SAWarning):
+        metadata.create_all(connection)
+    assert compare_metadata(context(connection), metadata) == []
+    changed = MetaData()
+    Table("parents", changed, Column("id", Integer, primary_key=True))
+    Table("others", changed, Column("id", Integer, primary_key=True))
+    Table("children", changed, Column("parent", ForeignKey("others.id", **options)))
+    found: Any = compare_metadata(context(connection), changed)
+    assert sorted(name for name, _ in found) == ["add_fk", "remove_fk"]
 
 
 def test_the_generated_migration_makes_what_the_models_say(connection: Connection) -> None:

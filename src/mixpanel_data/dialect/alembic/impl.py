@@ -227,10 +227,18 @@ class DuckDBImpl(DefaultImpl):
         conn_fks: set[ForeignKeyConstraint],
         metadata_fks: set[ForeignKeyConstraint],
     ) -> None:
-        """Compare no foreign keys where the engine leaves them out of the database."""
+        """Compare no foreign keys where the engine leaves them out of the database.
+
+        Otherwise give those of the database the options of the models, which DuckDB does not have.
+        """
         if not self.dialect.foreign_keys:  # type: ignore[attr-defined]
             conn_fks.clear()
             metadata_fks.clear()
+        declared = {tuple(key.column_keys): key for key in metadata_fks}
+        for key in conn_fks:
+            if (model := declared.get(tuple(key.column_keys))) is not None:
+                key.ondelete, key.onupdate = model.ondelete, model.onupdate
+                key.deferrable, key.initially = model.deferrable, model.initially
 
     def autogen_column_reflect(self, inspector: Any, table: Table, column_info: Any) -> None:
         """Leave out the default of an autoincrement column, which no model has.
