@@ -27,6 +27,8 @@ def exit_codes() -> Iterator[None]:
     try:
         yield
         sys.stdout.flush()
+    except typer.Exit:
+        raise
     except KeyboardInterrupt:
         say("Interrupted.")
         raise typer.Exit(INTERRUPTED) from None
