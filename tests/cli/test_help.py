@@ -65,9 +65,9 @@ except SystemExit:
 
 
 def test_the_version_is_that_of_the_package(run: Run) -> None:
-    from importlib.metadata import version
+    from mixpanel_data import __version__
 
-    assert run("--version").out == f"mixpanel-data {version('mixpanel_data')}\n"
+    assert run("--version").out == f"mixpanel-data {__version__}\n"
 
 
 def test_the_module_and_the_script_are_the_same_command() -> None:
