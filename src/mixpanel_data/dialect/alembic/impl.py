@@ -23,6 +23,8 @@ from sqlalchemy.types import TypeEngine
 
 from mixpanel_data.dialect import datatypes
 from mixpanel_data.dialect.alembic import batch, index_comparison
+from mixpanel_data.dialect.alembic.altering import alter_tables
+from mixpanel_data.dialect.alembic.changes import Changes
 from mixpanel_data.dialect.alembic.renaming import rename_by_copy
 from mixpanel_data.dialect.base import MixpanelDialect
 from mixpanel_data.dialect.sql import parsing
@@ -79,6 +81,19 @@ class DuckDBImpl(DefaultImpl):
                 f"can. Create one with it, and copy the rows of {table_name!r}."
             )
         super().add_column(table_name, column, **kw)
+
+    def alter_column(
+        self, table_name: str, column_name: str, *, type_: Any = None, **kw: Any
+    ) -> None:
+        """Change a column; the table is recreated where the catalog only widens types."""
+        connection = None if self.as_sql else self.connection
+        narrows = self.dialect.narrows_types  # type: ignore[attr-defined]
+        if type_ is not None and connection is not None and not narrows:
+            changes = Changes()
+            changes.change_type(column_name, type_)
+            alter_tables(connection, [table_name], changes, set())
+            type_ = None
+        super().alter_column(table_name, column_name, type_=type_, **kw)
 
     def drop_table(self, table: Table, **kw: Any) -> None:
         """Drop a table with its own sequences, found by reflection.
