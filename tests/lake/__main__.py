@@ -8,6 +8,7 @@ every kind of database, too: ``python -m tests.lake tests/ingest``.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 import pytest
@@ -17,6 +18,7 @@ from tests.lake.servers import postgres, s3
 
 def main(arguments: list[str]) -> int:
     """Run the tests, and return the exit code."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with postgres() as server, s3() as endpoint:
         os.environ["MIXPANEL_DATA_TEST_POSTGRES"] = str(server.port)
         os.environ["MIXPANEL_DATA_TEST_S3"] = endpoint

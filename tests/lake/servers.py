@@ -26,21 +26,22 @@ class Postgres:
     """A running PostgreSQL.
 
     Attributes:
+        folder: Where its files are.
         port: Its port on loopback.
     """
 
     def __init__(self, folder: Path, programs: Path, port: int) -> None:
         self.port = port
-        self._folder = folder
+        self.folder = folder
         self._programs = programs
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
         options = (
             f"-p {self.port} -c listen_addresses=127.0.0.1 -c max_connections=200 -c fsync=off "
-            f"-c unix_socket_directories={self._folder}"
+            f"-c unix_socket_directories={self.folder}"
         )
-        log = self._folder / "log"
+        log = self.folder / "log"
         self._run("pg_ctl", "-D", str(self._data), "-o", options, "-w", "-l", str(log), "start")
 
     def stop(self) -> None:
@@ -49,7 +50,7 @@ class Postgres:
 
     def initialize(self) -> None:
         """Make its files."""
-        password = self._folder / "password"
+        password = self.folder / "password"
         password.write_text(PASSWORD)
         password.chmod(0o644)
         arguments = ["-U", USER, "--pwfile", str(password), "-A", "scram-sha-256", "-E", "UTF8"]
@@ -70,14 +71,14 @@ class Postgres:
 
     @property
     def _data(self) -> Path:
-        return self._folder / "data"
+        return self.folder / "data"
 
     def _run(self, program: str, *arguments: str) -> None:
         subprocess.run(
             [str(self._programs / program), *arguments],
             check=True,
             stdout=subprocess.DEVNULL,
-            cwd=self._folder,
+            cwd=self.folder,
             # PostgreSQL refuses to run as root.
             user="postgres" if os.geteuid() == 0 else None,
         )

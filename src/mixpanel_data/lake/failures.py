@@ -23,7 +23,7 @@ _UNAVAILABLE = re.compile(
 
 #: What DuckDB says of files that it cannot reach.
 _STORAGE = re.compile(
-    r"HTTP Error|HTTP 4\d\d|HTTP 5\d\d|Could not establish connection|Failed to delete file"
+    r"HTTP Error|Could not connect to server|HTTP 4\d\d|HTTP 5\d\d|Could not establish connection|Failed to delete file"
     r"|Cannot open file|Could not write file|Unable to connect to URL"
 )
 

@@ -28,8 +28,9 @@ DEFAULT_TIMEOUT = 600.0
 #: How long one wait lasts; in between, Ctrl-C is heard.
 _STEP_MILLISECONDS = 1000
 
-#: How many sessions in a row may be lost while waiting.
-_SESSIONS = 3
+#: How many sessions may be lost while waiting, and the seconds after the first of them.
+_SESSIONS = 10
+_PAUSE = 0.1
 
 #: What PostgreSQL says at the end of a wait.
 _TIMED_OUT = "lock timeout"
@@ -103,7 +104,7 @@ class Locks:
     def _wait(self, cursor: duckdb.DuckDBPyConnection, wanted: list[tuple[str, str]]) -> None:
         """Take locks, in steps, also where the session is lost meanwhile."""
         deadline = time.monotonic() + self._timeout
-        sessions = _SESSIONS
+        lost = 0
         while True:
             try:
                 if self._take(cursor, wanted):
@@ -112,9 +113,10 @@ class Locks:
                     holder = self._holder(cursor, wanted)
                     raise TableLockedError(str(self._lake), wanted[-1][0], self._timeout, holder)
             except CatalogueUnavailableError:
-                sessions -= 1
-                if not sessions:
+                lost += 1
+                if lost == _SESSIONS:
                     raise
+                time.sleep(lost * _PAUSE)
 
     def _session(self) -> duckdb.DuckDBPyConnection:
         with self._opening:
