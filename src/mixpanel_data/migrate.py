@@ -391,8 +391,8 @@ def _opened_lake(target: Lake | URL, *, read_only: bool, wait: float) -> Iterato
         own, lake = engines.lake_options(target)
     if own.pop("read_only", False) and not read_only:
         raise DatabaseReadOnlyError(str(lake))
-    options = OpenOptions(read_only=read_only, **{"lock_timeout": wait} | own)
-    opened = lake_opener.open_lake(lake, options, None, may_create=False)
+    options = OpenOptions(read_only=read_only, must_exist=True, **{"lock_timeout": wait} | own)
+    opened = lake_opener.open_lake(lake, options, None)
     with closing(opened), error_translation.file_errors(lake):
         engine = engines.make_engine(lake.url, opened.connect)
         yield _Opened(engine, str(lake), opened.locks.exclusive)

@@ -184,7 +184,7 @@ class StorageEngine(
     @classmethod
     def open_existing(
         cls,
-        path: str | os.PathLike[str],
+        path: str | os.PathLike[str] | Lake,
         *,
         read_only: bool = False,
         config: Mapping[str, Any] | None = None,
@@ -194,26 +194,30 @@ class StorageEngine(
         lock_timeout: float | None = None,
         encryption_key: str | Secret | None = None,
     ) -> Self:
-        """Open a database file that must be there already; nothing is created.
+        """Open a database file, or a lake, that must be there already; nothing is created.
 
         Raises:
             DatabaseNotFoundError: There is no file. It is a ``FileNotFoundError``.
+            LakeNotFoundError: There is no lake. It is a ``FileNotFoundError``.
             DatabaseFileError: As when constructing.
         """
         encryption_key = Secret.of(encryption_key)
-        found = _database_path(path, None)
-        if not paths.exists(found):
-            raise DatabaseNotFoundError(found)
-        return cls(
-            found,
+        options = OpenOptions(
             read_only=read_only,
-            config=config,
+            config=config or {},
             load_memory_limit=load_memory_limit,
             migrate=migrate,
-            sandbox=sandbox,
             lock_timeout=lock_timeout,
-            encryption_key=encryption_key,
+            key=encryption_key,
+            must_exist=True,
         )
+        place = _lake_of(path)
+        if isinstance(place, Lake):
+            return cls._over(_opened_lake(place, options, sandbox=sandbox))
+        found = _database_path(place, None)
+        if not paths.exists(found):
+            raise DatabaseNotFoundError(found)
+        return cls._over(_opened(found, options, sandbox=sandbox))
 
     @classmethod
     def _over(cls, database: Database) -> Self:

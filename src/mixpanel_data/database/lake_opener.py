@@ -52,16 +52,13 @@ class OpenLake(OpenDatabase):
         self.locks.close()
 
 
-def open_lake(
-    lake: Lake, options: OpenOptions, folder: Path | None, *, may_create: bool = True
-) -> OpenLake:
+def open_lake(lake: Lake, options: OpenOptions, folder: Path | None) -> OpenLake:
     """Open a lake, and create it in an empty database.
 
     Args:
         lake: The lake.
         options: How to open it.
         folder: Where temporary files go; None to keep everything in memory.
-        may_create: Create it; otherwise it must be there.
 
     Raises:
         LakeExtensionError: DuckDB lacks an extension.
@@ -84,7 +81,7 @@ def open_lake(
         locks = Locks(lake, timeout)
         undo.callback(locks.close)
         is_new = attach_or_create(
-            driver, lake, locks, read_only=options.read_only, may_create=may_create
+            driver, lake, locks, read_only=options.read_only, may_create=not options.must_exist
         )
         driver.execute(attaching.USE)
         driver.execute("DETACH memory")

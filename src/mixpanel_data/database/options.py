@@ -29,6 +29,7 @@ class OpenOptions:
         lock_timeout: Seconds to wait while another process has the file open, or the lock of a
             table in a lake; None for the default of either.
         key: The key of an encrypted file, or of one to create.
+        must_exist: Create no lake.
 
     Raises:
         ValueError: ``lock_timeout`` is negative, or ``migrate`` comes with ``read_only``.
@@ -40,6 +41,7 @@ class OpenOptions:
     migrate: bool = False
     lock_timeout: float | None = None
     key: Secret | None = None
+    must_exist: bool = False
 
     def __post_init__(self) -> None:
         if self.migrate and self.read_only:
