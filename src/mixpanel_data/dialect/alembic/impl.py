@@ -82,19 +82,6 @@ class DuckDBImpl(DefaultImpl):
             )
         super().add_column(table_name, column, **kw)
 
-    def alter_column(
-        self, table_name: str, column_name: str, *, type_: Any = None, **kw: Any
-    ) -> None:
-        """Change a column; the table is recreated where the catalog only widens types."""
-        connection = None if self.as_sql else self.connection
-        narrows = self.dialect.narrows_types  # type: ignore[attr-defined]
-        if type_ is not None and connection is not None and not narrows:
-            changes = Changes()
-            changes.change_type(column_name, type_)
-            alter_tables(connection, [table_name], changes, set())
-            type_ = None
-        super().alter_column(table_name, column_name, type_=type_, **kw)
-
     def drop_table(self, table: Table, **kw: Any) -> None:
         """Drop a table with its own sequences, found by reflection.
 
@@ -208,11 +195,23 @@ class DuckDBImpl(DefaultImpl):
         connection: Any = self.connection
         return index_comparison.compare(connection, metadata_index, reflected_index)
 
-    def alter_column(self, table_name: str, column_name: str, **kw: Any) -> None:
-        """Change a column; PostgreSQL's ``USING`` is ignored, with a warning."""
+    def alter_column(
+        self, table_name: str, column_name: str, *, type_: Any = None, **kw: Any
+    ) -> None:
+        """Change a column; PostgreSQL's ``USING`` is ignored, with a warning.
+
+        The table is recreated where the catalog only widens types.
+        """
         if kw.pop("postgresql_using", None) is not None:
             warn_of_ignored(f"column {column_name!r} of table {table_name!r}", "using")
-        super().alter_column(table_name, column_name, **kw)
+        connection = None if self.as_sql else self.connection
+        narrows = self.dialect.narrows_types  # type: ignore[attr-defined]
+        if type_ is not None and connection is not None and not narrows:
+            changes = Changes()
+            changes.change_type(column_name, type_)
+            alter_tables(connection, [table_name], changes, set())
+            type_ = None
+        super().alter_column(table_name, column_name, type_=type_, **kw)
 
     def _compare_identity_default(
         self, metadata_identity: Any, inspector_identity: Any

@@ -91,20 +91,6 @@ class DDLCompiler(PGDDLCompiler):
         text: str = super().create_table_constraints(table, *args, **kw)
         return text
 
-    def visit_create_index(self, create: Any, *args: Any, **kw: Any) -> str:
-        """Create an index."""
-        if not self._has_keys:
-            return _NOTHING
-        text: str = super().visit_create_index(create, *args, **kw)
-        return text
-
-    def visit_drop_index(self, drop: Any, *args: Any, **kw: Any) -> str:
-        """Drop an index."""
-        if not self._has_keys:
-            return _NOTHING
-        text: str = super().visit_drop_index(drop, *args, **kw)
-        return text
-
     def visit_create_table(self, create: CreateTable, **kw: Any) -> str:
         """Create the table's own sequences, then the table."""
         table = create.element
@@ -238,12 +224,16 @@ class DDLCompiler(PGDDLCompiler):
 
     def visit_create_index(self, create: CreateIndex, *args: Any, **kw: Any) -> Any:
         """Create an index without PostgreSQL's options, but for a kind that DuckDB has."""
+        if not self._has_keys:
+            return _NOTHING
         plain = plain_index(create.element, self.sql_compiler.process)
         plain_create = CreateIndex(plain, if_not_exists=create.if_not_exists)
         return super().visit_create_index(plain_create, *args, **kw)
 
     def visit_drop_index(self, drop: DropIndex, **kw: Any) -> Any:
         """Drop an index without PostgreSQL's options."""
+        if not self._has_keys:
+            return _NOTHING
         return super(PGDDLCompiler, self).visit_drop_index(drop, **kw)
 
     def visit_add_constraint(self, create: AddConstraint, **kw: Any) -> str:
