@@ -356,11 +356,12 @@ def _opened(
         with _open_already(target, read_only=read_only, wait=wait) as opened:
             yield opened
         return
-    url = _lake_url(target)
-    if isinstance(target, Lake) or url is not None:
-        with _opened_lake(url or target, read_only=read_only, wait=wait) as opened:
+    lake = target if isinstance(target, Lake) else _lake_url(target)
+    if lake is not None:
+        with _opened_lake(lake, read_only=read_only, wait=wait) as opened:
             yield opened
         return
+    assert not isinstance(target, Lake)
     file_url = engines.database_url(target)
     path = _existing(file_url)
     config, own = engines.url_options(file_url)
