@@ -17,7 +17,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import URL, Connection, Engine
 
@@ -361,8 +361,7 @@ def _opened(
         with _opened_lake(lake, read_only=read_only, wait=wait) as opened:
             yield opened
         return
-    assert not isinstance(target, Lake)
-    file_url = engines.database_url(target)
+    file_url = engines.database_url(cast("str | os.PathLike[str] | URL", target))
     path = _existing(file_url)
     config, own = engines.url_options(file_url)
     if own.pop("read_only", False) and not read_only:

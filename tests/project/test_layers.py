@@ -112,7 +112,7 @@ def test_every_module_is_in_a_room() -> None:
 
 
 def test_there_are_few_rooms() -> None:
-    assert len(set().union(*ROOMS)) <= 15
+    assert len(set().union(*ROOMS) - {"__init__", "__main__"}) <= 15
 
 
 def test_lower_rooms_never_import_from_higher_ones() -> None:

@@ -203,7 +203,7 @@ class Lake:
             "duckdb+mixpanel",
             username=self.user,
             host=self.host,
-            port=self.port,
+            port=urlsplit(self.catalog).port,
             database=self.database,
             query=query | self.connection_settings,
         )
