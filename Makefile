@@ -12,6 +12,7 @@ SIDE_BY_SIDE := --numprocesses auto --maxprocesses 8 --dist loadgroup
 
 VENV := .venv
 OLDEST := .venv-oldest
+LAKE := .venv-lake
 
 .DEFAULT_GOAL := help
 
@@ -37,6 +38,12 @@ $(OLDEST)/ready: pyproject.toml tests/oldest.txt
 	$(OLDEST_PYTHON) -m venv $(OLDEST)
 	$(OLDEST)/bin/pip install --quiet --upgrade pip
 	$(OLDEST)/bin/pip install --quiet --constraint tests/oldest.txt --editable '.[test,encryption]'
+	touch $@
+
+$(LAKE)/ready: pyproject.toml
+	$(PYTHON) -m venv $(LAKE)
+	$(LAKE)/bin/pip install --quiet --upgrade pip
+	$(LAKE)/bin/pip install --quiet --editable '.[test,lake]' 'moto[server]'
 	touch $@
 
 .PHONY: fuzz
@@ -90,6 +97,10 @@ test-sqlalchemy: $(VENV)/ready ## Run SQLAlchemy's own tests of SQL, engines and
 test-faults: $(VENV)/ready ## Kill, fill and break things; ROUNDS=200 for the long run
 	$(VENV)/bin/python -m pytest tests/faults --rounds $(ROUNDS) $(ARGS)
 
+.PHONY: test-lake
+test-lake: $(LAKE)/ready ## Run the tests of lakes, with a PostgreSQL and an S3 of their own
+	$(LAKE)/bin/python -m tests.lake $(ARGS)
+
 .PHONY: lint
 lint: $(VENV)/ready ## Check style and types
 	$(VENV)/bin/ruff check .
@@ -122,4 +133,4 @@ dist: ## Build sdist and wheel into dist/, and try the wheel in an environment o
 
 .PHONY: clean
 clean: ## Remove what the targets above made
-	rm -rf $(VENV) $(OLDEST) build dist site .cache *.egg-info src/*.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OLDEST) $(LAKE) build dist site .cache *.egg-info src/*.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -12,7 +12,7 @@ checkpointed here. Commands that only look open the file read-only, so they neve
 from __future__ import annotations
 
 import os
-from contextlib import closing
+from contextlib import closing, nullcontext
 from logging.config import fileConfig
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,11 @@ from alembic import context
 from alembic.util import CommandError
 from sqlalchemy import URL, Connection
 
-from mixpanel_data.database import engines, error_translation, opener, paths
+from mixpanel_data.database import engines, error_translation, lake_opener, opener, paths
+from mixpanel_data.database.options import OpenOptions
 from mixpanel_data.dialect.alembic.impl import register_duckdb
 from mixpanel_data.exceptions import MixpanelDataError
+from mixpanel_data.lake.definition import is_lake
 from mixpanel_data.schema import alembic_operations, alembic_runner  # noqa: F401 (op.managed_tables)
 from mixpanel_data.types import Secret
 
@@ -69,6 +71,9 @@ def run(connection: Connection | None, *, read_only: bool = False, **options: An
 
 def run_on_file(url: URL, *, read_only: bool) -> None:
     """Run the migrations on a database of our own opening, and empty its write-ahead log."""
+    if is_lake(url):
+        run_on_lake(url, read_only=read_only)
+        return
     try:
         settings, own = engines.url_options(url)
     except ValueError as error:
@@ -80,13 +85,30 @@ def run_on_file(url: URL, *, read_only: bool) -> None:
     try:
         opened = opener.open_database(path, read_only=read_only, config=settings, key=key, **own)
         with closing(opened), error_translation.file_errors(path or Path(paths.MEMORY)):
-            engine = engines.make_engine(path, opened.connect)
+            plain = URL.create("duckdb+mixpanel", database=str(path or paths.MEMORY))
+            engine = engines.make_engine(plain, opened.connect)
             with engine.begin() as connection:
                 run(connection, read_only=read_only)
             if not read_only:
                 engines.checkpoint(engine)
     except MixpanelDataError as error:
         raise CommandError(error.message) from error
+
+
+def run_on_lake(url: URL, *, read_only: bool) -> None:
+    """Run the migrations on a lake, while nobody else writes to it."""
+    try:
+        own, lake = engines.lake_options(url)
+        opened = lake_opener.open_lake(
+            lake, OpenOptions(read_only=read_only, lock_timeout=own.get("lock_timeout")), None
+        )
+        with closing(opened), error_translation.file_errors(lake):
+            engine = engines.make_engine(lake.url, opened.connect)
+            alone = nullcontext() if read_only else opened.locks.exclusive()
+            with alone, engine.begin() as connection:
+                run(connection, read_only=read_only)
+    except (MixpanelDataError, ValueError) as error:
+        raise CommandError(str(error)) from error
 
 
 register_duckdb()

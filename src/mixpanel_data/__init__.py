@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from mixpanel_data import migrate
     from mixpanel_data.exceptions import (
+        CatalogueUnavailableError,
         CompactionError,
         DatabaseCorruptError,
         DatabaseExistsError,
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
         ExportFileNotFoundError,
         ExportLineError,
         KeyCollisionError,
+        LakeError,
+        LakeExtensionError,
+        LakeNotFoundError,
         McpUnavailableError,
         MetadataError,
         MigrationError,
@@ -62,6 +66,7 @@ if TYPE_CHECKING:
         StorageClosedError,
         StorageForkedError,
         TableExistsError,
+        TableLockedError,
         TableNameError,
         TableNotFoundError,
         TableShapeError,
@@ -70,6 +75,7 @@ if TYPE_CHECKING:
         WriteConflictError,
     )
     from mixpanel_data.ingest.export_reader import read_events_export, read_profiles_export
+    from mixpanel_data.lake.definition import S3, Lake
     from mixpanel_data.results import (
         ColumnStats,
         ColumnSummary,
@@ -97,17 +103,21 @@ if TYPE_CHECKING:
         DatabaseInfo,
         ExportResult,
         LoadResult,
+        MaintenanceResult,
         MigrationResult,
         PropertyColumn,
         SchemaRevision,
         SchemaStatus,
         Secret,
+        Snapshot,
         TableInfo,
         TableMetadata,
         TableSchema,
     )
 
 __all__ = [
+    "S3",
+    "CatalogueUnavailableError",
     "ColumnInfo",
     "ColumnStats",
     "ColumnSummary",
@@ -143,7 +153,12 @@ __all__ = [
     "ExportLineError",
     "ExportResult",
     "KeyCollisionError",
+    "Lake",
+    "LakeError",
+    "LakeExtensionError",
+    "LakeNotFoundError",
     "LoadResult",
+    "MaintenanceResult",
     "McpUnavailableError",
     "MetadataError",
     "MigrationError",
@@ -178,12 +193,14 @@ __all__ = [
     "SchemaUnversionedError",
     "SchemaVersionError",
     "Secret",
+    "Snapshot",
     "StorageClosedError",
     "StorageEngine",
     "StorageForkedError",
     "Summary",
     "TableExistsError",
     "TableInfo",
+    "TableLockedError",
     "TableMetadata",
     "TableNameError",
     "TableNotFoundError",
@@ -204,6 +221,7 @@ __all__ = [
 #: when the first of its names is asked for.
 _MODULES = {
     "ingest.export_reader": ("read_events_export", "read_profiles_export"),
+    "lake.definition": ("S3", "Lake"),
     "results": (
         "ColumnStats",
         "ColumnSummary",
@@ -231,11 +249,13 @@ _MODULES = {
         "DatabaseInfo",
         "ExportResult",
         "LoadResult",
+        "MaintenanceResult",
         "MigrationResult",
         "PropertyColumn",
         "SchemaRevision",
         "SchemaStatus",
         "Secret",
+        "Snapshot",
         "TableInfo",
         "TableMetadata",
         "TableSchema",

@@ -1,8 +1,8 @@
 """Migrations from Python: look at the schema of a database, take it up and down, check it.
 
-A target is the path of a file, a URL such as ``duckdb+mixpanel:///events.db``, a SQLAlchemy engine
-with that dialect, or a ``StorageEngine``. Every migration is one transaction over the internal
-table and all events and profiles tables: it happens as a whole or not at all.
+A target is the path of a file, a URL such as ``duckdb+mixpanel:///events.db``, a ``Lake``, a
+SQLAlchemy engine with that dialect, or a ``StorageEngine``. Every migration is one transaction over
+the internal table and all events and profiles tables: it happens as a whole or not at all.
 
 Example:
     >>> from mixpanel_data import StorageEngine, migrate
@@ -15,14 +15,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import URL, Connection, Engine
 
-from mixpanel_data.database import engines, error_translation, opener, paths
+from mixpanel_data.database import engines, error_translation, lake_opener, opener, paths
 from mixpanel_data.database.backup import copy_database, name_beside
+from mixpanel_data.database.options import OpenOptions
 from mixpanel_data.database.paths import MEMORY
 from mixpanel_data.dialect.sql.names import fold
 from mixpanel_data.exceptions import (
@@ -30,12 +31,14 @@ from mixpanel_data.exceptions import (
     DatabaseReadOnlyError,
     SchemaDriftError,
 )
+from mixpanel_data.lake.definition import Lake, is_lake, refuse_motherduck
+from mixpanel_data.lake.locks import Locks
 from mixpanel_data.schema import catalog, versions
 from mixpanel_data.schema.tables import INTERNAL_NAMES, MANAGED
 from mixpanel_data.storage import StorageEngine
 from mixpanel_data.types import MigrationResult, SchemaRevision, SchemaStatus, Secret
 
-Target = str | os.PathLike[str] | URL | Engine | StorageEngine
+Target = str | os.PathLike[str] | URL | Engine | StorageEngine | Lake
 
 
 def status(
@@ -61,7 +64,7 @@ def status(
     """
     encryption_key = Secret.of(encryption_key)
     with (
-        _opened(target, read_only=True, key=encryption_key, wait=lock_timeout) as (engine, _),
+        _opened(target, read_only=True, key=encryption_key, wait=lock_timeout) as (engine, _, _),
         engine.connect() as connection,
     ):
         version = versions.version_of(connection)
@@ -184,7 +187,7 @@ def check(
 
     encryption_key = Secret.of(encryption_key)
     with (
-        _opened(target, read_only=True, key=encryption_key, wait=lock_timeout) as (engine, path),
+        _opened(target, read_only=True, key=encryption_key, wait=lock_timeout) as (engine, path, _),
         engine.connect() as connection,
     ):
         version = versions.version_of(connection)
@@ -289,12 +292,15 @@ def _migrate(
 ) -> MigrationResult:
     from mixpanel_data.schema import alembic_runner
 
-    with _opened(target, read_only=False, key=key, wait=wait) as (engine, path):
-        if backup and str(path) == MEMORY:
-            raise ValueError("A database in memory has no file to copy. Leave out backup=True.")
-        is_copied = backup and _moves(engine, revision, down=down)
-        copy = _copied(target, engine, path, key) if is_copied else None
-        with engine.connect() as connection, connection.begin():
+    with _opened(target, read_only=False, key=key, wait=wait) as (engine, path, alone):
+        copy = None
+        if backup:
+            if not isinstance(path, Path) or str(path) == MEMORY:
+                kind = "database in memory" if isinstance(path, Path) else "lake"
+                raise ValueError(f"A {kind} has no file to copy. Leave out backup=True.")
+            if _moves(engine, revision, down=down):
+                copy = _copied(target, engine, path, key)
+        with alone(), engine.connect() as connection, connection.begin():
             before = versions.version_of(connection)
             if before.state in ("newer", "foreign") or (down and before.state == "unversioned"):
                 versions.refuse(before, path)
@@ -325,42 +331,98 @@ def _copied(target: Target, engine: Engine, path: Path, key: Secret | None) -> P
     return copy_database(engine, name_beside(path), read_only=False, key=key)
 
 
+class _Opened(NamedTuple):
+    """An open target.
+
+    Attributes:
+        engine: Its engine.
+        name: The file, or what messages call it.
+        alone: Keeps other writers away in a block; those of a file are away anyway.
+    """
+
+    engine: Engine
+    name: Path | str
+    alone: Callable[[], AbstractContextManager[object]] = nullcontext
+
+
 @contextmanager
 def _opened(
     target: Target, *, read_only: bool, key: Secret | None, wait: float
-) -> Iterator[tuple[Engine, Path]]:
+) -> Iterator[_Opened]:
     """Open a target, unless it is open already; what its driver raises becomes our errors."""
     if isinstance(target, StorageEngine | Engine):
         if key is not None:
             raise ValueError(f"{target!r} is open already. Leave out encryption_key.")
-        engine, path = _open_already(target, read_only=read_only)
-        with error_translation.file_errors(path):
-            yield engine, path
+        with _open_already(target, read_only=read_only, wait=wait) as opened:
+            yield opened
         return
-    url = engines.database_url(target)
-    path = _existing(url)
-    config, own = engines.url_options(url)
+    lake = target if isinstance(target, Lake) else _lake_url(target)
+    if lake is not None:
+        with _opened_lake(lake, read_only=read_only, wait=wait) as opened:
+            yield opened
+        return
+    file_url = engines.database_url(cast("str | os.PathLike[str] | URL", target))
+    path = _existing(file_url)
+    config, own = engines.url_options(file_url)
     if own.pop("read_only", False) and not read_only:
         raise DatabaseReadOnlyError(path)
     options: dict[str, Any] = {"lock_timeout": wait} | own
-    opened = opener.open_database(path, read_only=read_only, config=config, key=key, **options)
-    with closing(opened), error_translation.file_errors(path):
-        yield engines.make_engine(path, opened.connect), path
+    database = opener.open_database(path, read_only=read_only, config=config, key=key, **options)
+    with closing(database), error_translation.file_errors(path):
+        plain = URL.create("duckdb+mixpanel", database=str(path))
+        yield _Opened(engines.make_engine(plain, database.connect), path)
 
 
-def _open_already(target: Engine | StorageEngine, *, read_only: bool) -> tuple[Engine, Path]:
+def _lake_url(target: object) -> URL | None:
+    """Return the URL of a lake that a target is, None for anything else."""
+    if not isinstance(target, str | URL):
+        return None
+    refuse_motherduck(target)
+    url = engines.database_url(target)
+    return url if is_lake(url) else None
+
+
+@contextmanager
+def _opened_lake(target: Lake | URL, *, read_only: bool, wait: float) -> Iterator[_Opened]:
+    own: dict[str, Any] = {}
+    if isinstance(target, Lake):
+        lake = target
+    else:
+        own, lake = engines.lake_options(target)
+    if own.pop("read_only", False) and not read_only:
+        raise DatabaseReadOnlyError(str(lake))
+    options = OpenOptions(read_only=read_only, must_exist=True, **{"lock_timeout": wait} | own)
+    opened = lake_opener.open_lake(lake, options, None)
+    with closing(opened), error_translation.file_errors(lake):
+        engine = engines.make_engine(lake.url, opened.connect)
+        yield _Opened(engine, str(lake), opened.locks.exclusive)
+
+
+@contextmanager
+def _open_already(
+    target: Engine | StorageEngine, *, read_only: bool, wait: float
+) -> Iterator[_Opened]:
     if isinstance(target, StorageEngine):
-        path = target.path or Path(MEMORY)
-        if target.read_only and not read_only:
-            raise DatabaseReadOnlyError(path)
         database = target._database
+        if target.read_only and not read_only:
+            raise DatabaseReadOnlyError(database.name)
         database.require_open()
-        return database.trusted, path
+        with error_translation.file_errors(database.place or Path(MEMORY)):
+            name = database.name if database.place is not None else Path(MEMORY)
+            yield _Opened(database.trusted, name, database.alone)
+        return
     from mixpanel_data.dialect.base import MixpanelDialect
 
     if not isinstance(target.dialect, MixpanelDialect):
         raise ValueError(f"{target!r} has another dialect. Use one for duckdb+mixpanel:///PATH.")
-    return target, Path(target.url.database or MEMORY)
+    if is_lake(target.url):
+        lake = Lake.from_url(target.url)
+        with closing(Locks(lake, wait)) as locks, error_translation.file_errors(lake):
+            yield _Opened(target, str(lake), locks.exclusive)
+        return
+    path = Path(target.url.database or MEMORY)
+    with error_translation.file_errors(path):
+        yield _Opened(target, path)
 
 
 def _existing(url: URL) -> Path:

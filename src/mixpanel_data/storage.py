@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,12 +18,15 @@ from mixpanel_data.database import paths
 from mixpanel_data.database.ephemeral import EphemeralFolder, creation_guard
 from mixpanel_data.database.handle import Database
 from mixpanel_data.database.options import DEFAULT_LOAD_MEMORY_LIMIT, OpenOptions
+from mixpanel_data.database.targets import FileTarget, LakeTarget, MemoryTarget
 from mixpanel_data.exceptions import DatabaseFileError, DatabaseNotFoundError, SandboxError
 from mixpanel_data.ingest.deletion_methods import DeletionMethods
 from mixpanel_data.ingest.export_methods import ExportMethods
+from mixpanel_data.ingest.lake_methods import LakeMethods
 from mixpanel_data.ingest.methods import LoadMethods
 from mixpanel_data.ingest.property_methods import PropertyMethods
 from mixpanel_data.ingest.table_methods import TableMethods
+from mixpanel_data.lake.definition import Lake, refuse_motherduck
 from mixpanel_data.query.exploration_methods import ExplorationMethods
 from mixpanel_data.query.methods import QueryMethods
 from mixpanel_data.sandbox.limits import Sandbox
@@ -37,6 +41,9 @@ if TYPE_CHECKING:
 
 DEFAULT_FOLDER = ".mixpanel_data"
 
+#: The URL of a lake, told from the path of a file.
+_LAKE_URL = re.compile(r"duckdb(?:\+\w+)?://.*[?&]lake=")
+
 #: Rows of a batch of a table that is copied.
 BATCH_SIZE = 65_536
 
@@ -47,6 +54,7 @@ class StorageEngine(
     TableMethods,
     DeletionMethods,
     PropertyMethods,
+    LakeMethods,
     QueryMethods,
     ExplorationMethods,
 ):
@@ -56,7 +64,8 @@ class StorageEngine(
     threads; it belongs to the process that opened it.
 
     Args:
-        path: The database file. Created, with the folders above it, where there is none.
+        path: The database file. Created, with the folders above it, where there is none. Or a
+            :class:`Lake`, or the URL of one.
         project_id: Without a path: open ``~/.mixpanel_data/{project_id}.db``.
         read_only: Open an existing file without the right to write. Several processes can do so
             at once.
@@ -71,7 +80,8 @@ class StorageEngine(
             :class:`Sandbox` with limits of your own. SQL can reach neither files nor the network
             nor settings, and is stopped when it takes too long; see ``docs/security.md``.
         lock_timeout: Seconds to wait, asking again and again, while another process has the file
-            open. By default that is an error at once.
+            open. By default that is an error at once. In a lake, how long a writer waits for the
+            lock of a table, by default ten minutes.
         encryption_key: The key of a file that is encrypted. A new file gets encrypted with it,
             everything that DuckDB writes beside it as well. It is kept while the engine is open,
             for backups and workers, and without it nobody can read the file. Needs the extra
@@ -88,6 +98,8 @@ class StorageEngine(
             and there is one.
         EncryptionUnavailableError: DuckDB lacks what it needs to encrypt.
         DatabaseFileError: The file or its folder cannot be used for another reason.
+        LakeError: The lake cannot be used; the subclass says why.
+        LakeExtensionError: DuckDB lacks the extensions for lakes.
         SchemaVersionError: The file was made by another version of the library.
 
     Example:
@@ -108,7 +120,7 @@ class StorageEngine(
 
     def __init__(
         self,
-        path: str | os.PathLike[str] | None = None,
+        path: str | os.PathLike[str] | Lake | None = None,
         *,
         project_id: str | int | None = None,
         read_only: bool = False,
@@ -116,7 +128,7 @@ class StorageEngine(
         load_memory_limit: str | None = DEFAULT_LOAD_MEMORY_LIMIT,
         migrate: bool = False,
         sandbox: bool | Sandbox = False,
-        lock_timeout: float = 0,
+        lock_timeout: float | None = None,
         encryption_key: str | Secret | None = None,
     ) -> None:
         encryption_key = Secret.of(encryption_key)
@@ -128,7 +140,11 @@ class StorageEngine(
             lock_timeout=lock_timeout,
             key=encryption_key,
         )
-        self._database = _opened(_database_path(path, project_id), options, sandbox=sandbox)
+        found = _lake_of(path)
+        if isinstance(found, Lake):
+            self._database = _opened_lake(found, options, sandbox=sandbox)
+        else:
+            self._database = _opened(_database_path(found, project_id), options, sandbox=sandbox)
 
     @classmethod
     def ephemeral(
@@ -168,36 +184,40 @@ class StorageEngine(
     @classmethod
     def open_existing(
         cls,
-        path: str | os.PathLike[str],
+        path: str | os.PathLike[str] | Lake,
         *,
         read_only: bool = False,
         config: Mapping[str, Any] | None = None,
         load_memory_limit: str | None = DEFAULT_LOAD_MEMORY_LIMIT,
         migrate: bool = False,
         sandbox: bool | Sandbox = False,
-        lock_timeout: float = 0,
+        lock_timeout: float | None = None,
         encryption_key: str | Secret | None = None,
     ) -> Self:
-        """Open a database file that must be there already; nothing is created.
+        """Open a database file, or a lake, that must be there already; nothing is created.
 
         Raises:
             DatabaseNotFoundError: There is no file. It is a ``FileNotFoundError``.
+            LakeNotFoundError: There is no lake. It is a ``FileNotFoundError``.
             DatabaseFileError: As when constructing.
         """
         encryption_key = Secret.of(encryption_key)
-        found = _database_path(path, None)
-        if not paths.exists(found):
-            raise DatabaseNotFoundError(found)
-        return cls(
-            found,
+        options = OpenOptions(
             read_only=read_only,
-            config=config,
+            config=config or {},
             load_memory_limit=load_memory_limit,
             migrate=migrate,
-            sandbox=sandbox,
             lock_timeout=lock_timeout,
-            encryption_key=encryption_key,
+            key=encryption_key,
+            must_exist=True,
         )
+        place = _lake_of(path)
+        if isinstance(place, Lake):
+            return cls._over(_opened_lake(place, options, sandbox=sandbox))
+        found = _database_path(place, None)
+        if not paths.exists(found):
+            raise DatabaseNotFoundError(found)
+        return cls._over(_opened(found, options, sandbox=sandbox))
 
     @classmethod
     def _over(cls, database: Database) -> Self:
@@ -323,7 +343,8 @@ class StorageEngine(
         if database is None:  # as debuggers see it when opening has failed
             return "<StorageEngine (not open)>"
         state = "" if database.is_open else " (closed)"
-        return f"<StorageEngine {database.path or 'in memory'}{state}>"
+        name = "in memory" if database.name == paths.MEMORY else database.name
+        return f"<StorageEngine {name}{state}>"
 
     @property
     def path(self) -> Path | None:
@@ -455,14 +476,46 @@ def _opened(
     folder: EphemeralFolder | None = None,
 ) -> Database:
     """Open a database, in a sandbox where one is wanted."""
+    target = MemoryTarget() if path is None else FileTarget(path)
     if sandbox is False:
-        return Database.open(path, options, folder=folder)
+        return Database.open(target, options, folder=folder)
     limits = Sandbox() if sandbox is True else sandbox
     if not isinstance(limits, Sandbox):
         raise TypeError(f"sandbox is {sandbox!r}. Use True, False or Sandbox(...).")
     options = replace(options, config=with_sandbox_settings(options.config, limits))
     make_policy = sandbox_factory(limits, path, options)
-    return Database.open(path, options, make_policy=make_policy, folder=folder)
+    return Database.open(target, options, make_policy=make_policy, folder=folder)
+
+
+def _opened_lake(lake: Lake, options: OpenOptions, *, sandbox: bool | Sandbox) -> Database:
+    """Open a lake, with a temporary folder for what does not fit into memory."""
+    if options.key is not None:
+        raise ValueError("A lake has no encryption_key. Encrypt the storage of its files.")
+    if sandbox is not False:
+        raise ValueError("A lake has no sandbox. Export what strangers may query into a file.")
+    if lake.as_of is not None:
+        options = replace(options, read_only=True, migrate=False)
+    with creation_guard():
+        folder = EphemeralFolder()
+        try:
+            return Database.open(LakeTarget(lake), options, folder=folder)
+        except BaseException:
+            folder.remove()
+            raise
+
+
+def _lake_of(
+    given: str | os.PathLike[str] | Lake | None,
+) -> str | os.PathLike[str] | Lake | None:
+    """Return the lake that is given as its URL; anything else as it is.
+
+    Raises:
+        ValueError: It is the URL of something that is neither a file nor a lake.
+    """
+    if not isinstance(given, str):
+        return given
+    refuse_motherduck(given)
+    return Lake.from_url(given) if _LAKE_URL.match(given) else given
 
 
 def _database_path(path: str | os.PathLike[str] | None, project_id: str | int | None) -> Path:

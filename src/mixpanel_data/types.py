@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args
 
 from mixpanel_data.common.display import Drawing, Drawn
+from mixpanel_data.common.secret import Secret
 from mixpanel_data.common.values import text
 from mixpanel_data.exceptions import MetadataError
 from mixpanel_data.results import (
@@ -45,6 +46,7 @@ __all__ = [
     "ExportResult",
     "IfExists",
     "LoadResult",
+    "MaintenanceResult",
     "MigrationResult",
     "NumberUnit",
     "NumericSummary",
@@ -62,6 +64,7 @@ __all__ = [
     "SchemaState",
     "SchemaStatus",
     "Secret",
+    "Snapshot",
     "Summary",
     "TableInfo",
     "TableList",
@@ -392,11 +395,14 @@ class DatabaseInfo:
     """A database as a whole.
 
     Attributes:
-        path: The file, None in memory.
-        size: Bytes of the file and of its WAL, None in memory.
+        path: The file, None in memory and for a lake.
+        size: Bytes of the file and of its WAL, or of the files of a lake; None in memory.
         revision: The revision of the schema, None where there is no table of ours.
         tables: The events and profiles tables, by name.
         duckdb_version: Version of DuckDB that has it open.
+        lake: Where the catalog of a lake is, None for other databases.
+        files: How many files the current snapshot of a lake has; None for other databases.
+        snapshots: How many snapshots of a lake can be read; None for other databases.
     """
 
     path: Path | None
@@ -404,6 +410,43 @@ class DatabaseInfo:
     revision: str | None
     tables: list[TableInfo]
     duckdb_version: str
+    lake: str | None = None
+    files: int | None = None
+    snapshots: int | None = None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A snapshot of a lake: what one transaction left.
+
+    Attributes:
+        id: Its number, for ``as_of``.
+        time: When it was committed, aware UTC.
+        changes: What the transaction did, as DuckLake describes it.
+    """
+
+    id: int
+    time: datetime
+    changes: dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class MaintenanceResult:
+    """What the maintenance of a lake did, or would do.
+
+    Attributes:
+        dry_run: Whether nothing was changed.
+        merged_files: Files that were merged with others into larger ones; 0 for a dry run.
+        expired_snapshots: Snapshots that cannot be read any more.
+        deleted_files: Files that were deleted, because no snapshot needs them.
+        orphaned_files: Files of loads that did not end, which were deleted.
+    """
+
+    dry_run: bool
+    merged_files: int
+    expired_snapshots: int
+    deleted_files: int
+    orphaned_files: int
 
 
 @dataclass(frozen=True)
@@ -508,101 +551,3 @@ class SchemaRevision:
     follows: str | None
     summary: str
     applied: bool | None
-
-
-class Secret:
-    """A text that no repr, log or traceback shows, such as the key of a database.
-
-    It cannot be pickled, and a copy of it is the same secret.
-
-    Args:
-        text: The text, or a secret already.
-
-    Raises:
-        TypeError: It is neither.
-        ValueError: It is empty, or UTF-8 cannot express it.
-
-    Example:
-        >>> Secret("my key")
-        Secret(...)
-    """
-
-    __slots__ = ("_bytes", "_problem")
-
-    def __init__(self, text: str | Secret) -> None:
-        self._take(text)
-        del text  # the traceback of an error would have it
-        self._require_usable()
-
-    @classmethod
-    def of(cls, text: str | Secret | None) -> Secret | None:
-        """Return a secret where there is a text, None where there is none.
-
-        What is wrong with it is said when it is used. Nobody has it in a variable any more then.
-        """
-        if text is None:
-            return None
-        secret = cls.__new__(cls)
-        secret._take(text)
-        return secret
-
-    def _take(self, text: object) -> None:
-        self._bytes = b""
-        self._problem: Exception | None = None
-        if isinstance(text, Secret):
-            self._bytes, self._problem = text._bytes, text._problem
-        elif not isinstance(text, str):
-            kind = type(text).__name__
-            self._problem = TypeError(f"A key must be a str or a Secret, not {kind}.")
-        else:
-            try:
-                self._bytes = text.encode()
-            except UnicodeEncodeError:  # it has the text in it
-                self._problem = ValueError("The key holds what UTF-8 cannot express.")
-        if not self._bytes and self._problem is None:
-            self._problem = ValueError(
-                "The key is empty. Leave it out for a database without encryption."
-            )
-
-    def _require_usable(self) -> None:
-        if self._problem is not None:
-            raise self._problem
-
-    def __repr__(self) -> str:
-        """Show nothing."""
-        return "Secret(...)"
-
-    def __copy__(self) -> Secret:
-        """Return the same secret."""
-        return self
-
-    def __deepcopy__(self, memo: object) -> Secret:
-        """Return the same secret."""
-        return self
-
-    def __getstate__(self) -> NoReturn:
-        """Refuse.
-
-        Raises:
-            TypeError: Always.
-        """
-        raise TypeError(
-            "A secret cannot be pickled: whoever reads the pickle would read it. Hand the key to "
-            "the other process in another way, such as its environment."
-        )
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        """Refuse, as ``__getstate__`` does."""
-        self.__getstate__()
-
-    def escaped(self) -> str:
-        """Return the text as DuckDB has to be given a key.
-
-        DuckDB reads a key as the text of a BLOB, and repeats one that it cannot read in its error.
-
-        Raises:
-            TypeError: It was made of something else than a text.
-            ValueError: It is empty, or UTF-8 cannot express it.
-        """
-        self._require_usable()
-        return "".join(f"\\x{byte:02X}" for byte in self._bytes)

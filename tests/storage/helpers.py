@@ -41,6 +41,7 @@ WRITING: dict[str, Callable[[StorageEngine, Any], object]] = {
     "erase": lambda s, data: s.erase(["user-1"]),
     "delete_events": lambda s, data: s.delete_events("jan", before="2025-01-01"),
     "compact": lambda s, data: s.compact(),
+    "maintain": lambda s, data: s.maintain(),
     "replace_range": lambda s, data: s.replace_range(
         "jan", data, "2025-01-01", "2025-01-31", EVENTS
     ),
@@ -60,6 +61,8 @@ ASKING: dict[str, Callable[[StorageEngine], object]] = {
     "get_schema": lambda s: s.get_schema("jan"),
     "export": lambda s: s.export("SELECT 1 AS a", Path(tempfile.mkdtemp()) / "a.csv"),
     "copy_table": lambda s: s.copy_table("jan", Path(tempfile.mkdtemp()) / "copy.db"),
+    "snapshots": lambda s: s.snapshots(),
+    "data_files": lambda s: s.data_files("jan"),
     "property_columns": lambda s: s.property_columns("jan"),
     "preview": lambda s: s.preview("SELECT 1"),
     "sample": lambda s: s.sample("jan"),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from mixpanel_data.lake.definition import Lake
     from mixpanel_data.storage import StorageEngine
     from mixpanel_data.types import Secret
 
@@ -21,7 +22,7 @@ def open_database(
     """Open a database that is there.
 
     Args:
-        database: Path of a file, or a URL.
+        database: Path of a file, or a URL of a file or a lake.
         write: Open it for writing, which keeps all others out.
         lock_timeout: Seconds to wait for others who have it open.
         sandbox: Let SQL reach nothing else.
@@ -34,10 +35,10 @@ def open_database(
 
     found = located(database)
     return StorageEngine.open_existing(
-        found.path,
+        found.place,
         read_only=found.read_only or not write,
         config=found.config,
-        lock_timeout=lock_timeout or found.lock_timeout,
+        lock_timeout=lock_timeout or found.lock_timeout or None,
         sandbox=sandbox,
         encryption_key=key(),
     )
@@ -47,13 +48,13 @@ class Located(NamedTuple):
     """What a path or URL says.
 
     Attributes:
-        path: The file.
+        place: The file, or the lake.
         config: DuckDB's settings.
         lock_timeout: Seconds to wait for others who have it open.
         read_only: Open it only for reading.
     """
 
-    path: Path
+    place: Path | Lake
     config: dict[str, Any]
     lock_timeout: float = 0
     read_only: bool = False
@@ -66,7 +67,9 @@ def located(database: str) -> Located:
         ValueError: It is neither, or the URL of another kind of database.
     """
     from mixpanel_data.database import engines, paths
+    from mixpanel_data.lake.definition import is_lake, refuse_motherduck
 
+    refuse_motherduck(database)
     if not database:
         raise ValueError("The name of the database is empty. Give the path of a file.")
     if "://" not in database:
@@ -74,6 +77,9 @@ def located(database: str) -> Located:
             raise ValueError("':memory:' would be gone at the end. Give the path of a file.")
         return Located(paths.path_of(database), {})
     url = engines.database_url(database)
+    if is_lake(url):
+        options, lake = engines.lake_options(url)
+        return Located(lake, {}, **options)
     if not url.database or url.database == ":memory:":
         raise ValueError(f"{database!r} names no file. Use duckdb+mixpanel:///PATH.")
     config, options = engines.url_options(url)

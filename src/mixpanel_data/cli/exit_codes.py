@@ -69,7 +69,7 @@ def code_of(error: Exception) -> int:
     from mixpanel_data import exceptions as ours
 
     codes: list[tuple[int, tuple[type[Exception], ...]]] = [
-        (LOCKED, (ours.DatabaseLockedError,)),
+        (LOCKED, (ours.DatabaseLockedError, ours.TableLockedError)),
         (ERROR, (ours.MigrationError,)),
         (WRONG_REVISION, (ours.SchemaVersionError, ours.RevisionError)),
         (NOT_FOUND, (ours.TableNotFoundError, FileNotFoundError)),

@@ -199,21 +199,26 @@ def _opened(into: str, lock_timeout: float) -> Iterator[StorageEngine]:
     from mixpanel_data.storage import StorageEngine
 
     found = databases.located(into)
-    is_new = not paths.exists(found.path)
+    path = found.place if isinstance(found.place, Path) else None
+    is_new = path is not None and not paths.exists(path)
     with StorageEngine(
-        found.path,
+        found.place,
         read_only=found.read_only,
         config=found.config,
-        lock_timeout=lock_timeout or found.lock_timeout,
+        lock_timeout=lock_timeout or found.lock_timeout or None,
         encryption_key=databases.key(),
     ) as storage:
         try:
             yield storage
         except BaseException:
-            if is_new and not storage.execute_scalar(
-                "SELECT count(*) FROM duckdb_tables() WHERE NOT starts_with(table_name, '_')"
+            if (
+                path is not None
+                and is_new
+                and not storage.execute_scalar(
+                    "SELECT count(*) FROM duckdb_tables() WHERE NOT starts_with(table_name, '_')"
+                )
             ):
-                found.path.unlink()  # nobody else can have it open
+                path.unlink()  # nobody else can have it open
             raise
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -30,8 +31,13 @@ def mcp(
     from mixpanel_data.cli.mcp_server import serve
 
     found = located(database)
+    if not isinstance(found.place, Path):
+        raise ValueError(
+            "A lake has no sandbox, in which agents run their SQL. Copy tables into a file, and "
+            "serve that."
+        )
     serve(
-        found.path,
+        found.place,
         lock_timeout=found.lock_timeout or lock_timeout,
         timeout=timeout,
         memory_limit=memory_limit,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from sqlalchemy import Connection, Engine, func, inspect, select
+from sqlalchemy import URL, Connection, Engine, func, inspect, select
 
 from mixpanel_data.common import file_locks, open_files
 from mixpanel_data.common.file_locks import FileLockedError
@@ -106,7 +106,8 @@ def rewrite(file: Path, *, key: Secret | None, config: Mapping[str, Any]) -> Lea
 def _copy(file: Path, copy: Path, key: Secret | None, config: Mapping[str, Any]) -> bytes:
     """Copy a database, and return the state of the file while it could not change."""
     opened = opener.open_database(copy, read_only=False, config=config, key=key)
-    engine = engines.make_engine(copy, opened.connect)
+    url = URL.create("duckdb+mixpanel", database=str(copy))
+    engine = engines.make_engine(url, opened.connect)
     engine = error_translation.translate_driver_errors(engine, file)
     with closing(opened), _autocommit(engine) as connection:
         target, source = _database(connection), f"source_{uuid4().hex}"

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -65,6 +66,7 @@ class Connections:
             if self._closed:
                 raise StorageClosedError
             connection = Connection(self._opened.cursor(), guard)
+            connection.must_roll_back = self._opened.must_roll_back
             self._living.add(connection)
         return connection
 
@@ -85,6 +87,10 @@ class Connections:
                 self._closed = True
             for connection in self._living:
                 connection.retire()
+            if self._opened.must_roll_back:
+                for raw in self._raw:
+                    with suppress(duckdb.Error):
+                        raw.rollback()
             while True:
                 try:
                     self._opened.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -13,8 +12,9 @@ from sqlalchemy import URL, Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
 
-from mixpanel_data.database.paths import MEMORY, path_of
+from mixpanel_data.database.paths import path_of
 from mixpanel_data.dialect.urls import split_options
+from mixpanel_data.lake.definition import Lake
 
 logger = logging.getLogger("mixpanel_data")
 
@@ -48,36 +48,52 @@ def url_options(url: URL) -> tuple[dict[str, Any], dict[str, Any]]:
     Raises:
         ValueError: An option has a value that it cannot have.
     """
+    own, rest = _options(url)
+    return dict(rest.query), own
+
+
+def lake_options(url: URL) -> tuple[dict[str, Any], Lake]:
+    """Return the options of the dialect that concern opening, and the lake, of the URL of one.
+
+    Raises:
+        ValueError: An option has a value that it cannot have, or there is no such lake.
+    """
+    own, rest = _options(url)
+    return own, Lake.from_url(rest)
+
+
+def _options(url: URL) -> tuple[dict[str, Any], URL]:
     try:
         own, rest = split_options(url)
     except ArgumentError as error:
         raise ValueError(str(error)) from None
     own.pop("foreign_keys", None)  # the library's tables have none
-    return dict(rest.query), own
+    return own, rest
 
 
-def make_engine(path: Path | None, connect: Callable[[], Any]) -> Engine:
+def make_engine(url: URL, connect: Callable[[], Any]) -> Engine:
     """Make the SQLAlchemy engine over an open database.
 
     A DuckDB cursor is a connection of its own and costs microseconds, so no connection pool is
     needed: every checkout gets a new connection, without old state.
 
     Args:
-        path: The file, for the engine's URL.
+        url: The URL of the database, without secrets.
         connect: Returns a new connection of the dialect.
     """
-    url = URL.create("duckdb+mixpanel", database=MEMORY if path is None else str(path))
     return create_engine(url, creator=connect, poolclass=NullPool)
 
 
 def checkpoint(engine: Engine) -> None:
-    """Write the WAL into the database file, unless the database is in use.
+    """Write the WAL into the database file, unless the database is in use or has no WAL.
 
     Otherwise DuckDB does so later. After a change of tables it is better done at once: such a WAL
     is what DuckDB most often fails to replay after a crash
     (https://github.com/duckdb/duckdb/issues/25510).
     """
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if not connection.dialect.supports_checkpoint:  # type: ignore[attr-defined]
+            return
         try:
             connection.exec_driver_sql("CHECKPOINT")
         except DBAPIError as error:

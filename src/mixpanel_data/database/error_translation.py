@@ -20,6 +20,8 @@ from mixpanel_data.database.driver_failures import INVALIDATED, TABLE, Failure, 
 from mixpanel_data.database.paths import MEMORY
 from mixpanel_data.database.query_hints import hint_for
 from mixpanel_data.exceptions import DatabaseFileError, MixpanelDataError, QueryError
+from mixpanel_data.lake.definition import Lake, is_lake
+from mixpanel_data.lake.failures import lake_error
 
 #: DuckDB's stack trace of an internal error, which contains paths of this machine.
 _STACK_TRACE = re.compile(r"\s*Stack Trace:.*", re.DOTALL)
@@ -28,7 +30,7 @@ _STACK_TRACE = re.compile(r"\s*Stack Trace:.*", re.DOTALL)
 _OWN_FAULT = re.compile(rf"{INVALIDATED}|Corrupt database file")
 
 
-def translate_driver_errors(engine: Engine, path: Path | None) -> Engine:
+def translate_driver_errors(engine: Engine, place: Path | Lake | None) -> Engine:
     """Return the engine for internal use: it raises errors of this library for the driver's.
 
     Errors of iterators and callbacks that run in between are not the driver's and stay as they
@@ -40,22 +42,22 @@ def translate_driver_errors(engine: Engine, path: Path | None) -> Engine:
     def translate(context: ExceptionContext) -> None:
         if context.engine is own and isinstance(context.original_exception, duckdb.Error):
             cause = context.original_exception
-            raise translated(cause, path, context.statement or "") from cause
+            raise translated(cause, place, context.statement or "") from cause
 
     return own
 
 
 @contextmanager
-def file_errors(path: Path) -> Iterator[None]:
+def file_errors(place: Path | Lake) -> Iterator[None]:
     """Turn driver errors of an engine of the application into errors of this library, chained."""
     try:
         yield
     except DBAPIError as error:
         if not isinstance(error.orig, duckdb.Error):
             raise
-        if isinstance(error.orig, duckdb.ConnectionException):
-            raise DatabaseFileError(path, f"cannot be opened. {error.orig}") from error.orig
-        raise translated(error.orig, path, error.statement or "") from error.orig
+        if isinstance(error.orig, duckdb.ConnectionException) and isinstance(place, Path):
+            raise DatabaseFileError(place, f"cannot be opened. {error.orig}") from error.orig
+        raise translated(error.orig, place, error.statement or "") from error.orig
 
 
 @contextmanager
@@ -71,6 +73,8 @@ def query_errors(query: object, engine: Engine) -> Iterator[None]:
 
     def ours(error: duckdb.Error) -> MixpanelDataError:
         """Return our error; the cause may be another file that the query uses."""
+        if is_lake(engine.url):
+            return translated(error, Lake.from_url(engine.url), str(query))
         database, message = str(engine.url.database), str(error)
         concerned = f'"{database}"' in message or _OWN_FAULT.search(message)
         path = Path(database) if database != MEMORY and concerned else None
@@ -88,14 +92,17 @@ def query_errors(query: object, engine: Engine) -> Iterator[None]:
         raise QueryError(str(error), str(query)) from error
 
 
-def translated(error: duckdb.Error, path: Path | None, query: str) -> MixpanelDataError:
+def translated(error: duckdb.Error, place: Path | Lake | None, query: str) -> MixpanelDataError:
     """Return the error of this library for one of the driver.
 
     Args:
         error: The error of the driver.
-        path: The database file; None in memory, or if only the query can be the cause.
+        place: The database file or the lake; None in memory, or if only the query can be the cause.
         query: The SQL that was running.
     """
+    if isinstance(place, Lake) and (ours := lake_error(error, place)) is not None:
+        return ours
+    path = None if isinstance(place, Lake) else place
     failure = Failure(path, query, _STACK_TRACE.sub("", str(error)))
     for row in TABLE:
         fits = (path is not None or not row.needs_path) and row.covers(error)

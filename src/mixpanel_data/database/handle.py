@@ -13,40 +13,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Table
 from sqlalchemy.exc import DBAPIError
 
 from mixpanel_data.common import open_files
 from mixpanel_data.common.signals import defer_keyboard_interrupt
-from mixpanel_data.database import (
-    backup,
-    engines,
-    error_translation,
-    opener,
-    paths,
-    permissions,
-)
+from mixpanel_data.database import backup, engines, error_translation
 from mixpanel_data.database.connection_registry import Connections
 from mixpanel_data.database.ephemeral import EphemeralFolder
-from mixpanel_data.database.opener import OpenDatabase
 from mixpanel_data.database.options import OpenOptions
 from mixpanel_data.database.paths import MEMORY
 from mixpanel_data.database.settings import RESOURCES, WITHOUT_WAL, Resources, TemporarySettings
 from mixpanel_data.database.statement_policy import PolicyFactory, StatementPolicy, TrustedSql
+from mixpanel_data.database.targets import Opened, Target
 from mixpanel_data.exceptions import (
     CompactionError,
     DatabaseInUseError,
-    DatabaseMovedError,
-    DatabaseNotFoundError,
     DatabaseReadOnlyError,
     DiskFullError,
+    LakeError,
     MixpanelDataError,
     QueryError,
     SandboxError,
     StorageClosedError,
     StorageForkedError,
 )
-from mixpanel_data.schema import versions
+from mixpanel_data.lake.definition import Lake
+from mixpanel_data.schema import fences, lake_layout, versions
 from mixpanel_data.types import CompactionResult
 
 #: The databases that are attached to this one.
@@ -88,7 +81,10 @@ class Database:
     Made by :meth:`open`.
 
     Attributes:
-        path: The file, None in memory.
+        path: The file, None for other kinds.
+        place: The file or the lake, None in memory.
+        name: What messages call the database.
+        is_shared: Whether other machines may write to it at the same time.
         read_only: True when it was opened read-only.
         policy: What users' SQL may do.
         connection: A DuckDB connection for the user, without a sandbox.
@@ -100,16 +96,18 @@ class Database:
 
     def __init__(
         self,
-        path: Path | None,
+        target: Target,
         options: OpenOptions,
-        opened: OpenDatabase,
+        opened: Opened,
         connections: Connections,
         policy: StatementPolicy,
         folder: EphemeralFolder | None,
         make_policy: PolicyFactory,
     ) -> None:
-        self.path = path
+        self.path, self.place, self.name = target.path, target.place, target.name
+        self.is_shared = target.is_shared
         self.read_only = options.read_only
+        self._target = target
         self._options = options
         self._folder = folder
         self._make_policy = make_policy
@@ -121,15 +119,17 @@ class Database:
         self._lacks_schema = False
         self._use(opened, connections, policy)
         self._settings = TemporarySettings(self._ask, self._free_settings(), self._is_ours)
-        self.engine = engines.make_engine(path, self._connect_guarded)
+        self.engine = engines.make_engine(target.url, self._connect_guarded)
         self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-        self.trusted = engines.make_engine(path, self.connect) if policy.is_sandbox else self.engine
-        self._own = error_translation.translate_driver_errors(self.trusted, path)
+        self.trusted = (
+            engines.make_engine(target.url, self.connect) if policy.is_sandbox else self.engine
+        )
+        self._own = error_translation.translate_driver_errors(self.trusted, target.place)
 
     @classmethod
     def open(
         cls,
-        path: Path | None,
+        target: Target,
         options: OpenOptions,
         *,
         make_policy: PolicyFactory = lambda _: TrustedSql(),
@@ -138,73 +138,63 @@ class Database:
         """Open a database.
 
         Args:
-            path: The file, created with its parent folders if it does not exist; None for memory.
+            target: The database, which is created if it does not exist.
             options: How to open it.
             make_policy: Makes the policy for users' SQL.
             folder: A folder to remove on closing.
 
         Raises:
             DatabaseFileError: The file cannot be opened; the subclass says why.
+            LakeError: The lake cannot be opened; the subclass says why.
             SchemaVersionError: Another version of the library made it.
         """
-        is_new = path is None or not paths.exists(path)
-        if path is not None and is_new and options.read_only:
-            raise DatabaseNotFoundError(path)
         with ExitStack() as undo:
-            with permissions.private_folder(path) if path is not None and is_new else nullcontext():
-                opened = opener.open_database(
-                    path,
-                    read_only=options.read_only,
-                    config=options.config,
-                    key=options.key,
-                    lock_timeout=options.lock_timeout,
-                )
-            connections = Connections(opened)
+            opened = target.open(options, folder)
+            connections = Connections(opened.database)
             undo.callback(connections.close, folder)
-            policy = make_policy(opened)
+            policy = make_policy(opened.database)
             undo.callback(policy.close)
-            database = cls(path, options, opened, connections, policy, folder, make_policy)
+            database = cls(target, options, opened, connections, policy, folder, make_policy)
             undo.pop_all()
             undo.callback(database.close)
-            database._prepare_schema(is_new=is_new)
+            database._prepare_schema(is_new=opened.is_new)
             undo.pop_all()
         return database
 
-    def _use(self, opened: OpenDatabase, connections: Connections, policy: StatementPolicy) -> None:
-        self._opened = opened
+    def _use(self, opened: Opened, connections: Connections, policy: StatementPolicy) -> None:
+        self._opened, self._guard, _ = opened
         self._connections = connections
         self._closing = weakref.finalize(self, connections.close, self._folder)
         self.policy = policy
         if self.path is not None:
             self._file = self.path.resolve()
-            self._opened_file = self._file.stat()
         self.connection = connections.raw()
 
     def _free_settings(self) -> Collection[str]:
         """Return the settings that a load may change."""
-        # In memory, the limit would also apply to the stored rows, and there is no WAL.
-        if self.path is None or "lock_configuration" in self._options.config:
+        if "lock_configuration" in self._options.config:
             return ()
-        return {"memory_limit", *WITHOUT_WAL} - self._options.config.keys()
+        return set(self._target.settings) - self._options.config.keys()
 
     def _prepare_schema(self, *, is_new: bool) -> None:
         """Create the internal tables in a new database; check or upgrade those of any other."""
-        path = self.path
-        if self._options.migrate and not is_new and path is not None:
-            self._migrate(path)
-        with self._own.begin() as connection:
-            if is_new:
+        if is_new:
+            with self.alone(), self._own.begin() as connection:
                 versions.ensure(connection)
-            elif path is not None:
-                self._lacks_schema = versions.check(connection, path).state == "absent"
+                fences.create_schema(connection)
+        elif self.place is not None:
+            if self._options.migrate:
+                self._migrate()
+            with self._own.begin() as connection:
+                self._lacks_schema = versions.check(connection, self.name).state == "absent"
 
-    def _migrate(self, path: Path) -> None:
-        with self._own.begin() as connection:
+    def _migrate(self) -> None:
+        with self.alone(), self._own.begin() as connection:
             if versions.version_of(connection).state not in ("older", "unversioned"):
                 return
             from mixpanel_data.schema import alembic_runner
 
-            alembic_runner.upgrade(connection, path)
+            alembic_runner.upgrade(connection, self.name)
         engines.checkpoint(self.trusted)
 
     def close(self) -> None:
@@ -217,7 +207,7 @@ class Database:
                 self.policy.close()
                 self._closing()
         except duckdb.Error as error:
-            raise error_translation.translated(error, self.path, "") from error
+            raise error_translation.translated(error, self.place, "") from error
 
     def _waiting(self) -> AbstractContextManager[object]:
         """Return a context that is entered when no other thread is compacting the file."""
@@ -301,7 +291,7 @@ class Database:
             self.require_open()  # closed by another thread meanwhile
             if not isinstance(error.orig, duckdb.Error):
                 raise
-            raise error_translation.translated(error.orig, self.path, "") from error.orig
+            raise error_translation.translated(error.orig, self.place, "") from error.orig
 
     def catalog_connection(self) -> Connection:
         """Return a connection to read the catalog and internal tables, to be closed by the caller.
@@ -312,43 +302,63 @@ class Database:
         return self._own.connect()
 
     @contextmanager
-    def write_transaction(self, table_name: str) -> Iterator[Connection]:
+    def write_transaction(
+        self, table_name: str, *, adds_rows: bool = False, connection: Connection | None = None
+    ) -> Iterator[Connection]:
         """Provide a connection with a transaction that commits at the end of the block.
 
         Writers of one table take turns, writers of different tables do not wait for each other.
+        In a lake that is so for those that only add rows; others wait until they are alone.
         The connection raises errors of this library for the driver's.
 
         Args:
-            table_name: The table to change.
+            table_name: The table to change, empty for several.
+            adds_rows: Nothing but rows are added to the table, or it is created.
+            connection: The connection to use, one of :meth:`catalog_connection` without a
+                transaction; None for a new one.
 
         Raises:
             DatabaseReadOnlyError: The database was opened read-only.
             DatabaseMovedError: The file was moved or replaced, before or during the block.
+            TableLockedError: Another loader has the lock of a lake or its table.
+            WriteConflictError: Somebody else has changed a table of the lake.
             StorageClosedError: It was closed, before or during the block.
         """
         self.require_open()
-        if self.read_only and self.path is not None:
-            raise DatabaseReadOnlyError(self.path)
+        self.require_writable()
         with self._table_locks[table_name.lower()]:
             try:
-                self._require_in_place()
-                with self._own.begin() as connection:
-                    yield connection
-                    self._require_in_place()
+                with self._guard.writing(table_name, adds_rows=adds_rows) as confirm:
+                    begun = self._own.begin() if connection is None else _begun(connection)
+                    with begun as connection:
+                        yield connection
+                        confirm(connection)
             except (MixpanelDataError, duckdb.Error) as error:
                 if self.is_open:
                     raise
                 raise StorageClosedError from error
 
-    def _require_in_place(self) -> None:
-        """Raise if the file was moved, removed or replaced: what is written would be lost."""
-        if self.path is not None:
-            try:
-                in_place = os.path.samestat(self._file.stat(), self._opened_file)
-            except FileNotFoundError:
-                in_place = False
-            if not in_place:
-                raise DatabaseMovedError(self.path)
+    def alone(self) -> AbstractContextManager[object]:
+        """Return a context in which nobody else writes to a lake."""
+        return self._guard.writing("", adds_rows=False)
+
+    def beside_no_load(self, table_name: str) -> AbstractContextManager[object]:
+        """Return a context in which nobody else adds rows to a table of a lake."""
+        return self._guard.writing(table_name, adds_rows=True)
+
+    def own_autocommit(self) -> Connection:
+        """Return a connection in autocommit mode that raises errors of this library."""
+        self.require_open()
+        return self._own.execution_options(isolation_level="AUTOCOMMIT").connect()
+
+    def require_writable(self) -> None:
+        """Raise if the database was opened read-only.
+
+        Raises:
+            DatabaseReadOnlyError: It was.
+        """
+        if self.read_only and self.place is not None:
+            raise DatabaseReadOnlyError(self.name)
 
     def backup(self, target: Path, *, overwrite: bool) -> Path:
         """Copy the database to a file, as :func:`mixpanel_data.database.backup.copy_database` does.
@@ -357,6 +367,12 @@ class Database:
             SandboxError: The database is in memory, so SQL would have to write the file.
         """
         self.require_open()
+        if self.is_shared:
+            raise LakeError(
+                str(self.name),
+                "has no file to copy. Snapshots keep what was; export() and copy_table() copy "
+                "tables into files.",
+            )
         if self.path is None and self.policy.is_sandbox:
             raise SandboxError("copying a database in memory to a file", "")
         return backup.copy_database(
@@ -377,6 +393,11 @@ class Database:
         from mixpanel_data.database import compaction
 
         self.require_open()
+        if self.is_shared:
+            raise LakeError(
+                str(self.name),
+                "has no file of its own to compact. maintain() deletes what nobody needs.",
+            )
         if self.path is None:
             problem = "it is in memory. backup(path) writes what is in it to a file."
             raise CompactionError(Path(MEMORY), problem)
@@ -384,7 +405,8 @@ class Database:
             raise DatabaseReadOnlyError(self.path)
         with self._replacing, ExitStack() as leases:
             self.require_open()
-            self._require_in_place()
+            with self._guard.writing("", adds_rows=False):
+                pass  # raises where the file is not the one that was opened
             compaction.require_own_name(self._file)
             lease = open_files.Lease(str(self._file), read_only=False)
             leases.callback(lease.release)
@@ -461,31 +483,31 @@ class Database:
                 self._folder.remove()
 
     def _open_again(self) -> None:
-        options = self._options
         with ExitStack() as undo:
             if self._folder is not None:
                 undo.callback(self._folder.remove)
-            opened = opener.open_database(
-                self.path,
-                read_only=False,
-                config=options.config,
-                key=options.key,
-                lock_timeout=options.lock_timeout,
-            )
-            undo.callback(opened.close)
-            policy = self._make_policy(opened)
+            opened = self._target.open(self._options, self._folder)
+            undo.callback(opened.database.close)
+            policy = self._make_policy(opened.database)
             undo.pop_all()
-        self._use(opened, Connections(opened), policy)
+        self._use(opened, Connections(opened.database), policy)
 
     @contextmanager
-    def ddl_transaction(self, table_name: str) -> Iterator[Connection]:
+    def ddl_transaction(
+        self, table_name: str, *, adds_rows: bool = False, connection: Connection | None = None
+    ) -> Iterator[Connection]:
         """Like :meth:`write_transaction`, and create the internal tables if they are missing.
 
         While one transaction creates them, others that need them wait.
         """
         with self._schema_lock if self._lacks_schema else nullcontext():
-            with self.write_transaction(table_name) as connection:
+            alone = self._lacks_schema
+            with self.write_transaction(
+                table_name, adds_rows=adds_rows and not alone, connection=connection
+            ) as connection:
                 versions.ensure(connection)
+                if alone:
+                    fences.create_schema(connection)
                 yield connection
             self._lacks_schema = False
 
@@ -493,6 +515,11 @@ class Database:
     def unencrypted_path(self) -> Path | None:
         """The file, None in memory or where it is encrypted."""
         return None if self._options.key else self.path
+
+    def lay_out(self, connection: Connection, table: Table) -> None:
+        """Say how the files of a new table of a lake are laid out; others have one file."""
+        if isinstance(self.place, Lake):
+            lake_layout.lay_out(connection, table, self.place.partition_by)
 
     def load_budget(self) -> AbstractContextManager[None]:
         """Lower DuckDB's ``memory_limit`` in the block.
@@ -526,4 +553,10 @@ class Database:
                 cursor.execute(statement, parameters)
                 return cursor.fetchall()
         except duckdb.Error as error:
-            raise error_translation.translated(error, self.path, statement) from error
+            raise error_translation.translated(error, self.place, statement) from error
+
+
+@contextmanager
+def _begun(connection: Connection) -> Iterator[Connection]:
+    with connection.begin():
+        yield connection

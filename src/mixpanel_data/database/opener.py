@@ -48,6 +48,9 @@ class OpenDatabase:
         lease: Its lease in the registry of open files, None in memory.
     """
 
+    #: Whether its connections have to be rolled back before they are closed.
+    must_roll_back = False
+
     sidecar_files: SidecarFiles | None = None
     lease: Lease | None = None
 

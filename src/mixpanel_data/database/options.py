@@ -26,8 +26,10 @@ class OpenOptions:
         load_memory_limit: DuckDB's ``memory_limit`` during a load, unless ``config`` has one;
             None to leave it unchanged.
         migrate: Upgrade an older file first.
-        lock_timeout: Seconds to wait while another process has the file open.
+        lock_timeout: Seconds to wait while another process has the file open, or the lock of a
+            table in a lake; None for the default of either.
         key: The key of an encrypted file, or of one to create.
+        must_exist: Create no lake.
 
     Raises:
         ValueError: ``lock_timeout`` is negative, or ``migrate`` comes with ``read_only``.
@@ -37,13 +39,14 @@ class OpenOptions:
     config: Mapping[str, Any] = field(default_factory=dict)
     load_memory_limit: str | None = DEFAULT_LOAD_MEMORY_LIMIT
     migrate: bool = False
-    lock_timeout: float = 0
+    lock_timeout: float | None = None
     key: Secret | None = None
+    must_exist: bool = False
 
     def __post_init__(self) -> None:
         if self.migrate and self.read_only:
             raise ValueError("migrate=True changes the file. Leave out read_only=True.")
-        if not self.lock_timeout >= 0:
+        if self.lock_timeout is not None and not self.lock_timeout >= 0:
             raise ValueError(f"lock_timeout is {self.lock_timeout}. Use seconds, or 0 not to wait.")
 
     def load_limit(self, threads: int) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from difflib import get_close_matches
@@ -34,6 +35,10 @@ from mixpanel_data.dialect.sql.shared_parameters import share_equal
 from mixpanel_data.dialect.sql.statements import ExecutionContext, StatementCompiler
 from mixpanel_data.dialect.sql.type_names import TypeCompiler
 from mixpanel_data.dialect.urls import OPTIONS, split_options
+from mixpanel_data.lake import attaching
+from mixpanel_data.lake.definition import Lake, is_lake
+from mixpanel_data.lake.locks import DEFAULT_TIMEOUT, Locks
+from mixpanel_data.lake.opening import attach_or_create
 
 #: Execution option: build a lazy DuckDB relation (``result.cursor.relation``) instead of executing.
 RELATION_OPTION = "duckdb_relation"
@@ -41,6 +46,27 @@ RELATION_OPTION = "duckdb_relation"
 #: Execution option: a list that gets the rows, before SQLAlchemy closes the cursor of a statement
 #: that writes, which has rows where it is explained.
 ROWS_OPTION = "duckdb_rows"
+
+
+_CATALOG_TYPE = (
+    "SELECT type FROM system.main.duckdb_databases() "
+    "WHERE database_name = system.main.current_database()"
+)
+
+#: What a catalog of DuckLake has not, beside the keys.
+_WITHOUT_KEYS = {
+    "supports_keys": False,
+    "supports_checkpoint": False,
+    "narrows_types": False,
+    "supports_sequences": False,
+    "insert_returning": False,
+    "update_returning": False,
+    "delete_returning": False,
+    "insert_executemany_returning": False,
+    "insert_executemany_returning_sort_by_parameter_order": False,
+    "update_executemany_returning": False,
+    "delete_executemany_returning": False,
+}
 
 
 @contextmanager
@@ -152,6 +178,13 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
         duckdb_engine.datatypes.Map: datatypes.Map,
     }
     supports_native_decimal = True
+    #: Whether the catalog has keys, other constraints, indexes and compression of columns. Set when
+    #: the first connection is made: DuckLake's has not.
+    supports_keys = True
+    #: Whether the catalog has a log to write into its file.
+    supports_checkpoint = True
+    #: Whether a column can get a type with fewer values.
+    narrows_types = True
     max_identifier_length = 9999  # DuckDB has no limit
 
     def __init__(self, foreign_keys: Any = "on", **options: Any) -> None:
@@ -164,6 +197,7 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
         self.foreign_keys = asbool(foreign_keys)
         self._memory_name = f":memory:{uuid4().hex}"
         self._memory: module.Connection | None = None
+        self._attaching = threading.Lock()
 
     @classmethod
     def import_dbapi(cls) -> ModuleType:
@@ -179,6 +213,8 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
         """Return the arguments of :meth:`connect`, and take the dialect's own from the URL."""
         own, url = split_options(url)
         self.foreign_keys = own.pop("foreign_keys", self.foreign_keys)
+        if is_lake(url):
+            return [], {"lake": Lake.from_url(url)} | own
         arguments, options = super().create_connect_args(url)
         return [*arguments], options | own
 
@@ -193,6 +229,8 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
         may already have it open.
         """
         settings = {**options.pop("config", {}), **options.pop("url_config", {})}
+        if (lake := options.pop("lake", None)) is not None:
+            return self._connect_lake(lake, settings, **options)
         extensions = options.pop("preload_extensions", ())
         filesystems = options.pop("register_filesystems", ())
         timeout = options.pop("lock_timeout", 0)
@@ -220,6 +258,44 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
             undo.pop_all()
         return connection
 
+    def _connect_lake(
+        self,
+        lake: Lake,
+        settings: dict[str, Any],
+        *,
+        read_only: bool = False,
+        lock_timeout: float = DEFAULT_TIMEOUT,
+    ) -> module.Connection:
+        """Open a connection to a lake, which the first one attaches to a DuckDB in memory."""
+        opening = {"autoinstall_known_extensions": False, **without_zone(settings)}
+        with self._attaching:
+            if self._memory is None:
+                first = self._open(database=self._memory_name, config=opening)
+                locks = Locks(lake, lock_timeout)
+                try:
+                    attach_or_create(first.driver, lake, locks, read_only=read_only)
+                except BaseException:
+                    first.close()
+                    raise
+                finally:
+                    locks.close()
+                self._memory = first
+        connection = self._open(database=self._memory_name, config=opening)
+        connection.must_roll_back = True
+        connection.driver.execute(attaching.USE)
+        set_zone(connection.driver, settings)
+        return connection
+
+    def initialize(self, connection: Any) -> None:
+        """Learn from the first connection what its catalog can do."""
+        super().initialize(connection)
+        driver = connection.connection.driver_connection
+        with driver_errors():
+            ((kind,),) = driver.execute(_CATALOG_TYPE).fetchall()
+        if kind == "ducklake":
+            for name, value in _WITHOUT_KEYS.items():
+                setattr(self, name, value)
+
     def _open(self, *args: Any, **options: Any) -> module.Connection:
         """Open a connection with the module that ``create_engine(module=…)`` was given."""
         given: Any = self.dbapi
@@ -233,7 +309,7 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
 
         Engines of files get no listener: with one, SQLAlchemy dispatches events at each statement.
         """
-        if engine.url.database in {None, "", ":memory:"}:
+        if engine.url.database in {None, "", ":memory:"} or is_lake(engine.url):
             event.listen(engine, "engine_disposed", _let_memory_go)
         # polars calls it on engines of duckdb-engine, as SQLAlchemy 1.4 had it.
         engine.execute = partial(_execute, engine)  # type: ignore[attr-defined]

@@ -35,6 +35,11 @@ In parentheses, the class of Python's that an error is as well::
         ExportFileError (OSError)
             ExportExistsError (FileExistsError)
             ExportFileNotFoundError (FileNotFoundError)
+        LakeError (OSError)
+            CatalogueUnavailableError
+            LakeNotFoundError (FileNotFoundError)
+            TableLockedError
+        LakeExtensionError (ImportError)
         McpUnavailableError (ImportError)
         MetadataError (ValueError)
         PropertyColumnError (ValueError)
@@ -91,6 +96,13 @@ from mixpanel_data.exceptions.files import (
     StorageClosedError,
     StorageForkedError,
 )
+from mixpanel_data.exceptions.lakes import (
+    CatalogueUnavailableError,
+    LakeError,
+    LakeExtensionError,
+    LakeNotFoundError,
+    TableLockedError,
+)
 from mixpanel_data.exceptions.packages import McpUnavailableError
 from mixpanel_data.exceptions.queries import (
     OutOfMemoryError,
@@ -129,6 +141,7 @@ from mixpanel_data.exceptions.tables import (
 )
 
 __all__ = [
+    "CatalogueUnavailableError",
     "CompactionError",
     "DatabaseCorruptError",
     "DatabaseExistsError",
@@ -153,6 +166,9 @@ __all__ = [
     "ExportLineError",
     "KeyCollisionError",
     "KeyState",
+    "LakeError",
+    "LakeExtensionError",
+    "LakeNotFoundError",
     "McpUnavailableError",
     "MetadataError",
     "MigrationError",
@@ -177,6 +193,7 @@ __all__ = [
     "StorageClosedError",
     "StorageForkedError",
     "TableExistsError",
+    "TableLockedError",
     "TableNameError",
     "TableNotFoundError",
     "TableShapeError",

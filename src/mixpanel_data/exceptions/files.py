@@ -40,10 +40,14 @@ class DatabaseFileError(MixpanelDataError, OSError):
     """A database file, or the folder it is in, cannot be used.
 
     Attributes:
-        path: The file.
+        path: The file; for a lake, where its catalog is.
     """
 
-    def __init__(self, path: Path, problem: str, details: dict[str, Any] | None = None) -> None:
+    path: Any
+
+    def __init__(
+        self, path: Path | str, problem: str, details: dict[str, Any] | None = None
+    ) -> None:
         super().__init__(f"{path}: {problem}", {"path": str(path), **(details or {})})
         self.path = path
 
@@ -212,7 +216,7 @@ class DatabaseWalError(DatabaseCorruptError):
 class DatabaseReadOnlyError(DatabaseFileError, PermissionError):
     """A writing method was called on an engine opened with ``read_only=True``."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | str) -> None:
         super().__init__(path, "opened with read_only=True. Open it without to write.")
 
 

@@ -10,10 +10,10 @@ from mixpanel_data.exceptions.base import MixpanelDataError
 from mixpanel_data.exceptions.files import DatabaseFileError
 
 
-def _upgrade_command(path: Path) -> str:
+def _upgrade_command(place: Path | str) -> str:
     """Return a command for the shell that works wherever the library is installed."""
-    words = ["python", "-m", "mixpanel_data", "migrate", "upgrade", str(path.absolute())]
-    return shlex.join(words)
+    target = f"{place}?..." if isinstance(place, str) else str(place.absolute())
+    return shlex.join(["python", "-m", "mixpanel_data", "migrate", "upgrade", target])
 
 
 class SchemaVersionError(DatabaseFileError):
@@ -28,7 +28,7 @@ class SchemaVersionError(DatabaseFileError):
     #: What is wrong; ``{found}`` and ``{expected}`` are filled in.
     problem: ClassVar[str]
 
-    def __init__(self, path: Path, found: str | None, expected: str, more: str = "") -> None:
+    def __init__(self, path: Path | str, found: str | None, expected: str, more: str = "") -> None:
         self.found = found
         self.expected = expected
         self.command = self._command(path)
@@ -39,7 +39,7 @@ class SchemaVersionError(DatabaseFileError):
             {"found": found, "expected": expected, "command": self.command},
         )
 
-    def _command(self, path: Path) -> str | None:
+    def _command(self, path: Path | str) -> str | None:
         return None
 
 
@@ -51,7 +51,7 @@ class SchemaOlderError(SchemaVersionError):
         "Open it with migrate=True, or upgrade it:"
     )
 
-    def _command(self, path: Path) -> str:
+    def _command(self, path: Path | str) -> str:
         return _upgrade_command(path)
 
 
@@ -64,7 +64,7 @@ class SchemaUnversionedError(SchemaVersionError):
         "you open it with migrate=True, or upgrade it:"
     )
 
-    def _command(self, path: Path) -> str:
+    def _command(self, path: Path | str) -> str:
         return _upgrade_command(path)
 
 
@@ -76,7 +76,7 @@ class SchemaNewerError(SchemaVersionError):
         "Nothing was changed. Update the library:"
     )
 
-    def _command(self, path: Path) -> str:
+    def _command(self, path: Path | str) -> str:
         return "pip install --upgrade mixpanel_data"
 
 
@@ -102,7 +102,7 @@ class SchemaDriftError(SchemaVersionError):
     )
 
     def __init__(
-        self, path: Path, found: str | None, expected: str, differences: list[str]
+        self, path: Path | str, found: str | None, expected: str, differences: list[str]
     ) -> None:
         super().__init__(path, found, expected, " ".join(differences))
         self.differences = differences

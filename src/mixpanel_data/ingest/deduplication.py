@@ -36,7 +36,7 @@ from sqlalchemy.schema import CreateTable, DropTable
 from mixpanel_data.dialect.sql.builtin import qualify_builtins
 from mixpanel_data.exceptions import DuplicateRecordError, KeyCollisionError
 from mixpanel_data.ingest.options import LoadOptions
-from mixpanel_data.ingest.row_positions import ROWID, position_of
+from mixpanel_data.schema.row_positions import ROWID, position_of
 from mixpanel_data.schema.tables import IDENTITY
 
 logger = logging.getLogger("mixpanel_data")

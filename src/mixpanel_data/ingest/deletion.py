@@ -16,12 +16,11 @@ from sqlalchemy import (
     delete,
     func,
     select,
-    update,
 )
 
-from mixpanel_data.schema import catalog
+from mixpanel_data.schema import catalog, metadata_rows
 from mixpanel_data.schema.table_lifecycle import claim_table_name
-from mixpanel_data.schema.tables import METADATA_TABLE, managed_table
+from mixpanel_data.schema.tables import managed_table
 
 
 def delete_people(connection: Connection, ids: Iterable[str]) -> dict[str, int]:
@@ -76,10 +75,8 @@ def _delete(
     count = select(total).select_from(table)
     removed = connection.scalar(count.where(condition)) or 0
     left = count.scalar_subquery() - removed
-    own_row = METADATA_TABLE.c.table_name == table.name
-    changes = update(METADATA_TABLE).where(own_row).values(row_count=left, **(dates or {}))
     with claim_table_name(table.name):  # also where nothing is deleted: a load may be adding it
-        connection.execute(changes)
+        metadata_rows.change(connection, table.name, left, **(dates or {}))
         if removed:
             connection.execute(delete(table).where(condition))
     return int(removed)

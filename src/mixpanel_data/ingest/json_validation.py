@@ -16,8 +16,8 @@ from sqlalchemy import JSON, Connection, Table, func, select
 from mixpanel_data.common import values
 from mixpanel_data.common.json_depth import MAX_DEPTH, exceeds_depth
 from mixpanel_data.exceptions import RecordError
-from mixpanel_data.ingest.row_positions import ROWID, position_of
 from mixpanel_data.ingest.string_buffers import string_data_and_offsets
+from mixpanel_data.schema.row_positions import ROWID, position_of
 
 #: Bytes that are searched at a time, few enough to stay in the processor's cache.
 _BLOCK = 128 * 1024

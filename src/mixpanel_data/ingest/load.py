@@ -19,12 +19,9 @@ from sqlalchemy import (
     Table,
     and_,
     delete,
-    func,
-    insert,
     not_,
     select,
     true,
-    update,
 )
 from sqlalchemy.schema import AddConstraint, CreateTable, DropTable
 
@@ -40,13 +37,13 @@ from mixpanel_data.ingest.insert_stream import Batches, insert_batches, insert_d
 from mixpanel_data.ingest.json_validation import refuse_missing_documents
 from mixpanel_data.ingest.key_filter import KeyFilter
 from mixpanel_data.ingest.options import LoadOptions, Progress
-from mixpanel_data.ingest.row_positions import ROWID, position_of
-from mixpanel_data.schema import catalog, property_columns
-from mixpanel_data.schema.metadata_rows import merge_metadata, metadata_row
+from mixpanel_data.schema import catalog, metadata_rows, property_columns
+from mixpanel_data.schema.metadata_rows import Recorded
 from mixpanel_data.schema.property_columns import count_misfits
 from mixpanel_data.schema.property_sql import expressions
+from mixpanel_data.schema.row_positions import ROWID, position_of
 from mixpanel_data.schema.table_lifecycle import claim_table_name, create_table, delete_metadata
-from mixpanel_data.schema.tables import METADATA_TABLE, managed_table, without_key
+from mixpanel_data.schema.tables import managed_table, without_key
 
 
 @dataclass(frozen=True)
@@ -56,14 +53,28 @@ class Space:
     Attributes:
         budget: Keeps DuckDB's memory low in a block.
         beside: A file in whose folder a temporary one may be made; None for memory only.
+        lay_out: Says how the files of a new table are laid out, where there are several.
     """
 
     budget: Callable[[], AbstractContextManager[None]]
     beside: Path | None
+    lay_out: Callable[[Connection, Table], None] = lambda connection, table: None
 
 
 #: Name of the temporary table, which only the connection of the load can see.
 STAGING = "_staging"
+
+
+class Staged(NamedTuple):
+    """The rows of a load, before they are in their table.
+
+    Attributes:
+        table: The temporary table that they are in.
+        rows: How many there are.
+    """
+
+    table: Table
+    rows: int
 
 
 class Loaded(NamedTuple):
@@ -117,9 +128,9 @@ def create(connection: Connection, options: LoadOptions, batches: Batches, space
             if options.on_collision == "keep":  # has changed documents of stored rows
                 property_columns.refresh(connection, options.kind, table.name, columns)
         elif filtered.deferred.rows:
-            staging = _stage_beside(connection, options, filtered.deferred)
+            staging = stage_beside(connection, options, filtered.deferred)
             discarded = deduplicate(connection, staging, options).of_one_load()
-            _move(connection, staging, target, derived)
+            move_staged(connection, staging, target, derived)
         else:
             discarded = DuplicateCounts()
         misfits = count_misfits(connection, target, columns)
@@ -128,8 +139,7 @@ def create(connection: Connection, options: LoadOptions, batches: Batches, space
     if options.primary_key:
         connection.execute(AddConstraint(table.primary_key))
     delete_metadata(connection, table.name)
-    recorded = {"table_name": table.name, "row_count": loaded.added}
-    connection.execute(insert(METADATA_TABLE).values(metadata_row(options.metadata) | recorded))
+    metadata_rows.record(connection, table.name, options.metadata, loaded.added)
     property_columns.record(connection, table.name, columns)
     return loaded
 
@@ -149,37 +159,64 @@ def append(connection: Connection, options: LoadOptions, batches: Batches, space
         WriteConflictError: Another connection is changing the same table. Nothing was consumed.
         RecordError: A record cannot be stored.
     """
-    table, metadata = options.table, options.metadata
-    before = catalog.find_metadata(connection, table.name)
-    if before.type != metadata.type:
-        raise MetadataError("type", f"is {metadata.type!r}, but {table.name} holds {before.type}.")
-    own_row = METADATA_TABLE.c.table_name == before.table_name
-    with claim_table_name(table.name):
-        merged = merge_metadata(before, metadata_row(metadata))
-        connection.execute(update(METADATA_TABLE).where(own_row).values(merged))
-    columns = property_columns.find(connection, before.table_name)
-    target = managed_table(options.kind, table.name, property_columns=columns)
-    derived = expressions(columns)
+    before = require_type(connection, options)
+    with claim_table_name(options.table.name):
+        metadata_rows.extend(connection, before, options.metadata)
     rows = KeyFilter(batches, None)
     # What changes an index has to hold it in memory, whatever its size.
     limit = nullcontext if catalog.is_indexed(connection, before.table_name) else space.budget
     if options.days is not None:
         with limit():
-            connection.execute(delete(table).where(_is_of_days(table, options.days)))
+            delete_days(connection, options.table, options.days)
     with space.budget():
-        staging = _stage_beside(connection, options, rows, options.progress)
+        staging = stage_beside(connection, options, rows, options.progress)
+    return add_staged(
+        connection, options, before.table_name, Staged(staging, rows.rows), space, limit
+    )
+
+
+def require_type(connection: Connection, options: LoadOptions) -> Recorded:
+    """Return the metadata of the table that gets rows.
+
+    Raises:
+        TableNotFoundError: There is no managed table of that name.
+        MetadataError: It is of the other type.
+    """
+    before = catalog.find_metadata(connection, options.table.name)
+    if before.type != options.metadata.type:
+        problem = f"is {options.metadata.type!r}, but {options.table.name} holds {before.type}."
+        raise MetadataError("type", problem)
+    return before
+
+
+def add_staged(
+    connection: Connection,
+    options: LoadOptions,
+    name: str,
+    staged: Staged,
+    space: Space,
+    limit: Callable[[], AbstractContextManager[None]],
+) -> Loaded:
+    """Deduplicate staged rows and add them to the table of a name."""
+    columns = property_columns.find(connection, name)
+    target = managed_table(options.kind, name, property_columns=columns)
+    derived = expressions(columns)
     with limit() if options.on_conflict == "replace" else space.budget():
-        discarded = deduplicate(connection, staging, options)
-        misfits = count_misfits(connection, staging, columns, derived)
+        discarded = deduplicate(connection, staged.table, options)
+        misfits = count_misfits(connection, staged.table, columns, derived)
     with limit():
-        _move(connection, staging, target, derived)
+        move_staged(connection, staged.table, target, derived)
     log_duplicates(options, discarded)
-    total = select(func.system.main.count_star()).select_from(table).scalar_subquery()
-    connection.execute(update(METADATA_TABLE).where(own_row).values(row_count=total))
-    return Loaded(rows.rows, discarded, misfits)
+    metadata_rows.set_row_count(connection, target)
+    return Loaded(staged.rows, discarded, misfits)
 
 
-def _stage_beside(
+def delete_days(connection: Connection, table: Table, days: tuple[date, date]) -> None:
+    """Delete the events of some days, whose place others take."""
+    connection.execute(delete(table).where(_is_of_days(table, days)))
+
+
+def stage_beside(
     connection: Connection,
     options: LoadOptions,
     source: KeyFilter | DeferredRows,
@@ -194,7 +231,9 @@ def _stage_beside(
     return staging
 
 
-def _move(connection: Connection, staging: Table, table: Table, derived: Mapping[str, str]) -> None:
+def move_staged(
+    connection: Connection, staging: Table, table: Table, derived: Mapping[str, str]
+) -> None:
     """Move all staged rows into a table, which has columns made of theirs, too."""
     connection.execute(insert_derived(table, select(staging), derived))
     connection.execute(DropTable(staging))

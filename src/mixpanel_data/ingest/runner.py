@@ -25,6 +25,7 @@ from mixpanel_data.exceptions import (
     RecordError,
     TableNotFoundError,
 )
+from mixpanel_data.ingest import shared_load
 from mixpanel_data.ingest.arrow_batches import ArrowBatches, frame_records, is_arrow, is_pandas
 from mixpanel_data.ingest.bad_rows import BadRows, rejects_file
 from mixpanel_data.ingest.clock import Clock
@@ -167,24 +168,9 @@ def _load(
     started = time.monotonic()
     if options.rejects_path is not None:
         _require_other_file(options.rejects_path, database, sources)
-    transaction = database.write_transaction if options.must_exist else database.ddl_transaction
-    with (
-        _advise_about_memory(),
-        ExitStack() as after_commit,
-        transaction(options.name) as connection,
-        rejects_file(options.rejects_path) as rejects,
-    ):
-        bad = BadRows(skip=options.on_error == "skip", rejects=rejects)
-        checks = RowChecks(Clock(options.time_unit, options.zone), bad)
-        run = _method_for(connection, options)
-        space = Space(database.load_budget, database.unencrypted_path)
-        try:
-            loaded = run(connection, options, make_batches(checks), space)
-        except (DuplicateRecordError, RecordDayError) as error:
-            raise error.at(bad.index_of(error.index)) from error.__cause__
-        if options.primary_key and run is create and loaded.added >= LARGE_KEY:
-            after_commit.enter_context(database.without_wal())
-        bad.log(options.name)
+    load = _load_alone if not database.is_shared else _load_beside_others
+    with _advise_about_memory():
+        loaded, bad, checks = load(database, options, make_batches)
     discarded = loaded.discarded
     return LoadResult(
         loaded.added,
@@ -200,25 +186,78 @@ def _load(
     )
 
 
-def _method_for(
-    connection: Connection, options: LoadOptions
-) -> Callable[[Connection, LoadOptions, Batches, Any], Loaded]:
-    """Return what loads the rows: whether the table is there decides, where the caller lets it."""
+def _load_alone(
+    database: Database, options: LoadOptions, make_batches: MakeBatches
+) -> tuple[Loaded, BadRows, RowChecks]:
+    """Load in one transaction."""
+    transaction = database.write_transaction if options.must_exist else database.ddl_transaction
+    with (
+        ExitStack() as after_commit,
+        transaction(options.name) as connection,
+        rejects_file(options.rejects_path) as rejects,
+    ):
+        bad, checks = _checks(options, rejects)
+        chosen = _choose(connection, options)
+        if chosen == "replace":
+            drop_table(connection, options.name)
+        run = append if chosen == "append" else create
+        space = Space(database.load_budget, database.unencrypted_path)
+        with _input_positions(bad):
+            loaded = run(connection, options, make_batches(checks), space)
+        if options.primary_key and run is create and loaded.added >= LARGE_KEY:
+            after_commit.enter_context(database.without_wal())
+        bad.log(options.name)
+    return loaded, bad, checks
+
+
+def _load_beside_others(
+    database: Database, options: LoadOptions, make_batches: MakeBatches
+) -> tuple[Loaded, BadRows, RowChecks]:
+    """Load into a database that others write to at the same time."""
+    with rejects_file(options.rejects_path) as rejects:
+        bad, checks = _checks(options, rejects)
+        space = Space(database.load_budget, None, database.lay_out)
+        with _input_positions(bad):
+            loaded = shared_load.load(
+                database, options, _choose, lambda: make_batches(checks), space
+            )
+        bad.log(options.name)
+    return loaded, bad, checks
+
+
+def _checks(options: LoadOptions, rejects: Any) -> tuple[BadRows, RowChecks]:
+    bad = BadRows(skip=options.on_error == "skip", rejects=rejects)
+    return bad, RowChecks(Clock(options.time_unit, options.zone), bad)
+
+
+@contextmanager
+def _input_positions(bad: BadRows) -> Iterator[None]:
+    """Let errors name the position of a row in the input, not among those that were loaded."""
+    try:
+        yield
+    except (DuplicateRecordError, RecordDayError) as error:
+        raise error.at(bad.index_of(error.index)) from error.__cause__
+
+
+def _choose(connection: Connection, options: LoadOptions) -> str:
+    """Return ``"create"``, ``"append"`` or ``"replace"``.
+
+    Whether the table is there decides, where the caller lets it.
+    """
     if options.must_exist:
         if options.days is not None:
             catalog.find_metadata(connection, options.name)  # before anything is read
-        return append
+        return "append"
     if options.if_exists == "fail":
-        return create
+        return "create"
     try:
         found = catalog.find_metadata(connection, options.name)
     except TableNotFoundError:
-        return create
+        return "create"
     if options.if_exists == "append":
         _require_columns(connection, options, found.table_name)
-        return append
-    drop_table(connection, found.table_name)
-    return create
+        return "append"
+    return "replace"
 
 
 def _require_columns(connection: Connection, options: LoadOptions, name: str) -> None:

@@ -17,7 +17,7 @@ from mixpanel_data.database.error_translation import query_errors
 from mixpanel_data.database.handle import Database
 from mixpanel_data.query import execution
 from mixpanel_data.query.execution import Params, Query
-from mixpanel_data.schema import catalog, versions
+from mixpanel_data.schema import catalog, lake_catalog, versions
 from mixpanel_data.schema.table_lifecycle import require_free_name
 from mixpanel_data.types import DatabaseInfo, ExportResult, TableList, TableMetadata, TableSchema
 
@@ -379,6 +379,18 @@ class QueryMethods:
         with self._database.catalog_connection() as connection:
             tables = catalog.list_tables(connection)
             revision = versions.version_of(connection).revision
+            if self._database.is_shared:
+                found = lake_catalog.size(connection)
+                return DatabaseInfo(
+                    None,
+                    found.bytes,
+                    revision,
+                    tables,
+                    duckdb.__version__,
+                    lake=str(self._database.name),
+                    files=found.files,
+                    snapshots=found.snapshots,
+                )
         path = self._database.path
         size = (
             None

@@ -79,7 +79,7 @@ def options(connection: Connection | None) -> dict[str, Any]:
     }
 
 
-def upgrade(connection: Connection, path: Path, revision: str = HEAD) -> None:
+def upgrade(connection: Connection, path: Path | str, revision: str = HEAD) -> None:
     """Upgrade to a revision; the caller commits.
 
     Args:
@@ -102,7 +102,7 @@ def upgrade(connection: Connection, path: Path, revision: str = HEAD) -> None:
         )
 
 
-def downgrade(connection: Connection, path: Path, revision: str) -> None:
+def downgrade(connection: Connection, path: Path | str, revision: str) -> None:
     """Downgrade to a revision; otherwise like :func:`upgrade`."""
     _run(command.downgrade, connection, path, revision)
 
@@ -160,7 +160,7 @@ def _config() -> Config:
     return config
 
 
-def _run(go: Any, connection: Connection, path: Path, revision: str) -> None:
+def _run(go: Any, connection: Connection, path: Path | str, revision: str) -> None:
     before = version_of(connection).revision
     config = _config()
     config.attributes["connection"] = connection

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, get_args
 
 from sqlalchemy import (
-    Column,
+    ColumnElement,
     Connection,
     Row,
     func,
@@ -19,7 +19,9 @@ from sqlalchemy import (
 
 from mixpanel_data.common.nearest import nearest
 from mixpanel_data.exceptions import TableNotFoundError
-from mixpanel_data.schema.tables import INTERNAL_NAMES, METADATA_TABLE, managed_table
+from mixpanel_data.schema import metadata_rows
+from mixpanel_data.schema.metadata_rows import Recorded
+from mixpanel_data.schema.tables import INTERNAL_NAMES, METADATA_TABLE, key_of, managed_table
 from mixpanel_data.types import (
     ColumnInfo,
     TableInfo,
@@ -78,8 +80,8 @@ def managed_tables(connection: Connection) -> dict[str, TableType]:
 
     Works with every revision of the schema.
     """
-    columns = METADATA_TABLE.c
-    return {row.table_name: row.type for row in _recorded(connection, columns.type)}
+    kind = func.system.main.min(METADATA_TABLE.c.type).label("type")
+    return {row.table_name: row.type for row in _recorded(connection, kind)}
 
 
 def unrecorded_tables(connection: Connection) -> list[str]:
@@ -97,7 +99,9 @@ def unrecorded_tables(connection: Connection) -> list[str]:
 def list_tables(connection: Connection) -> TableList:
     """Return the events and profiles tables, sorted by name, with their current row counts."""
     columns = METADATA_TABLE.c
-    rows = _recorded(connection, columns.type, columns.fetched_at)
+    kind = func.system.main.min(columns.type).label("type")
+    fetched_at = func.system.main.max(columns.fetched_at).label("fetched_at")
+    rows = _recorded(connection, kind, fetched_at)
     counts = _count_rows(connection, [row.table_name for row in rows])
     return TableList(
         TableInfo(row.table_name, row.type, counts[row.table_name], as_utc(row.fetched_at))
@@ -105,13 +109,13 @@ def list_tables(connection: Connection) -> TableList:
     )
 
 
-def _recorded(connection: Connection, *columns: Column[Any]) -> list[Row[Any]]:
-    """Return the metadata of the existing tables, ordered by ``table_name``."""
+def _recorded(connection: Connection, *columns: ColumnElement[Any]) -> list[Row[Any]]:
+    """Return aggregates of the metadata of each existing table, ordered by ``table_name``."""
     names = inspect(connection).get_table_names()
     if METADATA_TABLE.name not in names:
         return []
     name = METADATA_TABLE.c.table_name
-    found = connection.execute(select(name, *columns).order_by(name))
+    found = connection.execute(select(name, *columns).group_by(name).order_by(name))
     return [row for row in found if row.table_name in names]
 
 
@@ -139,6 +143,8 @@ def get_schema(connection: Connection, name: str) -> TableSchema:
         raise not_found(connection, name)
     inspector = inspect(connection)
     key = inspector.get_pk_constraint(found)["constrained_columns"]
+    if not connection.dialect.supports_keys:  # type: ignore[attr-defined]
+        key = _own_key(connection, found)
     columns = [
         ColumnInfo(
             name=column["name"],
@@ -151,6 +157,12 @@ def get_schema(connection: Connection, name: str) -> TableSchema:
     return TableSchema(found, columns)
 
 
+def _own_key(connection: Connection, name: str) -> list[str]:
+    """Return the key column of a managed table, which loads keep unique without a constraint."""
+    kind = managed_tables(connection).get(name)
+    return [] if kind is None else [key_of(managed_table(kind, name)).name]
+
+
 def is_indexed(connection: Connection, name: str) -> bool:
     """Tell whether a table has an index, such as that of a primary key.
 
@@ -161,8 +173,8 @@ def is_indexed(connection: Connection, name: str) -> bool:
     return bool(connection.scalar(_IS_INDEXED, {"name": name}))
 
 
-def find_metadata(connection: Connection, name: str) -> Row[Any]:
-    """Return the metadata row of a managed table.
+def find_metadata(connection: Connection, name: str) -> Recorded:
+    """Return the metadata of a managed table.
 
     Raises:
         TableNotFoundError: There is no managed table of that name.
@@ -171,11 +183,10 @@ def find_metadata(connection: Connection, name: str) -> Row[Any]:
     found = _spelled(name, names)
     if found is None or METADATA_TABLE.name not in names:
         raise not_found(connection, name)
-    recorded = select(METADATA_TABLE).where(METADATA_TABLE.c.table_name == found)
-    row = connection.execute(recorded).first()
-    if row is None:
+    recorded = metadata_rows.read(connection, found)
+    if recorded is None:
         raise not_found(connection, name)
-    return row
+    return recorded
 
 
 def get_metadata(connection: Connection, name: str) -> TableMetadata:

@@ -22,7 +22,6 @@ from sqlalchemy import (
     delete,
     distinct,
     func,
-    insert,
     inspect,
     select,
     update,
@@ -35,8 +34,7 @@ from mixpanel_data.exceptions import (
     TableShapeError,
     WriteConflictError,
 )
-from mixpanel_data.schema import catalog
-from mixpanel_data.schema.metadata_rows import metadata_row
+from mixpanel_data.schema import catalog, fences, metadata_rows
 from mixpanel_data.schema.tables import (
     METADATA_TABLE,
     PROPERTY_COLUMNS_TABLE,
@@ -116,6 +114,7 @@ def drop_table(connection: Connection, name: str) -> None:
         if inspect(connection).has_table(METADATA_TABLE.name):
             delete_metadata(connection, found)
         connection.execute(DropTable(Table(found, MetaData())))
+        fences.drop_fence(connection, found)
 
 
 def drop_tables(connection: Connection, kind: TableType | None) -> list[str]:
@@ -163,6 +162,7 @@ def rename_table(connection: Connection, old: str, new: str) -> None:
         raise TableExistsError(new)
     with claim_table_name(found):
         connection.exec_driver_sql(statement)
+        fences.drop_fence(connection, found)
         if inspect(connection).has_table(METADATA_TABLE.name):
             for table in (METADATA_TABLE, PROPERTY_COLUMNS_TABLE):
                 own_rows = table.c.table_name == found
@@ -191,8 +191,7 @@ def adopt_table(connection: Connection, name: str, metadata: TableMetadata) -> N
     table = managed_table(metadata.type, found)
     rows = _count_valid(connection, table)
     delete_metadata(connection, found)
-    recorded = {"table_name": found, "row_count": rows}
-    connection.execute(insert(METADATA_TABLE).values(metadata_row(metadata) | recorded))
+    metadata_rows.record(connection, found, metadata, rows)
 
 
 def _require_columns(connection: Connection, name: str, kind: TableType) -> None:

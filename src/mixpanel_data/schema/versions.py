@@ -70,14 +70,14 @@ def ensure(connection: Connection) -> None:
         connection.execute(insert(VERSION_TABLE).values(version_num=HEAD))
 
 
-def check(connection: Connection, path: Path) -> Version:
+def check(connection: Connection, path: Path | str) -> Version:
     """Make sure that the library can work with the tables of a database. Changes nothing.
 
     A database without internal tables is fine: the first load creates them.
 
     Args:
         connection: Connection to the database.
-        path: Its file, for the message.
+        path: Its file or place, for the message.
 
     Returns:
         The version of the database.
@@ -90,7 +90,7 @@ def check(connection: Connection, path: Path) -> Version:
     return version
 
 
-def refuse(version: Version, path: Path) -> None:
+def refuse(version: Version, path: Path | str) -> None:
     """Raise the error for a version that the library cannot work with.
 
     Raises:

@@ -83,7 +83,7 @@ def alter_tables(
                 raise NoSuchColumnError(f"Table {name!r} has no column {touched!r}.")
         keys = referring.get(fold(name), [])
         others = [other for other in keys if fold(other) != fold(name)]
-        obstacles = _obstacles(table, changes, is_referred=bool(others))
+        obstacles = _obstacles(connection, table, changes, is_referred=bool(others))
         if name in updated:
             obstacles.append("an earlier change of this migration has filled it")
         if not obstacles:
@@ -106,7 +106,9 @@ def _require_literal_default(connection: Connection, column: Column[Any]) -> Non
         )
 
 
-def _obstacles(table: Table, changes: Changes, *, is_referred: bool) -> list[str]:
+def _obstacles(
+    connection: Connection, table: Table, changes: Changes, *, is_referred: bool
+) -> list[str]:
     """Return the reasons why ``ALTER TABLE``, then one ``UPDATE``, cannot make all changes."""
     is_bound = is_referred or bool(table.indexes)
     reshaped = {*changes.renamed, *changes.retyped, *changes.dropped}
@@ -120,6 +122,9 @@ def _obstacles(table: Table, changes: Changes, *, is_referred: bool) -> list[str
         "columns are filled and others change": changes.filled and reshaped,
         "a new column must not be NULL and is filled": required & set(changes.filled),
         "a column is in an index, a constraint or an expression": _constrained(table) & touched,
+        "the catalog only widens types": (
+            not connection.dialect.narrows_types and changes.retyped  # type: ignore[attr-defined]
+        ),
         "a column becomes JSON": any(isinstance(kind, JSON) for kind in changes.retyped.values()),
         "a nested column is filled": any(isinstance(types[n], _NESTED) for n in changes.filled),
         "a column before a key is dropped": any(

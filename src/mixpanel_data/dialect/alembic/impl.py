@@ -23,6 +23,8 @@ from sqlalchemy.types import TypeEngine
 
 from mixpanel_data.dialect import datatypes
 from mixpanel_data.dialect.alembic import batch, index_comparison
+from mixpanel_data.dialect.alembic.altering import alter_tables
+from mixpanel_data.dialect.alembic.changes import Changes
 from mixpanel_data.dialect.alembic.renaming import rename_by_copy
 from mixpanel_data.dialect.base import MixpanelDialect
 from mixpanel_data.dialect.sql import parsing
@@ -193,11 +195,23 @@ class DuckDBImpl(DefaultImpl):
         connection: Any = self.connection
         return index_comparison.compare(connection, metadata_index, reflected_index)
 
-    def alter_column(self, table_name: str, column_name: str, **kw: Any) -> None:
-        """Change a column; PostgreSQL's ``USING`` is ignored, with a warning."""
+    def alter_column(
+        self, table_name: str, column_name: str, *, type_: Any = None, **kw: Any
+    ) -> None:
+        """Change a column; PostgreSQL's ``USING`` is ignored, with a warning.
+
+        The table is recreated where the catalog only widens types.
+        """
         if kw.pop("postgresql_using", None) is not None:
             warn_of_ignored(f"column {column_name!r} of table {table_name!r}", "using")
-        super().alter_column(table_name, column_name, **kw)
+        connection = None if self.as_sql else self.connection
+        narrows = self.dialect.narrows_types  # type: ignore[attr-defined]
+        if type_ is not None and connection is not None and not narrows:
+            changes = Changes()
+            changes.change_type(column_name, type_)
+            alter_tables(connection, [table_name], changes, set())
+            type_ = None
+        super().alter_column(table_name, column_name, type_=type_, **kw)
 
     def _compare_identity_default(
         self, metadata_identity: Any, inspector_identity: Any

@@ -57,6 +57,8 @@ class Connection(SharedConnection):
         background: The statement that runs in another thread, None for none. It is stopped before
             the transaction is rolled back: DuckDB takes one call at a time.
         statement_guard: Watches over the statements, None for nothing.
+        must_roll_back: Whether to roll back before closing: of a lake whose catalog has gone,
+            DuckDB would end the process otherwise.
     """
 
     # polars looks at the name of the package, and at this attribute of a connection of a pool, to
@@ -74,6 +76,7 @@ class Connection(SharedConnection):
         self._lease = lease
         self.autocommit = False
         self.background: BackgroundStatement | None = None
+        self.must_roll_back = False
         _open_here.add(self)
 
     def cursor(self) -> Cursor:
@@ -209,6 +212,7 @@ class Connection(SharedConnection):
                     return
                 self._drop_result()
                 self.closed = True
+                self._end_transaction()
                 self.driver.close()
                 if self._lease is not None:
                     self._lease.release()
@@ -222,7 +226,13 @@ class Connection(SharedConnection):
         while not self.lock.acquire(timeout=_INSIST_SECONDS):
             self.interrupt()
         self.closed = True
+        self._end_transaction()
         self.lock.release()
+
+    def _end_transaction(self) -> None:
+        if self.must_roll_back:
+            with suppress(Error):
+                self.driver.rollback()
 
     def detach_after_fork(self) -> None:
         """Keep it from being used or destroyed in a forked child, where it is the parent's."""

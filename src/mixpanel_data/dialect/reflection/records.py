@@ -32,6 +32,9 @@ _NO_NAME = None
 #: How DuckDB 1.5 writes the defaults ``true`` and ``false``.
 _BOOLEANS = {"CAST('t' AS BOOLEAN)": "true", "CAST('f' AS BOOLEAN)": "false"}
 
+#: What DuckLake has as the default of a column without one.
+_NO_DEFAULT = "NULL"
+
 
 class DuckDBColumn(ReflectedColumn):
     """A reflected column.
@@ -54,6 +57,8 @@ def columns(entry: Entry) -> list[DuckDBColumn]:
 
 def _column(detail: dict[str, Any], definition: ColumnDefinition | None) -> DuckDBColumn:
     default = _BOOLEANS.get(detail["column_default"], detail["column_default"])
+    if default == _NO_DEFAULT:
+        default = None
     column: DuckDBColumn = {
         "name": detail["column_name"],
         "type": parse_type(detail["data_type"], detail["column_name"]),

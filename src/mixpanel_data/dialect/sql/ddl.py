@@ -63,6 +63,10 @@ def next_value(sequence: Sequence, preparer: IdentifierPreparer) -> str:
     return "nextval('{}')".format(preparer.format_sequence(sequence).replace("'", "''"))
 
 
+#: What runs in the place of DDL for something that a catalog without keys does not have.
+_NOTHING = "SELECT 1 WHERE FALSE"
+
+
 def counts_alone(default: str, column: str) -> bool:
     """Tell whether a default is the next value of the own sequence of some table's column."""
     end = f"_{column}_seq".replace('"', "_").replace("'", "''")
@@ -70,7 +74,22 @@ def counts_alone(default: str, column: str) -> bool:
 
 
 class DDLCompiler(PGDDLCompiler):
-    """Compiles ``CREATE`` and ``DROP``."""
+    """Compiles ``CREATE`` and ``DROP``.
+
+    For a catalog without keys, such as DuckLake's, constraints but NOT NULL, indexes and
+    compression of columns are left out.
+    """
+
+    @property
+    def _has_keys(self) -> bool:
+        return bool(self.dialect.supports_keys)  # type: ignore[attr-defined]
+
+    def create_table_constraints(self, table: Table, *args: Any, **kw: Any) -> str:
+        """Write the constraints of a table, none for a catalog without keys."""
+        if not self._has_keys:
+            return ""
+        text: str = super().create_table_constraints(table, *args, **kw)
+        return text
 
     def visit_create_table(self, create: CreateTable, **kw: Any) -> str:
         """Create the table's own sequences, then the table."""
@@ -79,6 +98,7 @@ class DDLCompiler(PGDDLCompiler):
         statements = []
         for column in table.columns:
             if sequence := own_sequence(column, self.preparer):
+                self._require_sequences(column)
                 words = [
                     "CREATE TEMPORARY SEQUENCE" if temporary else "CREATE SEQUENCE",
                     "IF NOT EXISTS",
@@ -89,6 +109,13 @@ class DDLCompiler(PGDDLCompiler):
                 statements.append(" ".join(words))
         return ";\n".join([*statements, super().visit_create_table(create, **kw)])
 
+    def _require_sequences(self, column: Column[Any]) -> None:
+        if not self.dialect.supports_sequences:
+            raise CompileError(
+                f"Column {column.name!r} of table {column.table.name!r} is to count by itself, but "
+                "DuckLake has no sequences. Give it autoincrement=False, and its values."
+            )
+
     def visit_drop_table(self, drop: DropTable, **kw: Any) -> str:
         """Drop the table, then its own sequences."""
         return ";\n".join(
@@ -97,6 +124,8 @@ class DDLCompiler(PGDDLCompiler):
 
     def drop_own_sequences(self, table: Table) -> list[str]:
         """Return the statements that drop a table's own sequences."""
+        if not self.dialect.supports_sequences:
+            return []
         sequences = (own_sequence(column, self.preparer) for column in table.columns)
         return [
             f"DROP SEQUENCE IF EXISTS {self.preparer.format_sequence(sequence)}"
@@ -125,7 +154,7 @@ class DDLCompiler(PGDDLCompiler):
             words.append(f"DEFAULT {default}")
         if column.computed is not None:
             words.append(self.process(column.computed))
-        if method := column.info.get("duckdb_compression"):
+        if self._has_keys and (method := column.info.get("duckdb_compression")):
             words.append(f"USING COMPRESSION {method}")
         if not column.nullable:
             words.append("NOT NULL")
@@ -195,12 +224,16 @@ class DDLCompiler(PGDDLCompiler):
 
     def visit_create_index(self, create: CreateIndex, *args: Any, **kw: Any) -> Any:
         """Create an index without PostgreSQL's options, but for a kind that DuckDB has."""
+        if not self._has_keys:
+            return _NOTHING
         plain = plain_index(create.element, self.sql_compiler.process)
         plain_create = CreateIndex(plain, if_not_exists=create.if_not_exists)
         return super().visit_create_index(plain_create, *args, **kw)
 
     def visit_drop_index(self, drop: DropIndex, **kw: Any) -> Any:
         """Drop an index without PostgreSQL's options."""
+        if not self._has_keys:
+            return _NOTHING
         return super(PGDDLCompiler, self).visit_drop_index(drop, **kw)
 
     def visit_add_constraint(self, create: AddConstraint, **kw: Any) -> str:
@@ -209,6 +242,8 @@ class DDLCompiler(PGDDLCompiler):
         Raises:
             CompileError: It is a foreign key, and the engine has ``foreign_keys=off``.
         """
+        if not self._has_keys:
+            return _NOTHING
         if isinstance(create.element, ForeignKeyConstraint) and not self.dialect.foreign_keys:  # type: ignore[attr-defined]
             raise CompileError(
                 "This engine has foreign_keys=off, which leaves foreign keys out of the database."
