@@ -211,15 +211,20 @@ def _opened(into: str, lock_timeout: float) -> Iterator[StorageEngine]:
         try:
             yield storage
         except BaseException:
-            if (
-                path is not None
-                and is_new
-                and not storage.execute_scalar(
-                    "SELECT count(*) FROM duckdb_tables() WHERE NOT starts_with(table_name, '_')"
-                )
-            ):
+            if path is not None and is_new and _is_empty(storage):
                 path.unlink()  # nobody else can have it open
             raise
+
+
+def _is_empty(storage: StorageEngine) -> bool:
+    """Tell whether a new database still has no table but internal ones."""
+    from mixpanel_data.exceptions import MixpanelDataError
+
+    tables = "SELECT count(*) FROM duckdb_tables() WHERE NOT starts_with(table_name, '_')"
+    try:
+        return bool(storage.execute_scalar(tables) == 0)
+    except MixpanelDataError:  # after what has failed, nothing can be asked any more
+        return False
 
 
 def _interruptible(
