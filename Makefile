@@ -108,7 +108,7 @@ lint: $(VENV)/ready ## Check style and types
 	$(VENV)/bin/mypy
 
 .PHONY: check
-check: lint docs test test-oldest test-dialect test-dialect-oldest test-faults demo ## Everything that must stay green
+check: test test-oldest lint docs test-faults test-dialect test-dialect-oldest demo ## Everything that must stay green
 
 .PHONY: bench
 bench: $(VENV)/bench-ready ## Compare with others; ROWS=1000000 for the long run

@@ -227,8 +227,11 @@ class Database:
             StorageForkedError: The parent of this process opened it.
         """
         with self._waiting():
-            if not self.is_open:
-                raise StorageClosedError
+            self._require_open_now()
+
+    def _require_open_now(self) -> None:
+        if not self.is_open:
+            raise StorageClosedError
         if os.getpid() != self._connections.pid:
             raise StorageForkedError(self._connections.pid)
 
@@ -244,7 +247,8 @@ class Database:
             raise SandboxError(f"{what}, which no worker can give", "", advice)
 
     def _starting(self) -> None:
-        self.require_open()
+        # Without waiting for whoever closes or compacts: they wait for this statement.
+        self._require_open_now()
         self._opened.keep_private()
 
     def connect(self) -> driver.Connection:
