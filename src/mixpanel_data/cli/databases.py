@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mixpanel_data.cli.interrupts import heard_at_once
 
 if TYPE_CHECKING:
     from mixpanel_data.lake.definition import Lake
@@ -16,10 +20,11 @@ if TYPE_CHECKING:
 KEY_VARIABLE = "MIXPANEL_DATA_ENCRYPTION_KEY"
 
 
+@contextmanager
 def open_database(
     database: str, *, write: bool = False, lock_timeout: float = 0, sandbox: bool = False
-) -> StorageEngine:
-    """Open a database that is there.
+) -> Iterator[StorageEngine]:
+    """Provide a database that is there, whose statements Ctrl-C ends.
 
     Args:
         database: Path of a file, or a URL of a file or a lake.
@@ -30,11 +35,12 @@ def open_database(
     Raises:
         DatabaseFileError: It cannot be opened; the subclass says why.
         ValueError: It is no path, and no URL of a DuckDB database.
+        KeyboardInterrupt: Ctrl-C.
     """
     from mixpanel_data.storage import StorageEngine
 
     found = located(database)
-    return StorageEngine.open_existing(
+    opened = StorageEngine.open_existing(
         found.place,
         read_only=found.read_only or not write,
         config=found.config,
@@ -42,6 +48,8 @@ def open_database(
         sandbox=sandbox,
         encryption_key=key(),
     )
+    with opened as storage, heard_at_once():
+        yield storage
 
 
 class Located(NamedTuple):

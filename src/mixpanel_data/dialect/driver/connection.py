@@ -258,6 +258,12 @@ def _failed_before(first: tuple[str, BaseException] | None) -> TransactionExcept
 _open_here: WeakRegistry[Connection] = WeakRegistry()
 
 
+def interrupt_all() -> None:
+    """Make every statement fail that runs in this process; from any thread."""
+    for connection in _open_here:
+        connection.interrupt()
+
+
 def _detach_after_fork() -> None:
     """Keep the connections of the parent from being used or destroyed in a forked child."""
     for connection in _open_here:
