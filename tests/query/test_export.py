@@ -343,3 +343,18 @@ def test_floats_that_are_no_numbers_are_null_in_json(
     memory.export(query, tmp_path / "a.json", params=[text])
     found = json.loads((tmp_path / "a.json").read_text(), parse_constant=pytest.fail)
     assert found == {"a": None, "b": [None, 1.0], "c": {value: text}}
+
+
+def test_a_database_opens_again_while_the_error_of_an_export_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "taken.csv").touch()
+
+    def stop(count: int) -> None:
+        raise RuntimeError("stop")
+
+    kept = []
+    for name, error in [("taken.csv", ExportExistsError), ("new.csv", RuntimeError)]:
+        with StorageEngine(tmp_path / "a.db") as storage, pytest.raises(error) as caught:
+            storage.export("FROM range(1000000)", tmp_path / name, progress_callback=stop)
+        kept.append(caught)
+    with StorageEngine(tmp_path / "a.db") as storage:  # DuckDB 1.5 would wait for ever
+        assert storage.execute_scalar("SELECT 1") == 1

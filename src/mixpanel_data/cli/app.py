@@ -36,9 +36,9 @@ app.add_typer(migrating.app, name="migrate")
 
 def _version(is_asked: bool) -> None:  # noqa: FBT001 - typer calls it so
     if is_asked:
-        from mixpanel_data import __version__
+        from importlib.metadata import version
 
-        typer.echo(f"mixpanel-data {__version__}")
+        typer.echo(f"mixpanel-data {version('mixpanel_data')}")
         raise typer.Exit
 
 

@@ -90,11 +90,12 @@ def export(
     rows = rows.project("*")
     if form == "mixpanel":
         _require_sayable(rows, str(path or "<open file>"))
-    reader = shaped(rows, form).to_arrow_reader(BATCH_SIZE)
     with ExitStack() as stack:
         if isinstance(target, Path):
             target = stack.enter_context(_appearing(target, overwrite=overwrite))
         file = _Counted(target)
+        reader = shaped(rows, form).to_arrow_reader(BATCH_SIZE)
+        stack.callback(reader.close)  # an error that somebody keeps would keep it open
         write = stack.enter_context(writing(file, form, compression, reader.schema))
         for batch in reader:
             write(batch)
