@@ -58,7 +58,7 @@ def test_a_query_changes_nothing_unless_it_may(run: Run, database: Path) -> None
     assert (refused.code, refused.out) == (1, "")
     assert "--write" in refused.err
     assert database.read_bytes() == before
-    assert run("query", database, "DELETE FROM jan", "--write").rows == [{"Count": 30}]
+    assert run("query", database, "DELETE FROM jan", "--write").code == 0
     assert run("query", database, "SELECT count(*) AS n FROM jan").rows == [{"n": 0}]
 
 
