@@ -40,14 +40,9 @@ def open_database(
     from mixpanel_data.storage import StorageEngine
 
     found = located(database)
-    opened = StorageEngine.open_existing(
-        found.place,
-        read_only=found.read_only or not write,
-        config=found.config,
-        lock_timeout=lock_timeout or found.lock_timeout or None,
-        sandbox=sandbox,
-        encryption_key=key(),
-    )
+    options = found.options(lock_timeout)
+    options["read_only"] |= not write
+    opened = StorageEngine.open_existing(found.place, sandbox=sandbox, **options)
     with opened as storage, heard_at_once():
         yield storage
 
@@ -66,6 +61,19 @@ class Located(NamedTuple):
     config: dict[str, Any]
     lock_timeout: float = 0
     read_only: bool = False
+
+    def options(self, lock_timeout: float) -> dict[str, Any]:
+        """Return how to open it: as the URL says, with the key that the environment has.
+
+        Args:
+            lock_timeout: What the command line says, 0 for nothing.
+        """
+        return {
+            "read_only": self.read_only,
+            "config": self.config,
+            "lock_timeout": lock_timeout or self.lock_timeout or None,
+            "encryption_key": key(),
+        }
 
 
 def located(database: str) -> Located:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -36,9 +35,6 @@ def exit_codes() -> Iterator[None]:
         _forget_stdout()
         raise typer.Exit(OK) from None
     except (OSError, ValueError, ImportError) as error:
-        if isinstance(error, OSError) and error.errno == errno.EPIPE:
-            _forget_stdout()
-            raise typer.Exit(OK) from None
         fail(error)
     except Exception as error:
         from mixpanel_data.exceptions import MixpanelDataError

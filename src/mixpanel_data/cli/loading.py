@@ -201,13 +201,7 @@ def _opened(into: str, lock_timeout: float) -> Iterator[StorageEngine]:
     found = databases.located(into)
     path = found.place if isinstance(found.place, Path) else None
     is_new = path is not None and not paths.exists(path)
-    with StorageEngine(
-        found.place,
-        read_only=found.read_only,
-        config=found.config,
-        lock_timeout=lock_timeout or found.lock_timeout or None,
-        encryption_key=databases.key(),
-    ) as storage:
+    with StorageEngine(found.place, **found.options(lock_timeout)) as storage:
         try:
             yield storage
         except BaseException:
