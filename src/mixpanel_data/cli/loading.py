@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
-from enum import Enum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -18,42 +17,11 @@ from mixpanel_data.cli.arguments import FormatOption, LockTimeoutOption
 from mixpanel_data.cli.columns import parse_columns
 from mixpanel_data.cli.exit_codes import INTERRUPTED, say
 from mixpanel_data.cli.progress import progress_of_files
+from mixpanel_data.common.choices import IfExists, OnConflict, OnError, TimeUnit
 
 if TYPE_CHECKING:
     from mixpanel_data.storage import StorageEngine
     from mixpanel_data.types import LoadResult, TableMetadata, TableType
-
-
-class IfExists(str, Enum):
-    """What to do when the table exists."""
-
-    FAIL = "fail"
-    APPEND = "append"
-    REPLACE = "replace"
-
-
-class OnError(str, Enum):
-    """What to do with a line that cannot be stored."""
-
-    RAISE = "raise"
-    SKIP = "skip"
-
-
-class OnConflict(str, Enum):
-    """Which of two rows with one key to keep."""
-
-    IGNORE = "ignore"
-    REPLACE = "replace"
-    ERROR = "error"
-
-
-class TimeUnit(str, Enum):
-    """Unit of times that are numbers."""
-
-    AUTO = "auto"
-    SECONDS = "s"
-    MILLISECONDS = "ms"
-    MICROSECONDS = "us"
 
 
 def load(
@@ -80,7 +48,7 @@ def load(
     ] = False,
     if_exists: Annotated[
         IfExists, typer.Option(help="What to do when the table exists.", case_sensitive=False)
-    ] = IfExists.FAIL,
+    ] = "fail",
     replace_range: Annotated[
         tuple[str, str] | None,
         typer.Option(
@@ -91,21 +59,19 @@ def load(
     ] = None,
     on_error: Annotated[
         OnError, typer.Option(help="What to do with a line that cannot be stored.")
-    ] = OnError.RAISE,
+    ] = "raise",
     rejects: Annotated[
         Path | None,
         typer.Option(help="File for lines that are skipped, with reasons.", show_default=False),
     ] = None,
     on_conflict: Annotated[
         OnConflict, typer.Option(help="Which of two rows with one id to keep.")
-    ] = OnConflict.IGNORE,
+    ] = "ignore",
     time_zone: Annotated[
         str | None,
         typer.Option(help="Zone of times that name none, by default UTC.", show_default=False),
     ] = None,
-    time_unit: Annotated[
-        TimeUnit, typer.Option(help="Unit of times that are numbers.")
-    ] = TimeUnit.AUTO,
+    time_unit: Annotated[TimeUnit, typer.Option(help="Unit of times that are numbers.")] = "auto",
     columns: Annotated[
         list[str] | None,
         typer.Option(
@@ -126,14 +92,14 @@ def load(
     days = _days(replace_range, profiles=profiles, if_exists=if_exists, columns=columns)
     kind: TableType = "profiles" if profiles else "events"
     metadata = TableMetadata(kind, datetime.now(timezone.utc), *(days or ()))
-    options: dict[str, Any] = {"on_error": on_error.value, "on_conflict": on_conflict.value}
+    options: dict[str, Any] = {"on_error": on_error, "on_conflict": on_conflict}
     options |= {"rejects": rejects}
     if not profiles:
-        options |= {"time_zone": time_zone, "time_unit": time_unit.value}
-    elif time_zone is not None or time_unit is not TimeUnit.AUTO:
+        options |= {"time_zone": time_zone, "time_unit": time_unit}
+    elif time_zone is not None or time_unit != "auto":
         raise typer.BadParameter("--time-zone and --time-unit are for events.")
     if days is None:
-        options |= {"if_exists": if_exists.value, "property_columns": parse_columns(columns or [])}
+        options |= {"if_exists": if_exists, "property_columns": parse_columns(columns or [])}
     data = _sources(files)
     with _opened(into, lock_timeout) as storage, progress_of_files(data) as progress:
         run = _method(storage, kind, days)
@@ -165,7 +131,7 @@ def _days(
         return None
     if profiles:
         raise typer.BadParameter("--replace-range is for events. Leave out --profiles.")
-    if if_exists is not IfExists.FAIL:
+    if if_exists != "fail":
         raise typer.BadParameter("--replace-range needs the table. Leave out --if-exists.")
     if columns:
         raise typer.BadParameter("--replace-range keeps the table's columns. Leave out --columns.")

@@ -6,7 +6,7 @@ import gzip
 import sys
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -22,15 +22,13 @@ _SAMPLE = 1 << 20
 _ONCE_A_ROW = (b'"event"', b'"$distinct_id"')
 
 
-@contextmanager
-def progress_of_rows(what: str) -> Iterator[Callback | None]:
+def progress_of_rows(what: str) -> AbstractContextManager[Callback | None]:
     """Provide a callback that shows the number of rows, None where no terminal would show it.
 
     Args:
         what: What goes on.
     """
-    with _bar(what, None, None) as callback:
-        yield callback
+    return _bar(what, None, None)
 
 
 @contextmanager
