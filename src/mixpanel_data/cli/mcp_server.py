@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         ListToolsResult,
         PaginatedRequestParams,
     )
+    from typing_extensions import Self
 
 _log = logging.getLogger(__name__)
 
@@ -50,21 +51,10 @@ _MAX_ROWS, _MAX_BYTES = 100_000, 64 * 2**20
 _INTERRUPTED = 130
 
 
-def serve(
-    database: str | os.PathLike[str],
-    *,
-    lock_timeout: float | None = None,
-    timeout: float = 30.0,
-    memory_limit: str = "1GB",
-    workers: int = 2,
-    worker: bool | None = None,
-    config: Mapping[str, Any] | None = None,
-    encryption_key: str | Secret | None = None,
-) -> None:
-    """Serve a database to an agent, over standard input and output, until the client hangs up.
+class McpServer:
+    """Serves a database to an agent.
 
-    The file need not be there yet: it is opened for each call, read-only. Ctrl-C stops all calls
-    and ends the process with status 130.
+    The file need not be there yet: it is opened for each call, read-only.
 
     Args:
         database: The database file.
@@ -78,54 +68,87 @@ def serve(
         config: DuckDB's settings.
         encryption_key: The key of an encrypted file.
 
+    Attributes:
+        server: The SDK's server, for a transport of one's own.
+
     Raises:
         McpUnavailableError: The extra ``mcp`` is not installed. It is an ``ImportError``.
         ValueError: A limit is not above 0, or ``lock_timeout`` is negative, or ``worker`` is True
             elsewhere than on Linux.
+
+    Example:
+        ```python
+        with McpServer("events.db") as server:
+            server.run()
+        ```
     """
-    path = paths.path_of(database).absolute()
-    wait = LOCK_TIMEOUT if lock_timeout is None else lock_timeout
-    if wait < 0:
-        raise ValueError(f"lock_timeout is {wait:g}. Use seconds from 0.")
-    sandbox = Sandbox(
-        memory_limit=memory_limit,
-        timeout=timeout,
-        max_rows=_MAX_ROWS,
-        max_bytes=_MAX_BYTES,
-        worker=sys.platform == "linux" if worker is None else worker,
-        max_workers=workers,
-    )
-    key = Secret.of(encryption_key)
-    try:
-        import anyio
-        import mcp.server  # noqa: F401
-    except ImportError as error:
-        raise McpUnavailableError from error
 
-    def open_engine(lock_timeout: float) -> StorageEngine:
-        return StorageEngine(
-            path,
-            read_only=True,
-            config=config,
-            sandbox=sandbox,
-            lock_timeout=lock_timeout,
-            encryption_key=key,
+    def __init__(
+        self,
+        database: str | os.PathLike[str],
+        *,
+        lock_timeout: float | None = None,
+        timeout: float = 30.0,
+        memory_limit: str = "1GB",
+        workers: int = 2,
+        worker: bool | None = None,
+        config: Mapping[str, Any] | None = None,
+        encryption_key: str | Secret | None = None,
+    ) -> None:
+        path = paths.path_of(database).absolute()
+        wait = LOCK_TIMEOUT if lock_timeout is None else lock_timeout
+        if wait < 0:
+            raise ValueError(f"lock_timeout is {wait:g}. Use seconds from 0.")
+        sandbox = Sandbox(
+            memory_limit=memory_limit,
+            timeout=timeout,
+            max_rows=_MAX_ROWS,
+            max_bytes=_MAX_BYTES,
+            worker=sys.platform == "linux" if worker is None else worker,
+            max_workers=workers,
         )
+        key = Secret.of(encryption_key)
 
-    calls = Calls(SharedEngine(open_engine), seconds=timeout, lock_timeout=wait, threads=workers)
-    try:
-        anyio.run(_serve, path, calls)
-    finally:
-        calls.close()
+        def open_engine(lock_timeout: float) -> StorageEngine:
+            return StorageEngine(
+                path,
+                read_only=True,
+                config=config,
+                sandbox=sandbox,
+                lock_timeout=lock_timeout,
+                encryption_key=key,
+            )
 
+        self._calls = Calls(
+            SharedEngine(open_engine), seconds=timeout, lock_timeout=wait, threads=workers
+        )
+        self.server = _server(path, self._calls)
 
-async def _serve(path: Path, calls: Calls) -> None:
-    from mcp.server.stdio import stdio_server
+    def run(self) -> None:
+        """Serve over standard input and output, until the client hangs up.
 
-    server = _server(path, calls)
-    _end_on_interrupt(calls)
-    async with stdio_server() as (requests, answers):
-        await server.run(requests, answers, server.create_initialization_options())
+        Ctrl-C stops all calls and ends the process with status 130.
+        """
+        import anyio
+
+        anyio.run(self._run)
+
+    async def _run(self) -> None:
+        from mcp.server.stdio import stdio_server
+
+        _end_on_interrupt(self._calls)
+        async with stdio_server() as (requests, answers):
+            await self.server.run(requests, answers, self.server.create_initialization_options())
+
+    def close(self) -> None:
+        """Stop all calls, and wait for their threads."""
+        self._calls.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def _end_on_interrupt(calls: Calls) -> None:
@@ -141,8 +164,10 @@ def _end_on_interrupt(calls: Calls) -> None:
 
 
 def _server(path: Path, calls: Calls) -> Server[Any]:
-    from mcp.server import Server
-
+    try:
+        from mcp.server import Server
+    except ImportError as error:
+        raise McpUnavailableError from error
     return Server(
         "mixpanel-data",
         version=version("mixpanel_data"),

@@ -28,7 +28,7 @@ def mcp(
     Example:
         mixpanel-data mcp app.db
     """
-    from mixpanel_data.cli.mcp_server import serve
+    from mixpanel_data.cli.mcp_server import McpServer
 
     found = located(database)
     if not isinstance(found.place, Path):
@@ -36,14 +36,15 @@ def mcp(
             "A lake has no sandbox, in which agents run their SQL. Copy tables into a file, and "
             "serve that."
         )
-    serve(
+    with McpServer(
         found.place,
         lock_timeout=found.lock_timeout or lock_timeout,
         timeout=timeout,
         memory_limit=memory_limit,
         config=found.config,
         encryption_key=key(),
-    )
+    ) as server:
+        server.run()
 
 
 COMMANDS = [mcp]

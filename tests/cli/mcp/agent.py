@@ -1,4 +1,4 @@
-"""An agent: the SDK's own client, over standard input and output of a server process."""
+"""An agent: the SDK's own client of a server, which is another process or in this one."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-import anyio.from_thread
 import orjson
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp_types import CallToolResult, TextContent
 
 from mixpanel_data.cli.mcp_results import MAX_CHARACTERS, MAX_ROWS
+from mixpanel_data.cli.mcp_server import McpServer
 from tests.processes import ROOT
 
 _T = TypeVar("_T")
@@ -33,11 +34,16 @@ class Agent:
     Args:
         client: The client.
         portal: Runs what is asynchronous.
-        log: What the server writes to standard error.
+        pid: The server's process.
+        log: What the server writes to standard error, if it is another process.
     """
 
     def __init__(
-        self, client: Client, portal: anyio.from_thread.BlockingPortal, log: Path, pid: int
+        self,
+        client: Client,
+        portal: BlockingPortal,
+        pid: int,
+        log: Path = Path(os.devnull),
     ) -> None:
         self.client = client
         self.pid = pid
@@ -113,7 +119,7 @@ def message(result: CallToolResult) -> str:
 def agent(
     database: Path, *options: object, script: str | None = None, **environment: str
 ) -> Iterator[Agent]:
-    """Start a server, and connect to it.
+    """Start a server process, and connect to it by standard input and output.
 
     Args:
         database: The database.
@@ -124,7 +130,7 @@ def agent(
     command = COMMAND if script is None else ["-c", script]
     before = set(children())
     log = database.with_name(f"{database.name}.{os.urandom(4).hex()}.log")
-    with log.open("w") as errors, anyio.from_thread.start_blocking_portal() as portal:
+    with log.open("w") as errors, start_blocking_portal() as portal:
         server = StdioServerParameters(
             command=sys.executable,
             args=["-W", "error", *command, str(database), *map(str, options)],
@@ -133,7 +139,24 @@ def agent(
         client = Client(stdio_client(server, errlog=errors))
         with portal.wrap_async_context_manager(client):
             (pid,) = set(children()) - before or {0}
-            yield Agent(client, portal, log, pid)
+            yield Agent(client, portal, pid, log)
+
+
+@contextmanager
+def agent_within(database: Path, **limits: Any) -> Iterator[Agent]:
+    """Connect to a server in this process.
+
+    Args:
+        database: The database.
+        limits: Of the server.
+    """
+    with (
+        McpServer(database, **limits) as server,
+        start_blocking_portal() as portal,
+    ):
+        client = Client(server.server)
+        with portal.wrap_async_context_manager(client):
+            yield Agent(client, portal, os.getpid())
 
 
 def children() -> Iterator[int]:

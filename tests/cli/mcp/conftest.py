@@ -1,4 +1,4 @@
-"""A database that agents ask, and one agent for all tests of a module."""
+"""A database that agents ask, and agents for all tests of a module."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mixpanel_data import StorageEngine
-from tests.cli.mcp.agent import Agent, agent
+from tests.cli.mcp.agent import Agent, agent, agent_within
 from tests.records import EVENTS, PROFILES, make_events, make_profiles
 
 pytest.importorskip("mcp")
@@ -27,6 +27,13 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def asking(database: Path) -> Iterator[Agent]:
-    """An agent that is connected for the whole module."""
+    """An agent whose server is in this process."""
+    with agent_within(database) as connected:
+        yield connected
+
+
+@pytest.fixture(scope="module")
+def served(database: Path) -> Iterator[Agent]:
+    """An agent whose server is a process of its own."""
     with agent(database) as connected:
         yield connected

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mixpanel_data import StorageEngine
-from tests.cli.mcp.agent import agent, message
+from tests.cli.mcp.agent import agent, agent_within, message
 from tests.databases import make_database, make_newer_format, make_text_file
 from tests.processes import PythonProcess
 from tests.records import EVENTS, make_events
@@ -34,7 +34,7 @@ def fill(path: Path, rows: int = 3) -> Path:
 
 
 def test_a_file_that_is_missing_is_told_and_found_once_it_is_there(path: Path) -> None:
-    with agent(path) as asking:
+    with agent_within(path) as asking:
         for tool, arguments in [("list_tables", {}), ("query", {"sql": "SELECT 1"})]:
             said = asking.refusal(tool, **arguments)
             assert str(path) in said
@@ -67,7 +67,7 @@ def test_a_file_of_another_version_is_told_with_the_command_for_the_user(
 ) -> None:
     make_database(recipe, path)
     content = path.read_bytes()
-    with agent(path) as asking:
+    with agent_within(path) as asking:
         if recipe == "application":
             assert asking.ask("list_tables")["rows"] == []
             assert asking.ask("query", sql="SHOW TABLES")["rows"]
@@ -80,7 +80,7 @@ def test_a_file_of_another_version_is_told_with_the_command_for_the_user(
 
 def test_a_file_that_is_no_database_is_told(path: Path) -> None:
     make_text_file(path)
-    with agent(path) as asking:
+    with agent_within(path) as asking:
         assert "no DuckDB database" in asking.refusal("list_tables")
         make_newer_format(path.with_name("newer.db")).replace(path)
         assert "newer DuckDB" in asking.refusal("query", sql="SELECT 1")
@@ -93,7 +93,7 @@ def test_an_encrypted_file_needs_its_key(path: Path) -> None:
     config = {"force_mbedtls_unsafe": True}
     with StorageEngine(path, encryption_key="sesame", config=config) as storage:
         storage.create_events_table("jan", make_events(3), EVENTS)
-    with agent(path) as asking:
+    with agent_within(path) as asking:
         assert "encrypted" in asking.refusal("list_tables")
     with agent(path, MIXPANEL_DATA_ENCRYPTION_KEY="sesame") as asking:
         assert asking.rows("SELECT count(*) FROM jan") == [[3]]
@@ -101,7 +101,7 @@ def test_an_encrypted_file_needs_its_key(path: Path) -> None:
 
 def test_a_file_in_use_is_told_with_the_way_out(path: Path) -> None:
     fill(path)
-    with agent(path, "--lock-timeout", "0.1") as asking, PythonProcess(WRITER, path) as writer:
+    with agent_within(path, lock_timeout=0.1) as asking, PythonProcess(WRITER, path) as writer:
         assert writer.read() == "open"
         calls = [("query", {"sql": "SELECT 1"}), ("list_tables", {})] * 20
         for result in asking.together(calls):
@@ -116,7 +116,7 @@ def test_a_file_in_use_is_told_with_the_way_out(path: Path) -> None:
 
 def test_calls_wait_for_a_writer(path: Path) -> None:
     fill(path)
-    with agent(path, "--lock-timeout", "60") as asking, PythonProcess(WRITER, path) as writer:
+    with agent_within(path, lock_timeout=60) as asking, PythonProcess(WRITER, path) as writer:
         assert writer.read() == "open"
         sql = {"sql": "SELECT count(*) FROM jan"}
         call = asking.start(lambda client: client.call_tool("query", sql))
@@ -130,7 +130,7 @@ def test_a_call_that_waits_can_be_cancelled(path: Path) -> None:
     fill(path)
     with PythonProcess(WRITER, path) as writer:
         assert writer.read() == "open"
-        with agent(path, "--lock-timeout", "1000") as asking:
+        with agent_within(path, lock_timeout=1000) as asking:
             call = asking.start(lambda client: client.call_tool("list_tables", {}))
             time.sleep(0.5)
             call.cancel()
@@ -173,7 +173,7 @@ def test_a_damaged_file_is_told(path: Path) -> None:
     whole = path.with_name("whole.db")
     shutil.copy(path, whole)
     path.write_bytes(content)
-    with agent(path) as asking:
+    with agent_within(path) as asking:
         assert str(path) in asking.refusal("list_tables")
         whole.replace(path)
         assert asking.rows("SELECT count(*) FROM jan") == [[5000]]

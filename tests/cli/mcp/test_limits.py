@@ -33,8 +33,8 @@ def hurried(database: Path) -> Iterator[Agent]:
 #: A server as it runs elsewhere than on Linux.
 WITHOUT_WORKERS = """
 import sys
-from mixpanel_data.cli.mcp_server import serve
-serve(sys.argv[1], worker=False, timeout=float(sys.argv[2]))
+from mixpanel_data.cli.mcp_server import McpServer
+McpServer(sys.argv[1], worker=False, timeout=float(sys.argv[2])).run()
 """
 
 
@@ -55,19 +55,19 @@ def wait_for_end_of(process: int) -> None:
         time.sleep(0.05)
 
 
-def test_a_result_of_ten_million_rows_is_cut(asking: Agent) -> None:
-    answer = asking.ask("query", sql="SELECT i, i * 2 AS j FROM range(10000000) t(i)")
+def test_a_result_of_ten_million_rows_is_cut(served: Agent) -> None:
+    answer = served.ask("query", sql="SELECT i, i * 2 AS j FROM range(10000000) t(i)")
     assert answer["rows"] == [[i, 2 * i] for i in range(200)]
     assert answer["truncated"]
     assert "LIMIT and OFFSET" in answer["notes"][-1]
 
 
-def test_a_result_of_exactly_as_many_rows_as_allowed_is_whole(asking: Agent) -> None:
-    answer = asking.ask("query", sql="FROM range(200)")
+def test_a_result_of_exactly_as_many_rows_as_allowed_is_whole(served: Agent) -> None:
+    answer = served.ask("query", sql="FROM range(200)")
     assert (answer["row_count"], answer["truncated"], answer["notes"]) == (200, False, [])
 
 
-def test_a_long_result_is_cut_to_fifty_thousand_characters(asking: Agent) -> None:
+def test_a_long_result_is_cut_to_fifty_thousand_characters(served: Agent) -> None:
     queries = [
         "SELECT repeat('x', 10000) FROM range(150)",
         "SELECT repeat('\"', 100000)",
@@ -78,16 +78,16 @@ def test_a_long_result_is_cut_to_fifty_thousand_characters(asking: Agent) -> Non
         "SELECT " + ", ".join(f"repeat('y', 600) AS c{n}" for n in range(300)),
         f'SELECT 1 AS "{"n" * 60000}"',
     ]
-    for result in asking.together([("query", {"sql": sql}) for sql in queries]):
+    for result in served.together([("query", {"sql": sql}) for sql in queries]):
         answer = found(result)
         assert answer["truncated"]
         assert answer["rows"]
         assert any("cut" in note for note in answer["notes"])
 
 
-def test_more_columns_than_a_result_has_room_for_are_refused(asking: Agent) -> None:
+def test_more_columns_than_a_result_has_room_for_are_refused(served: Agent) -> None:
     columns = ", ".join(f"1 AS a_name_that_is_not_short_{n}" for n in range(2000))
-    assert "Select fewer columns" in asking.refusal("query", sql=f"SELECT {columns}")
+    assert "Select fewer columns" in served.refusal("query", sql=f"SELECT {columns}")
 
 
 def test_a_query_that_never_ends_is_stopped(hurried: Agent) -> None:
@@ -106,13 +106,13 @@ def test_a_query_that_needs_too_much_memory_is_stopped(hurried: Agent) -> None:
 
 
 @linux_only
-def test_a_query_that_kills_duckdb_leaves_the_server_alive(asking: Agent) -> None:
-    call = asking.start(lambda client: client.call_tool("query", {"sql": ENDLESS}))
-    os.kill(wait_for_worker(asking.pid), signal.SIGSEGV)
+def test_a_query_that_kills_duckdb_leaves_the_server_alive(served: Agent) -> None:
+    call = served.start(lambda client: client.call_tool("query", {"sql": ENDLESS}))
+    os.kill(wait_for_worker(served.pid), signal.SIGSEGV)
     said = message(call.result())
     assert "killed by SIGSEGV" in said
     assert "Nothing is lost" in said
-    assert asking.rows("SELECT 42") == [[42]]
+    assert served.rows("SELECT 42") == [[42]]
 
 
 def test_without_workers_queries_are_interrupted(database: Path) -> None:
@@ -136,13 +136,13 @@ def test_without_workers_cancelling_a_call_interrupts_it(database: Path) -> None
         assert asking.rows("SELECT 42") == [[42]]
 
 
-def test_two_hundred_calls_at_once_are_all_answered(asking: Agent) -> None:
+def test_two_hundred_calls_at_once_are_all_answered(served: Agent) -> None:
     calls = [("query", {"sql": f"SELECT {n}, count(*) FROM events_jan"}) for n in range(100)]
     calls += [("list_tables", {})] * 40
     calls += [("query", {"sql": "DROP TABLE users"})] * 20
     calls += [("property_stats", {"table": "events_jan", "property": "number"})] * 20
     calls += [("describe_table", {"table": "nope"})] * 20
-    results = asking.together(calls)
+    results = served.together(calls)
     assert [found(result)["rows"] for result in results[:100]] == [[[n, 300]] for n in range(100)]
     assert all(found(result)["row_count"] == 2 for result in results[100:140])
     assert all("sandbox refuses" in message(result) for result in results[140:160])
@@ -151,18 +151,18 @@ def test_two_hundred_calls_at_once_are_all_answered(asking: Agent) -> None:
 
 
 @linux_only
-def test_few_workers_serve_many_calls(asking: Agent) -> None:
+def test_few_workers_serve_many_calls(served: Agent) -> None:
     async def all_at_once(client: Client) -> int:
         calls = [client.call_tool("query", {"sql": "FROM range(1000000)"}) for _ in range(50)]
         work = asyncio.gather(*calls)
         most = 0
         while not work.done():
-            most = max(most, len(workers_of(asking.pid)))
+            most = max(most, len(workers_of(served.pid)))
             await asyncio.sleep(0.01)
         assert not any(result.is_error for result in work.result())
         return most
 
-    assert 1 <= asking.run(all_at_once) <= 2
+    assert 1 <= served.run(all_at_once) <= 2
 
 
 @linux_only
@@ -175,7 +175,7 @@ def test_a_call_that_is_cancelled_stops_its_query(database: Path) -> None:
         assert asking.rows("SELECT 42") == [[42]]
 
 
-def test_calls_that_are_cancelled_in_the_queue_never_run(asking: Agent) -> None:
+def test_calls_that_are_cancelled_in_the_queue_never_run(served: Agent) -> None:
     async def cancel_most(client: Client) -> list[object]:
         tasks = [
             asyncio.ensure_future(client.call_tool("query", {"sql": f"SELECT {n}"}))
@@ -186,9 +186,9 @@ def test_calls_that_are_cancelled_in_the_queue_never_run(asking: Agent) -> None:
             task.cancel()
         return list(await asyncio.gather(*tasks, return_exceptions=True))
 
-    results = asking.run(cancel_most)
+    results = served.run(cancel_most)
     assert all(not isinstance(result, BaseException) for result in results[:10])
-    assert asking.rows("SELECT 42") == [[42]]
+    assert served.rows("SELECT 42") == [[42]]
 
 
 @linux_only

@@ -11,17 +11,17 @@ from typing import Any
 
 import pytest
 
-from mixpanel_data.cli.mcp_server import serve
+from mixpanel_data.cli.mcp_server import McpServer
 from tests.cli.mcp.agent import COMMAND, agent, found
 from tests.processes import ROOT, PythonProcess, run_python
 
-SERVE = "from mixpanel_data.cli.mcp_server import serve\nserve(sys.argv[1])"
+SERVE = "from mixpanel_data.cli.mcp_server import McpServer\nMcpServer(sys.argv[1]).run()"
 
 #: A server one of whose tools prints in every way, and another fails.
 NOISY = """
 import logging, os, subprocess, sys, warnings
 from dataclasses import replace
-from mixpanel_data.cli.mcp_server import serve
+from mixpanel_data.cli.mcp_server import McpServer
 from mixpanel_data.cli.mcp_tools import TOOLS
 
 quiet = TOOLS["list_tables"]
@@ -40,7 +40,7 @@ def broken(storage, table):
 
 TOOLS["list_tables"] = replace(quiet, answer=noisy)
 TOOLS["summarize"] = replace(TOOLS["summarize"], answer=broken)
-serve(sys.argv[1])
+McpServer(sys.argv[1]).run()
 """
 
 
@@ -129,16 +129,16 @@ def test_a_wrong_limit_is_refused_before_anything_is_served(
     path: Path, limits: dict[str, Any], expected: str
 ) -> None:
     with pytest.raises(ValueError, match=expected):
-        serve(path, **limits)
+        McpServer(path, **limits)
 
 
 def test_without_the_sdk_the_error_says_what_to_install(path: Path) -> None:
     printed = run_python(
         """
         sys.modules["mcp"] = None
-        from mixpanel_data.cli.mcp_server import serve
+        from mixpanel_data.cli.mcp_server import McpServer
         try:
-            serve(sys.argv[1])
+            McpServer(sys.argv[1])
         except McpUnavailableError as error:
             say(isinstance(error, ImportError), error)
         """.replace("\n        ", "\n"),

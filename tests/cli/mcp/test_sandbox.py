@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mixpanel_data import StorageEngine
-from tests.cli.mcp.agent import Agent, agent, found, message
+from tests.cli.mcp.agent import Agent, agent, agent_within, found, message
 from tests.records import EVENTS, make_events
 
 pytestmark = pytest.mark.xdist_group(__name__)  # which share an agent
@@ -119,7 +119,7 @@ def test_nothing_is_written_beside_the_database(path: Path) -> None:
     with StorageEngine(path) as storage:
         storage.create_events_table("jan", make_events(3), EVENTS)
     content, names = path.read_bytes(), {path.name}
-    with agent(path) as asking:
+    with agent_within(path) as asking:
         assert asking.rows("SELECT count(*) FROM jan") == [[3]]
         asking.ask("list_tables")
         asking.ask("summarize", table="jan")
@@ -135,7 +135,7 @@ def test_a_link_cannot_lead_an_agent_elsewhere(path: Path, secret: Path) -> None
         storage.execute_rows(f"CREATE MACRO leaked() AS TABLE FROM read_text('{secret}')")
         storage.execute_rows("CREATE MACRO count_star() AS 42")
         storage.execute_rows(f"CREATE VIEW leak AS SELECT * FROM read_text('{secret}')")
-    with agent(path) as asking:
+    with agent_within(path) as asking:
         calls = [("query", {"sql": f"FROM {name}"}) for name in ("leak", "shown()", "leaked()")]
         calls += [(tool, {"table": "leak"}) for tool in ("sample", "summarize")]
         for result in asking.together(calls):

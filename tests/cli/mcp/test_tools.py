@@ -10,7 +10,7 @@ from mcp import Client
 from mcp_types import Tool
 
 from mixpanel_data import StorageEngine, TableMetadata
-from tests.cli.mcp.agent import Agent, agent, message
+from tests.cli.mcp.agent import Agent, agent_within, message
 from tests.cli.mcp.agent import found as found_by
 from tests.hostile import FRAGMENTS
 from tests.records import EVENTS, FETCHED_AT, make_event
@@ -99,7 +99,7 @@ def test_columns_of_properties_and_filters_are_told(path: Path) -> None:
     metadata = TableMetadata("events", FETCHED_AT, filter_events=["Sign Up"])
     with StorageEngine(path) as storage:
         storage.create_events_table("t", [make_event()], metadata, property_columns=["$browser"])
-    with agent(path) as asking:
+    with agent_within(path) as asking:
         found = asking.ask("describe_table", table="t")
     assert found["rows"][-1] == ["$browser", "VARCHAR", True, False, "$browser"]
     assert found["facts"]["filter_events"] == ["Sign Up"]
@@ -148,7 +148,7 @@ def test_the_properties_of_a_large_table_are_all_listed(path: Path) -> None:
     """
     with StorageEngine(path) as storage:
         storage.create_events_table("t", storage.execute(events), EVENTS)
-    with agent(path) as asking:
+    with agent_within(path) as asking:
         found = asking.ask("property_keys", table="t")
     rows = {row[0]: row for row in found["rows"]}
     assert set(rows) == {"often", "rare"}
@@ -242,7 +242,7 @@ def test_names_of_properties_and_events_may_be_anything(path: Path) -> None:
         ("property_stats", {"table": "t", "property": name, "event": name}) for name in ODD_NAMES
     ]
     calls += [("property_keys", {"table": "t", "event": name}) for name in ODD_NAMES]
-    with agent(path) as asking:
+    with agent_within(path) as asking:
         results = list(map(found_by, asking.together(calls)))
     for number, (stats, keys) in enumerate(
         zip(results[: len(ODD_NAMES)], results[len(ODD_NAMES) :], strict=True)
@@ -280,7 +280,7 @@ def test_tables_with_odd_names_can_be_asked(path: Path) -> None:
         for name in names:
             quoted = name.replace('"', '""')
             storage.execute_rows(f'CREATE TABLE "{quoted}" (a INTEGER)')
-    with agent(path) as asking:
+    with agent_within(path) as asking:
         for tool in ("describe_table", "summarize", "sample"):
             results = asking.together([(tool, {"table": name}) for name in names])
             assert [found_by(result)["facts"]["table"] for result in results] == names
