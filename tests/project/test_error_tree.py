@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from mixpanel_data import MixpanelDataError, exceptions
-from mixpanel_data.database.error_translation import translated
+from mixpanel_data.database.driver_failures import translated
 
 #: What becomes of the driver's classes where the message tells nothing: with a database file, and
 #: without one. A class that is new in a DuckDB has to be put here, and where its messages tell

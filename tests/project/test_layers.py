@@ -184,3 +184,8 @@ def test_opening_a_database_loads_neither_pandas_nor_arrow_nor_alembic() -> None
     if duckdb.__version__.startswith("1."):  # loads both for a bound parameter
         heavy -= {"pandas", "pyarrow"}
     assert loaded_after(code) & heavy == set()
+
+
+def test_a_worker_of_the_sandbox_starts_without_sqlalchemy() -> None:
+    loaded = loaded_after("import mixpanel_data.sandbox.worker.main")
+    assert loaded & {"sqlalchemy", "pandas", "alembic", "asyncio"} == set()

@@ -1,4 +1,7 @@
-"""Maps errors of DuckDB's client to errors of this library, by class and message."""
+"""Maps errors of DuckDB's client to errors of this library, by class and message.
+
+A sandbox's worker needs this to start, so nothing here imports SQLAlchemy.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,10 @@ from typing import NamedTuple
 
 import duckdb
 
+from mixpanel_data.database.query_hints import hint_for
 from mixpanel_data.exceptions import (
     DatabaseCorruptError,
+    DatabaseFileError,
     DatabaseFormatError,
     DatabaseInvalidatedError,
     DatabaseLockedError,
@@ -25,7 +30,13 @@ from mixpanel_data.exceptions import (
     MixpanelDataError,
     NotADatabaseError,
     OutOfMemoryError,
+    QueryError,
 )
+from mixpanel_data.lake.definition import Lake
+from mixpanel_data.lake.failures import lake_error
+
+#: DuckDB's stack trace of an internal error, which contains paths of this machine.
+_STACK_TRACE = re.compile(r"\s*Stack Trace:.*", re.DOTALL)
 
 INVALIDATED = r'[Dd]atabase (?:"[^"]*" )?has been invalidated'
 
@@ -124,7 +135,7 @@ def _locked(failure: Failure, _: re.Match[str]) -> DatabaseLockedError:
 
 #: The first matching row applies. Without one, the error is a ``DatabaseFileError`` if
 #: :func:`concerns_file` is true and the path is known, else a ``QueryError``.
-TABLE = [
+_TABLE = [
     _row(_any_class, INVALIDATED, lambda f, _: DatabaseInvalidatedError(f.file, f.message)),
     _row(_is_out_of_memory, "", _out_of_memory, needs_path=False),
     _row(
@@ -177,3 +188,24 @@ TABLE = [
         ignore_case=True,
     ),
 ]
+
+
+def translated(error: duckdb.Error, place: Path | Lake | None, query: str) -> MixpanelDataError:
+    """Return the error of this library for one of the driver.
+
+    Args:
+        error: The error of the driver.
+        place: The database file or the lake; None in memory, or if only the query can be the cause.
+        query: The SQL that was running.
+    """
+    if isinstance(place, Lake) and (ours := lake_error(error, place)) is not None:
+        return ours
+    path = None if isinstance(place, Lake) else place
+    failure = Failure(path, query, _STACK_TRACE.sub("", str(error)))
+    for row in _TABLE:
+        fits = (path is not None or not row.needs_path) and row.covers(error)
+        if fits and (match := row.pattern.search(failure.message)) is not None:
+            return row.make(failure, match)
+    if path is None or not concerns_file(error):
+        return QueryError(failure.message, query, hint_for(failure.message, query))
+    return DatabaseFileError(path, failure.message)

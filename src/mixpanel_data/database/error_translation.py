@@ -1,6 +1,6 @@
-"""Turns errors of DuckDB's client into errors of this library.
+"""Turns errors of DuckDB's client that come through SQLAlchemy into errors of this library.
 
-The mapping is the table in :mod:`~mixpanel_data.database.driver_failures`. Before, the dialect
+What they become is told by :mod:`~mixpanel_data.database.driver_failures`. Before, the dialect
 corrects the classes of the client's errors, in :mod:`~mixpanel_data.dialect.driver.errors`.
 """
 
@@ -16,15 +16,10 @@ from sqlalchemy import Engine, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from mixpanel_data.database.driver_failures import INVALIDATED, TABLE, Failure, concerns_file
+from mixpanel_data.database.driver_failures import INVALIDATED, translated
 from mixpanel_data.database.paths import MEMORY
-from mixpanel_data.database.query_hints import hint_for
 from mixpanel_data.exceptions import DatabaseFileError, MixpanelDataError, QueryError
 from mixpanel_data.lake.definition import Lake, is_lake
-from mixpanel_data.lake.failures import lake_error
-
-#: DuckDB's stack trace of an internal error, which contains paths of this machine.
-_STACK_TRACE = re.compile(r"\s*Stack Trace:.*", re.DOTALL)
 
 #: Messages about the database that do not name its file.
 _OWN_FAULT = re.compile(rf"{INVALIDATED}|Corrupt database file")
@@ -90,24 +85,3 @@ def query_errors(query: object, engine: Engine) -> Iterator[None]:
         raise ours(error) from error
     except SQLAlchemyError as error:
         raise QueryError(str(error), str(query)) from error
-
-
-def translated(error: duckdb.Error, place: Path | Lake | None, query: str) -> MixpanelDataError:
-    """Return the error of this library for one of the driver.
-
-    Args:
-        error: The error of the driver.
-        place: The database file or the lake; None in memory, or if only the query can be the cause.
-        query: The SQL that was running.
-    """
-    if isinstance(place, Lake) and (ours := lake_error(error, place)) is not None:
-        return ours
-    path = None if isinstance(place, Lake) else place
-    failure = Failure(path, query, _STACK_TRACE.sub("", str(error)))
-    for row in TABLE:
-        fits = (path is not None or not row.needs_path) and row.covers(error)
-        if fits and (match := row.pattern.search(failure.message)) is not None:
-            return row.make(failure, match)
-    if path is None or not concerns_file(error):
-        return QueryError(failure.message, query, hint_for(failure.message, query))
-    return DatabaseFileError(path, failure.message)

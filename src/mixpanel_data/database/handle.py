@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from mixpanel_data.common import open_files
 from mixpanel_data.common.signals import defer_keyboard_interrupt
-from mixpanel_data.database import backup, engines, error_translation
+from mixpanel_data.database import backup, driver_failures, engines, error_translation
 from mixpanel_data.database.connection_registry import Connections
 from mixpanel_data.database.ephemeral import EphemeralFolder
 from mixpanel_data.database.options import OpenOptions
@@ -207,7 +207,7 @@ class Database:
                 self.policy.close()
                 self._closing()
         except duckdb.Error as error:
-            raise error_translation.translated(error, self.place, "") from error
+            raise driver_failures.translated(error, self.place, "") from error
 
     def _waiting(self) -> AbstractContextManager[object]:
         """Return a context that is entered when no other thread is compacting the file."""
@@ -295,7 +295,7 @@ class Database:
             self.require_open()  # closed by another thread meanwhile
             if not isinstance(error.orig, duckdb.Error):
                 raise
-            raise error_translation.translated(error.orig, self.place, "") from error.orig
+            raise driver_failures.translated(error.orig, self.place, "") from error.orig
 
     def catalog_connection(self) -> Connection:
         """Return a connection to read the catalog and internal tables, to be closed by the caller.
@@ -557,7 +557,7 @@ class Database:
                 cursor.execute(statement, parameters)
                 return cursor.fetchall()
         except duckdb.Error as error:
-            raise error_translation.translated(error, self.place, statement) from error
+            raise driver_failures.translated(error, self.place, statement) from error
 
 
 @contextmanager

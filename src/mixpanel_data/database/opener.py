@@ -16,7 +16,7 @@ from mixpanel_data.common.open_files import Lease
 from mixpanel_data.common.quoting import quoted
 from mixpanel_data.common.sidecars import temporary_folder_of
 from mixpanel_data.database import stale_files
-from mixpanel_data.database.error_translation import translated
+from mixpanel_data.database.driver_failures import translated
 from mixpanel_data.database.paths import MEMORY, exists
 from mixpanel_data.database.permissions import SidecarFiles, find_sidecar_files
 from mixpanel_data.database.unfinished import remove_unfinished

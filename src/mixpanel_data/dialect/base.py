@@ -28,7 +28,7 @@ from mixpanel_data.dialect.driver.errors import driver_errors, is_locked
 from mixpanel_data.dialect.driver.shared_connection import DISCONNECTED
 from mixpanel_data.dialect.driver.time_zone import names_zone, set_zone, without_zone
 from mixpanel_data.dialect.reflection.mixin import Reflection
-from mixpanel_data.dialect.sql import json_paths, json_text
+from mixpanel_data.dialect.sql import json_text, json_types
 from mixpanel_data.dialect.sql.ddl import DDLCompiler
 from mixpanel_data.dialect.sql.parsing import split_schema
 from mixpanel_data.dialect.sql.shared_parameters import share_equal
@@ -170,9 +170,9 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
     colspecs = {  # noqa: RUF012 (SQLAlchemy declares it so)
         **duckdb_engine.Dialect.colspecs,
         types.Enum: types.Enum,  # PostgreSQL's needs CREATE TYPE
-        types.JSON: json_paths.Document,
-        types.JSON.JSONIndexType: json_paths.JSONIndex,
-        types.JSON.JSONPathType: json_paths.JSONPath,
+        types.JSON: json_types.Document,
+        types.JSON.JSONIndexType: json_types.JSONIndex,
+        types.JSON.JSONPathType: json_types.JSONPath,
         types.Numeric: datatypes.Numeric,
         types.Float: types.Float,  # a Numeric before SQLAlchemy 2.1
         duckdb_engine.datatypes.Map: datatypes.Map,

@@ -8,11 +8,7 @@ JSON pointer if it starts with ``/``, else as a name. Most names in Mixpanel's d
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from typing import Any
-
-from sqlalchemy import types
-from sqlalchemy.engine import Dialect
+from collections.abc import Sequence
 
 from mixpanel_data.common.quoting import quoted
 from mixpanel_data.dialect.sql.builtin import BUILTIN
@@ -55,18 +51,6 @@ def _step(step: Step) -> str:
     return '."{}"'.format(step.replace("\\", "\\\\").replace('"', '\\"'))
 
 
-class _Path(types.TypeEngine[Any]):
-    """Renders names and indexes as literal paths, or for several rows as parameters."""
-
-    def bind_processor(self, dialect: Dialect) -> Callable[[Any], str]:
-        """Return the function that makes a parameter of a path."""
-        return _as_path
-
-    def literal_processor(self, dialect: Dialect) -> Callable[[Any], str]:
-        """Return the function that makes the SQL text of a path."""
-        return lambda value: text_literal(_as_path(value))
-
-
 def path_literal(steps: Sequence[Step]) -> str:
     r"""Return the SQL of :func:`path`.
 
@@ -77,10 +61,6 @@ def path_literal(steps: Sequence[Step]) -> str:
     return text_literal(path(steps))
 
 
-def _as_path(value: Any) -> str:
-    return path([value] if isinstance(value, str | int) else value)
-
-
 def text_literal(text: str) -> str:
     """Return the SQL of a text, whatever is in it."""
     # DuckDB's parser stops at a NUL, and SQLAlchemy 2.0 takes %(name)s for a parameter.
@@ -89,20 +69,3 @@ def text_literal(text: str) -> str:
         for part in re.split(r"(\0|%(?=\())", text)
     ]
     return parts[0] if len(parts) == 1 else f"{BUILTIN}concat({', '.join(parts)})"
-
-
-class Document(types.JSON[Any]):
-    """JSON that can also be rendered as a literal."""
-
-    def literal_processor(self, dialect: Dialect) -> Callable[[Any], str]:
-        """Return the function that makes the SQL text of a document."""
-        bind = self.bind_processor(dialect)
-        return lambda value: "NULL" if (text := bind(value)) is None else text_literal(text)
-
-
-class JSONIndex(_Path, types.JSON.JSONIndexType):
-    """The index in ``column["name"]`` or ``column[0]``."""
-
-
-class JSONPath(_Path, types.JSON.JSONPathType):
-    """The index in ``column["name", 0]``."""
