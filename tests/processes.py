@@ -150,3 +150,21 @@ def run_python(script: str, *arguments: object, **environment: object) -> list[s
         status = process.wait()
         assert status == 0, f"Exit status {status}.\n{process.errors()}"
     return lines
+
+
+def children_of(pid: int | None = None) -> list[int]:
+    """Return the processes that a process has started, dead ones that nobody waited for too.
+
+    It asks every process for its parent: the list of children that Linux keeps for each thread
+    misses those of a thread that ends meanwhile.
+
+    Args:
+        pid: The process, by default this one.
+    """
+    parent, found = str(os.getpid() if pid is None else pid), []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # a process that has just ended
+            # After the name, which is in parentheses and may be anything: the state, the parent.
+            if (folder / "stat").read_text().rpartition(")")[2].split()[1] == parent:
+                found.append(int(folder.name))
+    return found

@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,7 +18,7 @@ from mcp_types import CallToolResult, TextContent
 
 from mixpanel_data.cli.mcp_results import MAX_CHARACTERS, MAX_ROWS
 from mixpanel_data.cli.mcp_server import McpServer
-from tests.processes import ROOT
+from tests.processes import ROOT, children_of
 
 _T = TypeVar("_T")
 
@@ -128,7 +128,7 @@ def agent(
         environment: Variables to set.
     """
     command = COMMAND if script is None else ["-c", script]
-    before = set(children())
+    before = set(children_of())
     log = database.with_name(f"{database.name}.{os.urandom(4).hex()}.log")
     with log.open("w") as errors, start_blocking_portal() as portal:
         server = StdioServerParameters(
@@ -138,7 +138,7 @@ def agent(
         )
         client = Client(stdio_client(server, errlog=errors))
         with portal.wrap_async_context_manager(client):
-            (pid,) = set(children()) - before or {0}
+            (pid,) = set(children_of()) - before or {0}
             yield Agent(client, portal, pid, log)
 
 
@@ -157,10 +157,3 @@ def agent_within(database: Path, **limits: Any) -> Iterator[Agent]:
         client = Client(server.server)
         with portal.wrap_async_context_manager(client):
             yield Agent(client, portal, os.getpid())
-
-
-def children() -> Iterator[int]:
-    """Yield the processes that this one has started, on Linux."""
-    for task in Path("/proc/self/task").glob("*"):
-        with suppress(OSError):
-            yield from map(int, (task / "children").read_text().split())

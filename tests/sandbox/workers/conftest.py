@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 
 from mixpanel_data import Sandbox, StorageEngine
 from mixpanel_data.sandbox.worker import process
+from tests.processes import children_of
 from tests.records import EVENTS, make_events
 
 ROWS = 300_000
@@ -72,13 +72,9 @@ def permissive(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "BOOTSTRAP", PERMISSIVE)
 
 
-def workers_of(pid: int | str = "self") -> list[int]:
-    """Return the processes that a process has started, dead ones that nobody waited for too."""
-    found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that has just ended
-            found += map(int, (task / "children").read_text().split())
-    return list(filter(_is_worker, found))
+def workers_of(pid: int | None = None) -> list[int]:
+    """Return the workers that a process, by default this one, has started, dead ones too."""
+    return list(filter(_is_worker, children_of(pid)))
 
 
 def is_there(pid: int) -> bool:
