@@ -8,7 +8,7 @@ from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args
 
-from mixpanel_data.common.choices import IfExists, OnConflict, OnError, TimeUnit
+from mixpanel_data.common.choices import IfExists, OnCollision, OnConflict, OnError, TimeUnit
 from mixpanel_data.common.display import Drawing, Drawn
 from mixpanel_data.common.secret import Secret
 from mixpanel_data.common.values import text
@@ -77,7 +77,6 @@ __all__ = [
 ]
 
 TableType = Literal["events", "profiles"]
-OnCollision = Literal["drop", "keep", "error"]
 NumberUnit = Literal["s", "ms", "us"]
 PropertyType = Literal["VARCHAR", "BIGINT", "DOUBLE", "BOOLEAN", "TIMESTAMP", "JSON"]
 SchemaState = Literal["current", "older", "newer", "unversioned", "foreign", "absent"]

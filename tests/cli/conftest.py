@@ -53,7 +53,7 @@ def run(
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: object, stdin: bytes = b"") -> Outcome:
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(stdin))))
         capfdbinary.readouterr()
         with pytest.raises(SystemExit) as ended:
             app([os.fspath(each) if isinstance(each, Path) else str(each) for each in arguments])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 import sys
 from ast import literal_eval
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 import mixpanel_data.exceptions as ours
 from mixpanel_data import MixpanelDataError, StorageEngine, migrate
 from mixpanel_data.cli import exit_codes
-from tests.cli.conftest import Run
+from tests.cli.conftest import Run, line
 from tests.processes import PythonProcess, run_python
 
 
@@ -28,6 +30,45 @@ def test_every_error_of_ours_has_a_code() -> None:
     assert codes[ours.SchemaNewerError] == codes[ours.SchemaDriftError] == 5
     assert codes[ours.DatabaseNotFoundError] == codes[ours.ExportFileNotFoundError] == 3
     assert codes[ours.QueryError] == codes[ours.ExportLineError] == codes[ours.MigrationError] == 1
+
+
+def test_messages_advise_what_can_be_typed(run: Run, database: Path) -> None:
+    Path("a.jsonl").write_text(line())
+    Path("bad.jsonl").write_text("no JSON\n")
+    told: list[tuple[list[object], str]] = [
+        (["load", "a.jsonl", "--into", database, "--table", "jan"], "--if-exists append"),
+        (["load", "bad.jsonl", "--into", database, "--table", "b"], "--on-error skip"),
+        (["sample", database, "feb"], "The command tables"),
+        (["tables", "nowhere.db"], "load creates a database"),
+        (["query", database, "DROP TABLE jan"], "with --write"),
+    ]
+    for command, expected in told:
+        message = run(*command).err
+        assert expected in message
+        assert not re.search(r"\w+=\w|\w\(\)", message), message
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_closed_stream_is_no_reason_for_a_traceback(database: Path, closed: str) -> None:
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'"{sys.executable}" -m mixpanel_data tables "{database}" {closed}'],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_full_disk_behind_stdout_is_told(database: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "mixpanel_data", "query", str(database), "FROM jan"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (1, "Error: The output: No space left on device\n")
 
 
 def test_a_lock_is_waited_for_and_then_told(run: Run, database: Path) -> None:

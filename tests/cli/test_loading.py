@@ -35,6 +35,27 @@ def test_a_load_makes_the_database_and_tells_what_it_did(run: Run, export: Path)
     assert len(rows_of("new.db")) == 3
 
 
+def test_an_empty_stdin_is_an_error_and_leaves_no_database(run: Run) -> None:
+    outcome = run("load", "-", "--into", "new.db", "--table", "jan")
+    assert (outcome.code, outcome.out) == (1, "")
+    assert "stdin is empty" in outcome.err
+    assert not Path("new.db").exists()
+
+
+def test_an_event_with_the_id_of_another_can_be_kept(run: Run) -> None:
+    Path("a.jsonl").write_text(line(1) + line(1, other=True).replace("Tap", "Swipe"))
+    outcome = run("load", "a.jsonl", "--into", "a.db", "--table", "jan", "--on-collision", "keep")
+    assert outcome.rows[0]["added"] == 2
+    refused = run("load", "a.jsonl", "--into", "a.db", "--table", "b", "--on-collision", "error")
+    assert refused.code == 1
+
+
+def test_rejects_need_a_file(run: Run, export: Path) -> None:
+    outcome = run("load", export, "--into", "a.db", "--table", "jan", "--rejects", "-")
+    assert outcome.code == 2
+    assert not Path("-").exists()
+
+
 def test_files_may_be_many_folders_patterns_and_stdin(run: Run, tmp_path: Path) -> None:
     folder = tmp_path / "day s"
     folder.mkdir()

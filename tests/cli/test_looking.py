@@ -120,7 +120,7 @@ def test_values_of_several_types_are_text_in_parquet_and_json_in_csv(run: Run) -
     examples = pq.read_table(io.BytesIO(outcome.data))["example"].to_pylist()
     cells = run("coverage", "mixed.db", "t", "--format", "csv").out.splitlines()
     assert examples == ["1", "x", '[1,{"d":null}]']
-    assert cells[1] == 'a,1,0,0,100.0,"{""integer"": 1}",1'
+    assert cells[1] == '"a",1,0,0,100.0,"{""integer"":1}",1'
     table = run("coverage", "mixed.db", "t", "--format", "table").out
     assert "string: 1" in table
 

@@ -46,6 +46,40 @@ def test_integers_of_a_table_have_no_commas(run: Run, database: Path) -> None:
     assert "2025" in run("query", database, "SELECT 2025 AS year", "-F", "table").out
 
 
+def test_a_table_has_the_values_of_the_other_formats(run: Run, database: Path) -> None:
+    sql = (
+        "SELECT true AS a, [1, NULL] AS b, TIMESTAMP 'infinity' AS c, INTERVAL 3 DAY AS d, 2.5 AS e"
+    )
+    cells = run("query", database, sql, "-F", "table").out.splitlines()[2].split("   ")
+    assert [cell.strip() for cell in cells] == ["true", "[1,null]", "infinity", "3 days", "2.5"]
+
+
+@pytest.mark.parametrize("form", ["table", "json", "jsonl", "csv", "parquet"])
+def test_an_error_while_rows_are_read_is_a_message(run: Run, database: Path, form: str) -> None:
+    outcome = run("query", database, "SELECT CAST(event_name AS INT) FROM jan", "-F", form)
+    assert outcome.code == 1
+    assert outcome.err.startswith("Error: Conversion Error")
+
+
+@pytest.mark.parametrize("form", ["table", "json", "jsonl", "csv", "parquet"])
+def test_results_of_every_type_are_written(run: Run, database: Path, form: str) -> None:
+    assert run("query", database, "FROM test_all_types()", "-F", form).code == 0
+
+
+def test_what_has_no_sql_in_it_is_refused(run: Run, database: Path) -> None:
+    Path("a.sql").write_bytes(b"\xff\xfe")
+    for arguments, expected in [
+        ([" \n"], "There is no SQL"),
+        (["-"], "There is no SQL"),
+        (["-f", "a.sql"], "a.sql is not UTF-8"),
+    ]:
+        refused = run("query", database, *arguments)
+        assert (refused.code, refused.out) == (2, "")
+        assert expected in " ".join(refused.err.split())
+    missing = run("query", database, "-f", "b.sql")
+    assert (missing.code, missing.err) == (3, "Error: b.sql: No such file or directory\n")
+
+
 def test_any_statement_can_be_run(run: Run, database: Path) -> None:
     for sql in ("SHOW TABLES", "DESCRIBE jan", "SUMMARIZE jan", "EXPLAIN FROM jan", "FROM jan;"):
         assert run("query", database, sql).code == 0

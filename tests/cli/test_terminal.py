@@ -148,9 +148,10 @@ def test_ctrl_c_while_loading_leaves_nothing_and_says_so(big: Path) -> None:
     assert not list(big.parent.glob("a.db*"))
 
 
-def test_ctrl_c_ends_a_query(database: Path) -> None:
+@pytest.mark.parametrize("form", ["table", "json"])
+def test_ctrl_c_ends_a_query(database: Path, form: str) -> None:
     sql = "SELECT count(*) FROM range(10000000000) a, range(100) b WHERE a.range % 7 = b.range"
-    with Terminal(database.parent, "query", database, sql) as terminal:
+    with Terminal(database.parent, "query", database, sql, "-F", form) as terminal:
         time.sleep(3)  # it shows nothing before it has a result
         terminal.interrupt()
         assert terminal.end() == 130

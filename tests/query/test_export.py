@@ -296,6 +296,53 @@ def test_columns_of_one_name_keep_their_own_values(
         assert found.fetchall() == [(1, 2, 3)]
 
 
+#: What DuckDB can make of each of its types, and of types within types.
+_EVERY_TYPE = "FROM test_all_types()"
+_NESTED = ("{{'i': {}}}", "[{}]", "map {{'a': {}}}", "union_value(k := {})")
+_ODD = ("INTERVAL 3 DAY", "2::BIGNUM", "union_value(k := 1)", "1::VARIANT", "1.5::DECIMAL(9, 2)")
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "ndjson"])
+def test_columns_of_every_type_are_written(memory: StorageEngine, form: Any) -> None:
+    names = memory.execute(_EVERY_TYPE).columns
+    if duckdb.__version__.startswith("1."):  # pyarrow's Parquet cannot write it
+        names = [name for name in names if not name.startswith("fixed_nested")]
+    for name in names:
+        assert memory.export(f'SELECT "{name}" {_EVERY_TYPE}', io.BytesIO(), form) == 3, name
+    for value in [*_ODD, *(outer.format(inner) for outer in _NESTED for inner in _ODD)]:
+        assert memory.export(f"SELECT {value} AS v", io.BytesIO(), form) == 1, value
+
+
+def test_what_parquet_has_no_type_for_is_text_there(memory: StorageEngine) -> None:
+    file = io.BytesIO()
+    memory.export(
+        "SELECT INTERVAL 3 DAY AS gap, [INTERVAL 1 DAY] AS gaps, union_value(k := 1) AS either, "
+        "{'INTERVAL': 1} AS struct, 'INTERVAL'::ENUM('INTERVAL') AS word",
+        file,
+        "parquet",
+    )
+    assert pq.read_table(file).to_pylist() == [
+        {
+            "gap": "3 days",
+            "gaps": '["1 day"]',
+            "either": '{"k":1}',
+            "struct": {"INTERVAL": 1},
+            "word": "INTERVAL",
+        }
+    ]
+
+
+def test_numbers_of_every_width_stand_without_quotes_in_csv(memory: StorageEngine) -> None:
+    file = io.BytesIO()
+    memory.export(
+        "SELECT count(*) AS a, sum(1) AS b, 1::UTINYINT AS c, 2.5::DOUBLE AS d, 1.50 AS e, "
+        "true AS f, '1' AS g, INTERVAL 1 DAY AS h",
+        file,
+        "csv",
+    )
+    assert file.getvalue().splitlines()[1] == b'1,1,1,2.5,1.50,true,"1","1 day"'
+
+
 @pytest.mark.parametrize("form", ["csv", "ndjson", "parquet", "mixpanel"])
 def test_an_open_file_gets_what_a_path_gets_and_stays_open(
     memory: StorageEngine, tmp_path: Path, form: Any

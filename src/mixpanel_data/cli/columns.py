@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 #: ``property``, ``property:TYPE``, and either with ``AS name``.
 _COLUMN = re.compile(r"(?P<property>.+?)(:(?P<type>[A-Za-z]+))?(\s+[Aa][Ss]\s+(?P<name>\S+))?")
 
+#: An ``AS`` without a name.
+_UNFINISHED = re.compile(r"\s+[Aa][Ss]$")
+
 app = Commands(help="Columns of their own for properties.")
 
 
@@ -39,7 +42,7 @@ def parse_columns(texts: Iterable[str]) -> list[PropertyColumn]:
             ``AS name``. A property with a comma in its name stands in double quotes.
 
     Raises:
-        typer.BadParameter: There is no such type.
+        typer.BadParameter: There is no such type, or no name behind ``AS``.
 
     Example:
         >>> [column.column_name for column in parse_columns(["$browser,amount:DOUBLE AS eur"])]
@@ -53,8 +56,8 @@ def _parsed(text: str) -> PropertyColumn:
     from mixpanel_data.types import PropertyColumn, PropertyType
 
     found = _COLUMN.fullmatch(text)
-    if found is None:
-        return PropertyColumn(text)
+    if found is None or _UNFINISHED.search(text):
+        raise typer.BadParameter(f"{text!r}: give a property, property:TYPE, or either AS name.")
     known = {kind.upper(): kind for kind in get_args(PropertyType)}
     written = found["type"]
     if written is None:
@@ -104,6 +107,8 @@ def add_columns(
         mixpanel-data columns add app.db events '$browser' 'amount:DOUBLE AS eur'
     """
     wanted = parse_columns(columns)
+    if not wanted:
+        raise typer.BadParameter("No property is named.")
     with open_database(database, write=True, lock_timeout=lock_timeout) as storage:
         _write(table, storage.add_property_columns(table, wanted), form)
 

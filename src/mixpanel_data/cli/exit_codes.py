@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import typer
 
+from mixpanel_data.cli.wording import in_words_of_the_command
 from mixpanel_data.common.printable import printable
 
 OK, ERROR, USAGE, NOT_FOUND, LOCKED, WRONG_REVISION, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
@@ -50,8 +51,16 @@ def fail(error: Exception) -> None:
     Raises:
         typer.Exit: With the code.
     """
-    say(f"Error: {error}")
+    say(f"Error: {in_words_of_the_command(_message_of(error))}")
     raise typer.Exit(code_of(error)) from None
+
+
+def _message_of(error: Exception) -> str:
+    """Return the message of an error; of the operating system's the file and what is wrong."""
+    if isinstance(error, OSError) and error.strerror and error.args[:1] == (error.errno,):
+        name = "The output" if error.filename is None else os.fsdecode(error.filename)
+        return f"{name}: {error.strerror}"
+    return str(error)
 
 
 def code_of(error: Exception) -> int:

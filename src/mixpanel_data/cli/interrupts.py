@@ -29,17 +29,20 @@ def heard_at_once() -> Iterator[None]:
     thread = threading.Thread(target=_interrupt, args=(read, came), daemon=True)
     before = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
     thread.start()
+    failed: Exception | None = None
     try:
         yield
     except Exception as error:
-        if came.is_set():
-            raise KeyboardInterrupt from error
-        raise
+        failed = error
     finally:
         signal.set_wakeup_fd(before)
         os.close(write)
-        thread.join()
+        thread.join()  # which has read by then whatever came
         os.close(read)
+    if failed is not None:
+        if came.is_set():
+            raise KeyboardInterrupt from failed
+        raise failed
 
 
 def _interrupt(read: int, came: threading.Event) -> None:

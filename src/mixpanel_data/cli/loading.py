@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import IO, TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from mixpanel_data.cli import databases, output
 from mixpanel_data.cli.arguments import FormatOption, LockTimeoutOption
 from mixpanel_data.cli.columns import parse_columns
-from mixpanel_data.cli.exit_codes import INTERRUPTED, say
+from mixpanel_data.cli.exit_codes import ERROR, INTERRUPTED, say
 from mixpanel_data.cli.progress import progress_of_files
-from mixpanel_data.common.choices import IfExists, OnConflict, OnError, TimeUnit
+from mixpanel_data.common.choices import IfExists, OnCollision, OnConflict, OnError, TimeUnit
 
 if TYPE_CHECKING:
     from mixpanel_data.storage import StorageEngine
@@ -67,6 +68,10 @@ def load(
     on_conflict: Annotated[
         OnConflict, typer.Option(help="Which of two rows with one id to keep.")
     ] = "ignore",
+    on_collision: Annotated[
+        OnCollision,
+        typer.Option(help="What to do with an event that has the id of a different one."),
+    ] = "drop",
     time_zone: Annotated[
         str | None,
         typer.Option(help="Zone of times that name none, by default UTC.", show_default=False),
@@ -93,11 +98,14 @@ def load(
     kind: TableType = "profiles" if profiles else "events"
     metadata = TableMetadata(kind, datetime.now(timezone.utc), *(days or ()))
     options: dict[str, Any] = {"on_error": on_error, "on_conflict": on_conflict}
+    if rejects == Path("-"):
+        raise typer.BadParameter("--rejects needs a file.")
     options |= {"rejects": rejects}
     if not profiles:
         options |= {"time_zone": time_zone, "time_unit": time_unit}
-    elif time_zone is not None or time_unit != "auto":
-        raise typer.BadParameter("--time-zone and --time-unit are for events.")
+        options |= {"on_collision": on_collision}
+    elif time_zone is not None or time_unit != "auto" or on_collision != "drop":
+        raise typer.BadParameter("--time-zone, --time-unit and --on-collision are for events.")
     if days is None:
         options |= {"if_exists": if_exists, "property_columns": parse_columns(columns or [])}
     data = _sources(files)
@@ -139,14 +147,26 @@ def _days(
 
 
 def _sources(files: list[str]) -> list[Any]:
-    """Return what to read: paths, URLs and patterns, and stdin."""
+    """Return what to read: paths, URLs and patterns, and stdin.
+
+    Raises:
+        typer.Exit: There is nothing in stdin: the command before has failed, most likely.
+    """
     found: list[Any] = []
     for name in files:
         if name == "-":
-            found.append(sys.stdin.buffer)
+            found.append(_stdin())
         else:  # a path that is there is never taken for a pattern, nor for data
             found.append(Path(name) if Path(name).exists() else name)
     return found
+
+
+def _stdin() -> IO[bytes]:
+    data = cast(io.BufferedReader, sys.stdin.buffer)
+    if not data.peek(1):
+        say("Error: stdin is empty. Nothing was loaded.")
+        raise typer.Exit(ERROR)
+    return data
 
 
 def _method(

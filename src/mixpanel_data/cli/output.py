@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import sys
@@ -14,6 +13,7 @@ import typer
 
 from mixpanel_data.cli.arguments import OutputFormat
 from mixpanel_data.common.printable import printable
+from mixpanel_data.common.quoting import quoted
 
 if TYPE_CHECKING:
     from mixpanel_data.common.display import Drawing, Drawn
@@ -119,16 +119,28 @@ def write_query(storage: StorageEngine, sql: str, given: OutputFormat | None) ->
 
 def _draw_query(storage: StorageEngine, sql: str) -> None:
     from mixpanel_data.common.display import Drawing
+    from mixpanel_data.database.error_translation import query_errors
+    from mixpanel_data.query.export_formats import shaped
 
-    found = storage.execute(sql)
     limit = TERMINAL_ROWS if sys.stdout.isatty() else None
-    rows = (found if limit is None else found.limit(limit + 1)).fetchall()
+    with query_errors(sql, storage.engine):
+        found = storage.execute(sql)
+        columns = found.columns
+        # As CSV has them: numbers, and the texts that DuckDB makes of all else.
+        texts = shaped(found.project("*"), "csv")
+        rows = (texts if limit is None else texts.limit(limit + 1)).fetchall()
     notes = []
     if limit is not None and len(rows) > limit:
         notes.append(f"The first {limit} rows. For all: --format jsonl, csv or parquet.")
     # Years and ids are integers too, so these have no commas.
-    shown = [[str(cell) if type(cell) is int else cell for cell in row] for row in rows[:limit]]
-    _draw(Drawing("", found.columns, shown, notes))
+    shown = [[_in_table(cell) for cell in row] for row in rows[:limit]]
+    _draw(Drawing("", columns, shown, notes))
+
+
+def _in_table(cell: object) -> object:
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    return str(cell) if isinstance(cell, int) else cell
 
 
 def _draw(drawing: Drawing) -> None:
@@ -161,7 +173,12 @@ def _write_records(records: Sequence[Mapping[str, Any]], form: OutputFormat) -> 
 def _json(record: Mapping[str, Any], *, indent: int | None = None) -> bytes:
     from mixpanel_data.results import plain
 
-    return json.dumps(plain(record), ensure_ascii=False, indent=indent).encode()
+    return _json_text(plain(record), indent).encode()
+
+
+def _json_text(value: Any, indent: int | None = None) -> str:
+    separators = (",", ":") if indent is None else None
+    return json.dumps(value, ensure_ascii=False, indent=indent, separators=separators)
 
 
 def _cell(value: Any) -> Any:
@@ -169,17 +186,23 @@ def _cell(value: Any) -> Any:
     from mixpanel_data.results import plain
 
     value = plain(value)
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else value
+    return _json_text(value) if isinstance(value, (dict, list)) else value
 
 
 def _csv(records: Iterable[Mapping[str, Any]]) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    for number, record in enumerate(records):
-        if number == 0:
-            writer.writerow(record)
-        writer.writerow(map(_cell, record.values()))
-    return text.getvalue().encode()
+    """Return records as exports write CSV: text in quotes, so that NULL and an empty one differ."""
+    lines: list[Iterable[Any]] = []
+    for record in records:
+        if not lines:
+            lines.append(record)
+        lines.append(map(_cell, record.values()))
+    return "".join(",".join(map(_csv_cell, line)) + "\n" for line in lines).encode()
+
+
+def _csv_cell(value: Any) -> str:
+    if isinstance(value, str):
+        return quoted(value, '"')
+    return "" if value is None else _json_text(value)
 
 
 def _parquet(records: Sequence[Mapping[str, Any]]) -> bytes:

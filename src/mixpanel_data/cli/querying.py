@@ -48,10 +48,15 @@ def query(
 ) -> None:
     """Run a query and write its result.
 
+    Without --write the database is opened read-only. The SQL may still read and write other files,
+    which --sandbox forbids.
+
     Example:
         mixpanel-data query app.db "SELECT event_name, count(*) FROM events GROUP BY ALL"
     """
     text = _text_of(sql, file)
+    if not text.strip():
+        raise typer.BadParameter("There is no SQL in it.")
     with open_database(database, write=write, lock_timeout=lock_timeout, sandbox=sandbox) as found:
         output.write_query(found, text, form)
 
@@ -65,11 +70,16 @@ def _text_of(sql: str | None, file: Path | None) -> str:
     """
     if (sql is None) == (file is None):
         raise typer.BadParameter("Give the SQL, or -f FILE, or - for stdin.")
-    if file is not None and str(file) != "-":
-        return file.read_text(encoding="utf-8-sig")
-    if file is not None or sql == "-":
-        return sys.stdin.buffer.read().decode("utf-8-sig")
-    return str(sql)
+    if sql is not None and sql != "-":
+        return sql
+    if file is None or str(file) == "-":
+        name, data = "stdin", sys.stdin.buffer.read()
+    else:
+        name, data = str(file), file.read_bytes()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise typer.BadParameter(f"{name} is not UTF-8 from byte {error.start} on.") from error
 
 
 def export(

@@ -9,6 +9,7 @@ import typer
 
 from mixpanel_data.cli.arguments import DatabaseArgument, LockTimeoutOption
 from mixpanel_data.cli.databases import key, located
+from mixpanel_data.cli.exit_codes import say
 
 
 def mcp(
@@ -29,6 +30,7 @@ def mcp(
         mixpanel-data mcp app.db
     """
     from mixpanel_data.cli.mcp_server import McpServer
+    from mixpanel_data.database import paths
 
     found = located(database)
     if not isinstance(found.place, Path):
@@ -36,6 +38,8 @@ def mcp(
             "A lake has no sandbox, in which agents run their SQL. Copy tables into a file, and "
             "serve that."
         )
+    if not paths.exists(found.place):
+        say(f"{found.place}: no such file yet. Calls will say so until it is there.")
     with McpServer(
         found.place,
         lock_timeout=found.lock_timeout or lock_timeout,

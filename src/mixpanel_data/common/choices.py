@@ -3,6 +3,7 @@
 from typing import Literal
 
 OnConflict = Literal["ignore", "replace", "error"]
+OnCollision = Literal["drop", "keep", "error"]
 OnError = Literal["raise", "skip"]
 IfExists = Literal["fail", "append", "replace"]
 TimeUnit = Literal["auto", "s", "ms", "us"]

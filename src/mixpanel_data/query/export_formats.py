@@ -43,7 +43,14 @@ _TAKEN = {_EVENTS: ("time", "distinct_id", "$insert_id"), _PROFILES: ("$last_see
 #: What DuckDB writes for floats that are no numbers, which JSON cannot express, outside of strings.
 _STRING_OR_NO_NUMBER = re.compile(r'(?P<string>"(?:[^"\\]|\\.)*")|-?Infinity|NaN')
 
-_NUMBERS = ("INT", "DOUBLE", "FLOAT", "DECIMAL", "BOOLEAN", "BIGNUM")
+#: DuckDB's names of types whose values stand in CSV without quotes.
+_PLAIN = re.compile(r"U?(?:TINY|SMALL|BIG|HUGE)?INT(?:EGER)?|DOUBLE|FLOAT|DECIMAL\(.*\)|BOOLEAN")
+
+#: What is quoted in the name of a type: names of members and values of enums.
+_QUOTED = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*\"""")
+
+#: Types that Parquet lacks, anywhere in the name of a type.
+_NOT_IN_PARQUET = re.compile(r"\b(?:INTERVAL|UNION|BIGNUM|VARIANT|STRUCT(?!\())\b")
 
 #: A document on one line; only SQL could have stored one on several.
 _DOCUMENT = r"""CASE WHEN contains(CAST({c} AS VARCHAR), chr(10))
@@ -92,21 +99,32 @@ def unsayable(rows: DuckDBPyRelation, kind: tuple[str, ...]) -> tuple[str, str] 
 def shaped(rows: DuckDBPyRelation, form: ExportFormat) -> DuckDBPyRelation:
     """Return rows as what is written: lines, cells, or as they are."""
     columns = list(zip(rows.columns, map(str, rows.types), strict=True))
-    if form == "parquet":
-        return rows
-    if form == "csv":
-        return rows.project(", ".join(_cell(name, kind) for name, kind in columns))
+    if form in _COLUMNS:
+        return rows.project(", ".join(_COLUMNS[form](name, kind) for name, kind in columns))
     line = _mixpanel_line(rows.columns) if form == "mixpanel" else _line(columns)
     return rows.project(f"{qualify_builtins(line)} AS {_LINE}")
 
 
 def _cell(name: str, kind: str) -> str:
+    """Return the SQL of a column of CSV: numbers, which have no quotes, and texts."""
+    return quoted(name, '"') if _PLAIN.fullmatch(kind) else _as_text(name, kind)
+
+
+def _stored(name: str, kind: str) -> str:
+    """Return the SQL of a column of Parquet: text where Parquet does not have the type."""
+    is_there = _NOT_IN_PARQUET.search(_QUOTED.sub("", kind)) is None
+    return quoted(name, '"') if is_there else _as_text(name, kind)
+
+
+def _as_text(name: str, kind: str) -> str:
+    """Return the SQL of a column as text: JSON where the values have members."""
     column = quoted(name, '"')
-    if kind.startswith(_NUMBERS) and not kind.endswith("]"):
-        return column
     if kind == "JSON" or not kind.endswith((")", "]")) or kind.startswith("ENUM"):
         return f"CAST({column} AS VARCHAR) AS {column}"
     return qualify_builtins(f"CAST(to_json({column}) AS VARCHAR) AS ") + column
+
+
+_COLUMNS: dict[ExportFormat, Callable[[str, str], str]] = {"csv": _cell, "parquet": _stored}
 
 
 def _line(columns: list[tuple[str, str]]) -> str:

@@ -1,0 +1,37 @@
+"""Messages of the library in the words of the command line."""
+
+from __future__ import annotations
+
+import re
+
+#: What Python calls something, and what it is called here.
+_WORDS = [
+    (r"\bwith 'replace'", "with --if-exists replace"),
+    (r"\block_timeout=seconds", "--lock-timeout SECONDS"),
+    (r"\boverwrite=True", "--overwrite"),
+    (r"[Oo]pen it with migrate=True, or upgrade it:", "upgrade it:"),
+    (r"several processes can read at once when all of them use read_only=True", "readers share it"),
+    (r"Open it for writing: without read_only=True, or for the command query with --write",
+     "Open it for writing with --write"),
+    (r"\bload_profiles_export\(\)", "load --profiles"),
+    (r"\bload_events_export\(\)", "load"),
+    (r"\badd_property_columns\(\)", "columns add"),
+    (r"\blist_tables\(\) names the tables there are; create_\w+\(\) and create_\w+\(\) make",
+     "The command tables names the tables there are; load makes"),
+    (r"StorageEngine\(path\) creates a database", "load creates a database"),
+]  # fmt: skip
+
+#: Options that are one of a few words.
+_OPTION = re.compile(r"\b(if_exists|on_error|on_conflict|on_collision|time_unit)='(\w+)'")
+
+
+def in_words_of_the_command(message: str) -> str:
+    """Return a message with the options and commands that do what it advises.
+
+    Example:
+        >>> in_words_of_the_command("Use on_error='skip' or overwrite=True.")
+        'Use --on-error skip or --overwrite.'
+    """
+    for python, here in _WORDS:
+        message = re.sub(python, here, message)
+    return _OPTION.sub(lambda found: f"--{found[1].replace('_', '-')} {found[2]}", message)
