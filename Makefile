@@ -7,8 +7,8 @@ EXAMPLES ?= 1000
 SECONDS ?= 60
 MINUTES ?= 10
 
-# A process for each core. Tests that share something expensive have an xdist_group and stay together.
-SIDE_BY_SIDE := --numprocesses auto --maxprocesses 8 --dist loadgroup
+# A process for each core. The tests of a file stay together: they share what is expensive to make.
+SIDE_BY_SIDE := --numprocesses auto --maxprocesses 8 --dist loadfile
 
 VENV := .venv
 OLDEST := .venv-oldest

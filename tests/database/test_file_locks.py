@@ -30,8 +30,6 @@ from mixpanel_data.common import file_locks, open_files
 from tests.processes import PythonProcess
 from tests.records import EVENTS, PROFILES, make_events
 
-pytestmark = pytest.mark.xdist_group(__name__)
-
 linux = pytest.mark.skipif(sys.platform != "linux", reason="There is no second lock elsewhere.")
 
 #: Tries to get into a database, with the library for writing and reading, and with DuckDB alone.

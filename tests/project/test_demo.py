@@ -15,8 +15,6 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.xdist_group(__name__)
-
 EXAMPLES = Path(__file__).parents[2] / "examples"
 EVENTS = EXAMPLES / "events.jsonl.gz"
 PROFILES = EXAMPLES / "profiles.jsonl"

@@ -19,8 +19,6 @@ import pytest
 
 import mixpanel_data
 
-pytestmark = pytest.mark.xdist_group(__name__)
-
 ROOT = Path(__file__).parents[2]
 PARTS = ("src", "migrations", "pyproject.toml", "README.md", "LICENSE", "alembic.ini")
 MORE_PARTS = ("CHANGELOG.md", "MANIFEST.in")

@@ -15,8 +15,6 @@ import pytest
 from mixpanel_data.schema.versions import HEAD, REVISIONS
 from tests.databases import make_database
 
-pytestmark = pytest.mark.xdist_group(__name__)
-
 ROOT = Path(__file__).parents[2]
 PARTS = ("src", "migrations", "pyproject.toml", "README.md", "LICENSE", "alembic.ini")
 

@@ -15,8 +15,6 @@ from tests.siege.besieger import Shot
 from tests.siege.verdicts import Case, corpus
 from tests.siege.vocabulary import kinds
 
-pytestmark = pytest.mark.xdist_group(__name__)
-
 Told = dict[tuple[str, str, str], dict[str, Any]]
 
 #: Too long to be written down. To judge them must not take long, whatever the verdict.

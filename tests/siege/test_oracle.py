@@ -19,8 +19,6 @@ from tests.siege.fuzzer import Fuzzer
 from tests.siege.oracle import Oracle, changes, reveals, state_of
 from tests.siege.senses import Listener, Output, Watch, Witness
 
-pytestmark = pytest.mark.xdist_group(__name__)
-
 #: Statements that do harm where there is no sandbox, with the beginning of a trace of each.
 HARM = {
     "FROM read_csv('@secret@')": "canary: shown",

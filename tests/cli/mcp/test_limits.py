@@ -16,8 +16,6 @@ from mcp import Client
 from tests.cli.mcp.agent import Agent, agent, found, message
 from tests.sandbox.workers.conftest import is_there, workers_of
 
-pytestmark = pytest.mark.xdist_group(__name__)  # which share an agent
-
 ENDLESS = "SELECT sum(a.i * b.i) FROM range(10000000) AS a(i), range(10000000) AS b(i)"
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="workers need Linux")

@@ -22,8 +22,6 @@ from mixpanel_data.cli.mcp_results import (
 )
 from tests.cli.mcp.agent import Agent
 
-pytestmark = pytest.mark.xdist_group(__name__)  # which share an agent
-
 #: What a reader of JSON that has only floats must not get as a number.
 BEYOND = 2**53
 

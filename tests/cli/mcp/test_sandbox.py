@@ -11,8 +11,6 @@ from mixpanel_data import StorageEngine
 from tests.cli.mcp.agent import Agent, agent, agent_within, found, message
 from tests.records import EVENTS, make_events
 
-pytestmark = pytest.mark.xdist_group(__name__)  # which share an agent
-
 #: Each is refused, whatever the file system holds.
 HOSTILE = [
     "ATTACH '{other}'",

@@ -15,8 +15,6 @@ from tests.cli.mcp.agent import found as found_by
 from tests.hostile import FRAGMENTS
 from tests.records import EVENTS, FETCHED_AT, make_event
 
-pytestmark = pytest.mark.xdist_group(__name__)  # which share an agent
-
 NAMES = {
     *("list_tables", "describe_table", "sample", "query", "event_breakdown", "property_keys"),
     *("property_stats", "summarize"),
