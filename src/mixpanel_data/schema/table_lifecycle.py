@@ -172,6 +172,8 @@ def rename_table(connection: Connection, old: str, new: str) -> None:
 def adopt_table(connection: Connection, name: str, metadata: TableMetadata) -> None:
     """Record a table that has the columns of an events or profiles table as one.
 
+    What may be NULL in it becomes what may be in others.
+
     Args:
         connection: Connection with a transaction open, the internal tables there.
         name: Its name, in any case.
@@ -180,7 +182,7 @@ def adopt_table(connection: Connection, name: str, metadata: TableMetadata) -> N
     Raises:
         TableNotFoundError: There is no such table.
         TableExistsError: It is a managed table already.
-        TableShapeError: Its columns are others, or what is in them.
+        TableShapeError: Its columns are others, or what is in them, or cannot become NOT NULL.
     """
     found = catalog.find_table(connection, name)
     if found is None:
@@ -190,6 +192,7 @@ def adopt_table(connection: Connection, name: str, metadata: TableMetadata) -> N
     _require_columns(connection, found, metadata.type)
     table = managed_table(metadata.type, found)
     rows = _count_valid(connection, table)
+    _alter_nullability(connection, table)
     delete_metadata(connection, found)
     metadata_rows.record(connection, found, metadata, rows)
 
@@ -214,6 +217,8 @@ def _count_valid(connection: Connection, table: Table) -> int:
     required = [column for column in table.columns if not column.nullable]
     counts = [count(column).label(column.name) for column in required]
     rows = func.system.main.count_star().label("rows")
+    kind = func.system.main.json_type(table.c.properties)
+    counts.append(count(kind).filter(kind.not_in(["OBJECT", "NULL"])).label("others"))
     found = connection.execute(select(rows, count(distinct(key)).label("keys"), *counts)).one()
     for column in required:
         if getattr(found, column.name) < found.rows:
@@ -223,7 +228,35 @@ def _count_valid(connection: Connection, table: Table) -> int:
     if found.keys < found.rows:
         problem = f"has {found.rows - found.keys} rows whose {key.name!r} another row has."
         raise TableShapeError(table.name, f"{problem} Delete them.")
+    if found.others:
+        problem = f"has {found.others} rows whose 'properties' are no JSON object."
+        raise TableShapeError(table.name, f"{problem} Make them objects, or delete them.")
     return int(found.rows)
+
+
+def _alter_nullability(connection: Connection, table: Table) -> None:
+    """Let the columns of a table be NULL, or not, as they are declared.
+
+    Raises:
+        TableShapeError: Something that depends on the table prevents it.
+        WriteConflictError: Another connection is changing the table.
+    """
+    quote = connection.dialect.identifier_preparer.quote
+    for found in catalog.get_schema(connection, table.name).columns:
+        wanted = table.c[found.name].nullable
+        if found.nullable == wanted:
+            continue
+        change = f"ALTER COLUMN {quote(found.name)} {'DROP' if wanted else 'SET'} NOT NULL"
+        try:
+            with claim_table_name(table.name):
+                connection.exec_driver_sql(f"ALTER TABLE {quote(table.name)} {change}")
+        except QueryError as error:
+            raise TableShapeError(
+                table.name,
+                f"has a column {found.name!r} that may{' not' if wanted else ''} be NULL, and "
+                f"DuckDB cannot alter that: {error.message} Drop its indexes and what refers to it, "
+                "adopt the table, and create them again.",
+            ) from error.__cause__
 
 
 def delete_metadata(connection: Connection, name: str) -> None:
