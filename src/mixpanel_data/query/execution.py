@@ -32,11 +32,21 @@ Params = Sequence[Any] | Mapping[str, Any]
 _CHUNK = 2048
 
 
-def relation(connection: Connection, query: Query, params: Params | None) -> DuckDBPyRelation:
-    """Return a lazy relation, which owns the connection from then on."""
+def relation(
+    connection: Connection, query: Query, params: Params | None, *, only_query: bool = False
+) -> DuckDBPyRelation:
+    """Return a lazy relation, which owns the connection from then on.
+
+    Args:
+        connection: Where to run the query.
+        query: The query.
+        params: Its parameters.
+        only_query: Refuse what is not a query before it runs.
+    """
     connection.detach()
+    options = {"duckdb_relation": True, "duckdb_query": only_query}
     with query_errors(query, connection.engine):
-        return _cursor(_run(connection, query, params, duckdb_relation=True)).relation
+        return _cursor(_run(connection, query, params, **options)).relation
 
 
 def data_frame(
@@ -114,11 +124,19 @@ class FirstRows(NamedTuple):
 
 
 def first_rows(
-    connection: Connection, query: Query, params: Params | None, count: int
+    connection: Connection, query: Query, params: Params | None, count: int, *, only_query: bool
 ) -> FirstRows:
-    """Return the first rows; the others are not read."""
+    """Return the first rows; the others are not read.
+
+    Args:
+        connection: Where to run the query.
+        query: The query.
+        params: Its parameters.
+        count: How many rows.
+        only_query: Refuse what is not a query before it runs.
+    """
     with query_errors(query, connection.engine):
-        result = _run(connection, query, params)
+        result = _run(connection, query, params, duckdb_query=only_query)
         if not result.returns_rows:
             return FirstRows([], [], [], has_more=False)
         cursor = _cursor(result)
@@ -235,10 +253,17 @@ def plan(connection: Connection, query: Query, params: Params | None) -> str:
     return "\n".join(text for _, text in plans)
 
 
-def count(connection: Connection, query: Query, params: Params | None) -> int:
-    """Return the number of rows that a statement has written."""
+def count(connection: Connection, query: Query, params: Params | None, *, only_query: bool) -> int:
+    """Return the number of rows that a query has written, on a connection with a prefix for it.
+
+    Args:
+        connection: Where to run the query.
+        query: The query.
+        params: Its parameters.
+        only_query: Refuse what is not a query before it runs.
+    """
     with query_errors(query, connection.engine):
-        return _cursor(_run(connection, query, params)).rowcount
+        return _cursor(_run(connection, query, params, duckdb_query=only_query)).rowcount
 
 
 def _run(

@@ -77,7 +77,7 @@ class ExplorationMethods:
             n: How many rows.
 
         Raises:
-            QueryError: DuckDB or the sandbox rejects the query.
+            QueryError: DuckDB or the sandbox rejects the query, or it is no query. It did not run.
             ValueError: ``n`` is no number from 0.
 
         Example:
@@ -91,7 +91,8 @@ class ExplorationMethods:
             self._database.autocommit_connection() as connection,
             self._database.reading_first(connection, n + 1),
         ):
-            found = execution.first_rows(connection, query, params, n)
+            is_trusted = not self._database.policy.is_sandbox
+            found = execution.first_rows(connection, query, params, n, only_query=is_trusted)
         return Preview(sql=str(query), **found._asdict())
 
     def summarize(self, table: str) -> Summary:

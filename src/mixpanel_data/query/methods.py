@@ -260,7 +260,7 @@ class QueryMethods:
             ExportFileError: The file cannot be written, or Mixpanel's format cannot express a row,
                 since a property has the name of a column. It is an ``OSError``.
             DiskFullError: There is no room. Nothing is left of the file.
-            QueryError: DuckDB or the sandbox rejects the query.
+            QueryError: DuckDB or the sandbox rejects the query, or it is no query. It did not run.
 
         Example:
             >>> from pathlib import Path
@@ -286,7 +286,8 @@ class QueryMethods:
         else:
             connection, query, params = self._database.catalog_connection(), table, None
         with query_errors(query, connection.engine):
-            rows = execution.relation(connection, query, params)
+            is_trusted = not self._database.policy.is_sandbox
+            rows = execution.relation(connection, query, params, only_query=is_trusted)
             if form == "parquet" and table is not None and "event_time" in rows.columns:
                 rows = rows.order("event_time")
             return exporting.export(
@@ -349,7 +350,7 @@ class QueryMethods:
         Raises:
             TableNameError: The name is not allowed. It is a ``ValueError``.
             TableExistsError: A table or view of that name exists. It is not changed.
-            QueryError: DuckDB or the sandbox rejects the query.
+            QueryError: DuckDB or the sandbox rejects the query, or it is no query. It did not run.
             DatabaseReadOnlyError: The engine was opened read-only.
 
         Example:
@@ -361,7 +362,8 @@ class QueryMethods:
         with self._database.write_transaction(name) as connection:
             quoted = require_free_name(connection, name)
             with self._database.prefixing(connection, f"CREATE TABLE {quoted} AS"):
-                return execution.count(connection, select, params)
+                is_trusted = not self._database.policy.is_sandbox
+                return execution.count(connection, select, params, only_query=is_trusted)
 
     def list_tables(self) -> TableList:
         """Return the events and profiles tables, by name, with their current number of rows."""

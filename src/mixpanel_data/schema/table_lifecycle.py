@@ -254,8 +254,8 @@ def _alter_nullability(connection: Connection, table: Table) -> None:
             raise TableShapeError(
                 table.name,
                 f"has a column {found.name!r} that may{' not' if wanted else ''} be NULL, and "
-                f"DuckDB cannot alter that: {error.message} Drop its indexes and what refers to it, "
-                "adopt the table, and create them again.",
+                f"DuckDB cannot alter that: {error.message} Drop its indexes and what refers to "
+                "it, adopt the table, and create them again.",
             ) from error.__cause__
 
 
