@@ -61,7 +61,7 @@ def test_a_name_that_is_taken_is_not_given(storage: StorageEngine) -> None:
     storage.execute_rows("CREATE VIEW v AS SELECT 1")
     storage.execute_rows("CREATE TABLE other (a INT)")
     for taken in ("v", "Other"):
-        with pytest.raises(TableExistsError):
+        with pytest.raises(TableExistsError, match="Choose another name, or drop it"):
             storage.rename_table("jan", taken)
     assert names_of(storage) == ["jan"]
 
@@ -161,7 +161,7 @@ def test_a_table_with_other_columns_is_left_alone(storage: StorageEngine) -> Non
 
 def test_a_table_of_ours_is_not_adopted_again(storage: StorageEngine) -> None:
     storage.create_events_table("jan", make_events(1), EVENTS)
-    with pytest.raises(TableExistsError):
+    with pytest.raises(TableExistsError, match="nothing to adopt"):
         storage.adopt_table("jan", EVENTS)
 
 

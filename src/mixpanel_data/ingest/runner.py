@@ -23,6 +23,7 @@ from mixpanel_data.exceptions import (
     PropertyColumnError,
     RecordDayError,
     RecordError,
+    TableExistsError,
     TableNotFoundError,
 )
 from mixpanel_data.ingest import shared_load
@@ -239,6 +240,13 @@ def _input_positions(bad: BadRows) -> Iterator[None]:
         raise error.at(bad.index_of(error.index)) from error.__cause__
 
 
+#: What to do where if_exists meets what it cannot add to or replace.
+_UNMANAGED = (
+    "It is no events or profiles table, so nothing is added to it and it is not replaced. "
+    "adopt_table() makes it one, if it is a table that has their columns. Or choose another name."
+)
+
+
 def _choose(connection: Connection, options: LoadOptions) -> str:
     """Return ``"create"``, ``"append"`` or ``"replace"``.
 
@@ -253,6 +261,8 @@ def _choose(connection: Connection, options: LoadOptions) -> str:
     try:
         found = catalog.find_metadata(connection, options.name)
     except TableNotFoundError:
+        if (name := catalog.find_table(connection, options.name, views=True)) is not None:
+            raise TableExistsError(name, _UNMANAGED) from None
         return "create"
     if options.if_exists == "append":
         _require_columns(connection, options, found.table_name)

@@ -47,6 +47,8 @@ from mixpanel_data.types import TableMetadata, TableType
 #: What DuckDB calls the types of our columns.
 _TYPE_NAMES: dict[type, str] = {String: "VARCHAR", DateTime: "TIMESTAMP", JSON: "JSON"}
 
+_OTHER_NAME = "Choose another name, or drop it first, a table with drop_table()."
+
 
 @contextmanager
 def claim_table_name(name: str) -> Iterator[None]:
@@ -65,8 +67,13 @@ def claim_table_name(name: str) -> Iterator[None]:
         raise
 
 
-def create_table(connection: Connection, table: Table) -> None:
+def create_table(connection: Connection, table: Table, advice: str | None = None) -> None:
     """Create a table.
+
+    Args:
+        connection: Connection with a transaction open.
+        table: The table.
+        advice: What to do where it exists, None if that is a matter of ``if_exists``.
 
     Raises:
         TableExistsError: A table or view of that name exists.
@@ -77,7 +84,7 @@ def create_table(connection: Connection, table: Table) -> None:
             connection.execute(CreateTable(table))
         except QueryError as error:
             if isinstance(error.__cause__, duckdb.CatalogException):
-                raise TableExistsError(table.name) from error.__cause__
+                raise TableExistsError(table.name, advice) from error.__cause__
             raise
 
 
@@ -92,7 +99,7 @@ def require_free_name(connection: Connection, name: str) -> str:
         WriteConflictError: Another connection is changing the same table.
     """
     probe = Table(name, MetaData(), Column("_", Integer))
-    create_table(connection, probe)
+    create_table(connection, probe, _OTHER_NAME)
     with claim_table_name(name):
         connection.execute(DropTable(probe))
     if inspect(connection).has_table(METADATA_TABLE.name):
@@ -159,7 +166,7 @@ def rename_table(connection: Connection, old: str, new: str) -> None:
             statement,
         )
     if catalog.find_table(connection, new, views=True) not in (None, found):
-        raise TableExistsError(new)
+        raise TableExistsError(new, _OTHER_NAME)
     with claim_table_name(found):
         connection.exec_driver_sql(statement)
         fences.drop_fence(connection, found)
@@ -188,7 +195,9 @@ def adopt_table(connection: Connection, name: str, metadata: TableMetadata) -> N
     if found is None:
         raise catalog.not_found(connection, name)
     if found in catalog.managed_tables(connection):
-        raise TableExistsError(found)
+        raise TableExistsError(
+            found, "It is an events or profiles table already, so there is nothing to adopt."
+        )
     _require_columns(connection, found, metadata.type)
     table = managed_table(metadata.type, found)
     rows = _count_valid(connection, table)
