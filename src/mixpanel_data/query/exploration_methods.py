@@ -178,7 +178,7 @@ class ExplorationMethods:
         Raises:
             TableNotFoundError: There is no table of that name.
             TableShapeError: It is no events table. It is a ``ValueError``.
-            ValueError: A day is malformed.
+            ValueError: A day is malformed, or the first is after the last.
 
         Example:
             >>> from datetime import datetime
@@ -190,12 +190,15 @@ class ExplorationMethods:
             [DailyCount(date=datetime.date(2025, 1, 1), event='Sign Up', count=1)]
         """
         names = [events] if isinstance(events, str) else events
+        first, last = _day("from_date", from_date), _day("to_date", to_date)
+        if first is not None and last is not None and first > last:
+            raise ValueError(f"from_date {first} is after to_date {last}.")
         return exploration.daily_counts(
             self._ask,
             self._events(table),
             None if names is None else [_name("events", name) for name in names],
-            _day("from_date", from_date),
-            _day("to_date", to_date),
+            first,
+            last,
         )
 
     def property_keys(self, table: str, event: str | None = None) -> list[str]:

@@ -75,6 +75,8 @@ class QueryMethods:
             max_rows: The most rows that the result may have, None for any number.
 
         Raises:
+            TypeError: ``max_rows`` is no integer, or ``params`` are no parameters.
+            ValueError: ``max_rows`` is negative.
             QueryError: DuckDB or the sandbox rejects the query; ``details["query"]`` is its text.
             ResultTooLargeError: The result has more rows than ``max_rows``. It was not built.
 
@@ -119,7 +121,8 @@ class QueryMethods:
             max_rows: As for :meth:`execute_df`.
 
         Raises:
-            QueryError: DuckDB or the sandbox rejects the query.
+            QueryError: DuckDB or the sandbox rejects the query, or polars has no such type, or two
+                columns have one name.
             ResultTooLargeError: The result has more rows than ``max_rows``.
 
         Example:
@@ -166,6 +169,7 @@ class QueryMethods:
             batch_size: The most rows of a batch.
 
         Raises:
+            TypeError: ``batch_size`` is no integer.
             ValueError: ``batch_size`` is not positive.
             QueryError: DuckDB or the sandbox rejects the query, here or while it is read.
 
@@ -175,11 +179,12 @@ class QueryMethods:
             ...         sum(batch.num_rows for batch in batches)
             100000
         """
-        if batch_size < 1:
-            raise ValueError(f"batch_size is {batch_size}. Use a positive number of rows.")
+        size = execution.checked_count("batch_size", batch_size, 1)
+        if size is None:
+            raise TypeError("batch_size is None. Use a number of rows from 1.")
         lazy = not self._database.policy.is_sandbox
         return execution.stream(
-            self._database.autocommit_connection(), sql, params, batch_size, lazy=lazy
+            self._database.autocommit_connection(), sql, params, size, lazy=lazy
         )
 
     def execute_rows(
@@ -204,15 +209,19 @@ class QueryMethods:
         with self._database.autocommit_connection() as connection:
             return execution.rows(connection, sql, params, max_rows)
 
-    def execute_scalar(self, sql: Query, params: Params | None = None) -> Any:
+    def execute_scalar(
+        self, sql: Query, params: Params | None = None, *, max_rows: int | None = None
+    ) -> Any:
         """Return the first column of the first row of a query, None when there is no row.
 
         Args:
             sql: SQL text, or a SQLAlchemy statement.
             params: As for :meth:`execute_df`.
+            max_rows: As for :meth:`execute_df`; 1 makes sure that there is no second row.
 
         Raises:
             QueryError: DuckDB or the sandbox rejects the query.
+            ResultTooLargeError: The result has more rows than ``max_rows``.
 
         Example:
             >>> with StorageEngine.memory() as storage:
@@ -220,7 +229,7 @@ class QueryMethods:
             5
         """
         with self._database.autocommit_connection() as connection:
-            return execution.scalar(connection, sql, params)
+            return execution.scalar(connection, sql, params, max_rows)
 
     def export(
         self,
