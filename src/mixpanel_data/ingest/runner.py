@@ -28,7 +28,7 @@ from mixpanel_data.exceptions import (
 )
 from mixpanel_data.ingest import shared_load
 from mixpanel_data.ingest.arrow_batches import ArrowBatches, frame_records, is_arrow, is_pandas
-from mixpanel_data.ingest.bad_rows import BadRows, rejects_file
+from mixpanel_data.ingest.bad_rows import BadRows, rejects_file, require_rejects
 from mixpanel_data.ingest.clock import Clock
 from mixpanel_data.ingest.export_reader import ExportData, records_of
 from mixpanel_data.ingest.export_scan import ExportFiles, UnsupportedByDuckDBError
@@ -169,6 +169,7 @@ def _load(
     started = time.monotonic()
     if options.rejects_path is not None:
         _require_other_file(options.rejects_path, database, sources)
+        require_rejects(options.rejects_path)
     load = _load_alone if not database.is_shared else _load_beside_others
     with _advise_about_memory():
         loaded, bad, checks = load(database, options, make_batches)
