@@ -17,7 +17,7 @@ from mixpanel_data.database.error_translation import query_errors
 from mixpanel_data.database.handle import Database
 from mixpanel_data.query import execution
 from mixpanel_data.query.execution import Params, Query
-from mixpanel_data.schema import catalog, lake_catalog, versions
+from mixpanel_data.schema import catalog, lake_catalog, property_columns, versions
 from mixpanel_data.schema.table_lifecycle import require_free_name
 from mixpanel_data.types import DatabaseInfo, ExportResult, TableList, TableMetadata, TableSchema
 
@@ -251,10 +251,11 @@ class QueryMethods:
             path: The file. Its folder must be there. Or a file that is open for writing bytes, such
                 as ``sys.stdout.buffer``: rows are written as they come, and it stays open.
             format: ``"parquet"`` (Zstandard, events in the order of time), ``"csv"``, ``"ndjson"``
-                (one JSON object a line), or ``"mixpanel"``, which :meth:`load_events_export` and
-                :meth:`load_profiles_export` read. By default the ending says it: ``.parquet``,
-                ``.csv``, ``.json``, ``.jsonl``, ``.ndjson``. Text is compressed where the name ends
-                in ``.gz`` or ``.zst``.
+                (one JSON object a line; a table's lines are without its property columns), or
+                ``"mixpanel"``. :meth:`load_events_export` and :meth:`load_profiles_export` read all
+                but CSV. By default the ending says it: ``.parquet``, ``.csv``, ``.json``,
+                ``.jsonl``, ``.ndjson``. Text is compressed where the name ends in ``.gz`` or
+                ``.zst``.
             params: As for :meth:`execute_df`.
             overwrite: Replace a file that is there. An open one has no such question.
             progress_callback: Called with the number of rows so far. An exception that it raises
@@ -288,7 +289,7 @@ class QueryMethods:
             target = paths.path_of(target)
         named = target if isinstance(target, Path) else None
         form, compression = exporting.format_of(named, format)
-        table = self._exported_table(source)
+        table = self._exported_table(source, form)
         if table is None:
             self._database.require_open()
             connection, query = self._database.autocommit_connection(), source
@@ -308,15 +309,25 @@ class QueryMethods:
                 progress=progress_callback,
             )
 
-    def _exported_table(self, source: Query) -> str | None:
-        """Return the SQL of all rows of a table, None for a query."""
+    def _exported_table(self, source: Query, form: ExportFormat) -> str | None:
+        """Return the SQL of all rows of a table, None for a query.
+
+        Lines of JSON have no property columns: a load would take them for further properties.
+        """
         if not isinstance(source, str):
             return None
         with self._database.catalog_connection() as connection:
             found = catalog.find_table(connection, source, views=True)
             if found is None and source.isidentifier():
                 raise catalog.not_found(connection, source)
-        return None if found is None else f"FROM {quoted(found, chr(34))}"
+            if found is None:
+                return None
+            derived: list[str] = []
+            if form == "ndjson" and found in catalog.managed_tables(connection):
+                columns = property_columns.find_all(connection, [found])[found]
+                derived = [quoted(column.column_name, '"') for column in columns]
+        without = f" SELECT * EXCLUDE ({', '.join(derived)})" if derived else ""
+        return f"FROM {quoted(found, chr(34))}{without}"
 
     def explain(self, sql: Query, params: Params | None = None, *, analyze: bool = False) -> str:
         """Return DuckDB's query plan as text.
