@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import duckdb
 import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, delete, insert, select, text
 
@@ -103,11 +102,8 @@ def test_what_does_not_only_read_is_refused_before_it_runs(
     storage: StorageEngine, sql: str, way: str
 ) -> None:
     state = storage.execute_rows(STATE)
-    with pytest.raises(QueryError) as caught:
+    with pytest.raises(QueryError):
         WAYS[way](storage, sql)
-    assert isinstance(
-        caught.value.__cause__, (duckdb.InvalidInputException, duckdb.ParserException)
-    )
     assert storage.execute_rows("FROM t") == [(1, "x")]
     assert storage.execute_rows(STATE) == state
     assert list(Path().iterdir()) == []
