@@ -82,6 +82,16 @@ def test_a_lock_is_waited_for_and_then_told(run: Run, database: Path) -> None:
     assert run("tables", database, "--lock-timeout", "30").code == 0
 
 
+def test_a_file_of_data_is_told_to_be_no_database(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "export.jsonl"
+    path.write_text('{"event": "A"}\n')
+    for command in (["tables", path], ["load", path, "--into", path, "--table", "jan"]):
+        outcome = run(*command)
+        assert (outcome.code, outcome.out) == (1, "")
+        assert "no DuckDB database" in outcome.err
+    assert path.read_text() == '{"event": "A"}\n'
+
+
 def test_reading_beside_other_readers_needs_no_lock(run: Run, database: Path) -> None:
     with StorageEngine(database, read_only=True):
         assert run("tables", database).code == 0

@@ -15,7 +15,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mixpanel_data import ExportLineError, LoadResult, RecordError, StorageEngine
+from mixpanel_data import (
+    ExportExistsError,
+    ExportFileError,
+    ExportLineError,
+    LoadResult,
+    RecordError,
+    StorageEngine,
+)
 from tests.engines import empty_storage
 from tests.examples import examples
 from tests.records import EVENTS, PROFILES, Record, make_event, make_events
@@ -35,6 +42,9 @@ REJECTED = {
     "terminated-early.jsonl": [6],
     "bad-in-the-middle.jsonl": [3, 5, 7],
 }
+
+#: What an earlier load has rejected.
+EARLIER = '{"file": null, "number": 0, "field": "event_name", "reason": "is 5", "line": "{}"}\n'
 
 
 def rejects_in(path: Path) -> list[Any]:
@@ -206,7 +216,7 @@ def test_an_earlier_file_of_rejects_stays_when_the_load_fails(
     storage: StorageEngine, tmp_path: Path
 ) -> None:
     rejects = tmp_path / "rejects.jsonl"
-    rejects.write_text("from before")
+    rejects.write_text(EARLIER)
 
     def data() -> Any:
         yield None
@@ -215,7 +225,7 @@ def test_an_earlier_file_of_rejects_stays_when_the_load_fails(
 
     with pytest.raises(KeyError):
         storage.create_events_table("t", data(), EVENTS, on_error="skip", rejects=rejects)
-    assert rejects.read_text() == "from before"
+    assert rejects.read_text() == EARLIER
     assert [path.name for path in tmp_path.glob("rejects*")] == ["rejects.jsonl"]
 
 
@@ -223,7 +233,7 @@ def test_the_file_of_rejects_is_empty_when_there_are_none(
     storage: StorageEngine, tmp_path: Path
 ) -> None:
     rejects = tmp_path / "rejects.jsonl"
-    rejects.write_text("from before")
+    rejects.write_text(EARLIER)
     storage.create_events_table("t", make_events(3), EVENTS, on_error="skip", rejects=str(rejects))
     assert rejects.read_text() == ""
 
@@ -240,6 +250,43 @@ def test_what_is_read_or_open_is_never_written_over(tmp_path: Path) -> None:
     for file in (database, other):
         with StorageEngine.open_existing(file) as storage:
             assert load(storage, path) == 5
+
+
+@pytest.mark.parametrize(
+    "content", ["precious", "{}", '{"file": null}', "[]\n", "\n", "\udcff", EARLIER.strip("{") * 2]
+)
+def test_a_file_with_other_things_in_it_is_not_replaced(
+    storage: StorageEngine, tmp_path: Path, content: str
+) -> None:
+    rejects = tmp_path / "notes.jsonl"
+    rejects.write_text(content, errors="surrogateescape")
+    before = rejects.read_bytes()
+    with pytest.raises(ExportExistsError, match=r"notes.jsonl.*Choose another for rejects"):
+        storage.create_events_table("t", make_events(3), EVENTS, on_error="skip", rejects=rejects)
+    assert rejects.read_bytes() == before
+    assert not storage.table_exists("t")
+
+
+def test_the_next_load_replaces_the_rejects_of_the_last(
+    storage: StorageEngine, tmp_path: Path
+) -> None:
+    rejects = tmp_path / "rejects.jsonl"
+    for number in (1, 2):
+        storage.create_events_table(
+            f"t{number}", [{}] * number, EVENTS, on_error="skip", rejects=rejects
+        )
+        assert len(rejects_in(rejects)) == number
+
+
+@pytest.mark.parametrize("rejects", ["", ".", "nofolder/r.jsonl", "/dev/null"])
+def test_rejects_that_can_be_no_file_are_named(
+    storage: StorageEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rejects: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ExportFileError, match="rejects") as caught:
+        storage.create_events_table("t", make_events(3), EVENTS, on_error="skip", rejects=rejects)
+    assert caught.value.source == str(Path(rejects))
+    assert ".tmp" not in str(caught.value)
 
 
 def test_rejects_without_skip_is_a_mistake(storage: StorageEngine) -> None:

@@ -71,10 +71,13 @@ def test_a_table_of_the_other_kind_is_replaced_but_not_appended_to(
     assert storage.list_tables()[0].type == "events"
 
 
-def test_a_table_that_is_not_ours_is_never_replaced(storage: StorageEngine, load: Load) -> None:
-    storage.connection.execute("CREATE TABLE t AS SELECT 42 AS answer")
+@pytest.mark.parametrize("create", ["CREATE TABLE t AS", "CREATE VIEW t AS"])
+def test_what_is_not_ours_is_never_replaced(
+    storage: StorageEngine, load: Load, create: str
+) -> None:
+    storage.connection.execute(f"{create} SELECT 42 AS answer")
     for if_exists in ("append", "replace"):
-        with pytest.raises(TableExistsError):
+        with pytest.raises(TableExistsError, match="adopt_table"):
             load(if_exists=if_exists)
     assert storage.execute_scalar("SELECT answer FROM t") == 42
 

@@ -21,6 +21,7 @@ from sqlalchemy import select
 from mixpanel_data import (
     ExportExistsError,
     ExportFileError,
+    PropertyColumn,
     QueryError,
     ResultTooLargeError,
     Sandbox,
@@ -405,3 +406,23 @@ def test_a_database_opens_again_while_the_error_of_an_export_is_kept(tmp_path: P
         kept.append(caught)
     with StorageEngine(tmp_path / "a.db") as storage:  # DuckDB 1.5 would wait for ever
         assert storage.execute_scalar("SELECT 1") == 1
+
+
+@pytest.mark.parametrize("name", ["pc.jsonl", "pc.json.gz"])
+def test_a_table_with_property_columns_loads_again_as_the_same_rows(
+    memory: StorageEngine, tmp_path: Path, name: str
+) -> None:
+    columns = [
+        PropertyColumn("number"),
+        PropertyColumn("plan name", name='a "b'),
+        PropertyColumn("no", name="n"),
+    ]
+    memory.create_events_table("pc", make_events(5), EVENTS, property_columns=columns)
+    file = tmp_path / name
+    assert memory.export("pc", file) == 5
+    wanted = memory.execute_rows(
+        "SELECT event_name, event_time, distinct_id, insert_id, properties FROM pc ORDER BY ALL"
+    )
+    assert read_again(memory, file, "events") == wanted
+    memory.export("FROM pc", tmp_path / "all.jsonl")
+    assert json.loads((tmp_path / "all.jsonl").read_text().splitlines()[0])["number"] == "0"

@@ -104,13 +104,6 @@ def test_the_sandbox_checks_a_preview(path: Path) -> None:
                 storage.preview(sql)
 
 
-def test_a_statement_without_rows_has_no_columns() -> None:
-    with StorageEngine.memory() as storage:
-        found = storage.preview("CREATE TABLE t (a INTEGER)")
-        assert (found.columns, found.rows, found.has_more) == ([], [], False)
-        assert storage.preview("FROM t").columns == ["a"]
-
-
 def test_a_preview_is_drawn_as_a_table() -> None:
     with StorageEngine.memory() as storage:
         found = storage.preview("SELECT 7 AS seven FROM range(5)", n=2)

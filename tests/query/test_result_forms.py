@@ -11,7 +11,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from mixpanel_data import (
     QueryError,
@@ -184,3 +184,72 @@ def test_a_stream_ends_with_its_engine() -> None:
 def test_polars_frames_have_polars_types(memory: StorageEngine) -> None:
     frame = memory.execute_polars("SELECT 1::DECIMAL(5,2) AS d, DATE '2025-01-01' AS day")
     assert frame.schema == {"d": pl.Decimal(5, 2), "day": pl.Date}
+
+
+LIMITED = ["execute_df", "execute_rows", "execute_dicts", "execute_arrow", "execute_polars"]
+LIMITED.append("execute_scalar")
+
+
+@pytest.mark.parametrize("form", LIMITED)
+@pytest.mark.parametrize(
+    ("limit", "error"), [("3", TypeError), (1.5, TypeError), (True, TypeError), (-1, ValueError)]
+)
+def test_a_limit_is_a_number_of_rows(
+    memory: StorageEngine, form: str, limit: Any, error: type[Exception]
+) -> None:
+    with pytest.raises(error, match=r"max_rows is .*Use a number of rows from 0"):
+        getattr(memory, form)("SELECT 1", max_rows=limit)
+
+
+@pytest.mark.parametrize(
+    "sql", ["SELECT n FROM range(3) t(n)", text("SELECT n FROM range(3) t(n)")]
+)
+def test_a_scalar_of_more_rows_than_the_limit_is_refused(memory: StorageEngine, sql: Any) -> None:
+    assert memory.execute_scalar(sql, max_rows=3) == 0
+    assert memory.execute_scalar("SELECT 1 WHERE false", max_rows=0) is None
+    for limit in (0, 1, 2):
+        with pytest.raises(ResultTooLargeError, match=f"more than {limit} rows"):
+            memory.execute_scalar(sql, max_rows=limit)
+
+
+@pytest.mark.parametrize(("size", "error"), [(None, TypeError), ("9", TypeError), (0, ValueError)])
+def test_a_batch_has_a_number_of_rows(
+    memory: StorageEngine, size: Any, error: type[Exception]
+) -> None:
+    with pytest.raises(error, match=r"batch_size is .*Use a number of rows from 1"):
+        memory.stream("SELECT 1", batch_size=size)
+
+
+@pytest.mark.parametrize("form", [*LIMITED, "execute", "stream", "preview", "explain"])
+@pytest.mark.parametrize(
+    ("sql", "params"), [("SELECT ?", 5), ("SELECT ?", "a"), (text("SELECT :a"), [1])]
+)
+def test_parameters_of_the_wrong_sort_are_named(
+    memory: StorageEngine, form: str, sql: Any, params: Any
+) -> None:
+    with pytest.raises(TypeError, match=r"params is of type \w+\. Use a (sequence|mapping)"):
+        getattr(memory, form)(sql, params)
+
+
+@pytest.mark.parametrize("form", [*LIMITED, "execute", "stream", "preview", "explain"])
+@pytest.mark.parametrize("sql", ["", " ;\n; ", "-- nothing", "/* a *//* b * */ --\n-- c"])
+def test_sql_without_a_statement_is_refused(memory: StorageEngine, form: str, sql: str) -> None:
+    with pytest.raises(QueryError, match="no statement in the SQL"):
+        getattr(memory, form)(sql)
+
+
+def test_many_comments_before_a_statement_are_read_at_once(memory: StorageEngine) -> None:
+    assert memory.execute_scalar("/* a */ " * 1000 + "-" * 1000 + "\n SELECT 1") == 1
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        ("SELECT 1 AS a, 2 AS a", "several columns 'a'"),
+        ("SELECT INTERVAL 1 DAY AS a", "polars has no such type.*Cast"),
+        ("SELECT union_value(a := 1) AS a", "polars has no such type.*Cast"),
+    ],
+)
+def test_what_polars_cannot_have_is_told(memory: StorageEngine, sql: str, told: str) -> None:
+    with pytest.raises(QueryError, match=told):
+        memory.execute_polars(sql)

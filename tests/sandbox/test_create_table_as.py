@@ -83,7 +83,7 @@ def test_an_existing_table_is_not_replaced(name: str, path: Path) -> None:
         storage.create_events_table("events", make_events(3), EVENTS)
         storage.execute_rows("CREATE VIEW seen AS FROM events")
     with StorageEngine(path, sandbox=True) as storage:
-        with pytest.raises(TableExistsError) as caught:
+        with pytest.raises(TableExistsError, match="Choose another name") as caught:
             storage.create_table_as(name, NUMBERS)
         assert caught.value.table_name == name
         assert storage.execute_scalar("SELECT count(*) FROM seen") == 3

@@ -269,7 +269,8 @@ def test_a_column_that_is_added_later_has_the_type_of_all_values(
     memory: StorageEngine, values: list[Any], kind: PropertyType
 ) -> None:
     memory.create_events_table("e", events_of({}, *({"a": value} for value in values)), EVENTS)
-    assert memory.add_property_columns("e", ["a"]) == [PropertyColumn("a", kind)]
+    added = memory.add_property_columns("e", ["a"])
+    assert added == memory.property_columns("e") == [PropertyColumn("a", kind, "a")]
     expected = [None, *map(expected_of(kind), values)]
     assert cells(memory, "a") == expected
     assert memory.property_columns("e") == [PropertyColumn("a", kind, name="a")]

@@ -18,6 +18,7 @@ from mixpanel_data import (
     TableNameError,
     TableNotFoundError,
     TableShapeError,
+    migrate,
 )
 from tests.records import EVENTS, PROFILES, make_event, make_events, make_profiles
 
@@ -60,7 +61,7 @@ def test_a_name_that_is_taken_is_not_given(storage: StorageEngine) -> None:
     storage.execute_rows("CREATE VIEW v AS SELECT 1")
     storage.execute_rows("CREATE TABLE other (a INT)")
     for taken in ("v", "Other"):
-        with pytest.raises(TableExistsError):
+        with pytest.raises(TableExistsError, match="Choose another name, or drop it"):
             storage.rename_table("jan", taken)
     assert names_of(storage) == ["jan"]
 
@@ -96,6 +97,9 @@ def test_a_table_that_fits_is_adopted(storage: StorageEngine, columns: str) -> N
 BAD_ROWS: dict[str, str] = {
     "whose 'insert_id' another row has": "('a', now(), 'u', 'x', '{}'), " * 2,
     "1 rows without 'insert_id'": "('a', now(), 'u', NULL, '{}')",
+    "2 rows whose 'properties' are no JSON object": """
+        ('a', now(), 'u', 'x', '[]'), ('a', now(), 'u', 'y', '1'),
+        ('a', now(), 'u', 'z', NULL), ('a', now(), 'u', 'w', 'null')""",
 }
 
 
@@ -108,6 +112,45 @@ def test_a_table_whose_rows_do_not_fit_is_left_alone(storage: StorageEngine, pro
     assert storage.list_tables() == []
 
 
+@pytest.mark.parametrize(
+    "create",
+    [
+        "CREATE TABLE made AS SELECT 'ada' AS distinct_id, '{}'::JSON AS properties, "
+        "NULL::TIMESTAMP AS last_seen",
+        "CREATE TABLE made (properties JSON NOT NULL, last_seen TIMESTAMP, distinct_id VARCHAR)",
+        "CREATE TABLE made (distinct_id VARCHAR UNIQUE NOT NULL, properties JSON, "
+        "last_seen TIMESTAMP)",
+    ],
+)
+def test_an_adopted_table_is_as_the_check_wants_it(storage: StorageEngine, create: str) -> None:
+    storage.execute_rows(create)
+    storage.adopt_table("made", PROFILES)
+    migrate.check(storage)
+    columns = {column.name: column.nullable for column in storage.get_schema("made").columns}
+    assert columns == {"distinct_id": False, "properties": True, "last_seen": True}
+    storage.append_profiles_table("made", make_profiles(2), PROFILES)
+    migrate.check(storage)
+
+
+@pytest.mark.parametrize(
+    "create",
+    [
+        "CREATE TABLE made (distinct_id VARCHAR, properties JSON, last_seen TIMESTAMP); "
+        "CREATE INDEX seen ON made (last_seen)",
+        "CREATE TABLE made (distinct_id VARCHAR UNIQUE, properties JSON, last_seen TIMESTAMP); "
+        "CREATE TABLE child (id VARCHAR REFERENCES made (distinct_id))",
+    ],
+)
+def test_a_table_that_duckdb_cannot_alter_is_left_alone(
+    storage: StorageEngine, create: str
+) -> None:
+    storage.execute_rows(create)
+    with pytest.raises(TableShapeError, match=r"column 'distinct_id' that may be NULL.*Drop"):
+        storage.adopt_table("made", PROFILES)
+    assert storage.list_tables() == []
+    assert storage.get_schema("made").columns[0].nullable
+
+
 def test_a_table_with_other_columns_is_left_alone(storage: StorageEngine) -> None:
     storage.execute_rows("CREATE TABLE jan (event_name VARCHAR, event_time DATE)")
     with pytest.raises(TableShapeError, match="event_time DATE"):
@@ -118,7 +161,7 @@ def test_a_table_with_other_columns_is_left_alone(storage: StorageEngine) -> Non
 
 def test_a_table_of_ours_is_not_adopted_again(storage: StorageEngine) -> None:
     storage.create_events_table("jan", make_events(1), EVENTS)
-    with pytest.raises(TableExistsError):
+    with pytest.raises(TableExistsError, match="nothing to adopt"):
         storage.adopt_table("jan", EVENTS)
 
 

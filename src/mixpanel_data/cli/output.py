@@ -103,17 +103,23 @@ def report(sentence: str, record: Mapping[str, Any], given: OutputFormat | None)
 
 def write_query(storage: StorageEngine, sql: str, given: OutputFormat | None) -> None:
     """Run a query and write its result, row by row but for tables."""
+    from mixpanel_data.database.error_translation import query_errors
+    from mixpanel_data.query import exporting
+
     form = chosen(given)
-    sql = f"{sql}\n"  # which is never the name of a table
     if form is OutputFormat.TABLE:
         _draw_query(storage, sql)
-    elif form is OutputFormat.JSON:
-        array = _JsonArray(sys.stdout.buffer)
-        storage.export(sql, cast(IO[bytes], array), "ndjson")
+        return
+    is_json = form in (OutputFormat.JSON, OutputFormat.JSONL)
+    array = _JsonArray(sys.stdout.buffer) if form is OutputFormat.JSON else None
+    target = cast(IO[bytes], array or sys.stdout.buffer)
+    name, _ = exporting.format_of(None, "ndjson" if is_json else form.value)
+    # export() would refuse what is not a query; here, it is the user who says --write.
+    found = storage.execute(sql)
+    with query_errors(sql, storage.engine):
+        exporting.export(found, target, name, None, overwrite=False, progress=None)
+    if array is not None:
         array.end()
-    else:
-        name = "ndjson" if form is OutputFormat.JSONL else form.value
-        storage.export(sql, sys.stdout.buffer, name)  # type: ignore[arg-type]
     sys.stdout.buffer.flush()
 
 

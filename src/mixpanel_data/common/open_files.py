@@ -87,6 +87,13 @@ _pid = os.getpid()
 _inherited: dict[Key, int] = {}
 
 
+class ForeignFileError(Exception):
+    """The file is no DuckDB database; the message is DuckDB's."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f'The file "{path}" exists, but it is not a valid DuckDB database file!')
+
+
 class Lease:
     """The registration of one open database, or of one connection to it.
 
@@ -111,13 +118,43 @@ class Lease:
         if key is not None:
             self._enter(key)
 
+    def require_database(self) -> None:
+        """Make sure that DuckDB will open the file, if there is one, as the database that it is.
+
+        By its ending, DuckDB opens a file of data (JSON, CSV, Parquet) as a database in memory with
+        views of it, and one of SQLite with an extension that it downloads.
+
+        Raises:
+            ForeignFileError: The file is something else. An empty one may be a database that
+                another process is about to create, and passes.
+        """
+        self._require_magic(or_nothing=True)
+
     def confirm(self) -> None:
         """Make sure that the lease is for the file that DuckDB opened, which may be a new one.
 
         Raises:
             FileLockedError: As above.
+            ForeignFileError: What DuckDB opened is no database file.
             StorageForkedError: As above.
         """
+        self._confirm_file()
+        self._require_magic(or_nothing=False)
+
+    def _require_magic(self, *, or_nothing: bool) -> None:
+        with _lock:
+            file = self._file
+            if file is None or isinstance(file.key, str):
+                return
+            try:
+                descriptor = file.open()
+                found = os.pread(descriptor, _MAGIC_AT + len(_MAGIC), 0)
+            except OSError:  # DuckDB will raise an error
+                return
+        if found[_MAGIC_AT:] != _MAGIC and (found or not or_nothing):
+            raise ForeignFileError(file.path)
+
+    def _confirm_file(self) -> None:
         key = key_of(self._database)
         if key is None or (self._file is not None and self._file.key == key):
             return None

@@ -12,7 +12,7 @@ import duckdb
 
 from mixpanel_data.common.file_locks import FileLockedError
 from mixpanel_data.common.lock_waits import retry_while_locked
-from mixpanel_data.common.open_files import Lease
+from mixpanel_data.common.open_files import ForeignFileError, Lease
 from mixpanel_data.common.quoting import quoted
 from mixpanel_data.common.sidecars import temporary_folder_of
 from mixpanel_data.database import stale_files
@@ -22,7 +22,7 @@ from mixpanel_data.database.permissions import SidecarFiles, find_sidecar_files
 from mixpanel_data.database.unfinished import remove_unfinished
 from mixpanel_data.dialect.driver.errors import driver_errors
 from mixpanel_data.dialect.driver.time_zone import set_zone, without_zone
-from mixpanel_data.exceptions import DatabaseFileError, DatabaseLockedError
+from mixpanel_data.exceptions import DatabaseFileError, DatabaseLockedError, NotADatabaseError
 from mixpanel_data.types import Secret
 
 if TYPE_CHECKING:
@@ -137,11 +137,14 @@ def _open(
         try:
             lease = Lease(str(path), read_only=read_only)
             undo.callback(lease.release)
+            lease.require_database()
             opened = _opened_by_duckdb(path, read_only=read_only, config=config, key=key)
             undo.callback(opened.close)
             lease.confirm()
         except FileLockedError as error:
             raise DatabaseLockedError(path, error.pid) from None
+        except ForeignFileError as error:
+            raise NotADatabaseError(path, str(error)) from None
         if is_new:
             path.chmod(0o600)
         if not read_only:

@@ -43,6 +43,9 @@ from mixpanel_data.lake.opening import attach_or_create
 #: Execution option: build a lazy DuckDB relation (``result.cursor.relation``) instead of executing.
 RELATION_OPTION = "duckdb_relation"
 
+#: Execution option: refuse what is not a query before it runs.
+QUERY_OPTION = "duckdb_query"
+
 #: Execution option: a list that gets the rows, before SQLAlchemy closes the cursor of a statement
 #: that writes, which has rows where it is explained.
 ROWS_OPTION = "duckdb_rows"
@@ -385,6 +388,8 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
         if context is not None and context.compiled is not None:
             statement, parameters = share_equal(statement, parameters)
         options = {} if context is None else context.execution_options
+        if options.get(QUERY_OPTION):
+            cursor.require_query(statement)
         if options.get(RELATION_OPTION):
             cursor.relate(statement, parameters)
             return

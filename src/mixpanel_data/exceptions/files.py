@@ -189,7 +189,10 @@ class NotADatabaseError(DatabaseCorruptError):
     """The file does not begin as a DuckDB database does: it never was one, or is overwritten."""
 
     def __init__(self, path: Path, problem: str) -> None:
-        advice = "no DuckDB database. Nothing was changed. Check the path, or restore a copy."
+        advice = (
+            "no DuckDB database. Nothing was changed. Check the path, or restore a copy; data in a "
+            "file is loaded into a database with load_events_export() or load_profiles_export()."
+        )
         super().__init__(path, problem, advice)
 
 

@@ -28,12 +28,13 @@ class TableExistsError(MixpanelDataError):
         table_name: The name.
     """
 
-    def __init__(self, table_name: str) -> None:
+    def __init__(self, table_name: str, advice: str | None = None) -> None:
+        advice = advice or (
+            "Add to it with if_exists='append', put the new rows in its place with 'replace' (both "
+            "take events and profiles tables only), or choose another name."
+        )
         super().__init__(
-            f"Table {table_name!r} exists already. "
-            "Add to it with if_exists='append', put the new rows in its place with 'replace', or "
-            "choose another name.",
-            {"table_name": table_name},
+            f"Table {table_name!r} exists already. {advice}", {"table_name": table_name}
         )
         self.table_name = table_name
 

@@ -16,7 +16,12 @@ from uuid import uuid4
 
 import numpy as np
 
-from mixpanel_data.exceptions import ExportLineError, RecordError
+from mixpanel_data.exceptions import (
+    ExportExistsError,
+    ExportFileError,
+    ExportLineError,
+    RecordError,
+)
 
 logger = logging.getLogger("mixpanel_data")
 
@@ -25,6 +30,9 @@ _VALUES = re.compile(r"'[^']*'|\"[^\"]*\"|[-+]?\d[\d.,]*")
 
 #: The most reasons that are logged.
 _MAX_REASONS = 20
+
+#: The members of a rejected row in a file.
+_MEMBERS = ("file", "number", "field", "reason", "line")
 
 
 class BadRows:
@@ -89,13 +97,8 @@ def _reject(error: RecordError, content: object) -> dict[str, Any]:
     file, number = None, error.index
     if isinstance(error, ExportLineError):
         file, number = str(error.path), error.line
-    return {
-        "file": file,
-        "number": number,
-        "field": error.field,
-        "reason": error.problem,
-        "line": _text(content),
-    }
+    values = file, number, error.field, error.problem, _text(content)
+    return dict(zip(_MEMBERS, values, strict=True))
 
 
 def _text(content: object) -> str:
@@ -107,6 +110,36 @@ def _text(content: object) -> str:
         return json.dumps(content, default=repr, ensure_ascii=True)
     except (TypeError, ValueError, RecursionError):  # keys of other types, or within itself
         return repr(content)[:1_000_000].encode(errors="backslashreplace").decode()
+
+
+def require_rejects(path: Path) -> None:
+    """Make sure that a file of rejected rows can be written where it is to be.
+
+    Raises:
+        ExportExistsError: There is a file with something else in it, which would be lost.
+        ExportFileError: There can be no file of that name.
+    """
+    if not path.name or (path.exists() and not path.is_file()):
+        raise ExportFileError(str(path), "rejects has to be the path of a file.")
+    if not path.parent.is_dir():
+        problem = f"rejects cannot be written: there is no folder {path.parent}. Create it first."
+        raise ExportFileError(str(path), problem)
+    if path.exists() and not _has_rejects(path):
+        raise ExportExistsError(
+            str(path),
+            "there is a file of that name, with other things in it than rejected rows. Choose "
+            "another for rejects, or remove it.",
+        )
+
+
+def _has_rejects(path: Path) -> bool:
+    """Tell whether a file is empty, or begins with a row that an earlier load has rejected."""
+    with path.open("rb") as file:
+        line = file.readline()
+    try:
+        return not line or set(_MEMBERS) == json.loads(line).keys()
+    except (ValueError, AttributeError, RecursionError):
+        return False
 
 
 @contextmanager

@@ -88,8 +88,9 @@ class LoadMethods:
             on_error: What to do with a record that cannot be stored: ``"raise"`` ends the load,
                 ``"skip"`` leaves the record out, counts it and logs why.
             rejects: File to write what was left out to, one JSON object a line, with ``file``,
-                ``number``, ``field``, ``reason`` and the record as ``line``. Replaced when it
-                exists; not touched when the load fails. Only with ``on_error="skip"``.
+                ``number``, ``field``, ``reason`` and the record as ``line``. Such a file of an
+                earlier load is replaced; one with anything else in it is refused, before anything
+                is read. Not touched when the load fails. Only with ``on_error="skip"``.
             time_unit: Unit of times that are numbers: ``"s"``, ``"ms"``, ``"us"``, or ``"auto"``:
                 below 1e11 seconds, below 1e14 milliseconds, else microseconds.
             time_zone: Time zone of times that are numbers, or text that names none, such as

@@ -31,7 +31,7 @@ class PropertyMethods:
                 ``VARCHAR``.
 
         Returns:
-            The new columns with their types.
+            The new columns with their names and types, as :meth:`property_columns` gives them.
 
         Raises:
             TableNotFoundError: There is no such table of ours.

@@ -23,11 +23,12 @@ from mixpanel_data.exceptions import (
     PropertyColumnError,
     RecordDayError,
     RecordError,
+    TableExistsError,
     TableNotFoundError,
 )
 from mixpanel_data.ingest import shared_load
 from mixpanel_data.ingest.arrow_batches import ArrowBatches, frame_records, is_arrow, is_pandas
-from mixpanel_data.ingest.bad_rows import BadRows, rejects_file
+from mixpanel_data.ingest.bad_rows import BadRows, rejects_file, require_rejects
 from mixpanel_data.ingest.clock import Clock
 from mixpanel_data.ingest.export_reader import ExportData, records_of
 from mixpanel_data.ingest.export_scan import ExportFiles, UnsupportedByDuckDBError
@@ -168,6 +169,7 @@ def _load(
     started = time.monotonic()
     if options.rejects_path is not None:
         _require_other_file(options.rejects_path, database, sources)
+        require_rejects(options.rejects_path)
     load = _load_alone if not database.is_shared else _load_beside_others
     with _advise_about_memory():
         loaded, bad, checks = load(database, options, make_batches)
@@ -239,6 +241,13 @@ def _input_positions(bad: BadRows) -> Iterator[None]:
         raise error.at(bad.index_of(error.index)) from error.__cause__
 
 
+#: What to do where if_exists meets what it cannot add to or replace.
+_UNMANAGED = (
+    "It is no events or profiles table, so nothing is added to it and it is not replaced. "
+    "adopt_table() makes it one, if it is a table that has their columns. Or choose another name."
+)
+
+
 def _choose(connection: Connection, options: LoadOptions) -> str:
     """Return ``"create"``, ``"append"`` or ``"replace"``.
 
@@ -253,6 +262,8 @@ def _choose(connection: Connection, options: LoadOptions) -> str:
     try:
         found = catalog.find_metadata(connection, options.name)
     except TableNotFoundError:
+        if (name := catalog.find_table(connection, options.name, views=True)) is not None:
+            raise TableExistsError(name, _UNMANAGED) from None
         return "create"
     if options.if_exists == "append":
         _require_columns(connection, options, found.table_name)

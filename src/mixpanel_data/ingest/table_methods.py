@@ -73,8 +73,9 @@ class TableMethods:
     def adopt_table(self, name: str, metadata: TableMetadata) -> None:
         """Make a table that was created otherwise one of ours, if it has what ours have.
 
-        It needs the same columns in any order, their types, and a key in every row that no other
-        row has. It does not need a primary key constraint: loads keep keys unique without one.
+        It needs the same columns in any order, their types, JSON objects as properties, and a key
+        in every row that no other row has. It does not need a primary key constraint: loads keep
+        keys unique without one. Columns that are NOT NULL in our tables become so.
 
         Args:
             name: The table.

@@ -6,8 +6,10 @@ types say. On a connection in autocommit mode, a statement that writes commits.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from sqlalchemy import Connection, Executable
@@ -31,18 +33,54 @@ Params = Sequence[Any] | Mapping[str, Any]
 #: Rows of a chunk of DuckDB's.
 _CHUNK = 2048
 
+#: SQL without a statement: space and comments.
+_NOTHING = re.compile(r"(?:[\s;]|--[^\n]*(?:\n|\Z)|/\*(?:[^*]|\*(?!/))*\*/)*")
 
-def relation(connection: Connection, query: Query, params: Params | None) -> DuckDBPyRelation:
-    """Return a lazy relation, which owns the connection from then on."""
+
+def checked_count(name: str, value: int | None, least: int = 0) -> int | None:
+    """Return a number of rows, None for any number.
+
+    Args:
+        name: The argument that has it.
+        value: The number.
+        least: The lowest that it may be.
+
+    Raises:
+        TypeError: It is no integer.
+        ValueError: It is too low.
+    """
+    if value is None:
+        return None
+    problem = f"{name} is {value!r}. Use a number of rows from {least}."
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise TypeError(problem)
+    if value < least:
+        raise ValueError(problem)
+    return int(value)
+
+
+def relation(
+    connection: Connection, query: Query, params: Params | None, *, only_query: bool = False
+) -> DuckDBPyRelation:
+    """Return a lazy relation, which owns the connection from then on.
+
+    Args:
+        connection: Where to run the query.
+        query: The query.
+        params: Its parameters.
+        only_query: Refuse what is not a query before it runs.
+    """
     connection.detach()
+    options = {"duckdb_relation": True, "duckdb_query": only_query}
     with query_errors(query, connection.engine):
-        return _cursor(_run(connection, query, params, duckdb_relation=True)).relation
+        return _cursor(_run(connection, query, params, **options)).relation
 
 
 def data_frame(
     connection: Connection, query: Query, params: Params | None, max_rows: int | None
 ) -> pd.DataFrame:
     """Return all rows as a DataFrame, which DuckDB builds column by column."""
+    max_rows = checked_count("max_rows", max_rows)
     with query_errors(query, connection.engine):
         result = _run(connection, query, params)
         cursor = _cursor(result)
@@ -62,6 +100,7 @@ def rows(
     connection: Connection, query: Query, params: Params | None, max_rows: int | None
 ) -> list[tuple[Any, ...]]:
     """Return all rows."""
+    max_rows = checked_count("max_rows", max_rows)
     with query_errors(query, connection.engine):
         result = _run(connection, query, params)
         if not result.returns_rows:
@@ -80,17 +119,13 @@ def dicts(
     connection: Connection, query: Query, params: Params | None, max_rows: int | None
 ) -> list[dict[str, Any]]:
     """Return all rows as dicts by the names of the columns."""
+    max_rows = checked_count("max_rows", max_rows)
     with query_errors(query, connection.engine):
         result = _run(connection, query, params)
         if not result.returns_rows:
             return []
         names = [name for name, *_ in _cursor(result).description or ()]
-        if twice := [name for name, count in Counter(names).items() if count > 1]:
-            raise QueryError(
-                f"The result has several columns {twice[0]!r}, of which a dict could have one. "
-                "Give them names with AS.",
-                str(query),
-            )
+        _require_different(names, query, "a dict")
         typed: Any = _cursor(result) if isinstance(query, str) else result
         found = typed.fetchall() if max_rows is None else typed.fetchmany(max_rows + 1)
     _require_few(len(found), max_rows, query)
@@ -114,11 +149,19 @@ class FirstRows(NamedTuple):
 
 
 def first_rows(
-    connection: Connection, query: Query, params: Params | None, count: int
+    connection: Connection, query: Query, params: Params | None, count: int, *, only_query: bool
 ) -> FirstRows:
-    """Return the first rows; the others are not read."""
+    """Return the first rows; the others are not read.
+
+    Args:
+        connection: Where to run the query.
+        query: The query.
+        params: Its parameters.
+        count: How many rows.
+        only_query: Refuse what is not a query before it runs.
+    """
     with query_errors(query, connection.engine):
-        result = _run(connection, query, params)
+        result = _run(connection, query, params, duckdb_query=only_query)
         if not result.returns_rows:
             return FirstRows([], [], [], has_more=False)
         cursor = _cursor(result)
@@ -133,17 +176,20 @@ def first_rows(
     return FirstRows(columns, types, found[:count], has_more=len(found) > count)
 
 
-def scalar(connection: Connection, query: Query, params: Params | None) -> Any:
+def scalar(
+    connection: Connection, query: Query, params: Params | None, max_rows: int | None
+) -> Any:
     """Return the first column of the first row, None when there is no row."""
+    max_rows = checked_count("max_rows", max_rows)
+    count = 1 if max_rows is None else max_rows + 1
     with query_errors(query, connection.engine):
         result = _run(connection, query, params)
         if not result.returns_rows:
             return None
-        if isinstance(query, str):
-            row = _cursor(result).fetchone()
-        else:
-            row = cast("tuple[Any, ...] | None", result.fetchone())
-    return None if row is None else row[0]
+        source: Any = _cursor(result) if isinstance(query, str) else result
+        found = source.fetchmany(count)
+    _require_few(len(found), max_rows, query)
+    return found[0][0] if found else None
 
 
 def arrow(
@@ -152,6 +198,7 @@ def arrow(
     """Return all rows as an Arrow table."""
     import pyarrow as pa
 
+    max_rows = checked_count("max_rows", max_rows)
     with query_errors(query, connection.engine):
         result = _run(connection, query, params)
         cursor = _cursor(result)
@@ -171,7 +218,16 @@ def polars(
     """Return all rows as a DataFrame of polars."""
     import polars as pl
 
-    return pl.DataFrame(arrow(connection, query, params, max_rows))
+    table = arrow(connection, query, params, max_rows)
+    _require_different(table.column_names, query, "polars")
+    try:
+        return pl.DataFrame(table)
+    except pl.exceptions.PolarsError as error:
+        raise QueryError(
+            f"polars has no such type: {error}. Cast the column in the query, such as to VARCHAR, "
+            "or use execute_arrow().",
+            str(query),
+        ) from error
 
 
 def stream(
@@ -211,6 +267,15 @@ def stream(
     return pa.RecordBatchReader.from_batches(schema, batches(owner))
 
 
+def _require_different(names: Collection[str], query: Query, what: str) -> None:
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise QueryError(
+            f"The result has several columns {twice[0]!r}, of which {what} could have one. "
+            "Give them names with AS.",
+            str(query),
+        )
+
+
 def _few(reader: pa.RecordBatchReader, max_rows: int, query: Query) -> list[pa.RecordBatch]:
     """Return the batches of a result that has so many rows at most."""
     batches, count = [], 0
@@ -235,21 +300,51 @@ def plan(connection: Connection, query: Query, params: Params | None) -> str:
     return "\n".join(text for _, text in plans)
 
 
-def count(connection: Connection, query: Query, params: Params | None) -> int:
-    """Return the number of rows that a statement has written."""
+def count(connection: Connection, query: Query, params: Params | None, *, only_query: bool) -> int:
+    """Return the number of rows that a query has written, on a connection with a prefix for it.
+
+    Args:
+        connection: Where to run the query.
+        query: The query.
+        params: Its parameters.
+        only_query: Refuse what is not a query before it runs.
+    """
     with query_errors(query, connection.engine):
-        return _cursor(_run(connection, query, params)).rowcount
+        return _cursor(_run(connection, query, params, duckdb_query=only_query)).rowcount
 
 
 def _run(
     connection: Connection, query: Query, params: Params | None, **options: Any
 ) -> CursorResult[Any]:
-    """Execute a query."""
+    """Execute a query.
+
+    Raises:
+        TypeError: The parameters are not such.
+        QueryError: There is no statement.
+    """
+    _check_params(query, params)
     if isinstance(query, str):
-        bound = dict(params) if isinstance(params, Mapping) else tuple(params or ())
+        if _NOTHING.fullmatch(query):
+            raise QueryError("There is no statement in the SQL. Write one.", query)
+        if params is None:
+            params = ()
+        bound = dict(params) if isinstance(params, Mapping) else tuple(params)
         return connection.exec_driver_sql(query, bound, execution_options=options)
     named = dict(params) if isinstance(params, Mapping) else None
     return connection.execute(query, named, execution_options=options)
+
+
+def _check_params(query: Query, params: object) -> None:
+    if params is None or isinstance(params, Mapping):
+        return
+    is_values = isinstance(params, Iterable) and not isinstance(params, (str, bytes))
+    if isinstance(query, str) and not is_values:
+        use = "a sequence for ? or $1, such as [value], or a mapping for $name"
+    elif not isinstance(query, str) and params != () and params != []:
+        use = "a mapping for the :name of a SQLAlchemy statement"
+    else:
+        return
+    raise TypeError(f"params is of type {type(params).__name__}. Use {use}.")
 
 
 def _cursor(result: CursorResult[Any]) -> Cursor:

@@ -77,7 +77,7 @@ class ExplorationMethods:
             n: How many rows.
 
         Raises:
-            QueryError: DuckDB or the sandbox rejects the query.
+            QueryError: DuckDB or the sandbox rejects the query, or it is no query. It did not run.
             ValueError: ``n`` is no number from 0.
 
         Example:
@@ -91,7 +91,8 @@ class ExplorationMethods:
             self._database.autocommit_connection() as connection,
             self._database.reading_first(connection, n + 1),
         ):
-            found = execution.first_rows(connection, query, params, n)
+            is_trusted = not self._database.policy.is_sandbox
+            found = execution.first_rows(connection, query, params, n, only_query=is_trusted)
         return Preview(sql=str(query), **found._asdict())
 
     def summarize(self, table: str) -> Summary:
@@ -177,7 +178,7 @@ class ExplorationMethods:
         Raises:
             TableNotFoundError: There is no table of that name.
             TableShapeError: It is no events table. It is a ``ValueError``.
-            ValueError: A day is malformed.
+            ValueError: A day is malformed, or the first is after the last.
 
         Example:
             >>> from datetime import datetime
@@ -189,12 +190,15 @@ class ExplorationMethods:
             [DailyCount(date=datetime.date(2025, 1, 1), event='Sign Up', count=1)]
         """
         names = [events] if isinstance(events, str) else events
+        first, last = _day("from_date", from_date), _day("to_date", to_date)
+        if first is not None and last is not None and first > last:
+            raise ValueError(f"from_date {first} is after to_date {last}.")
         return exploration.daily_counts(
             self._ask,
             self._events(table),
             None if names is None else [_name("events", name) for name in names],
-            _day("from_date", from_date),
-            _day("to_date", to_date),
+            first,
+            last,
         )
 
     def property_keys(self, table: str, event: str | None = None) -> list[str]:

@@ -17,7 +17,7 @@ from mixpanel_data.database.error_translation import query_errors
 from mixpanel_data.database.handle import Database
 from mixpanel_data.query import execution
 from mixpanel_data.query.execution import Params, Query
-from mixpanel_data.schema import catalog, lake_catalog, versions
+from mixpanel_data.schema import catalog, lake_catalog, property_columns, versions
 from mixpanel_data.schema.table_lifecycle import require_free_name
 from mixpanel_data.types import DatabaseInfo, ExportResult, TableList, TableMetadata, TableSchema
 
@@ -75,6 +75,8 @@ class QueryMethods:
             max_rows: The most rows that the result may have, None for any number.
 
         Raises:
+            TypeError: ``max_rows`` is no integer, or ``params`` are no parameters.
+            ValueError: ``max_rows`` is negative.
             QueryError: DuckDB or the sandbox rejects the query; ``details["query"]`` is its text.
             ResultTooLargeError: The result has more rows than ``max_rows``. It was not built.
 
@@ -119,7 +121,8 @@ class QueryMethods:
             max_rows: As for :meth:`execute_df`.
 
         Raises:
-            QueryError: DuckDB or the sandbox rejects the query.
+            QueryError: DuckDB or the sandbox rejects the query, or polars has no such type, or two
+                columns have one name.
             ResultTooLargeError: The result has more rows than ``max_rows``.
 
         Example:
@@ -166,6 +169,7 @@ class QueryMethods:
             batch_size: The most rows of a batch.
 
         Raises:
+            TypeError: ``batch_size`` is no integer.
             ValueError: ``batch_size`` is not positive.
             QueryError: DuckDB or the sandbox rejects the query, here or while it is read.
 
@@ -175,11 +179,12 @@ class QueryMethods:
             ...         sum(batch.num_rows for batch in batches)
             100000
         """
-        if batch_size < 1:
-            raise ValueError(f"batch_size is {batch_size}. Use a positive number of rows.")
+        size = execution.checked_count("batch_size", batch_size, 1)
+        if size is None:
+            raise TypeError("batch_size is None. Use a number of rows from 1.")
         lazy = not self._database.policy.is_sandbox
         return execution.stream(
-            self._database.autocommit_connection(), sql, params, batch_size, lazy=lazy
+            self._database.autocommit_connection(), sql, params, size, lazy=lazy
         )
 
     def execute_rows(
@@ -204,15 +209,19 @@ class QueryMethods:
         with self._database.autocommit_connection() as connection:
             return execution.rows(connection, sql, params, max_rows)
 
-    def execute_scalar(self, sql: Query, params: Params | None = None) -> Any:
+    def execute_scalar(
+        self, sql: Query, params: Params | None = None, *, max_rows: int | None = None
+    ) -> Any:
         """Return the first column of the first row of a query, None when there is no row.
 
         Args:
             sql: SQL text, or a SQLAlchemy statement.
             params: As for :meth:`execute_df`.
+            max_rows: As for :meth:`execute_df`; 1 makes sure that there is no second row.
 
         Raises:
             QueryError: DuckDB or the sandbox rejects the query.
+            ResultTooLargeError: The result has more rows than ``max_rows``.
 
         Example:
             >>> with StorageEngine.memory() as storage:
@@ -220,7 +229,7 @@ class QueryMethods:
             5
         """
         with self._database.autocommit_connection() as connection:
-            return execution.scalar(connection, sql, params)
+            return execution.scalar(connection, sql, params, max_rows)
 
     def export(
         self,
@@ -242,10 +251,11 @@ class QueryMethods:
             path: The file. Its folder must be there. Or a file that is open for writing bytes, such
                 as ``sys.stdout.buffer``: rows are written as they come, and it stays open.
             format: ``"parquet"`` (Zstandard, events in the order of time), ``"csv"``, ``"ndjson"``
-                (one JSON object a line), or ``"mixpanel"``, which :meth:`load_events_export` and
-                :meth:`load_profiles_export` read. By default the ending says it: ``.parquet``,
-                ``.csv``, ``.json``, ``.jsonl``, ``.ndjson``. Text is compressed where the name ends
-                in ``.gz`` or ``.zst``.
+                (one JSON object a line; a table's lines are without its property columns), or
+                ``"mixpanel"``. :meth:`load_events_export` and :meth:`load_profiles_export` read all
+                but CSV. By default the ending says it: ``.parquet``, ``.csv``, ``.json``,
+                ``.jsonl``, ``.ndjson``. Text is compressed where the name ends in ``.gz`` or
+                ``.zst``.
             params: As for :meth:`execute_df`.
             overwrite: Replace a file that is there. An open one has no such question.
             progress_callback: Called with the number of rows so far. An exception that it raises
@@ -260,7 +270,7 @@ class QueryMethods:
             ExportFileError: The file cannot be written, or Mixpanel's format cannot express a row,
                 since a property has the name of a column. It is an ``OSError``.
             DiskFullError: There is no room. Nothing is left of the file.
-            QueryError: DuckDB or the sandbox rejects the query.
+            QueryError: DuckDB or the sandbox rejects the query, or it is no query. It did not run.
 
         Example:
             >>> from pathlib import Path
@@ -279,14 +289,15 @@ class QueryMethods:
             target = paths.path_of(target)
         named = target if isinstance(target, Path) else None
         form, compression = exporting.format_of(named, format)
-        table = self._exported_table(source)
+        table = self._exported_table(source, form)
         if table is None:
             self._database.require_open()
             connection, query = self._database.autocommit_connection(), source
         else:
             connection, query, params = self._database.catalog_connection(), table, None
         with query_errors(query, connection.engine):
-            rows = execution.relation(connection, query, params)
+            is_trusted = not self._database.policy.is_sandbox
+            rows = execution.relation(connection, query, params, only_query=is_trusted)
             if form == "parquet" and table is not None and "event_time" in rows.columns:
                 rows = rows.order("event_time")
             return exporting.export(
@@ -298,15 +309,25 @@ class QueryMethods:
                 progress=progress_callback,
             )
 
-    def _exported_table(self, source: Query) -> str | None:
-        """Return the SQL of all rows of a table, None for a query."""
+    def _exported_table(self, source: Query, form: ExportFormat) -> str | None:
+        """Return the SQL of all rows of a table, None for a query.
+
+        Lines of JSON have no property columns: a load would take them for further properties.
+        """
         if not isinstance(source, str):
             return None
         with self._database.catalog_connection() as connection:
             found = catalog.find_table(connection, source, views=True)
             if found is None and source.isidentifier():
                 raise catalog.not_found(connection, source)
-        return None if found is None else f"FROM {quoted(found, chr(34))}"
+            if found is None:
+                return None
+            derived: list[str] = []
+            if form == "ndjson" and found in catalog.managed_tables(connection):
+                columns = property_columns.find_all(connection, [found])[found]
+                derived = [quoted(column.column_name, '"') for column in columns]
+        without = f" SELECT * EXCLUDE ({', '.join(derived)})" if derived else ""
+        return f"FROM {quoted(found, chr(34))}{without}"
 
     def explain(self, sql: Query, params: Params | None = None, *, analyze: bool = False) -> str:
         """Return DuckDB's query plan as text.
@@ -349,7 +370,7 @@ class QueryMethods:
         Raises:
             TableNameError: The name is not allowed. It is a ``ValueError``.
             TableExistsError: A table or view of that name exists. It is not changed.
-            QueryError: DuckDB or the sandbox rejects the query.
+            QueryError: DuckDB or the sandbox rejects the query, or it is no query. It did not run.
             DatabaseReadOnlyError: The engine was opened read-only.
 
         Example:
@@ -361,7 +382,8 @@ class QueryMethods:
         with self._database.write_transaction(name) as connection:
             quoted = require_free_name(connection, name)
             with self._database.prefixing(connection, f"CREATE TABLE {quoted} AS"):
-                return execution.count(connection, select, params)
+                is_trusted = not self._database.policy.is_sandbox
+                return execution.count(connection, select, params, only_query=is_trusted)
 
     def list_tables(self) -> TableList:
         """Return the events and profiles tables, by name, with their current number of rows."""

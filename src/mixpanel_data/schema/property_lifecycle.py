@@ -27,7 +27,7 @@ def add(
         columns: The columns.
 
     Returns:
-        The columns with their types.
+        The columns as they are recorded, with names and types.
 
     Raises:
         TableNotFoundError: There is no such table of ours.
@@ -55,7 +55,7 @@ def add(
     with claim_table_name(table_name):
         property_columns.record(connection, table_name, typed)
         alter_tables(connection, [table_name], changes, set())
-    return typed
+    return [replace(column, name=column.column_name) for column in typed]
 
 
 def drop(connection: Connection, name: str, properties: Iterable[PropertyColumn | str]) -> None:

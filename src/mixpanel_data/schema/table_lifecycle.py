@@ -47,6 +47,8 @@ from mixpanel_data.types import TableMetadata, TableType
 #: What DuckDB calls the types of our columns.
 _TYPE_NAMES: dict[type, str] = {String: "VARCHAR", DateTime: "TIMESTAMP", JSON: "JSON"}
 
+_OTHER_NAME = "Choose another name, or drop it first, a table with drop_table()."
+
 
 @contextmanager
 def claim_table_name(name: str) -> Iterator[None]:
@@ -65,8 +67,13 @@ def claim_table_name(name: str) -> Iterator[None]:
         raise
 
 
-def create_table(connection: Connection, table: Table) -> None:
+def create_table(connection: Connection, table: Table, advice: str | None = None) -> None:
     """Create a table.
+
+    Args:
+        connection: Connection with a transaction open.
+        table: The table.
+        advice: What to do where it exists, None if that is a matter of ``if_exists``.
 
     Raises:
         TableExistsError: A table or view of that name exists.
@@ -77,7 +84,7 @@ def create_table(connection: Connection, table: Table) -> None:
             connection.execute(CreateTable(table))
         except QueryError as error:
             if isinstance(error.__cause__, duckdb.CatalogException):
-                raise TableExistsError(table.name) from error.__cause__
+                raise TableExistsError(table.name, advice) from error.__cause__
             raise
 
 
@@ -92,7 +99,7 @@ def require_free_name(connection: Connection, name: str) -> str:
         WriteConflictError: Another connection is changing the same table.
     """
     probe = Table(name, MetaData(), Column("_", Integer))
-    create_table(connection, probe)
+    create_table(connection, probe, _OTHER_NAME)
     with claim_table_name(name):
         connection.execute(DropTable(probe))
     if inspect(connection).has_table(METADATA_TABLE.name):
@@ -159,7 +166,7 @@ def rename_table(connection: Connection, old: str, new: str) -> None:
             statement,
         )
     if catalog.find_table(connection, new, views=True) not in (None, found):
-        raise TableExistsError(new)
+        raise TableExistsError(new, _OTHER_NAME)
     with claim_table_name(found):
         connection.exec_driver_sql(statement)
         fences.drop_fence(connection, found)
@@ -172,6 +179,8 @@ def rename_table(connection: Connection, old: str, new: str) -> None:
 def adopt_table(connection: Connection, name: str, metadata: TableMetadata) -> None:
     """Record a table that has the columns of an events or profiles table as one.
 
+    What may be NULL in it becomes what may be in others.
+
     Args:
         connection: Connection with a transaction open, the internal tables there.
         name: Its name, in any case.
@@ -180,16 +189,19 @@ def adopt_table(connection: Connection, name: str, metadata: TableMetadata) -> N
     Raises:
         TableNotFoundError: There is no such table.
         TableExistsError: It is a managed table already.
-        TableShapeError: Its columns are others, or what is in them.
+        TableShapeError: Its columns are others, or what is in them, or cannot become NOT NULL.
     """
     found = catalog.find_table(connection, name)
     if found is None:
         raise catalog.not_found(connection, name)
     if found in catalog.managed_tables(connection):
-        raise TableExistsError(found)
+        raise TableExistsError(
+            found, "It is an events or profiles table already, so there is nothing to adopt."
+        )
     _require_columns(connection, found, metadata.type)
     table = managed_table(metadata.type, found)
     rows = _count_valid(connection, table)
+    _alter_nullability(connection, table)
     delete_metadata(connection, found)
     metadata_rows.record(connection, found, metadata, rows)
 
@@ -214,6 +226,8 @@ def _count_valid(connection: Connection, table: Table) -> int:
     required = [column for column in table.columns if not column.nullable]
     counts = [count(column).label(column.name) for column in required]
     rows = func.system.main.count_star().label("rows")
+    kind = func.system.main.json_type(table.c.properties)
+    counts.append(count(kind).filter(kind.not_in(["OBJECT", "NULL"])).label("others"))
     found = connection.execute(select(rows, count(distinct(key)).label("keys"), *counts)).one()
     for column in required:
         if getattr(found, column.name) < found.rows:
@@ -223,7 +237,35 @@ def _count_valid(connection: Connection, table: Table) -> int:
     if found.keys < found.rows:
         problem = f"has {found.rows - found.keys} rows whose {key.name!r} another row has."
         raise TableShapeError(table.name, f"{problem} Delete them.")
+    if found.others:
+        problem = f"has {found.others} rows whose 'properties' are no JSON object."
+        raise TableShapeError(table.name, f"{problem} Make them objects, or delete them.")
     return int(found.rows)
+
+
+def _alter_nullability(connection: Connection, table: Table) -> None:
+    """Let the columns of a table be NULL, or not, as they are declared.
+
+    Raises:
+        TableShapeError: Something that depends on the table prevents it.
+        WriteConflictError: Another connection is changing the table.
+    """
+    quote = connection.dialect.identifier_preparer.quote
+    for found in catalog.get_schema(connection, table.name).columns:
+        wanted = table.c[found.name].nullable
+        if found.nullable == wanted:
+            continue
+        change = f"ALTER COLUMN {quote(found.name)} {'DROP' if wanted else 'SET'} NOT NULL"
+        try:
+            with claim_table_name(table.name):
+                connection.exec_driver_sql(f"ALTER TABLE {quote(table.name)} {change}")
+        except QueryError as error:
+            raise TableShapeError(
+                table.name,
+                f"has a column {found.name!r} that may{' not' if wanted else ''} be NULL, and "
+                f"DuckDB cannot alter that: {error.message} Drop its indexes and what refers to "
+                "it, adopt the table, and create them again.",
+            ) from error.__cause__
 
 
 def delete_metadata(connection: Connection, name: str) -> None:

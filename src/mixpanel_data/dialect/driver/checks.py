@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
 import duckdb
-from duckdb import DuckDBPyConnection
+from duckdb import DuckDBPyConnection, ExpectedResultType, StatementType
 
 from mixpanel_data.dialect.driver.guards import Parameters
 
 #: How deeply lists and dicts may be nested in a parameter.
 _DEEPEST = 60
+
+#: A node of DuckDB's syntax tree that writes, in a CTE, as JSON: ``"type":"DELETE_QUERY_NODE"``.
+_WRITING_NODE = re.compile(r'"type":"\w+_QUERY_NODE"')
+
+#: The first words of statements that may be in a CTE and write.
+_WRITING_WORDS = {"DELETE", "INSERT", "UPDATE", "COPY"}
+
+#: What a PIVOT is in DuckDB 2.0; in 1.5, it is several statements, without a text.
+_PIVOT = getattr(StatementType, "MULTI", None)
+
+_WORD = re.compile(rb"[A-Za-z_]+")
+
+_TREE = "SELECT system.main.json_serialize_sql($1)"
 
 
 def require_shallow(parameters: Parameters) -> None:
@@ -42,14 +58,46 @@ def has_rows(driver: DuckDBPyConnection, statement: str) -> bool:
     if len(description) != 1 or description[0][0] not in ("Count", "Success"):
         return True
     *_, last = driver.extract_statements(statement)
-    without = {duckdb.ExpectedResultType.CHANGED_ROWS, duckdb.ExpectedResultType.NOTHING}
+    without = {ExpectedResultType.CHANGED_ROWS, ExpectedResultType.NOTHING}
     return without.isdisjoint(last.expected_result_type) or is_returning(statement)
+
+
+def require_query(driver: DuckDBPyConnection, statement: str) -> None:
+    """Refuse what is not one query: what writes, sets something, or is several statements.
+
+    Raises:
+        InvalidInputException: It is something else.
+        ParserException: It is no SQL.
+    """
+    found = driver.extract_statements(statement)
+    # DuckDB turns a PIVOT into statements that create the types it needs, and a SELECT.
+    is_pivot = len(found) > 1 and not any(part.query for part in found[:-1])
+    is_one = len(found) == 1 or is_pivot
+    reads = is_one and found[-1].type in (StatementType.SELECT, _PIVOT)
+    if not reads or _writes(driver, statement):
+        raise duckdb.InvalidInputException(
+            "This is not one query that only reads (SELECT, FROM, WITH, VALUES, SHOW, DESCRIBE, "
+            "SUMMARIZE or PIVOT). Nothing was run. execute_rows() runs any statement."
+        )
+
+
+def _writes(driver: DuckDBPyConnection, statement: str) -> bool:
+    with driver.cursor() as cursor:
+        ((tree,),) = cursor.execute(_TREE, [statement]).fetchall()
+    if not tree.startswith('{"error":true'):
+        return _WRITING_NODE.search(tree) is not None
+    # The tree of a PIVOT is not to be had.
+    return bool(_WRITING_WORDS & set(_keywords(statement)))
 
 
 def is_returning(statement: str) -> bool:
     """Tell whether the word RETURNING is in a statement, outside of names and strings."""
+    return "RETURNING" in _keywords(statement)
+
+
+def _keywords(statement: str) -> Iterator[str]:
+    """Iterate over the keywords of a statement, in upper case."""
     encoded = statement.encode()  # DuckDB counts bytes
-    return any(
-        kind == duckdb.token_type.keyword and encoded[start : start + 9].upper() == b"RETURNING"
-        for start, kind in duckdb.tokenize(statement)
-    )
+    for start, kind in duckdb.tokenize(statement):
+        if kind == duckdb.token_type.keyword and (word := _WORD.match(encoded, start)):
+            yield word[0].decode().upper()

@@ -8,7 +8,12 @@ from typing import Any
 from duckdb import DuckDBPyRelation
 
 from mixpanel_data.dialect.bulk.bulk import Bulk, prepare
-from mixpanel_data.dialect.driver.checks import has_rows, is_returning, require_shallow
+from mixpanel_data.dialect.driver.checks import (
+    has_rows,
+    is_returning,
+    require_query,
+    require_shallow,
+)
 from mixpanel_data.dialect.driver.errors import InterfaceError
 from mixpanel_data.dialect.driver.frames import Frames
 from mixpanel_data.dialect.driver.guards import Parameters
@@ -78,6 +83,16 @@ class Cursor(Frames):
             if (result := self._result) is not None:
                 self._more = False
                 self.relation = self._read(result.relation)
+
+    def require_query(self, statement: str) -> None:
+        """Refuse a statement that is not one query which only reads.
+
+        Raises:
+            InvalidInputException: It is something else.
+        """
+        with self.connection.lock:
+            driver = self.connection.driver
+            self.connection.run(self, lambda: require_query(driver, statement))
 
     def _lazy(self, statement: str, parameters: Parameters) -> DuckDBPyRelation:
         sql = self._begin(statement)

@@ -26,7 +26,7 @@ from duckdb import (
 )
 
 from mixpanel_data.common.file_locks import FileLockedError
-from mixpanel_data.common.open_files import Lease, plain_path
+from mixpanel_data.common.open_files import ForeignFileError, Lease, plain_path
 from mixpanel_data.dialect.driver.connection import Connection
 from mixpanel_data.dialect.driver.cursor import Cursor
 from mixpanel_data.dialect.driver.errors import (
@@ -106,13 +106,15 @@ def connect(
         options: Those of ``duckdb.connect``.
 
     Raises:
-        IOException: Another process has the file open, or this one under another name.
+        IOException: Another process has the file open, or this one under another name; or it is no
+            database.
         StorageForkedError: The parent process had the file open when it forked this one.
     """
     database = plain_path(str(database))
     try:
         lease = Lease(database, read_only=bool(options.get("read_only")))
         try:
+            lease.require_database()
             with driver_errors():
                 driver = opened_by(database, **options)
             lease.confirm()
@@ -121,6 +123,8 @@ def connect(
             raise
     except FileLockedError as error:
         raise IOException(_LOCKED.format(database=database, pid=error.pid)) from None
+    except ForeignFileError as error:
+        raise IOException(str(error)) from None
     connection = Connection(driver, lease.require_own, lease)
     # A pool may drop a connection without closing it.
     weakref.finalize(connection, lease.release).atexit = False
