@@ -111,7 +111,7 @@ class Connection(SharedConnection):
         @wraps(method)
         def call(*arguments: Any, **options: Any) -> Any:
             with self._calling(), driver_errors():
-                self._keep_unread_rows()
+                self.keep_unread_rows()
                 self.discard_result()
                 return method(*arguments, **options)
 
@@ -133,7 +133,7 @@ class Connection(SharedConnection):
         """Start a transaction, unless the connection is in autocommit mode."""
         if not self.autocommit:
             with self._calling(), driver_errors():
-                self._keep_unread_rows()
+                self.keep_unread_rows()
                 self.driver.begin()
                 self._in_transaction = True
                 self._failed = False
@@ -154,7 +154,7 @@ class Connection(SharedConnection):
     def _commit(self) -> None:
         if not self._in_transaction:  # another thread was faster
             return
-        self._keep_unread_rows()
+        self.keep_unread_rows()
         if self._failed:
             first = self._first
             self.rollback()

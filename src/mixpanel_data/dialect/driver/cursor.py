@@ -21,8 +21,6 @@ class Cursor(Frames):
     """One statement and its result, as rows, or with DuckDB's own methods for data frames.
 
     Attributes:
-        rowcount: How many rows an INSERT, UPDATE, DELETE or MERGE changed; -1 for anything else,
-            for RETURNING, and for ``executemany()`` where DuckDB (1.5) does not report it.
         lastrowid: None: DuckDB has no such number. Use RETURNING.
         relation: The relation that :meth:`relate` built.
     """
@@ -34,7 +32,22 @@ class Cursor(Frames):
 
     def __init__(self, connection: SharedConnection) -> None:
         super().__init__(connection)
-        self.rowcount = -1
+        self._statement = ""
+        self._changed = -1
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows an INSERT, UPDATE, DELETE or MERGE changed.
+
+        With RETURNING, its rows are fetched and counted. It is -1 for anything else, for rows that
+        were left unread, and for ``executemany()`` where DuckDB (1.5) does not report it.
+        """
+        if (self._more or self._total >= 0) and is_returning(self._statement):
+            with self.connection.lock:
+                if self._more:
+                    self.connection.keep_unread_rows()
+            return self._total
+        return self._changed
 
     def execute(self, statement: str, parameters: Parameters | None = None) -> Cursor:
         """Run a statement, with a sequence for ``?`` or ``$1`` or a dict for ``$name``.
@@ -127,9 +140,10 @@ class Cursor(Frames):
         sql = self.connection.starting(statement)
         self._discard()
         self._ran = True
-        self.rowcount = -1
+        self._statement = statement
+        self._changed = self._total = -1
         self._step = 1
-        self._fetched = False
+        self._fetched = 0
         return sql
 
     def _execute(self, statement: str, parameters: Parameters = ()) -> None:
@@ -145,7 +159,7 @@ class Cursor(Frames):
             self.description = describe(driver.description)
             self._more = True
         else:
-            ((self.rowcount,),) = driver.fetchall() or [(-1,)]
+            ((self._changed,),) = driver.fetchall() or [(-1,)]
 
     def _execute_many(self, statement: str, rows: list[Parameters]) -> None:
         driver = self.connection.driver
@@ -157,7 +171,7 @@ class Cursor(Frames):
                 self._execute_now(statement, row)
         else:
             driver.executemany(statement, rows)
-            self.rowcount = driver.rowcount
+            self._changed = driver.rowcount
 
     def _execute_bulk(self, bulk: Bulk) -> bool:
         """Run a statement over a batch if its condition holds, and tell whether it does."""
@@ -175,5 +189,6 @@ class Cursor(Frames):
         """Run a statement and buffer its rows, so that another statement can run."""
         self._execute(statement, parameters)
         if self._more:
-            self._more = False
-            self._ahead.extend(self._source.fetchall())
+            rows = self._source.fetchall()
+            self._ahead.extend(rows)
+            self._note(rows, ended=True)
