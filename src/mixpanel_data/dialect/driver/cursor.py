@@ -8,7 +8,7 @@ from typing import Any
 from duckdb import DuckDBPyRelation
 
 from mixpanel_data.dialect.bulk.bulk import Bulk, prepare
-from mixpanel_data.dialect.driver.checks import has_rows, is_returning, require_shallow
+from mixpanel_data.dialect.driver.checks import bindable, has_rows, is_returning
 from mixpanel_data.dialect.driver.errors import InterfaceError
 from mixpanel_data.dialect.driver.frames import Frames
 from mixpanel_data.dialect.driver.guards import Parameters
@@ -59,7 +59,7 @@ class Cursor(Frames):
             return self
         with self.connection.lock:
             sql = self._begin(statement)
-            require_shallow(bound)
+            bound = bindable(bound)
             self.connection.run(self, lambda: self._execute(sql, bound))
         return self
 
@@ -94,9 +94,8 @@ class Cursor(Frames):
 
     def _lazy(self, statement: str, parameters: Parameters) -> DuckDBPyRelation:
         sql = self._begin(statement)
-        require_shallow(parameters)
         driver = self.connection.driver
-        bound = parameters or None
+        bound = bindable(parameters) or None
         relation = self.connection.run(self, lambda: driver.sql(sql, params=bound))
         # DuckDB 1.5 returns none for a statement without rows
         return driver.sql('SELECT 0 AS "Count" LIMIT 0') if relation is None else relation
@@ -166,6 +165,7 @@ class Cursor(Frames):
         bulk = prepare(driver, statement, rows)
         if bulk is not None and self._execute_bulk(bulk):
             return
+        rows = list(map(bindable, rows))
         if is_returning(statement):
             for row in rows:
                 self._execute_now(statement, row)
