@@ -47,6 +47,9 @@ _COMPARISONS = {
 
 _REPLACE = f"{BUILTIN}replace("
 
+#: Methods of sampling whose size is a share of the rows.
+_PERCENT = {"system", "bernoulli"}
+
 #: Types whose literals SQLAlchemy renders as strings.
 _WRITTEN_AS_TEXT = {Date, DateTime, Time, Uuid}
 
@@ -235,6 +238,26 @@ class StatementCompiler(PGCompiler):
     def for_update_clause(self, select: Any, **kw: Any) -> str:
         """Write nothing for ``FOR UPDATE``: DuckDB has no row locks, a conflict is an error."""
         return ""
+
+    def visit_tablesample(self, tablesample: Any, asfrom: bool = False, **kw: Any) -> str:
+        """Sample a share of the rows in percent, as in SQL; of ``func.reservoir()`` a number.
+
+        DuckDB takes no parameters here, and a plain number for one of rows.
+        """
+        method = tablesample._get_method()
+        sizes = [self.process(size, literal_execute=True, **kw) for size in method.clauses]
+        if method.name.lower() in _PERCENT:
+            pairs = zip(sizes, method.clauses, strict=True)
+            sizes = [
+                f"{text}%" if isinstance(size, BindParameter) else text for text, size in pairs
+            ]
+        words = [
+            self.visit_alias(tablesample, asfrom=True, **kw),
+            f"TABLESAMPLE {method.name}({', '.join(sizes)})",
+        ]
+        if (seed := tablesample.seed) is not None:
+            words.append(f"REPEATABLE ({self.process(seed, literal_execute=True, **kw)})")
+        return " ".join(words)
 
     def render_literal_value(self, value: Any, type_: Any) -> str:
         """Write a value as a literal that has the type of the value."""
