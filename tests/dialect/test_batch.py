@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import pytest
@@ -21,7 +21,7 @@ from sqlalchemy import (
     inspect,
     text,
 )
-from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
 from mixpanel_data.dialect.alembic import register_duckdb
 from tests.engines import open_engine
@@ -246,6 +246,36 @@ def test_a_convention_with_one_name_for_two_constraints_is_refused(sales: Connec
     ):
         batch.drop_constraint("uq_sales_shop", type_="unique")
     assert constraints(sales) == SALES
+
+
+REFUSED: dict[str, Callable[[Operations], object]] = {
+    "not null": lambda op: op.alter_column("users", "name", nullable=False),
+    "a new name": lambda op: op.alter_column("users", "name", new_column_name="called"),
+    "a new type": lambda op: op.alter_column("users", "age", type_=String()),
+    "a unique constraint": lambda op: op.create_unique_constraint("u", "users", ["age"]),
+    "a check": lambda op: op.create_check_constraint("c", "users", "age < 200"),
+    "a foreign key": lambda op: op.create_foreign_key("f", "users", "teams", ["age"], ["id"]),
+    "no check": lambda op: op.drop_constraint("users_age_check", "users", type_="check"),
+    "a required column": lambda op: op.add_column(
+        "users", Column("n", Integer, nullable=False, server_default="1")
+    ),
+    "one column less": lambda op: op.drop_column("users", "age"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_an_alter_that_duckdb_refuses_points_at_batches(connection: Connection, name: str) -> None:
+    with pytest.raises(DBAPIError, match=r"Use op\.batch_alter_table\(\).*render_as_batch=True"):
+        REFUSED[name](operations(connection))
+
+
+@pytest.mark.parametrize(("table", "column"), [("users", "missing"), ("missing", "name")])
+def test_other_errors_do_not_point_at_batches(
+    connection: Connection, table: str, column: str
+) -> None:
+    with pytest.raises(DBAPIError) as caught:
+        operations(connection).alter_column(table, column, nullable=False)
+    assert "batch" not in str(caught.value)
 
 
 def test_comments_are_set_and_dropped(connection: Connection) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from alembic.ddl.base import ColumnComment, RenameTable
+from alembic.ddl.base import AlterTable, ColumnComment, RenameTable
 from alembic.ddl.impl import DefaultImpl
 from duckdb_engine import datatypes as engine_types
 from sqlalchemy import (
@@ -17,9 +17,15 @@ from sqlalchemy import (
     UniqueConstraint,
     inspect,
 )
-from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.exc import DBAPIError, InvalidRequestError
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.schema import DropColumnComment, SetColumnComment, conv
+from sqlalchemy.schema import (
+    AddConstraint,
+    DropColumnComment,
+    DropConstraint,
+    SetColumnComment,
+    conv,
+)
 from sqlalchemy.types import TypeEngine
 
 from mixpanel_data.dialect import datatypes
@@ -29,10 +35,13 @@ from mixpanel_data.dialect.alembic.changes import Changes
 from mixpanel_data.dialect.alembic.constraint_names import convention_of, conventional_name
 from mixpanel_data.dialect.alembic.renaming import rename_by_copy
 from mixpanel_data.dialect.base import MixpanelDialect
+from mixpanel_data.dialect.driver.errors import is_refused_alter
 from mixpanel_data.dialect.sql import parsing
 from mixpanel_data.dialect.sql.builtin import BUILTIN
 from mixpanel_data.dialect.sql.ddl import counts_alone, next_value, own_sequence, sequence_of
 from mixpanel_data.dialect.sql.indexes import warn_of_ignored
+
+_ALTERING = (AlterTable, AddConstraint, DropConstraint)
 
 
 def register_duckdb() -> None:
@@ -69,6 +78,18 @@ class DuckDBImpl(DefaultImpl):
     """Runs migrations on DuckDB, and compares models with the database."""
 
     transactional_ddl = True
+
+    def _exec(self, construct: Any, *args: Any, **kw: Any) -> Any:
+        """Run a statement, and say of an ``ALTER`` that DuckDB refuses what to use instead."""
+        try:
+            return super()._exec(construct, *args, **kw)
+        except DBAPIError as error:
+            if isinstance(construct, _ALTERING) and is_refused_alter(error.orig):
+                error.add_detail(
+                    "DuckDB does not alter a table so. Use op.batch_alter_table(), which recreates "
+                    "it; autogenerate writes that with render_as_batch=True in env.py."
+                )
+            raise
 
     def add_column(self, table_name: str, column: Column[Any], **kw: Any) -> None:
         """Add a column to an existing table.
