@@ -251,7 +251,7 @@ def test_a_convention_with_one_name_for_two_constraints_is_refused(sales: Connec
 REFUSED: dict[str, Callable[[Operations], object]] = {
     "not null": lambda op: op.alter_column("users", "name", nullable=False),
     "a new name": lambda op: op.alter_column("users", "name", new_column_name="called"),
-    "a new type": lambda op: op.alter_column("users", "age", type_=String()),
+    "a new type": lambda op: op.alter_column("users", "name", type_=Integer()),
     "a unique constraint": lambda op: op.create_unique_constraint("u", "users", ["age"]),
     "a check": lambda op: op.create_check_constraint("c", "users", "age < 200"),
     "a foreign key": lambda op: op.create_foreign_key("f", "users", "teams", ["age"], ["id"]),
@@ -259,7 +259,7 @@ REFUSED: dict[str, Callable[[Operations], object]] = {
     "a required column": lambda op: op.add_column(
         "users", Column("n", Integer, nullable=False, server_default="1")
     ),
-    "one column less": lambda op: op.drop_column("users", "age"),
+    "one column less": lambda op: op.drop_column("users", "name"),
 }
 
 

@@ -144,7 +144,7 @@ def is_locked(error: Exception) -> bool:
 
 
 def is_refused_alter(error: BaseException | None) -> bool:
-    """Tell whether an ``ALTER TABLE`` failed because DuckDB cannot do it, to that table or at all."""
+    """Tell whether an ``ALTER TABLE`` failed because DuckDB cannot do it."""
     kinds = (duckdb.DependencyException, duckdb.NotImplementedException, duckdb.ParserException)
-    depended = isinstance(error, duckdb.CatalogException) and "depends on it" in str(error)
-    return isinstance(error, kinds) or depended
+    bound = isinstance(error, (duckdb.CatalogException, duckdb.BinderException))
+    return isinstance(error, kinds) or (bound and "Error: Cannot " in str(error))
