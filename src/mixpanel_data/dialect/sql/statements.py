@@ -36,6 +36,19 @@ _JSON_OPERATORS = {
     "#>": "json_extract",
     "#>>": "json_extract_string",
 }
+#: PostgreSQL's operators for the keys of an object, as functions of a list of them.
+_KEY_OPERATORS = {"?": "list_contains", "?|": "list_has_any", "?&": "list_has_all"}
+
+_ANYWHERE = "func.json_contains(document, part) looks at every depth, and so finds more."
+_PATH = 'Compare a member: column["name"].as_integer() > 0.'
+_CHANGE = "func.json_merge_patch(document, patch) changes members; null removes one."
+_NO_OPERATORS = {
+    "@>": _ANYWHERE,
+    "<@": _ANYWHERE,
+    "@?": _PATH,
+    "@@": _PATH,
+    "#-": _CHANGE,
+}
 _COMPARISONS = {
     operators.eq,
     operators.ne,
@@ -125,6 +138,15 @@ def _as_document(value: Any) -> Any:
     return value
 
 
+def _as_of_postgresql(on_conflict: Any) -> Any:
+    """Return a clause with what SQLite's has not: the name of a constraint."""
+    if hasattr(on_conflict, "constraint_target"):
+        return on_conflict
+    changed = copy(on_conflict)
+    changed.constraint_target = None
+    return changed
+
+
 class StatementCompiler(PGCompiler):
     """Compiles statements."""
 
@@ -165,6 +187,15 @@ class StatementCompiler(PGCompiler):
     ) -> str:
         """Write a custom operator, such as that of PostgreSQL's ``astext``."""
         function = _JSON_OPERATORS.get(operator.opstring)
+        if isinstance(element.left.type, JSON):
+            if operator.opstring in _KEY_OPERATORS:
+                keys = f"{BUILTIN}json_keys({self.process(element.left, **kw)})"
+                name = _KEY_OPERATORS[operator.opstring]
+                return f"{BUILTIN}{name}({keys}, {self.process(element.right, **kw)})"
+            if (advice := _NO_OPERATORS.get(operator.opstring)) is not None:
+                raise CompileError(
+                    f"DuckDB has no operator {operator.opstring} of PostgreSQL's JSONB. {advice}"
+                )
         if function is None or not isinstance(element.left.type, JSON):
             text: str = super().visit_custom_op_binary(element, operator, **kw)
             return text
@@ -227,8 +258,13 @@ class StatementCompiler(PGCompiler):
     def visit_on_conflict_do_update(self, on_conflict: Any, **kw: Any) -> str:
         """Write the columns that are derived from one that is set as well."""
         statement: Any = self.stack[-1]["selectable"]
-        on_conflict = with_derived(on_conflict, statement.table)
+        on_conflict = with_derived(_as_of_postgresql(on_conflict), statement.table)
         text: str = super().visit_on_conflict_do_update(on_conflict, **kw)
+        return text
+
+    def visit_on_conflict_do_nothing(self, on_conflict: Any, **kw: Any) -> str:
+        """Write the clause of PostgreSQL's and of SQLite's ``insert()``."""
+        text: str = super().visit_on_conflict_do_nothing(_as_of_postgresql(on_conflict), **kw)
         return text
 
     def returning_clause(self, *args: Any, **kw: Any) -> str:
