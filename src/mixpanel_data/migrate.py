@@ -68,12 +68,13 @@ def status(
         engine.connect() as connection,
     ):
         version = versions.version_of(connection)
+        is_foreign = version.state == "foreign"
         return SchemaStatus(
             state=version.state,
             revision=version.revision,
             head=versions.HEAD,
-            tables=list(catalog.managed_tables(connection)),
-            unrecorded=catalog.unrecorded_tables(connection),
+            tables=[] if is_foreign else list(catalog.managed_tables(connection)),
+            unrecorded=[] if is_foreign else catalog.unrecorded_tables(connection),
         )
 
 

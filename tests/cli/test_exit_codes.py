@@ -111,6 +111,15 @@ def test_a_wrong_revision_is_told_and_mended(run: Run, database: Path) -> None:
     assert run("migrate", "upgrade", database, "nothing").code == 5
 
 
+def test_the_status_of_a_file_of_another_program_is_an_error(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE TABLE _metadata (x INTEGER)")
+    outcome = run("migrate", "status", path)
+    assert (outcome.code, outcome.rows[0]["state"]) == (5, "foreign")
+    assert "not this library's" in outcome.err
+
+
 def test_a_downgrade_is_asked_for(run: Run, database: Path) -> None:
     refused = run("migrate", "downgrade", database, "0001")
     assert refused.code == 2

@@ -6,6 +6,7 @@ import enum
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import dedent
 from typing import Any, Literal
 
 import pytest
@@ -28,6 +29,7 @@ from sqlalchemy import (
     Enum,
     Float,
     ForeignKey,
+    ForeignKeyConstraint,
     Identity,
     Index,
     Integer,
@@ -170,8 +172,41 @@ def test_unique_constraints_are_told_apart_by_their_columns(connection: Connecti
     database.create_all(connection)
     found: Any = compare_metadata(context(connection), changed)
     assert sorted((kind, sorted(unique.columns.keys())) for kind, unique in found) == [
-        ("add_constraint", ["b", "c"]),  # and "c" stays: DuckDB cannot drop constraints
+        ("add_constraint", ["b", "c"]),
+        ("remove_constraint", ["c"]),
     ]
+
+
+CONVENTION = {
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+}
+
+
+@pytest.mark.parametrize("convention", [None, CONVENTION])
+def test_constraints_that_models_lose_are_removed_and_come_back(
+    connection: Connection, convention: dict[str, str] | None
+) -> None:
+    before, after = MetaData(), MetaData(naming_convention=convention)
+    for metadata in (before, after):
+        Table("shops", metadata, Column("id", Integer, primary_key=True))
+        columns = [Column(name, Integer) for name in ("a", "b", "c")]
+        Table("t", metadata, *columns, Index("ix", "c", unique=True), UniqueConstraint("c"))
+    before.tables["t"].append_constraint(UniqueConstraint("a", name="uq_a"))
+    before.tables["t"].append_constraint(UniqueConstraint("a", "b"))
+    before.tables["t"].append_constraint(ForeignKeyConstraint(["b"], ["shops.id"], name="fk_b"))
+    after.tables["t"].append_constraint(UniqueConstraint("b", "c", name="wide"))
+    before.create_all(connection)
+    assert compare_metadata(context(connection), before) == []
+    migration = context(connection, target_metadata=after)
+    script = produce_migrations(migration, after)
+    for steps, models in ((script.upgrade_ops, after), (script.downgrade_ops, before)):
+        assert steps is not None
+        code = render_python_code(steps, render_as_batch=True, migration_context=migration)
+        with Operations.context(migration) as op:
+            exec(dedent("    " + code), {"op": op, "sa": sqlalchemy})
+        assert compare_metadata(context(connection), models) == []
 
 
 @pytest.mark.parametrize(

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import pytest
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-from sqlalchemy import Connection, Integer, String, inspect, text
-from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Connection,
+    ForeignKeyConstraint,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    inspect,
+    text,
+)
+from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
 from mixpanel_data.dialect.alembic import register_duckdb
 from tests.engines import open_engine
-
-# Alembic 1.20 believes that the checks are lost.
-pytestmark = pytest.mark.filterwarnings("ignore:.*CHECK:UserWarning")
 
 
 @pytest.fixture
@@ -100,6 +109,173 @@ def drop_age(connection: Connection) -> None:
 def test_a_column_of_a_check_stays(connection: Connection) -> None:
     with pytest.raises(InvalidRequestError, match=r"CHECK .* needs column 'age'"):
         drop_age(connection)
+
+
+def constraints(connection: Connection) -> set[str]:
+    """The constraints of a table, but for its key."""
+    table = Table("sales", MetaData(), autoload_with=connection)
+    return {
+        f"{type(one).__name__.removesuffix('Constraint')} "
+        + (str(one.sqltext) if isinstance(one, CheckConstraint) else ", ".join(one.columns.keys()))
+        for one in table.constraints
+        if isinstance(one, CheckConstraint | UniqueConstraint | ForeignKeyConstraint)
+    }
+
+
+SALES = {
+    "Unique shop",
+    "Unique shop, slot",
+    "ForeignKey shop",
+    "ForeignKey seller",
+    "Check (slot > 0)",
+    "Check (shop < slot)",
+    "Check (seller > 3)",
+    "Check (seller > 5)",
+}
+TOKENS = {
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+DECLARED = MetaData()
+Table(
+    "sales",
+    DECLARED,
+    Column("shop", Integer),
+    Column("slot", Integer),
+    UniqueConstraint("shop", "slot", name="once_a_slot"),
+)
+
+
+@pytest.fixture
+def sales(connection: Connection) -> Connection:
+    """A table with several constraints of each kind."""
+    connection.exec_driver_sql(
+        "CREATE TABLE sales (id INTEGER PRIMARY KEY, shop INTEGER UNIQUE REFERENCES teams (id), "
+        "slot INTEGER CHECK (slot > 0), seller INTEGER REFERENCES teams (id), UNIQUE (shop, slot), "
+        "CHECK (shop < slot), CHECK (seller > 3), CHECK (seller > 5))"
+    )
+    return connection
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "models", "gone"),
+    [
+        ("sales_shop_key", "unique", None, "Unique shop"),
+        ("sales_shop_slot_key", None, None, "Unique shop, slot"),
+        ("sales_seller_teams_fkey", "foreignkey", None, "ForeignKey seller"),
+        ("sales_slot_check", "check", None, "Check (slot > 0)"),
+        ("sales_check", "check", MetaData(naming_convention=TOKENS), "Check (shop < slot)"),
+        ("uq_sales_shop", "unique", MetaData(naming_convention=TOKENS), "Unique shop"),
+        ("fk_sales_shop", "foreignkey", [MetaData(naming_convention=TOKENS)], "ForeignKey shop"),
+        ("once_a_slot", "unique", DECLARED, "Unique shop, slot"),
+    ],
+)
+def test_a_constraint_is_dropped_by_the_name_of_a_convention_or_a_model(
+    sales: Connection, name: str, kind: Any, models: Any, gone: str
+) -> None:
+    options = {} if models is None else {"target_metadata": models}
+    op = Operations(MigrationContext.configure(sales, opts=options))
+    with op.batch_alter_table("sales") as batch:
+        batch.drop_constraint(name, type_=kind)
+    assert constraints(sales) == SALES - {gone}
+    assert inspect(sales).get_pk_constraint("sales")["constrained_columns"] == ["id"]
+
+
+@pytest.mark.parametrize("name", ["uq_sales_shop", "sales_slot_check"])
+def test_a_batch_can_have_the_convention(sales: Connection, name: str) -> None:
+    kind: Any = "unique" if name.startswith("uq") else "check"
+    with operations(sales).batch_alter_table("sales", naming_convention=TOKENS) as batch:
+        batch.drop_constraint(name, type_=kind)
+    assert len(constraints(sales)) == len(SALES) - 1
+
+
+@pytest.mark.parametrize("kind", ["unique", "foreignkey", "check", "primary"])
+@pytest.mark.parametrize("name", ["any", None])
+def test_the_only_constraint_of_a_kind_needs_no_name(
+    connection: Connection, kind: Any, name: Any
+) -> None:
+    with operations(connection).batch_alter_table("users") as batch:
+        batch.drop_constraint(name, type_=kind)
+    inspector = inspect(connection)
+    left = {
+        "unique": len(inspector.get_unique_constraints("users")),
+        "foreignkey": len(inspector.get_foreign_keys("users")),
+        "check": len(inspector.get_check_constraints("users")),
+        "primary": len(inspector.get_pk_constraint("users")["constrained_columns"]),
+    }
+    assert left == dict.fromkeys(left, 1) | {kind: 0}
+
+
+@pytest.mark.parametrize("kind", ["unique", "foreignkey", "check", None])
+@pytest.mark.parametrize("name", ["other", None])
+def test_what_is_not_known_is_refused_with_the_names_that_are(
+    sales: Connection, name: Any, kind: Any
+) -> None:
+    with (
+        pytest.raises(InvalidRequestError, match=r"DuckDB keeps no names.* Write 'sales_\w+' for"),
+        operations(sales).batch_alter_table("sales") as batch,
+    ):
+        batch.drop_constraint(name, type_=kind)
+    assert constraints(sales) == SALES
+
+
+def test_a_constraint_that_no_table_has_is_refused(connection: Connection) -> None:
+    with (
+        pytest.raises(InvalidRequestError, match="'teams' has no unique constraint"),
+        operations(connection).batch_alter_table("teams") as batch,
+    ):
+        batch.drop_constraint("uq", type_="unique")
+
+
+def test_a_column_goes_with_its_check(connection: Connection) -> None:
+    with operations(connection).batch_alter_table("users") as batch:
+        batch.drop_constraint("users_age_check", type_="check")
+        batch.drop_index("by_age")
+        batch.drop_column("twice")
+        batch.drop_column("age")
+    assert "age" not in [column["name"] for column in inspect(connection).get_columns("users")]
+
+
+def test_a_convention_with_one_name_for_two_constraints_is_refused(sales: Connection) -> None:
+    convention = {"uq": "uq_%(table_name)s_%(column_0_name)s"}
+    with (
+        pytest.raises(InvalidRequestError, match="one name, 'uq_sales_shop', for several"),
+        operations(sales).batch_alter_table("sales", naming_convention=convention) as batch,
+    ):
+        batch.drop_constraint("uq_sales_shop", type_="unique")
+    assert constraints(sales) == SALES
+
+
+REFUSED: dict[str, Callable[[Operations], object]] = {
+    "not null": lambda op: op.alter_column("users", "name", nullable=False),
+    "a new name": lambda op: op.alter_column("users", "name", new_column_name="called"),
+    "a new type": lambda op: op.alter_column("users", "name", type_=Integer()),
+    "a unique constraint": lambda op: op.create_unique_constraint("u", "users", ["age"]),
+    "a check": lambda op: op.create_check_constraint("c", "users", "age < 200"),
+    "a foreign key": lambda op: op.create_foreign_key("f", "users", "teams", ["age"], ["id"]),
+    "no check": lambda op: op.drop_constraint("users_age_check", "users", type_="check"),
+    "a required column": lambda op: op.add_column(
+        "users", Column("n", Integer, nullable=False, server_default="1")
+    ),
+    "one column less": lambda op: op.drop_column("users", "name"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_an_alter_that_duckdb_refuses_points_at_batches(connection: Connection, name: str) -> None:
+    with pytest.raises(DBAPIError, match=r"Use op\.batch_alter_table\(\).*render_as_batch=True"):
+        REFUSED[name](operations(connection))
+
+
+@pytest.mark.parametrize(("table", "column"), [("users", "missing"), ("missing", "name")])
+def test_other_errors_do_not_point_at_batches(
+    connection: Connection, table: str, column: str
+) -> None:
+    with pytest.raises(DBAPIError) as caught:
+        operations(connection).alter_column(table, column, nullable=False)
+    assert "batch" not in str(caught.value)
 
 
 def test_comments_are_set_and_dropped(connection: Connection) -> None:

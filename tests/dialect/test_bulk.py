@@ -9,6 +9,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import sqlalchemy
@@ -16,8 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import (
     JSON,
+    Column,
     Engine,
     ForeignKey,
+    Integer,
+    MetaData,
+    Table,
     bindparam,
     create_engine,
     delete,
@@ -269,6 +274,52 @@ def test_the_values_are_those_that_single_rows_would_have(name: str) -> None:
 
     check()
     engine.dispose()
+
+
+SCALARS: dict[str, tuple[str, list[Any], list[Any]]] = {
+    "numbers": ("DOUBLE", [np.int8(3), np.float16(0.5), np.longdouble(2), None], [3, 0.5, 2, None]),
+    "large integers": ("UBIGINT", [np.uint64(2**64 - 1)], [2**64 - 1]),
+    "truth": ("BOOLEAN", [np.True_, None], [True, None]),
+    "text": ("VARCHAR", [np.str_("a")], ["a"]),
+    "bytes": ("BLOB", [np.bytes_(b"a")], [b"a"]),
+    "times": (
+        "TIMESTAMP",
+        [
+            np.datetime64("2025-01-31T12:00", "ns"),
+            np.datetime64("2025-01-31"),
+            np.datetime64("NaT"),
+        ],
+        [dt.datetime(2025, 1, 31, 12), dt.datetime(2025, 1, 31), None],
+    ),
+    "durations": ("INTERVAL", [np.timedelta64(1500, "ns")], [dt.timedelta(microseconds=1)]),
+    "numbers in lists": ("INTEGER[]", [[np.int64(1), None, np.int64(2)]], [[1, None, 2]]),
+    "numbers in structs": ("STRUCT(a INTEGER)", [{"a": np.int64(1)}], [{"a": 1}]),
+}
+
+
+@pytest.mark.parametrize("name", SCALARS)
+@pytest.mark.parametrize("count", [1, bulk.LEAST_ROWS])
+def test_scalars_of_numpy_are_python_values(engine: Engine, name: str, count: int) -> None:
+    type_, values, expected = SCALARS[name]
+    with engine.begin() as connection:
+        run = connection.exec_driver_sql
+        run(f"CREATE TABLE t (v {type_})")
+        run("INSERT INTO t VALUES ($1)", [(value,) for value in values * count])
+        for value in values:
+            run("INSERT INTO t VALUES ($1)", (value,))
+        assert run("SELECT v FROM t").scalars().all() == expected * (count + 1)
+
+
+def test_a_scalar_of_numpy_can_be_compared_with_a_column(engine: Engine) -> None:
+    item = Table("numbered", MetaData(), Column("id", Integer, primary_key=True))
+    with engine.begin() as connection:
+        item.create(connection)
+        connection.execute(insert(item), [{"id": number} for number in np.arange(20)])
+        connection.execute(insert(item).values(id=np.int64(20)))
+        found = select(item.c.id).where(item.c.id == np.int64(20), item.c.id > np.float32(1.5))
+        assert connection.scalars(found).all() == [20]
+        among = select(item.c.id).where(item.c.id.in_(np.arange(3, 5)))
+        assert connection.scalars(among).all() == [3, 4]
 
 
 ODD: dict[str, tuple[str, list[Any]]] = {

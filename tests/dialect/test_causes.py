@@ -8,7 +8,7 @@ from contextlib import suppress
 import duckdb
 import pytest
 from sqlalchemy import Connection, Engine, create_engine, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError, ProgrammingError
 
 from mixpanel_data.dialect.driver.module import WriteConflictException
 
@@ -33,10 +33,43 @@ def test_a_commit_has_the_first_error_and_its_statement(engine: Engine) -> None:
     with engine.connect() as connection:
         first = fail(connection, "SELECT 'x'::INTEGER")
         fail(connection, "SELECT nope")
-        with pytest.raises(OperationalError, match=r"(?s)Could not convert.*SELECT 'x'") as caught:
+        with pytest.raises(DataError, match=r"(?s)Could not convert.*SELECT 'x'") as caught:
             connection.commit()
     assert caught.value.orig is not None
     assert caught.value.orig.__cause__ is first.orig
+
+
+@pytest.mark.parametrize(
+    ("sql", "kind"),
+    [
+        ("INSERT INTO keyed VALUES (1)", IntegrityError),
+        ("SELECT 'x'::INTEGER", DataError),
+        ("SELECT nope", ProgrammingError),
+    ],
+)
+def test_a_commit_raises_the_class_of_the_first_error(
+    engine: Engine, sql: str, kind: type[DBAPIError]
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE keyed AS SELECT 1 AS id"))
+        connection.execute(text("ALTER TABLE keyed ADD PRIMARY KEY (id)"))
+    with engine.connect() as connection:
+        first = fail(connection, sql)
+        with pytest.raises(DBAPIError, match="nothing of it was committed") as caught:
+            connection.commit()
+    assert (type(first), type(caught.value)) == (kind, kind)
+    assert type(caught.value.orig) is type(first.orig)
+
+
+@pytest.mark.parametrize("many", [1, 100])
+def test_pandas_raises_what_went_wrong(engine: Engine, many: int) -> None:
+    pd = pytest.importorskip("pandas")
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE keyed (id INTEGER PRIMARY KEY)"))
+    frame = pd.DataFrame({"id": range(many)})
+    frame.to_sql("keyed", engine, if_exists="append", index=False)
+    with pytest.raises(IntegrityError, match="Duplicate key"):
+        frame.to_sql("keyed", engine, if_exists="append", index=False)
 
 
 def test_an_error_does_not_outlive_its_transaction(engine: Engine) -> None:
@@ -44,7 +77,7 @@ def test_an_error_does_not_outlive_its_transaction(engine: Engine) -> None:
         fail(connection, "SELECT 'x'::INTEGER")
         connection.rollback()
         fail(connection, "SELECT nope")
-        with pytest.raises(OperationalError, match="nope") as caught:
+        with pytest.raises(ProgrammingError, match="nope") as caught:
             connection.commit()
     assert "Could not convert" not in str(caught.value)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import duckdb
 import pytest
@@ -16,12 +17,16 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    column,
     delete,
     func,
     insert,
     inspect,
+    literal,
     literal_column,
     select,
+    table,
+    tablesample,
     text,
     update,
     values,
@@ -169,6 +174,25 @@ def test_the_first_rows_are_fetched_by_number_or_share(connection: Connection) -
     assert connection.scalars(found.fetch(50, percent=True)).all() == ["apple"]
     with pytest.raises(CompileError, match="rank"):
         connection.execute(found.fetch(1, with_ties=True))
+
+
+def test_a_table_is_sampled_by_share_or_number(connection: Connection) -> None:
+    connection.execute(text("CREATE TABLE many AS SELECT n FROM range(100000) AS r(n)"))
+    many = table("many", column("n", Integer))
+
+    def count(sampling: Any, **options: Any) -> int:
+        sample = tablesample(many, sampling, **options)
+        return connection.execute(select(func.count(sample.c.n))).scalar_one()
+
+    assert 0 < count(50) < 100_000
+    assert 8_000 < count(func.bernoulli(10)) < 12_000
+    assert count(func.reservoir(7)) == 7
+    assert count(func.reservoir(text("10 PERCENT"))) == 10_000
+    assert count(func.system(100)) == 100_000
+    assert count(func.bernoulli(0.0)) == 0
+    sample = tablesample(many, func.bernoulli(1.5), name="s", seed=literal(3))
+    repeated = [connection.scalars(select(sample.c.n).order_by(sample.c.n)).all() for _ in "ab"]
+    assert repeated[0] == repeated[1] != []
 
 
 def test_extensions_of_sql_by_duckdb_can_be_used(connection: Connection) -> None:

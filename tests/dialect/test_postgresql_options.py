@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +13,7 @@ from alembic.operations import Operations
 from sqlalchemy import (
     CheckConstraint,
     Column,
+    Computed,
     Connection,
     ForeignKey,
     Index,
@@ -21,13 +23,17 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    insert,
     inspect,
+    select,
 )
-from sqlalchemy.dialects.postgresql import ExcludeConstraint
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.postgresql import JSONB, ExcludeConstraint, array
 from sqlalchemy.exc import CompileError, SAWarning
 from sqlalchemy.schema import CreateIndex, DropIndex
 
 from mixpanel_data.dialect.alembic import register_duckdb
+from mixpanel_data.dialect.base import MixpanelDialect
 from tests.engines import open_engine
 
 
@@ -161,3 +167,56 @@ def test_exclude_constraints_are_refused(connection: Connection) -> None:
     made = table(ExcludeConstraint(("x", "="), name="e"))
     with pytest.raises(CompileError, match="no EXCLUDE constraints"):
         made.create(connection)
+
+
+def test_a_stored_generated_column_is_virtual_with_a_warning(connection: Connection) -> None:
+    stored = Table(
+        "computed",
+        MetaData(),
+        Column("a", Integer),
+        Column("b", Integer, Computed("a * 2", persisted=True)),
+    )
+    with pytest.warns(SAWarning, match="column 'b' of table 'computed' is computed whenever"):
+        stored.create(connection)
+    connection.execute(insert(stored).values(a=4))
+    assert connection.execute(select(stored.c.b)).scalars().all() == [8]
+
+
+@pytest.fixture
+def documents(connection: Connection) -> Table:
+    """A table with a JSONB document."""
+    made = Table("documents", MetaData(), Column("id", Integer, unique=True), Column("d", JSONB))
+    made.create(connection)
+    connection.execute(insert(made).values(id=1, d={"a": 1, "b.c": [2]}))
+    return made
+
+
+def test_keys_of_a_jsonb_document_can_be_asked_for(
+    connection: Connection, documents: Table
+) -> None:
+    document: Any = documents.c.d
+    asked = {
+        document.has_key("b.c"): True,
+        document.has_key("c"): False,
+        document.has_any(array(["a", "x"])): True,
+        document.has_all(array(["a", "x"])): False,
+    }
+    assert connection.execute(select(*asked)).one() == tuple(asked.values())
+    assert connection.scalar(select(documents.c.id).where(document.has_key("a"))) == 1
+
+
+@pytest.mark.parametrize("operator", ["@>", "<@", "@?", "@@", "#-"])
+def test_other_operators_of_jsonb_are_refused_with_what_to_use(
+    documents: Table, operator: str
+) -> None:
+    dialect = MixpanelDialect()
+    with pytest.raises(CompileError, match=f"no operator {re.escape(operator)} of PostgreSQL's"):
+        select(documents.c.d.op(operator)("x")).compile(dialect=dialect)
+
+
+def test_an_upsert_of_sqlite_works(connection: Connection, documents: Table) -> None:
+    new = sqlite.insert(documents).values(id=1, d={"new": True})
+    ignored = new.on_conflict_do_nothing(index_elements=["id"])
+    assert connection.execute(ignored).rowcount == 0
+    connection.execute(new.on_conflict_do_update(index_elements=["id"], set_={"d": new.excluded.d}))
+    assert connection.scalar(select(documents.c.d)) == {"new": True}

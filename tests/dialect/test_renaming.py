@@ -92,7 +92,7 @@ def facts(connection: Connection, name: str, schema: str | None = None) -> dict[
             for column in columns
         ],
         "key": inspector.get_pk_constraint(name, schema),
-        "checks": inspector.get_check_constraints(name, schema),
+        "checks": [one["sqltext"] for one in inspector.get_check_constraints(name, schema)],
         "foreign": inspector.get_foreign_keys(name, schema),
         "indexes": inspector.get_indexes(name, schema),
         "comment": inspector.get_table_comment(name, schema),

@@ -6,7 +6,22 @@ from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, ForeignKey, func, insert, select, text
+from sqlalchemy import (
+    Column,
+    Engine,
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    delete,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
@@ -245,6 +260,60 @@ def test_rowcount_is_the_number_of_changed_rows(engine: Engine) -> None:
         assert run("DELETE FROM t WHERE i >= 7").rowcount == 3
         assert run("INSERT INTO t VALUES (1, 1), (50, 1) ON CONFLICT DO NOTHING").rowcount == 1
         assert not run("DELETE FROM t WHERE i = 50").returns_rows
+
+
+def counted(engine: Engine, *values: str) -> Table:
+    """Return a table with an autoincrement key, which RETURNING gives, and a row for each value."""
+    table = Table(
+        "counted",
+        MetaData(),
+        Column("id", Integer, primary_key=True),
+        Column("name", String, unique=True),
+    )
+    with engine.begin() as connection:
+        table.create(connection)
+        connection.execute(insert(table), [{"name": value} for value in values])
+    return table
+
+
+def test_rowcount_of_an_insert_that_asks_for_its_key(engine: Engine) -> None:
+    table = counted(engine, "a")
+    with engine.begin() as connection:
+        assert connection.execute(insert(table).values(name="b")).rowcount == 1
+        both = insert(table).values([{"name": "c"}, {"name": "d"}])
+        assert connection.execute(both).rowcount == 2
+        again = postgresql.insert(table).on_conflict_do_nothing()
+        assert connection.execute(again.values(name="a")).rowcount == 0
+        assert connection.execute(again.values(name="e")).rowcount == 1
+
+
+@pytest.mark.parametrize("many", [3, 5000])
+def test_rowcount_of_returning_is_the_number_of_its_rows(engine: Engine, many: int) -> None:
+    table = counted(engine, *map(str, range(many)))
+    with engine.begin() as connection:
+        added = [{"name": f"new {n}"} for n in range(many)]
+        result = connection.execute(insert(table).returning(table.c.id), added)
+        assert (result.rowcount, len(result.all()), result.rowcount) == (many, many, many)
+        changed = update(table).where(table.c.id <= many).values(name=table.c.name + "!")
+        result = connection.execute(changed.returning(table.c.name))
+        assert result.rowcount == many
+        assert result.fetchone() is not None
+        assert (len(result.all()), result.rowcount) == (many - 1, many)
+        removed = delete(table).where(table.c.id <= many).returning(table.c.id)
+        assert connection.execute(removed).rowcount == many
+        assert connection.execute(removed).rowcount == 0
+
+
+def test_rowcount_of_returning_is_known_once_the_rows_are_read(engine: Engine) -> None:
+    counted(engine, "a")
+    raw = engine.raw_connection()
+    cursor = raw.cursor()
+    cursor.execute("INSERT INTO counted (name) SELECT n FROM range(5000) AS r(n) RETURNING id")
+    assert len(cursor.fetchmany(3)) == 3
+    assert (cursor.rowcount, len(cursor.fetchall()), cursor.rowcount) == (5000, 4997, 5000)
+    cursor.execute("SELECT 1")
+    assert cursor.rowcount == -1
+    raw.close()
 
 
 def test_a_column_called_count_is_a_column(engine: Engine) -> None:

@@ -142,6 +142,18 @@ def test_opening_with_migrate_and_read_only_is_a_contradiction(path: Path) -> No
         StorageEngine(path, migrate=True, read_only=True)
 
 
+@pytest.mark.parametrize("column", ["x INTEGER", "table_name VARCHAR", "type VARCHAR"])
+def test_the_status_of_a_file_with_metadata_of_another_program_is_foreign(
+    path: Path, column: str
+) -> None:
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(f"CREATE TABLE _metadata ({column})")
+    before = path.read_bytes()
+    found = migrate.status(path)
+    assert (found.state, found.revision, found.tables) == ("foreign", None, [])
+    assert path.read_bytes() == before
+
+
 @pytest.mark.parametrize("recipe", ["newer", "foreign"])
 def test_opening_with_migrate_refuses_what_cannot_be_upgraded(recipe: str, path: Path) -> None:
     make_database(recipe, path)

@@ -42,6 +42,8 @@ def status(
         _target(database), encryption_key=databases.key(), lock_timeout=lock_timeout
     )
     output.write_record(output.fields_of(found), form)
+    if found.state == "foreign":  # an error, unlike what can be upgraded
+        migrate.check(_target(database), encryption_key=databases.key(), lock_timeout=lock_timeout)
 
 
 @app.add()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from difflib import get_close_matches
 from functools import lru_cache, partial
 from types import ModuleType
 from typing import Any
@@ -34,7 +33,13 @@ from mixpanel_data.dialect.sql.parsing import split_schema
 from mixpanel_data.dialect.sql.shared_parameters import share_equal
 from mixpanel_data.dialect.sql.statements import ExecutionContext, StatementCompiler
 from mixpanel_data.dialect.sql.type_names import TypeCompiler
-from mixpanel_data.dialect.urls import OPTIONS, split_options
+from mixpanel_data.dialect.urls import (
+    OPTIONS,
+    checked_arguments,
+    explained,
+    require_file,
+    split_options,
+)
 from mixpanel_data.lake import attaching
 from mixpanel_data.lake.definition import Lake, is_lake
 from mixpanel_data.lake.locks import DEFAULT_TIMEOUT, Locks
@@ -78,13 +83,11 @@ def _explain_names(settings: Mapping[str, Any]) -> Iterator[None]:
     try:
         yield
     except duckdb.CatalogException as error:
-        known = {*get_core_config(), *OPTIONS}
         unknown = [name for name in settings if f'"{name}"' in str(error)]
         if not unknown:
             raise
-        nearest = get_close_matches(unknown[0], known, 2)
-        advice = f" Did you mean {' or '.join(nearest)}?" if nearest else ""
-        raise ArgumentError(f"DuckDB has no setting {unknown[0]!r}.{advice}") from error
+        known = {*get_core_config(), *OPTIONS}
+        raise ArgumentError(explained(unknown[0], known)) from error
 
 
 @lru_cache
@@ -218,19 +221,23 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
         self.foreign_keys = own.pop("foreign_keys", self.foreign_keys)
         if is_lake(url):
             return [], {"lake": Lake.from_url(url)} | own
+        require_file(url)
         arguments, options = super().create_connect_args(url)
         return [*arguments], options | own
 
     def connect(self, *args: Any, **options: Any) -> module.Connection:
         """Open a connection with duckdb-engine's ``connect_args`` and URL options.
 
-        ``lock_timeout`` is how many seconds to wait while another process has the file open.
+        ``read_only``, ``foreign_keys`` and ``lock_timeout`` are those of a URL; the last one is how
+        many seconds to wait while another process has the file open.
 
         All connections of a ``:memory:`` engine share one database, and all are in UTC unless
         ``config`` has another ``TimeZone``. No option is added to the
         caller's: DuckDB refuses to open a file twice with different options, and the application
         may already have it open.
         """
+        options = checked_arguments(options)
+        self.foreign_keys = options.pop("foreign_keys", self.foreign_keys)
         settings = {**options.pop("config", {}), **options.pop("url_config", {})}
         if (lake := options.pop("lake", None)) is not None:
             return self._connect_lake(lake, settings, **options)

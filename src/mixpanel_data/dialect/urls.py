@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from sqlalchemy.engine import URL
@@ -11,7 +12,7 @@ from sqlalchemy.util import asbool
 
 
 def _truth(text: Any) -> bool:
-    if not isinstance(text, str):  # several values
+    if not isinstance(text, (str, bool)):  # several values
         raise TypeError
     return asbool(text)
 
@@ -32,6 +33,16 @@ _OPTIONS: dict[str, tuple[Callable[[Any], Any], str]] = {
 
 OPTIONS = frozenset(_OPTIONS)
 
+_NO_KEY = (
+    "A key does not belong into a URL or settings. Use StorageEngine(path, encryption_key=…) and "
+    "its engine, or set MIXPANEL_DATA_ENCRYPTION_KEY."
+)
+
+#: What SQLAlchemy or this dialect passes on to ``connect()``.
+_INNER = frozenset({"database", "lake", "url_config"})
+
+_ARGUMENTS = OPTIONS | _INNER | {"config", "preload_extensions", "register_filesystems"}
+
 
 def split_options(url: URL) -> tuple[dict[str, Any], URL]:
     """Take the dialect's own options out of a URL.
@@ -46,12 +57,69 @@ def split_options(url: URL) -> tuple[dict[str, Any], URL]:
         raise ArgumentError(
             "A URL cannot open a sandbox. Use StorageEngine(path, sandbox=True) and its engine."
         )
+    return _converted(url.query, " of the URL"), url.difference_update_query(list(_OPTIONS))
+
+
+def _converted(given: Mapping[str, Any], where: str) -> dict[str, Any]:
     found = {}
     for name, (convert, allowed) in _OPTIONS.items():
-        if name in url.query:
+        if name in given:
             try:
-                found[name] = convert(url.query[name])
+                found[name] = convert(given[name])
             except (TypeError, ValueError):
-                text = url.query[name]
-                raise ArgumentError(f"{name} of the URL is {text!r}. Use {allowed}.") from None
-    return found, url.difference_update_query(list(_OPTIONS))
+                message = f"{name}{where} is {given[name]!r}. Use {allowed}."
+                raise ArgumentError(message) from None
+    return found
+
+
+def require_file(url: URL) -> None:
+    """Refuse a URL that names a server, and settings that it has twice.
+
+    Raises:
+        ArgumentError: What to write instead.
+    """
+    if url.host or url.username or url.port:
+        name = url.database or url.host or ""
+        raise ArgumentError(
+            f"DuckDB has no server, and a URL with two slashes names one. Use "
+            f"{url.drivername}:///{name} for a file, with a fourth slash for an absolute path."
+        )
+    for name, value in url.query.items():
+        if not isinstance(value, str):
+            raise ArgumentError(f"{name} is {len(value)} times in the URL. Write it once.")
+
+
+def checked_arguments(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of ``connect()``, the options among them converted.
+
+    Raises:
+        ArgumentError: There is none of that name, or not with that value.
+    """
+    for name in options:
+        if name == "encryption_key":
+            raise ArgumentError(_NO_KEY)
+        if name not in _ARGUMENTS:
+            nearest = get_close_matches(name, _ARGUMENTS - _INNER, 2)
+            advice = f"Did you mean {' or '.join(nearest)}? " if nearest else ""
+            raise ArgumentError(
+                f"connect_args has no {name!r}. {advice}Settings of DuckDB belong into its config: "
+                'connect_args={"config": {"threads": 2}}.'
+            )
+    for name in ("config", "url_config"):
+        if not isinstance(options.get(name, {}), Mapping):
+            raise ArgumentError(f"{name} is {options[name]!r}. Use a dict of DuckDB's settings.")
+    return {**options, **_converted(options, " of connect_args")}
+
+
+def explained(name: str, known: Iterable[str]) -> str:
+    """Say of a setting that DuckDB does not know what to write instead."""
+    if name == "encryption_key":
+        return _NO_KEY
+    if name in OPTIONS:
+        return (
+            f"{name} is no setting of DuckDB. Write it beside config, as connect_args="
+            f"{{{name!r}: …}}, or in the URL, as ?{name}=…."
+        )
+    nearest = get_close_matches(name, known, 2)
+    advice = f" Did you mean {' or '.join(nearest)}?" if nearest else ""
+    return f"DuckDB has no setting {name!r}.{advice}"

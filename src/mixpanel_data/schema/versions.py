@@ -58,7 +58,7 @@ def version_of(connection: Connection) -> Version:
     if METADATA_TABLE.name not in names:
         return Version("absent", None)
     columns = {column["name"] for column in inspector.get_columns(METADATA_TABLE.name)}
-    is_ours = columns <= set(METADATA_TABLE.c.keys())
+    is_ours = {"table_name", "type"} <= columns <= set(METADATA_TABLE.c.keys())
     return Version("unversioned" if is_ours else "foreign", None)
 
 

@@ -29,8 +29,32 @@ def test_generated_constraint_names_are_not_reflected(connection: Connection) ->
     inspector = inspect(connection)
     assert inspector.get_pk_constraint("t")["name"] is None
     assert inspector.get_unique_constraints("t")[0]["name"] is None
-    assert inspector.get_check_constraints("t")[0]["name"] is None
     assert inspector.get_foreign_keys("t")[0]["name"] is None
+
+
+def test_checks_have_names_that_do_not_depend_on_their_order(connection: Connection) -> None:
+    checks = ["CHECK (a > 0)", "CHECK (a < b)", "CHECK (b > 3)", "CHECK (b < 9)"]
+
+    def names() -> list[str]:
+        return sorted(str(one["name"]) for one in inspect(connection).get_check_constraints("t"))
+
+    execute_all(connection, f"CREATE TABLE t (a INTEGER, b INTEGER, {', '.join(checks)})")
+    first = names()
+    checks.reverse()
+    execute_all(
+        connection, "DROP TABLE t", f"CREATE TABLE t (a INTEGER, b INTEGER, {', '.join(checks)})"
+    )
+    assert names() == first
+    assert (first[0], first[-1], len({*first})) == ("t_a_check", "t_check", 4)
+
+
+def test_a_naming_convention_with_names_does_not_keep_checks_from_being_reflected(
+    connection: Connection,
+) -> None:
+    execute_all(connection, "CREATE TABLE t (a INTEGER CHECK (a > 0))")
+    metadata = MetaData(naming_convention={"ck": "ck_%(table_name)s_%(constraint_name)s"})
+    metadata.reflect(connection)
+    assert "t_a_check" in {one.name for one in metadata.tables["t"].constraints}
 
 
 def test_a_naming_convention_names_reflected_constraints(connection: Connection) -> None:

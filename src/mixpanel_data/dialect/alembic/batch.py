@@ -6,11 +6,13 @@ from typing import Any
 
 from alembic.operations import Operations
 from alembic.operations.batch import BatchOperationsImpl
-from alembic.operations.ops import CreateTableCommentOp, DropTableCommentOp
+from alembic.operations.ops import CreateTableCommentOp, DropConstraintOp, DropTableCommentOp
 from sqlalchemy import CheckConstraint, Connection, DefaultClause, Table, inspect, text
 from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.schema import conv
 from sqlalchemy.sql.compiler import IdentifierPreparer
 
+from mixpanel_data.dialect.alembic.constraint_names import names_to_drop
 from mixpanel_data.dialect.alembic.rebuilding import mentions
 from mixpanel_data.dialect.alembic.references import referring_tables, require_unreferred
 from mixpanel_data.dialect.sql.ddl import next_value, own_sequence
@@ -39,6 +41,24 @@ def _drop_table_comment(operations: Operations, operation: DropTableCommentOp) -
     table = operation.to_table(operations.migration_context)
     _let_rebuild_comment(operations.impl, None)
     operations.impl.drop_table_comment(table)
+
+
+@Operations._to_impl.dispatch_for(DropConstraintOp, qualifier="duckdb")
+def _drop_constraint(operations: Operations, operation: DropConstraintOp) -> None:
+    """Drop a constraint; in a batch, the one that is meant, under the name that it has there."""
+    impl: Any = operations.impl
+    context = operations.migration_context
+    name, kind = operation.constraint_name, operation.constraint_type
+    names: list[Any] = [name]
+    if isinstance(impl, BatchOperationsImpl) and impl.copy_from is None and not context.as_sql:
+        models = context.opts.get("target_metadata")
+        names = [*map(conv, names_to_drop(operations.get_bind(), impl, name, kind, models))]
+    for one in names:
+        made = operations.schema_obj.generic_constraint(
+            one, operation.table_name, kind, schema=operation.schema
+        )
+        if_exists = getattr(operation, "if_exists", None)  # since Alembic 1.16
+        impl.drop_constraint(made, **({} if if_exists is None else {"if_exists": if_exists}))
 
 
 def _let_rebuild_comment(impl: Any, comment: str | None) -> None:
@@ -92,7 +112,7 @@ def complete(
     new.info[SUCCESSOR] = True
     new.comment = old.comment if new.comment is None else new.comment or None
     _keep_sequences(preparer, batch, old)
-    _keep_checks(batch, old)
+    _require_columns_of_checks(batch, old)
     for name, transfer in batch.column_transfers.items():
         if batch.columns[name].computed is not None:
             transfer.pop("expr", None)
@@ -108,20 +128,22 @@ def _keep_sequences(preparer: IdentifierPreparer, batch: Any, old: Table) -> Non
             changed.server_default = DefaultClause(text(sql))
 
 
-def _keep_checks(batch: Any, old: Table) -> None:
-    """Add the checks, which have no names in DuckDB, and which Alembic leaves out therefore."""
-    for constraint in sorted(old.constraints, key=str):
-        if not batch.reflected or not isinstance(constraint, CheckConstraint) or constraint.name:
+def _require_columns_of_checks(batch: Any, old: Table) -> None:
+    """Refuse to drop or rename a column of a check that stays."""
+    if not batch.reflected:
+        return
+    renamed = [name for name, transfer in batch.column_transfers.items() if "name" in transfer]
+    gone = [column.name for column in old.columns if column.name not in batch.columns]
+    for constraint in batch.named_constraints.values():
+        if not isinstance(constraint, CheckConstraint) or constraint not in old.constraints:
             continue
-        renamed = [name for name, transfer in batch.column_transfers.items() if "name" in transfer]
-        gone = [column.name for column in old.columns if column.name not in batch.columns]
         for name in (*renamed, *gone):
             if mentions(str(constraint.sqltext), name):
                 raise InvalidRequestError(
                     f"Table {old.name!r} cannot be recreated: CHECK ({constraint.sqltext}) needs "
-                    f"column {name!r}. Keep the column."
+                    f"column {name!r}. Keep the column, or drop the check {str(constraint.name)!r} "
+                    "in the same batch."
                 )
-        batch.new_table.append_constraint(CheckConstraint(constraint.sqltext))
 
 
 def _referring(connection: Connection, name: str, schema: str | None) -> list[str]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from alembic.ddl.base import ColumnComment, RenameTable
+from alembic.ddl.base import AlterTable, ColumnComment, RenameTable
 from alembic.ddl.impl import DefaultImpl
 from duckdb_engine import datatypes as engine_types
 from sqlalchemy import (
     Column,
+    Constraint,
     ForeignKeyConstraint,
     Index,
     MetaData,
@@ -16,21 +17,31 @@ from sqlalchemy import (
     UniqueConstraint,
     inspect,
 )
-from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.exc import DBAPIError, InvalidRequestError
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.schema import DropColumnComment, SetColumnComment
+from sqlalchemy.schema import (
+    AddConstraint,
+    DropColumnComment,
+    DropConstraint,
+    SetColumnComment,
+    conv,
+)
 from sqlalchemy.types import TypeEngine
 
 from mixpanel_data.dialect import datatypes
 from mixpanel_data.dialect.alembic import batch, index_comparison
 from mixpanel_data.dialect.alembic.altering import alter_tables
 from mixpanel_data.dialect.alembic.changes import Changes
+from mixpanel_data.dialect.alembic.constraint_names import convention_of, conventional_name
 from mixpanel_data.dialect.alembic.renaming import rename_by_copy
 from mixpanel_data.dialect.base import MixpanelDialect
+from mixpanel_data.dialect.driver.errors import is_refused_alter
 from mixpanel_data.dialect.sql import parsing
 from mixpanel_data.dialect.sql.builtin import BUILTIN
 from mixpanel_data.dialect.sql.ddl import counts_alone, next_value, own_sequence, sequence_of
 from mixpanel_data.dialect.sql.indexes import warn_of_ignored
+
+_ALTERING = (AlterTable, AddConstraint, DropConstraint)
 
 
 def register_duckdb() -> None:
@@ -67,6 +78,18 @@ class DuckDBImpl(DefaultImpl):
     """Runs migrations on DuckDB, and compares models with the database."""
 
     transactional_ddl = True
+
+    def _exec(self, construct: Any, *args: Any, **kw: Any) -> Any:
+        """Run a statement, and say of an ``ALTER`` that DuckDB refuses what to use instead."""
+        try:
+            return super()._exec(construct, *args, **kw)
+        except DBAPIError as error:
+            if isinstance(construct, _ALTERING) and is_refused_alter(error.orig):
+                error.add_detail(
+                    "DuckDB does not alter a table so. Use op.batch_alter_table(), which recreates "
+                    "it; autogenerate writes that with render_as_batch=True in env.py."
+                )
+            raise
 
     def add_column(self, table_name: str, column: Column[Any], **kw: Any) -> None:
         """Add a column to an existing table.
@@ -228,13 +251,20 @@ class DuckDBImpl(DefaultImpl):
     ) -> None:
         """Give the database's unique constraints the names that they have in the models.
 
-        DuckDB drops the names, so constraints are matched by their columns.
+        DuckDB drops the names, so constraints are matched by their columns. Others get the name
+        of a convention: Alembic drops none without a name.
         """
         names = {
             frozenset(unique.columns.keys()): unique.name for unique in metadata_unique_constraints
         }
         for unique in conn_uniques:
-            unique.name = names.get(frozenset(unique.columns.keys()), unique.name)
+            columns = frozenset(unique.columns.keys())
+            unique.name = names[columns] if columns in names else self._name(unique)
+
+    def _name(self, constraint: Constraint) -> Any:
+        models = self.context_opts.get("target_metadata")
+        given = models.naming_convention if isinstance(models, MetaData) else None
+        return conv(conventional_name(constraint, convention_of(given)))
 
     def correct_for_autogen_foreignkeys(
         self,
@@ -253,6 +283,8 @@ class DuckDBImpl(DefaultImpl):
             if (model := declared.get(tuple(key.column_keys))) is not None:
                 key.ondelete, key.onupdate = model.ondelete, model.onupdate
                 key.deferrable, key.initially = model.deferrable, model.initially
+            else:
+                key.name = self._name(key)
 
     def autogen_column_reflect(self, inspector: Any, table: Table, column_info: Any) -> None:
         """Leave out the default of an autoincrement column, which no model has.

@@ -10,6 +10,8 @@ from itertools import accumulate, chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
+from mixpanel_data.dialect.numpy_scalars import any_numpy, without_numpy
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -124,6 +126,9 @@ def encode(values: tuple[Any, ...]) -> list[Part] | None:
     try:
         if types == {list}:
             return _encode_lists(values)
+        if any_numpy(types):
+            values = tuple(map(without_numpy, values))
+            types = set(map(type, values)) - {type(None)}
         if not types <= _KINDS.keys():
             return None
         kinds = _kinds(values, types)

@@ -9,6 +9,7 @@ import duckdb
 from duckdb import DuckDBPyConnection, ExpectedResultType, StatementType
 
 from mixpanel_data.dialect.driver.guards import Parameters
+from mixpanel_data.dialect.numpy_scalars import any_numpy, without_numpy
 
 #: How deeply lists and dicts may be nested in a parameter.
 _DEEPEST = 60
@@ -27,23 +28,32 @@ _WORD = re.compile(rb"[A-Za-z_]+")
 _TREE = "SELECT system.main.json_serialize_sql($1)"
 
 
-def require_shallow(parameters: Parameters) -> None:
-    """Refuse values nested so deeply, or in themselves, that DuckDB's client would crash.
+def bindable(parameters: Parameters) -> Parameters:
+    """Return parameters with Python's values in place of NumPy's scalars.
 
     Raises:
-        InvalidInputException: A parameter is nested too deeply.
+        InvalidInputException: A parameter is nested so deeply, or in itself, that DuckDB's client
+            would crash.
     """
     level = list(parameters.values() if isinstance(parameters, dict) else parameters)
+    kinds = set(map(type, level))
     for _ in range(_DEEPEST):
         nested = {id(value): value for value in level if isinstance(value, (list, tuple, dict))}
         if not nested:
-            return
+            return _without_numpy(parameters) if any_numpy(kinds) else parameters
         level = [
             item
             for value in nested.values()
             for item in (value.values() if isinstance(value, dict) else value)
         ]
+        kinds.update(map(type, level))
     raise duckdb.InvalidInputException(f"A parameter is nested more than {_DEEPEST} levels deep.")
+
+
+def _without_numpy(parameters: Parameters) -> Parameters:
+    if isinstance(parameters, dict):
+        return {name: without_numpy(value) for name, value in parameters.items()}
+    return [without_numpy(value) for value in parameters]
 
 
 def has_rows(driver: DuckDBPyConnection, statement: str) -> bool:

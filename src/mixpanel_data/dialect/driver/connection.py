@@ -111,7 +111,7 @@ class Connection(SharedConnection):
         @wraps(method)
         def call(*arguments: Any, **options: Any) -> Any:
             with self._calling(), driver_errors():
-                self._keep_unread_rows()
+                self.keep_unread_rows()
                 self.discard_result()
                 return method(*arguments, **options)
 
@@ -133,7 +133,7 @@ class Connection(SharedConnection):
         """Start a transaction, unless the connection is in autocommit mode."""
         if not self.autocommit:
             with self._calling(), driver_errors():
-                self._keep_unread_rows()
+                self.keep_unread_rows()
                 self.driver.begin()
                 self._in_transaction = True
                 self._failed = False
@@ -143,8 +143,8 @@ class Connection(SharedConnection):
         """Commit the transaction, if there is one.
 
         Raises:
-            OperationalError: A statement of the transaction failed, whose error is the
-                ``__cause__`` and in the message. The transaction is rolled back. DuckDB 2.0
+            Error: A statement of the transaction failed, whose error is the ``__cause__`` and in
+                the message; the class is the same. The transaction is rolled back. DuckDB 2.0
                 would do the same without a word, and 1.5 would commit the rest.
         """
         if self._in_transaction:
@@ -154,7 +154,7 @@ class Connection(SharedConnection):
     def _commit(self) -> None:
         if not self._in_transaction:  # another thread was faster
             return
-        self._keep_unread_rows()
+        self.keep_unread_rows()
         if self._failed:
             first = self._first
             self.rollback()
@@ -241,8 +241,12 @@ class Connection(SharedConnection):
         keep_from_destruction(self.driver)
 
 
-def _failed_before(first: tuple[str, BaseException] | None) -> TransactionException:
-    """Return the error of a commit after a failed statement, which begins with the first error."""
+def _failed_before(first: tuple[str, BaseException] | None) -> Error:
+    """Return the error of a commit after a failed statement.
+
+    It begins with the first error and has its class: pandas, for one, commits after an error, and
+    raises what the commit raises.
+    """
     advice = (
         "A statement of this transaction failed, so nothing of it was committed. "
         "Roll back after an error, then run the transaction again."
@@ -250,7 +254,8 @@ def _failed_before(first: tuple[str, BaseException] | None) -> TransactionExcept
     if first is None:
         return TransactionException(advice)
     statement, cause = first
-    error = TransactionException(f"{cause}\n[SQL: {statement}]\n{advice}")
+    kind = type(cause) if isinstance(cause, Error) else TransactionException
+    error = kind(f"{cause}\n[SQL: {statement}]\n{advice}")
     error.__cause__ = cause
     return error
 

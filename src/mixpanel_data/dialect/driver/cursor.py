@@ -9,10 +9,10 @@ from duckdb import DuckDBPyRelation
 
 from mixpanel_data.dialect.bulk.bulk import Bulk, prepare
 from mixpanel_data.dialect.driver.checks import (
+    bindable,
     has_rows,
     is_returning,
     require_query,
-    require_shallow,
 )
 from mixpanel_data.dialect.driver.errors import InterfaceError
 from mixpanel_data.dialect.driver.frames import Frames
@@ -26,8 +26,6 @@ class Cursor(Frames):
     """One statement and its result, as rows, or with DuckDB's own methods for data frames.
 
     Attributes:
-        rowcount: How many rows an INSERT, UPDATE, DELETE or MERGE changed; -1 for anything else,
-            for RETURNING, and for ``executemany()`` where DuckDB (1.5) does not report it.
         lastrowid: None: DuckDB has no such number. Use RETURNING.
         relation: The relation that :meth:`relate` built.
     """
@@ -39,7 +37,22 @@ class Cursor(Frames):
 
     def __init__(self, connection: SharedConnection) -> None:
         super().__init__(connection)
-        self.rowcount = -1
+        self._statement = ""
+        self._changed = -1
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows an INSERT, UPDATE, DELETE or MERGE changed.
+
+        With RETURNING, its rows are fetched and counted. It is -1 for anything else, for rows that
+        were left unread, and for ``executemany()`` where DuckDB (1.5) does not report it.
+        """
+        if (self._more or self._total >= 0) and is_returning(self._statement):
+            with self.connection.lock:
+                if self._more:
+                    self.connection.keep_unread_rows()
+            return self._total
+        return self._changed
 
     def execute(self, statement: str, parameters: Parameters | None = None) -> Cursor:
         """Run a statement, with a sequence for ``?`` or ``$1`` or a dict for ``$name``.
@@ -51,7 +64,7 @@ class Cursor(Frames):
             return self
         with self.connection.lock:
             sql = self._begin(statement)
-            require_shallow(bound)
+            bound = bindable(bound)
             self.connection.run(self, lambda: self._execute(sql, bound))
         return self
 
@@ -96,9 +109,8 @@ class Cursor(Frames):
 
     def _lazy(self, statement: str, parameters: Parameters) -> DuckDBPyRelation:
         sql = self._begin(statement)
-        require_shallow(parameters)
         driver = self.connection.driver
-        bound = parameters or None
+        bound = bindable(parameters) or None
         relation = self.connection.run(self, lambda: driver.sql(sql, params=bound))
         # DuckDB 1.5 returns none for a statement without rows
         return driver.sql('SELECT 0 AS "Count" LIMIT 0') if relation is None else relation
@@ -142,9 +154,10 @@ class Cursor(Frames):
         sql = self.connection.starting(statement)
         self._discard()
         self._ran = True
-        self.rowcount = -1
+        self._statement = statement
+        self._changed = self._total = -1
         self._step = 1
-        self._fetched = False
+        self._fetched = 0
         return sql
 
     def _execute(self, statement: str, parameters: Parameters = ()) -> None:
@@ -160,19 +173,20 @@ class Cursor(Frames):
             self.description = describe(driver.description)
             self._more = True
         else:
-            ((self.rowcount,),) = driver.fetchall() or [(-1,)]
+            ((self._changed,),) = driver.fetchall() or [(-1,)]
 
     def _execute_many(self, statement: str, rows: list[Parameters]) -> None:
         driver = self.connection.driver
         bulk = prepare(driver, statement, rows)
         if bulk is not None and self._execute_bulk(bulk):
             return
+        rows = list(map(bindable, rows))
         if is_returning(statement):
             for row in rows:
                 self._execute_now(statement, row)
         else:
             driver.executemany(statement, rows)
-            self.rowcount = driver.rowcount
+            self._changed = driver.rowcount
 
     def _execute_bulk(self, bulk: Bulk) -> bool:
         """Run a statement over a batch if its condition holds, and tell whether it does."""
@@ -190,5 +204,6 @@ class Cursor(Frames):
         """Run a statement and buffer its rows, so that another statement can run."""
         self._execute(statement, parameters)
         if self._more:
-            self._more = False
-            self._ahead.extend(self._source.fetchall())
+            rows = self._source.fetchall()
+            self._ahead.extend(rows)
+            self._note(rows, ended=True)

@@ -141,3 +141,10 @@ def _repaired(error: Exception) -> BaseException | None:
 def is_locked(error: Exception) -> bool:
     """Tell whether a file could not be opened because another process has it open."""
     return isinstance(error, duckdb.IOException) and "Could not set lock on file" in str(error)
+
+
+def is_refused_alter(error: BaseException | None) -> bool:
+    """Tell whether an ``ALTER TABLE`` failed because DuckDB cannot do it."""
+    kinds = (duckdb.DependencyException, duckdb.NotImplementedException, duckdb.ParserException)
+    bound = isinstance(error, (duckdb.CatalogException, duckdb.BinderException))
+    return isinstance(error, kinds) or (bound and "Error: Cannot " in str(error))

@@ -49,8 +49,10 @@ class Rows:
         self._result: Result | None = None
         self._step = 1
         self._closed = self._ran = False
-        # Whether rows were fetched from DuckDB: 1.5 leaves the rest of their chunk out of a frame.
-        self._fetched = False
+        # How many rows were fetched from DuckDB, and how many there are, once that is known. Of a
+        # result that was read in part, DuckDB 1.5 leaves the rest of a chunk out of a frame.
+        self._fetched = 0
+        self._total = -1
 
     def __iter__(self) -> Iterator[Row]:
         """Iterate over the remaining rows."""
@@ -102,10 +104,16 @@ class Rows:
 
     def _fetch(self, count: int) -> list[Row]:
         """Return rows of DuckDB; the caller holds the lock."""
-        self._fetched = True
         rows = self._read(lambda: self._source.fetchmany(count))
-        self._more = len(rows) == count
+        self._note(rows, ended=len(rows) < count)
         return rows
+
+    def _note(self, rows: list[Row], *, ended: bool) -> None:
+        """Count rows that were fetched from DuckDB."""
+        self._fetched += len(rows)
+        self._more = not ended
+        if ended:
+            self._total = self._fetched
 
     def fetchall(self) -> list[Row]:
         """Return all remaining rows."""
@@ -114,7 +122,7 @@ class Rows:
             with self.connection.lock:
                 if self._more:
                     rows = self._read(self._source.fetchall)
-                    self._more = False
+                    self._note(rows, ended=True)
         self._require_rows()
         if self._ahead:
             rows[:0] = self._ahead
@@ -136,10 +144,9 @@ class Rows:
         if not self._more:
             return
         try:
-            self._fetched = True
             rows = self._source.fetchmany(_CHUNK)
             self._ahead.extend(rows)
-            self._more = len(rows) == _CHUNK
+            self._note(rows, ended=len(rows) < _CHUNK)
         except BaseException as error:
             self._end_with(error)
             if not isinstance(error, Exception):

@@ -96,7 +96,7 @@ class SharedConnection:
             with suppress(ImportError):
                 import_module(_IMPORTED_BY_DUCKDB)
         with self._calling(), driver_errors():
-            self._keep_unread_rows()
+            self.keep_unread_rows()
             self.discard_result()
             self.driver.register(name, data)
 
@@ -119,7 +119,7 @@ class SharedConnection:
             try:
                 with self._calling():
                     if self._current is None or self._current() is not cursor:
-                        self._keep_unread_rows()
+                        self.keep_unread_rows()
                     with self._working(), driver_errors():
                         result = statement()
                     self._current = weakref.ref(cursor)
@@ -184,7 +184,8 @@ class SharedConnection:
         if self.closed:
             raise ConnectionException("The connection is closed.")
 
-    def _keep_unread_rows(self) -> None:
+    def keep_unread_rows(self) -> None:
+        """Let the current cursor fetch what it has not; the caller holds the lock."""
         if self._current is not None and (cursor := self._current()) is not None:
             with self._working(), driver_errors():
                 self._failed |= not cursor.buffer_remaining()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from sqlalchemy import VARCHAR, Integer
 from sqlalchemy.engine.interfaces import (
@@ -14,6 +15,7 @@ from sqlalchemy.engine.interfaces import (
     ReflectedPrimaryKeyConstraint,
     ReflectedUniqueConstraint,
 )
+from sqlalchemy.schema import conv
 
 from mixpanel_data.dialect.reflection.catalog import Entry
 from mixpanel_data.dialect.sql.names import spell
@@ -112,8 +114,26 @@ def unique_constraints(entry: Entry) -> list[ReflectedUniqueConstraint]:
 
 
 def check_constraints(entry: Entry) -> list[ReflectedCheckConstraint]:
-    """Return the check constraints of a table."""
-    return [{"name": _NO_NAME, "sqltext": detail["expression"]} for detail in entry.details]
+    """Return the check constraints of a table, with names.
+
+    A naming convention cannot name a check, so SQLAlchemy refuses one without a name. They are
+    named as PostgreSQL does it, ``t_a_check``, with a checksum for those that have the same name.
+    """
+    names = [_check_name(entry.name, detail) for detail in entry.details]
+    return [
+        {
+            "name": conv(name if names.count(name) == 1 else f"{name}_{crc32(text.encode()):08x}"),
+            "sqltext": text,
+        }
+        for name, text in zip(
+            names, (detail["expression"] for detail in entry.details), strict=True
+        )
+    ]
+
+
+def _check_name(table: str, detail: dict[str, Any]) -> str:
+    columns = set(_constrained_columns(detail))
+    return "_".join([table, *(columns if len(columns) == 1 else ()), "check"])
 
 
 def indexes(entry: Entry) -> list[ReflectedIndex]:

@@ -255,7 +255,13 @@ class DDLCompiler(PGDDLCompiler):
         """Write the expression of a generated column; DuckDB has virtual ones only."""
         # Skips PostgreSQL's compiler, which has stored ones only.
         text: str = super(PGDDLCompiler, self).visit_computed_column(generated, **kw)
-        return text
+        if generated.persisted:
+            column = generated.column
+            warn(
+                f"DuckDB has no stored generated columns, so column {column.name!r} of table "
+                f"{column.table.name!r} is computed whenever it is read."
+            )
+        return text.removesuffix(" STORED")
 
     def visit_create_sequence(self, create: Any, prefix: Any = None, **kw: Any) -> str:
         """Create a sequence without PostgreSQL's ``AS type``: all of DuckDB's are ``BIGINT``."""

@@ -36,6 +36,19 @@ _JSON_OPERATORS = {
     "#>": "json_extract",
     "#>>": "json_extract_string",
 }
+#: PostgreSQL's operators for the keys of an object, as functions of a list of them.
+_KEY_OPERATORS = {"?": "list_contains", "?|": "list_has_any", "?&": "list_has_all"}
+
+_ANYWHERE = "func.json_contains(document, part) looks at every depth, and so finds more."
+_PATH = 'Compare a member: column["name"].as_integer() > 0.'
+_CHANGE = "func.json_merge_patch(document, patch) changes members; null removes one."
+_NO_OPERATORS = {
+    "@>": _ANYWHERE,
+    "<@": _ANYWHERE,
+    "@?": _PATH,
+    "@@": _PATH,
+    "#-": _CHANGE,
+}
 _COMPARISONS = {
     operators.eq,
     operators.ne,
@@ -46,6 +59,9 @@ _COMPARISONS = {
 }
 
 _REPLACE = f"{BUILTIN}replace("
+
+#: Methods of sampling whose size is a share of the rows.
+_PERCENT = {"system", "bernoulli"}
 
 #: Types whose literals SQLAlchemy renders as strings.
 _WRITTEN_AS_TEXT = {Date, DateTime, Time, Uuid}
@@ -122,6 +138,15 @@ def _as_document(value: Any) -> Any:
     return value
 
 
+def _as_of_postgresql(on_conflict: Any) -> Any:
+    """Return a clause with what SQLite's has not: the name of a constraint."""
+    if hasattr(on_conflict, "constraint_target"):
+        return on_conflict
+    changed = copy(on_conflict)
+    changed.constraint_target = None
+    return changed
+
+
 class StatementCompiler(PGCompiler):
     """Compiles statements."""
 
@@ -162,6 +187,15 @@ class StatementCompiler(PGCompiler):
     ) -> str:
         """Write a custom operator, such as that of PostgreSQL's ``astext``."""
         function = _JSON_OPERATORS.get(operator.opstring)
+        if isinstance(element.left.type, JSON):
+            if operator.opstring in _KEY_OPERATORS:
+                keys = f"{BUILTIN}json_keys({self.process(element.left, **kw)})"
+                name = _KEY_OPERATORS[operator.opstring]
+                return f"{BUILTIN}{name}({keys}, {self.process(element.right, **kw)})"
+            if (advice := _NO_OPERATORS.get(operator.opstring)) is not None:
+                raise CompileError(
+                    f"DuckDB has no operator {operator.opstring} of PostgreSQL's JSONB. {advice}"
+                )
         if function is None or not isinstance(element.left.type, JSON):
             text: str = super().visit_custom_op_binary(element, operator, **kw)
             return text
@@ -224,8 +258,13 @@ class StatementCompiler(PGCompiler):
     def visit_on_conflict_do_update(self, on_conflict: Any, **kw: Any) -> str:
         """Write the columns that are derived from one that is set as well."""
         statement: Any = self.stack[-1]["selectable"]
-        on_conflict = with_derived(on_conflict, statement.table)
+        on_conflict = with_derived(_as_of_postgresql(on_conflict), statement.table)
         text: str = super().visit_on_conflict_do_update(on_conflict, **kw)
+        return text
+
+    def visit_on_conflict_do_nothing(self, on_conflict: Any, **kw: Any) -> str:
+        """Write the clause of PostgreSQL's and of SQLite's ``insert()``."""
+        text: str = super().visit_on_conflict_do_nothing(_as_of_postgresql(on_conflict), **kw)
         return text
 
     def returning_clause(self, *args: Any, **kw: Any) -> str:
@@ -235,6 +274,26 @@ class StatementCompiler(PGCompiler):
     def for_update_clause(self, select: Any, **kw: Any) -> str:
         """Write nothing for ``FOR UPDATE``: DuckDB has no row locks, a conflict is an error."""
         return ""
+
+    def visit_tablesample(self, tablesample: Any, asfrom: bool = False, **kw: Any) -> str:
+        """Sample a share of the rows in percent, as in SQL; of ``func.reservoir()`` a number.
+
+        DuckDB takes no parameters here, and a plain number for one of rows.
+        """
+        method = tablesample._get_method()
+        sizes = [self.process(size, literal_execute=True, **kw) for size in method.clauses]
+        if method.name.lower() in _PERCENT:
+            pairs = zip(sizes, method.clauses, strict=True)
+            sizes = [
+                f"{text}%" if isinstance(size, BindParameter) else text for text, size in pairs
+            ]
+        words = [
+            self.visit_alias(tablesample, asfrom=True, **kw),
+            f"TABLESAMPLE {method.name}({', '.join(sizes)})",
+        ]
+        if (seed := tablesample.seed) is not None:
+            words.append(f"REPEATABLE ({self.process(seed, literal_execute=True, **kw)})")
+        return " ".join(words)
 
     def render_literal_value(self, value: Any, type_: Any) -> str:
         """Write a value as a literal that has the type of the value."""
