@@ -26,6 +26,7 @@ from mixpanel_data.ingest.clock import Clock
 from mixpanel_data.ingest.field_error import FieldError
 from mixpanel_data.ingest.json_validation import bad_number_at, levels_of, too_deep_at
 from mixpanel_data.ingest.record_batches import arrow_schema, to_arrow
+from mixpanel_data.ingest.repeated_members import without_repeated_members
 from mixpanel_data.ingest.row_checks import RowChecks
 from mixpanel_data.schema.tables import BLANK, CLOCK, IDENTIFIER, OPTIONAL
 
@@ -177,9 +178,9 @@ class ArrowBatches:
                 raise FieldError(column.name, str(error)) from error
             arrays.append(cells)
             is_local = local if CLOCK in column.info else is_local
-        for column, cells in zip(self._columns, arrays, strict=True):
+        for position, column in enumerate(self._columns):
             if isinstance(column.type, JSON):
-                _check_documents(column, cells)
+                arrays[position] = _checked_documents(column, arrays[position])
         try:
             return self._checks.finished(pa.record_batch(arrays, schema=self.schema), is_local)
         except TimeUnitError:
@@ -229,11 +230,16 @@ def _content(row: pa.RecordBatch) -> dict[str, Any]:
     return cells
 
 
-def _check_documents(column: Column[Any], cells: pa.Array) -> None:
-    if not _is_nested(cells.type) and too_deep_at(cells) is not None:
+def _checked_documents(column: Column[Any], cells: pa.Array) -> pa.Array:
+    is_text = not _is_nested(cells.type)
+    if is_text and too_deep_at(cells) is not None:
         raise FieldError(column.name, TOO_DEEP)
     if bad_number_at(cells) is not None:
         raise FieldError(column.name, _NOT_FINITE)
+    try:
+        return without_repeated_members(cells) if is_text else cells
+    except ValueError as error:
+        raise FieldError(column.name, _NO_DOCUMENT) from error
 
 
 def _reader_of(data: Any) -> pa.RecordBatchReader:
