@@ -50,6 +50,28 @@ def test_keeping_collisions_again_adds_nothing(storage: StorageEngine) -> None:
         assert storage.load_events_export("t", CASE, EVENTS, **options) == added
 
 
+@pytest.mark.parametrize("primary_key", [True, False])
+def test_another_event_is_never_replaced(
+    storage: StorageEngine, primary_key: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    def rows() -> list[tuple[Any, ...]]:
+        return storage.execute_rows("SELECT event_name, properties FROM t")
+
+    data = [event("A", properties={"n": 1}), event("B"), event("A", properties={"n": 2})]
+    options: Any = {"on_conflict": "replace"}
+    made = storage.create_events_table("t", data, EVENTS, primary_key=primary_key, **options)
+    assert (made.added, made.duplicates, made.collisions) == (1, 1, 1)
+    assert rows() == [("A", '{"n":2}')]
+    assert "differ from the row kept" in caplog.text
+    data = [event("B"), event("A", properties={"n": 3}), event("C")]
+    result = storage.append_events_table("t", data, EVENTS, **options)
+    assert (result.added, result.replaced, result.collisions) == (0, 1, 2)
+    assert result.read == 3
+    assert rows() == [("A", '{"n":3}')]
+    assert storage.append_events_table("t", [event("B")], EVENTS, **options).collisions == 1
+    assert rows() == [("A", '{"n":3}')]
+
+
 def test_a_collision_can_end_the_load(storage: StorageEngine) -> None:
     with pytest.raises(KeyCollisionError) as caught:
         storage.load_events_export("t", CASE, EVENTS, on_collision="error")

@@ -152,7 +152,7 @@ class _Reader:
             if error.source != self._place.name:  # the damage comes before its first document
                 self._place = _Place(error.source)
             self._place.number += 1
-            self._refuse(FieldError(None, error.problem), b"", error)
+            self._refuse(FieldError(None, f"cannot be read: {error.problem}"), b"", error)
             self._index += 1
 
     def _documents(self, rows: Rows) -> Iterator[tuple[Any, str | None]]:
