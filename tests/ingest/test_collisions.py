@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pytest
@@ -78,6 +79,28 @@ def test_a_collision_can_end_the_load(storage: StorageEngine) -> None:
     assert (caught.value.key, caught.value.index) == ("order-77", 1)
     assert isinstance(caught.value, DuplicateRecordError)
     assert storage.list_tables() == []
+
+
+@pytest.mark.parametrize("on_conflict", ["ignore", "error"])
+def test_of_several_files_the_one_with_the_collision_is_named(
+    storage: StorageEngine, tmp_path: Path, on_conflict: Literal["ignore", "error"]
+) -> None:
+    first, second, _ = CASE.read_text().splitlines()
+    contents = {
+        "a.jsonl": [first.replace("order-77", "other"), ""],
+        "b.jsonl": [first],
+        "c.jsonl": ["", second],
+    }
+    for name, lines in contents.items():
+        (tmp_path / name).write_text("\n".join(lines))
+    with pytest.raises(DuplicateRecordError) as caught:
+        storage.load_events_export(
+            "t", tmp_path, EVENTS, on_collision="error", on_conflict=on_conflict
+        )
+    found = caught.value
+    assert (found.details["path"], found.details["line"]) == (str(tmp_path / "c.jsonl"), 2)
+    assert str(found).endswith("c.jsonl, line 2)")
+    assert str(pickle.loads(pickle.dumps(found))) == str(found)
 
 
 def test_a_collision_with_a_row_of_the_table_can_end_the_load(storage: StorageEngine) -> None:

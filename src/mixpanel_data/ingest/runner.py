@@ -30,14 +30,14 @@ from mixpanel_data.ingest import shared_load
 from mixpanel_data.ingest.arrow_batches import ArrowBatches, frame_records, is_arrow, is_pandas
 from mixpanel_data.ingest.bad_rows import BadRows, rejects_file
 from mixpanel_data.ingest.clock import Clock
-from mixpanel_data.ingest.export_reader import ExportData, records_of
+from mixpanel_data.ingest.export_reader import ExportData, place_of, records_of
 from mixpanel_data.ingest.export_scan import ExportFiles, UnsupportedByDuckDBError
 from mixpanel_data.ingest.insert_stream import Batches
 from mixpanel_data.ingest.load import Loaded, Space, append, create
 from mixpanel_data.ingest.options import LoadOptions
 from mixpanel_data.ingest.record_batches import RecordBatches
 from mixpanel_data.ingest.row_checks import RowChecks
-from mixpanel_data.ingest.sources import LocalFile, Objects, find_sources
+from mixpanel_data.ingest.sources import LocalFile, Objects, Source, find_sources
 from mixpanel_data.schema import catalog, property_columns
 from mixpanel_data.schema.table_lifecycle import drop_table
 from mixpanel_data.types import LoadResult, TimeUnit
@@ -75,6 +75,15 @@ def load_exports(
         argument: What the caller knows them as.
     """
     sources = find_sources(data, argument)
+    try:
+        return _load_sources(database, options, sources)
+    except (DuplicateRecordError, RecordDayError) as error:
+        if (place := place_of(sources, error.index)) is not None:
+            error.add_place(*place)
+        raise
+
+
+def _load_sources(database: Database, options: LoadOptions, sources: list[Source]) -> LoadResult:
     paths = [source.path for source in sources if isinstance(source, LocalFile)]
     count = sum(not isinstance(source, Objects) for source in sources)
     files = ExportFiles.of(options.kind, sources)
