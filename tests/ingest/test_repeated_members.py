@@ -126,6 +126,16 @@ def test_whatever_the_document_it_says_the_same_without_them(
     ]
 
 
+def test_names_that_end_alike_are_told_apart_without_parsing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = ["$referrer", "$initial_referrer", "$lib_version", "$app_version", "$os", "os"]
+    names += ["$referring_domain", "$initial_referring_domain", "plan", "plan name"]
+    texts = pa.array([json.dumps(dict.fromkeys(names, "a:b"))] * 3)
+    monkeypatch.setattr(repeated_members, "values", None)
+    assert without_repeated_members(texts) is texts
+
+
 def test_documents_without_them_stay_the_same_texts() -> None:
     texts = pa.array(['{"a" : 1.0, "b": [{"a": 1e16}, {"a": 2}]}', None, "no JSON", "", '{"a":1}'])
     assert without_repeated_members(texts) is texts

@@ -1,8 +1,8 @@
 """Members that occur twice in one object of a JSON document: the last one counts.
 
 DuckDB keeps both. Hardly any document has such members, and nearly all show it by their names: the
-last bytes of these are compared for thousands of documents at once, and only documents where two
-agree are parsed.
+first and last bytes of these are compared for thousands of documents at once, and only documents
+where two agree are parsed.
 """
 
 from __future__ import annotations
@@ -19,17 +19,16 @@ from mixpanel_data.common import values
 from mixpanel_data.ingest.string_buffers import string_data_and_offsets
 
 #: Bytes of documents that are searched at a time, few enough to stay in the processor's cache.
-_BLOCK = 512 * 1024
+_BLOCK = 256 * 1024
 
-#: Bytes of a name that are compared, the last ones; as many come before the first document.
+#: Bytes of a name that are compared at its beginning, and at its end.
 _WORD = 8
-_BEFORE = 2 * _WORD
 
 _Words = npt.NDArray[np.uint64]
 
-_SEVEN_BITS = np.uint64(0x7F7F7F7F7F7F7F7F)
-_ALL_BYTES = np.uint64(0x0101010101010101)
-_BYTE = np.uint64(0xFF)
+#: What is kept of the eight bytes at the end of a name, by its length.
+_LAST_BYTES = np.array([2**64 - 2 ** (8 * (_WORD - n)) for n in range(_WORD + 1)], np.uint64)
+
 #: Odd numbers, which spread words and documents over all 64 bits.
 _SPREAD = np.uint64(0xD6E8FEB86659FD93)
 _APART = np.uint64(0x9E3779B97F4A7C15)
@@ -85,49 +84,43 @@ def _suspects(data: npt.NDArray[np.uint8], starts: npt.NDArray[np.intp]) -> Iter
 
 
 def _suspects_in(data: npt.NDArray[np.uint8], starts: npt.NDArray[np.intp]) -> list[int]:
-    text = np.zeros(_BEFORE + len(data) + _WORD, np.uint8)
-    text[_BEFORE : _BEFORE + len(data)] = data
-    colons = np.flatnonzero(text == ord(":"))
-    before = text[colons - 1]
-    ends = colons[before == ord('"')] - 1
-    found = [colons[before <= ord(" ")]]  # may follow on a name
-    words: _Words = np.ndarray(len(text) - _WORD + 1, np.uint64, text, strides=(1,))
-    names = words[ends - _WORD]
-    names &= ~_up_to_quote(names)
-    escapes = np.flatnonzero(text == ord("\\"))
-    if len(escapes) and len(ends):
-        following = ends[np.minimum(np.searchsorted(ends, escapes), len(ends) - 1)]
-        found.append(following[_have_escape(words, following)])
-    counts = np.diff(np.searchsorted(ends - _BEFORE, starts))
+    text = np.zeros(_WORD + len(data) + _WORD, np.uint8)
+    text[_WORD:-_WORD] = data
+    quotes = np.flatnonzero(text == ord('"'))
+    ending = np.flatnonzero(text[quotes + 1] == ord(":"))
+    ending = ending[ending > 0]
+    begins, ends = quotes[ending - 1], quotes[ending]
+    found = [ends[_have_escape(text, begins, ends)]]
+    # A name may stand before white space and a colon, too.
+    found.append(np.flatnonzero((text[1:] == ord(":")) & (text[:-1] <= ord(" "))))
+    counts = np.diff(np.searchsorted(ends - _WORD, starts))
     documents = np.repeat(np.arange(len(counts), dtype=np.uint64), counts)
-    keys = (names + documents * _APART) * _SPREAD
+    keys = (_words_of(text, begins, ends) + documents * _APART) * _SPREAD
     in_order = np.sort(keys)
     repeated = in_order[1:][in_order[1:] == in_order[:-1]]
     if len(repeated):
         found.append(ends[np.isin(keys, repeated)])
-    places = np.concatenate(found) - _BEFORE
+    places = np.concatenate(found) - _WORD
     return [*map(int, np.unique(np.searchsorted(starts, places, side="right") - 1))]
 
 
-def _have_escape(words: _Words, ends: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
-    """Tell which names have an escape sequence in the bytes that are compared, or a part of one."""
-    names = words[ends - _WORD]
-    outside = _up_to_quote(names)
-    earlier = _find(words[ends - _BEFORE], "\\") * (outside == 0)
-    found: _Words = _find(names & ~outside, "\\") | earlier
-    return np.not_equal(found, 0)
+def _have_escape(
+    text: npt.NDArray[np.uint8], begins: npt.NDArray[np.intp], ends: npt.NDArray[np.intp]
+) -> npt.NDArray[np.intp]:
+    """Return which names have an escape sequence in them, or right before them."""
+    escapes = np.flatnonzero(text == ord("\\"))
+    following = np.searchsorted(ends, escapes)
+    escapes, following = escapes[following < len(ends)], following[following < len(ends)]
+    return following[escapes >= begins[following] - 1]
 
 
-def _find(words: _Words, character: str) -> _Words:
-    """Return words with the highest bit of each byte set that is a character, and no other."""
-    # https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord, the form without carries
-    others = words ^ (_ALL_BYTES * np.uint64(ord(character)))
-    return ~(((others & _SEVEN_BITS) + _SEVEN_BITS) | others | _SEVEN_BITS)
-
-
-def _up_to_quote(words: _Words) -> _Words:
-    """Return masks of the bytes up to the last quotation mark of each word."""
-    quotes = _find(words, '"')
-    for distance in (8, 16, 32):
-        quotes |= quotes >> np.uint64(distance)
-    return (quotes >> np.uint64(7)) * _BYTE
+def _words_of(
+    text: npt.NDArray[np.uint8], begins: npt.NDArray[np.intp], ends: npt.NDArray[np.intp]
+) -> _Words:
+    """Return a number for each name, of its length and its first and last bytes."""
+    words: _Words = np.ndarray(len(text) - _WORD + 1, "<u8", text, strides=(1,))
+    lengths = ends - begins - 1
+    last = words[ends - _WORD] & _LAST_BYTES[np.minimum(lengths, _WORD)]
+    first = np.where(lengths > _WORD, words[begins + 1], np.uint64(0))
+    made: _Words = last + (first + lengths.astype(np.uint64)) * _APART
+    return made
