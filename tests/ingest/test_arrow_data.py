@@ -275,3 +275,114 @@ def test_dicts_of_a_data_frame_keep_their_own_keys(storage: StorageEngine) -> No
     frame = pd.DataFrame([make_event(n, properties={"ab"[n]: 2 ** (70 * n)}) for n in (0, 1)])
     storage.create_events_table("t", frame, EVENTS)
     assert [row[4] for row in parsed_rows(storage, "t")] == [{"a": 1}, {"b": 2**70}]
+
+
+CATEGORIES = ["user-1", "user-2"]
+
+
+@pytest.mark.parametrize("kind", [pl.Categorical, pl.Enum(CATEGORIES)])
+def test_categories_of_polars_are_their_text(storage: StorageEngine, kind: Any) -> None:
+    frame = pl.DataFrame(
+        {"distinct_id": CATEGORIES, "properties": ['{"a":1}', "{}"]},
+        schema_overrides={"distinct_id": kind},
+    ).with_columns(pl.col("properties").cast(pl.Categorical))
+    storage.create_profiles_table("t", frame, PROFILES)
+    found = storage.execute_rows("SELECT distinct_id, properties FROM t")
+    assert found == [("user-1", '{"a":1}'), ("user-2", "{}")]
+
+
+@pytest.mark.parametrize("column", ["distinct_id", "properties"])
+def test_a_type_that_pyarrow_does_not_have_is_named_with_its_column(
+    storage: StorageEngine, column: str
+) -> None:
+    whole = {"distinct_id": ["a"], "properties": ["{}"]}
+    number = pl.Series([1], dtype=pl.Int128)
+    other = pl.DataFrame({"n": number}).to_struct() if column == "properties" else number
+    with pytest.raises(RecordError, match="Cast the column") as caught:
+        storage.create_profiles_table("t", pl.DataFrame({**whole, column: other}), PROFILES)
+    assert caught.value.field == column
+    assert storage.list_tables() == []
+
+
+def test_a_time_zone_that_is_not_known_is_told(storage: StorageEngine) -> None:
+    times = pa.array([0], pa.timestamp("us", "Mars/Olympus"))
+    properties = pa.StructArray.from_arrays([times], ["t"])
+    table = pa.table({"distinct_id": ["a"], "properties": properties})
+    with pytest.raises(RecordError) as caught:
+        storage.create_profiles_table("t", table, PROFILES)
+    assert (caught.value.index, caught.value.field) == (0, "properties")
+
+
+def mixed_frame(**columns: list[Any]) -> pd.DataFrame:
+    events = {
+        "event_name": ["A", "B"],
+        "event_time": [0, 1],
+        "distinct_id": ["a", "b"],
+        "insert_id": ["i", "j"],
+        "properties": ['{"a":1}', "{}"],
+    }
+    return pd.DataFrame({**events, **columns})
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"distinct_id": [1, "x"]},
+        {"insert_id": ["x", 2]},
+        {"event_time": [0, "1970-01-01T00:00:01"]},
+        {"properties": [{"a": 1}, "{}"]},
+        {"properties": [{"a": 1}, "{}"], "distinct_id": [1, "x"]},
+    ],
+)
+def test_a_pandas_column_may_mix_types(
+    storage: StorageEngine, columns: dict[str, list[Any]]
+) -> None:
+    frame = mixed_frame(**columns)
+    assert storage.create_events_table("t", frame, EVENTS) == 2
+    rows = storage.execute_rows("SELECT epoch(event_time), distinct_id, insert_id FROM t")
+    assert rows == [
+        (number, str(frame["distinct_id"][number]), str(frame["insert_id"][number]))
+        for number in (0, 1)
+    ]
+    assert storage.execute_rows("SELECT properties FROM t") == [('{"a":1}',), ("{}",)]
+
+
+@pytest.mark.parametrize("text", ['{"a":', "[1]", "no", '{"a": NaN}'])
+@pytest.mark.parametrize("distinct_id", [["a", "b"], [1, "b"]])
+def test_text_among_dicts_has_to_be_a_json_object(
+    storage: StorageEngine, text: str, distinct_id: list[Any]
+) -> None:
+    frame = mixed_frame(properties=[{}, text], distinct_id=distinct_id)
+    with pytest.raises(RecordError) as caught:
+        storage.create_events_table("t", frame, EVENTS)
+    assert (caught.value.index, caught.value.field) == (1, "properties")
+    assert storage.create_events_table("t", frame, EVENTS, on_error="skip") == 1
+
+
+#: With its members in order, since pyarrow 18 sorts them.
+DOCUMENT = {
+    "aware": datetime(2025, 1, 1, 12, 30, 0, 5, timezone.utc),
+    "clock": datetime(2025, 1, 1, 12, 0, 0, 500_000).time(),
+    "day": datetime(2025, 1, 1).date(),
+    "decimal": Decimal("12345678901234567890.12"),
+    "inner": {"none": None, "time": datetime(2025, 1, 1)},
+    "large": 1e16,
+    "naive": datetime(2025, 1, 1),
+    "times": [datetime(2025, 1, 1)],
+}
+
+
+@pytest.mark.parametrize("form", [pd.DataFrame, pl.DataFrame, pa.Table.from_pylist])
+def test_a_document_is_written_as_that_of_a_record(storage: StorageEngine, form: Any) -> None:
+    events = [make_event(properties=DOCUMENT)]
+    storage.create_events_table("records", events, EVENTS)
+    storage.create_events_table("t", form(events), EVENTS)
+    assert storage.execute_rows("FROM t") == storage.execute_rows("FROM records")
+
+
+def test_of_keys_that_a_map_has_twice_the_last_one_counts(storage: StorageEngine) -> None:
+    kind = pa.map_(pa.string(), pa.list_(pa.int64()))
+    properties = pa.array([[("a", [1]), ("b", None), ("a", [2])]], kind)
+    table = pa.table({"distinct_id": ["a"], "properties": properties})
+    storage.create_profiles_table("t", table, PROFILES)
+    assert storage.execute_scalar("SELECT properties FROM t") == '{"a":[2],"b":null}'

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pytest
@@ -50,12 +51,56 @@ def test_keeping_collisions_again_adds_nothing(storage: StorageEngine) -> None:
         assert storage.load_events_export("t", CASE, EVENTS, **options) == added
 
 
+@pytest.mark.parametrize("primary_key", [True, False])
+def test_another_event_is_never_replaced(
+    storage: StorageEngine, primary_key: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    def rows() -> list[tuple[Any, ...]]:
+        return storage.execute_rows("SELECT event_name, properties FROM t")
+
+    data = [event("A", properties={"n": 1}), event("B"), event("A", properties={"n": 2})]
+    options: Any = {"on_conflict": "replace"}
+    made = storage.create_events_table("t", data, EVENTS, primary_key=primary_key, **options)
+    assert (made.added, made.duplicates, made.collisions) == (1, 1, 1)
+    assert rows() == [("A", '{"n":2}')]
+    assert "differ from the row kept" in caplog.text
+    data = [event("B"), event("A", properties={"n": 3}), event("C")]
+    result = storage.append_events_table("t", data, EVENTS, **options)
+    assert (result.added, result.replaced, result.collisions) == (0, 1, 2)
+    assert result.read == 3
+    assert rows() == [("A", '{"n":3}')]
+    assert storage.append_events_table("t", [event("B")], EVENTS, **options).collisions == 1
+    assert rows() == [("A", '{"n":3}')]
+
+
 def test_a_collision_can_end_the_load(storage: StorageEngine) -> None:
     with pytest.raises(KeyCollisionError) as caught:
         storage.load_events_export("t", CASE, EVENTS, on_collision="error")
     assert (caught.value.key, caught.value.index) == ("order-77", 1)
     assert isinstance(caught.value, DuplicateRecordError)
     assert storage.list_tables() == []
+
+
+@pytest.mark.parametrize("on_conflict", ["ignore", "error"])
+def test_of_several_files_the_one_with_the_collision_is_named(
+    storage: StorageEngine, tmp_path: Path, on_conflict: Literal["ignore", "error"]
+) -> None:
+    first, second, _ = CASE.read_text().splitlines()
+    contents = {
+        "a.jsonl": [first.replace("order-77", "other"), ""],
+        "b.jsonl": [first],
+        "c.jsonl": ["", second],
+    }
+    for name, lines in contents.items():
+        (tmp_path / name).write_text("\n".join(lines))
+    with pytest.raises(DuplicateRecordError) as caught:
+        storage.load_events_export(
+            "t", tmp_path, EVENTS, on_collision="error", on_conflict=on_conflict
+        )
+    found = caught.value
+    assert (found.details["path"], found.details["line"]) == (str(tmp_path / "c.jsonl"), 2)
+    assert str(found).endswith("c.jsonl, line 2)")
+    assert str(pickle.loads(pickle.dumps(found))) == str(found)
 
 
 def test_a_collision_with_a_row_of_the_table_can_end_the_load(storage: StorageEngine) -> None:

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -120,6 +120,10 @@ REFUSED: dict[str, Any] = {
     "set": {1},
     "range": range(2),
     "timedelta": timedelta(1),
+    "timedelta64": np.timedelta64(1, "s"),
+    "timedelta64 of nanoseconds": np.timedelta64(1, "ns"),
+    "array of timedelta64": np.array([1, 2], "timedelta64[ns]"),
+    "Timedelta": pd.Timedelta(1, "s"),
     "complex": 1j,
     "a key that is a date": {date(2025, 1, 1): 1},
     "keys of the same text": {1: "a", "1": "b"},
@@ -165,6 +169,17 @@ def test_what_json_has_no_form_for_is_refused(
     with pytest.raises(RecordError) as caught:
         store(make_event(0, properties={"v": REFUSED[case]}), "properties")
     assert (caught.value.index, caught.value.field) == (0, "properties")
+
+
+@pytest.mark.parametrize("field", ["event_time", "distinct_id", "insert_id"])
+@pytest.mark.parametrize("unit", ["auto", "s"])
+def test_a_duration_is_no_time_and_no_id(
+    storage: StorageEngine, field: str, unit: Literal["auto", "s"]
+) -> None:
+    wrong = [make_event(0, **{field: np.timedelta64(5, "s")})]
+    with pytest.raises(RecordError, match="not timedelta64") as caught:
+        storage.create_events_table("t", wrong, EVENTS, time_unit=unit)
+    assert caught.value.field == field
 
 
 @pytest.mark.parametrize("missing", [None, float("nan"), pd.NaT, pd.NA], ids=repr)

@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from mixpanel_data import StorageEngine
-from tests.records import EVENTS, Record, make_event, make_events
+from tests.records import EVENTS, PROFILES, Record, make_event, make_events
 
 
 @pytest.fixture
@@ -28,6 +31,11 @@ WRONG: dict[str, tuple[Any, str]] = {
     "bytes": (b"{}", "load_events_export"),
     "an open file": (io.BytesIO(b"{}"), "load_events_export"),
     "one record": (make_event(), "Put it into a list"),
+    "an array": (np.array([1, 2]), "one column. Pass a table"),
+    "a column of pandas": (pd.Series([1, 2]), "one column. Pass a table"),
+    "a column of polars": (pl.Series(["a"]), "one column. Pass a table"),
+    "an Arrow array": (pa.array(["a"]), "one column. Pass a table"),
+    "a chunked array": (pa.chunked_array([[1]]), "one column. Pass a table"),
     "a lazy frame": (pl.LazyFrame({"event_name": ["a"]}), r"data\.collect\(\)"),
 }
 
@@ -40,10 +48,80 @@ def test_the_error_says_what_was_given_and_what_to_do(storage: StorageEngine, ca
     assert storage.list_tables() == []
 
 
-@pytest.mark.parametrize("wrong", [None, 5, {"event": "Tap"}, [None], [5]])
+@pytest.mark.parametrize("wrong", [None, 5, {"event": "Tap"}, b"{}", [None], [5]])
 def test_exports_of_the_wrong_sort_are_named_too(storage: StorageEngine, wrong: Any) -> None:
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match=r"path (is|holds) .*\. Pass a path, a pattern"):
         storage.load_events_export("t", wrong, EVENTS)
+    assert storage.list_tables() == []
+
+
+@pytest.mark.parametrize("wrong", [None, 5, {"event": "Tap"}, b"{}", np.array([1])])
+def test_days_stay_when_what_is_to_take_their_place_is_of_the_wrong_sort(
+    storage: StorageEngine, wrong: Any
+) -> None:
+    storage.create_events_table("t", [make_event()], EVENTS)
+    with pytest.raises(TypeError, match=r"^data is "):
+        storage.replace_range("t", wrong, "2025-01-01", "2025-01-01", EVENTS)
+    assert storage.list_tables()[0].row_count == 1
+
+
+OPTIONS: dict[str, list[Any]] = {
+    "metadata": [None, {"type": "events"}, "events"],
+    "progress_callback": [5, "tqdm"],
+    "batch_size": ["1", 1.5, True, np.bool_(True)],
+    "primary_key": ["no", None, 1],
+    "rejects": [5, b"rejects.jsonl", True],
+    "time_zone": [5, b"UTC"],
+    "property_columns": [None, 5, "plan", {"plan": "VARCHAR"}],
+}
+CASES = [(option, wrong) for option, values in OPTIONS.items() for wrong in values]
+
+
+@pytest.mark.parametrize(("option", "wrong"), CASES)
+def test_an_option_of_the_wrong_sort_is_named_with_what_to_pass(
+    storage: StorageEngine, option: str, wrong: Any
+) -> None:
+    given: dict[str, Any] = {"metadata": EVENTS, option: wrong}
+    events = make_events(3)
+    with pytest.raises(TypeError, match=rf"^{option} is .*\. Pass "):
+        storage.create_events_table("t", events, **given)
+    assert storage.list_tables() == []
+    assert len([*events]) == 3
+
+
+@pytest.mark.parametrize(
+    "option", ["on_conflict", "on_collision", "on_error", "if_exists", "time_unit"]
+)
+@pytest.mark.parametrize("wrong", [None, 5, "no", ["drop"], np.array(["s", "ms"])])
+def test_a_choice_that_there_is_not_is_named_with_those_that_there_are(
+    storage: StorageEngine, option: str, wrong: Any
+) -> None:
+    choice: dict[str, Any] = {option: wrong}
+    with pytest.raises(ValueError, match=rf"^{option} is .*Use one of"):
+        storage.create_events_table("t", make_events(3), EVENTS, **choice)
+
+
+@pytest.mark.parametrize("wrong", [None, 20250101, b"2025-01-01"])
+def test_days_of_the_wrong_sort_are_named(storage: StorageEngine, wrong: Any) -> None:
+    storage.create_events_table("t", [make_event()], EVENTS)
+    with pytest.raises(TypeError, match=r"^from_date is .*\. Pass a date"):
+        storage.replace_range("t", [], wrong, "2025-01-01", EVENTS)
+    with pytest.raises(TypeError, match=r"^to_date is .*\. Pass a date"):
+        storage.replace_range("t", [], "2025-01-01", wrong, EVENTS)
+
+
+def test_numbers_of_numpy_are_numbers_of_rows(storage: StorageEngine) -> None:
+    size: Any = np.int64(2)
+    assert storage.create_events_table("t", make_events(3), EVENTS, batch_size=size) == 3
+
+
+def test_columns_of_dicts_are_records(storage: StorageEngine) -> None:
+    profiles = [{"distinct_id": "a", "properties": {"n": 1}}]
+    for number, data in enumerate(
+        (np.array(profiles), pd.Series(profiles), pl.Series(profiles), pa.array(profiles))
+    ):
+        given: Any = data
+        assert storage.create_profiles_table(f"t{number}", given, PROFILES) == 1
 
 
 def test_a_generator_that_was_used_up_is_noticed(storage: StorageEngine) -> None:

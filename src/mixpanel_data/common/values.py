@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal, InvalidOperation
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, TypeGuard
 from uuid import UUID
 
 import orjson
@@ -72,18 +72,30 @@ def identifier(value: object) -> str:
         return text(value)
     if isinstance(value, UUID) or (isinstance(value, Decimal) and value.is_finite()):
         return str(value)
-    if _is_truth(value):
+    if is_truth(value):
         return json.dumps(bool(value))
-    if isinstance(value, Integral):
+    if is_number(value) and isinstance(value, Integral):
         return str(int(value))
-    if isinstance(value, Real) and math.isfinite(value):
+    if is_number(value) and isinstance(value, Real) and math.isfinite(value):
         return json.dumps(float(value))
     raise ValueError(f"must be a string or a number, not {_kind(value)}.")
 
 
-def _is_truth(value: object) -> bool:
+def is_truth(value: object) -> bool:
     """Tell whether a value is a bool of Python or NumPy."""
     return isinstance(value, bool) or type(value).__name__ in ("bool_", "bool")
+
+
+def is_number(value: object) -> TypeGuard[Real | Decimal]:
+    """Tell whether a value is a number, which Python's bools and NumPy's durations claim to be."""
+    return isinstance(value, (Real, Decimal)) and not (
+        isinstance(value, bool) or _is_duration(value)
+    )
+
+
+def _is_duration(value: object) -> bool:
+    """Tell whether a value is NumPy's timedelta64, or an array of them."""
+    return getattr(getattr(value, "dtype", None), "kind", None) == "m"
 
 
 def is_missing(value: object) -> bool:
@@ -113,7 +125,7 @@ def microseconds(value: object) -> int:
     if isinstance(given, datetime):
         count = (given - (EPOCH if given.tzinfo is None else EPOCH_UTC)) // MICROSECOND
         return _in_range(count, value)
-    if isinstance(given, (Real, Decimal)) and not isinstance(given, bool):
+    if is_number(given):
         return scaled(given, 1_000_000)
     if isinstance(given, date):
         return _in_range((given - EPOCH.date()) // MICROSECOND, value)
@@ -287,6 +299,8 @@ def _jsonable(value: Any) -> Any:
         return [_jsonable(member) for member in value]
     if value is None or isinstance(value, (str, bool)):
         return value
+    if _is_duration(value):
+        raise ValueError("cannot become JSON: it holds a timedelta64. Make a number of it.")
     if isinstance(value, Integral):
         return orjson.Fragment(str(int(value)))
     if isinstance(value, (Decimal, Real)):

@@ -40,6 +40,12 @@ class RecordError(MixpanelDataError, ValueError):
         self.field = field
         self.problem = problem
 
+    def add_place(self, path: Path, line: int, unit: str) -> None:
+        """Name the file and the line of the record, too, also in ``details``."""
+        self.message += f" ({path}, {unit} {line})"
+        self.args = (self.message,)
+        self.details.update(path=str(path), line=line)
+
 
 class DuplicateRecordError(RecordError):
     """A record whose key is taken, when duplicates are to be refused.

@@ -26,6 +26,7 @@ from mixpanel_data.ingest.clock import Clock
 from mixpanel_data.ingest.field_error import FieldError
 from mixpanel_data.ingest.json_validation import bad_number_at, levels_of, too_deep_at
 from mixpanel_data.ingest.record_batches import arrow_schema, to_arrow
+from mixpanel_data.ingest.repeated_members import without_repeated_members
 from mixpanel_data.ingest.row_checks import RowChecks
 from mixpanel_data.schema.tables import BLANK, CLOCK, IDENTIFIER, OPTIONAL
 
@@ -44,6 +45,9 @@ _UNKNOWN = "is not a column of the table. Leave it out of the data."
 _REPEATED = "occurs more than once."
 _NOT_FINITE = "is not valid JSON: it contains NaN or Infinity."
 _NO_DOCUMENT = "is not a JSON object."
+_NO_ARROW_TYPE = (
+    "cannot become Arrow: {}. Cast the column to a type that pyarrow has, such as text."
+)
 
 
 def is_arrow(data: object) -> bool:
@@ -93,7 +97,7 @@ class ArrowBatches:
         batch_size: int | None = None,
         checks: RowChecks | None = None,
     ) -> None:
-        self._reader = _reader_of(data)
+        self._reader, is_written = _reader_of(data)
         self._checks = checks or RowChecks()
         self._columns = list(table.columns)
         self._batch_size = batch_size or DEFAULT_BATCH_SIZE
@@ -104,14 +108,15 @@ class ArrowBatches:
         self._check_names(given.names)
         for position, column in enumerate(self._columns):
             if isinstance(column.type, JSON):
+                self._json = column
                 field = given.field(column.name)
                 if _is_nested(field.type):
                     self._check_nested(column, field.type)
-                    self.schema = self.schema.set(position, field)
-                    expression = _NESTED_TO_JSON
-                else:
-                    expression = _TEXT_TO_JSON
-                self.expressions[column.name] = expression.format(column.name)
+                    if _is_written_by_duckdb(field.type):
+                        self.schema = self.schema.set(position, field)
+                        self.expressions[column.name] = _NESTED_TO_JSON.format(column.name)
+                elif not is_written:
+                    self.expressions[column.name] = _TEXT_TO_JSON.format(column.name)
 
     def _check_names(self, given: list[str]) -> None:
         for column in self._columns:
@@ -175,26 +180,27 @@ class ArrowBatches:
                 )
             except ValueError as error:  # includes pyarrow.ArrowInvalid
                 raise FieldError(column.name, str(error)) from error
+            except pa.ArrowException as error:
+                raise FieldError(column.name, _NO_ARROW_TYPE.format(error)) from error
             arrays.append(cells)
             is_local = local if CLOCK in column.info else is_local
-        for column, cells in zip(self._columns, arrays, strict=True):
-            if isinstance(column.type, JSON):
-                _check_documents(column, cells)
+        for position, column in enumerate(self._columns):
+            if column is self._json:
+                arrays[position] = _checked_documents(column, arrays[position])
         try:
             return self._checks.finished(pa.record_batch(arrays, schema=self.schema), is_local)
         except TimeUnitError:
             raise
         except ValueError as error:  # an id cannot be made of what is no document
-            (name,) = self.expressions
-            raise FieldError(name, _NO_DOCUMENT) from error
+            raise FieldError(self._json.name, _NO_DOCUMENT) from error
 
     def _with_documents(
         self, batch: pa.RecordBatch, rows: npt.NDArray[np.int64]
     ) -> tuple[pa.RecordBatch, npt.NDArray[np.int64]]:
         """Leave out rows whose text is no document; otherwise DuckDB finds them at the end."""
-        (column,) = (column for column in self._columns if isinstance(column.type, JSON))
+        column = self._json
         cells = self._cells_of(batch, column)
-        if not _is_text(cells.type):
+        if not _is_text(cells.type) or column.name not in self.expressions:
             return batch, rows
         texts = pa.table({column.name: cells.cast(pa.string())})
         with duckdb.connect(":memory:") as reader:
@@ -210,7 +216,7 @@ class ArrowBatches:
             return pa.nulls(batch.num_rows)
         cells = batch.column(column.name)
         if isinstance(cells, pa.DictionaryArray):
-            return cells.dictionary_decode()
+            return _decoded(cells)
         if isinstance(cells, pa.ExtensionArray) and _is_text(cells.storage.type):
             return cells.storage
         return cells
@@ -222,44 +228,81 @@ def _content(row: pa.RecordBatch) -> dict[str, Any]:
     for name in row.schema.names:
         try:
             cells[name] = row.column(name)[0].as_py()
-        except (ValueError, OverflowError):  # such as bytes that are no UTF-8
+        except (ValueError, OverflowError, KeyError):  # such as bytes that are no UTF-8
             cell = row.column(name)
+            if pa.types.is_nested(cell.type):
+                cells[name] = str(cell.type)
+                continue
             number_or_bytes = pa.binary() if _is_text(cell.type) else pa.int64()
             cells[name] = repr(cell.cast(number_or_bytes, safe=False)[0].as_py())
     return cells
 
 
-def _check_documents(column: Column[Any], cells: pa.Array) -> None:
-    if not _is_nested(cells.type) and too_deep_at(cells) is not None:
+def _checked_documents(column: Column[Any], cells: pa.Array) -> pa.Array:
+    is_text = not _is_nested(cells.type)
+    if is_text and too_deep_at(cells) is not None:
         raise FieldError(column.name, TOO_DEEP)
     if bad_number_at(cells) is not None:
         raise FieldError(column.name, _NOT_FINITE)
+    try:
+        return without_repeated_members(cells) if is_text else cells
+    except ValueError as error:
+        raise FieldError(column.name, _NO_DOCUMENT) from error
 
 
-def _reader_of(data: Any) -> pa.RecordBatchReader:
+def _decoded(cells: pa.DictionaryArray) -> pa.Array:
+    """Return the cells of a dictionary, such as a categorical column of pandas or polars."""
+    known = cells.dictionary
+    if _is_text(known.type):  # pyarrow cannot take cells of a string view, which polars has
+        known = known.cast(pa.large_string())
+    return pa.DictionaryArray.from_arrays(cells.indices, known).dictionary_decode()
+
+
+def _reader_of(data: Any) -> tuple[pa.RecordBatchReader, bool]:
+    """Return the batches of data, and whether we have written its documents ourselves."""
     if is_pandas(data):
-        data = _from_pandas(data)
-    elif not hasattr(data, "__arrow_c_stream__"):
-        data = pa.Table.from_batches([pa.record_batch(data)])
-    if isinstance(data, pa.Table):
-        return data.to_reader()
-    if isinstance(data, pa.RecordBatchReader):
-        return data
-    return pa.RecordBatchReader.from_stream(data)
+        table, is_written = _from_pandas(data)
+        return table.to_reader(), is_written
+    try:
+        if not hasattr(data, "__arrow_c_stream__"):
+            data = pa.Table.from_batches([pa.record_batch(data)])
+        if isinstance(data, pa.Table):
+            return data.to_reader(), False
+        if isinstance(data, pa.RecordBatchReader):
+            return data, False
+        return pa.RecordBatchReader.from_stream(data), False
+    except (pa.ArrowException, ValueError, TypeError) as error:
+        names = getattr(data, "columns", ())
+        for name in names if isinstance(names, list) else ():
+            _require_arrow_type(data, name)
+        raise TypeError(
+            f"data is a {type(data).__name__} that has no columns, or none that pyarrow can read. "
+            "Pass a table, a data frame or an iterable of records."
+        ) from error
 
 
-def _from_pandas(frame: Any) -> pa.Table:
+def _require_arrow_type(frame: Any, name: str) -> None:
+    """Raise for a column of a data frame whose type pyarrow does not have."""
+    try:
+        pa.RecordBatchReader.from_stream(frame[[name]])
+    except (pa.ArrowException, ValueError) as error:
+        raise RecordError(0, name, _NO_ARROW_TYPE.format(error)) from error
+
+
+def _from_pandas(frame: Any) -> tuple[pa.Table, bool]:
     for position, name in enumerate(frame.columns):
         if not isinstance(name, str):
             raise RecordError(0, str(name), _UNKNOWN)
         if name in frame.columns[:position]:
             raise RecordError(0, name, _REPEATED)
+    written = _with_documents(frame)
+    given = frame if written is None else written
     try:
-        return pa.Table.from_pandas(_with_documents(frame), preserve_index=False)
-    except _NO_ARROW:
+        return pa.Table.from_pandas(given, preserve_index=False), written is not None
+    except _NO_ARROW as error:
         for name in frame.columns:
-            _refuse_mixed(name, frame[name])
-        raise
+            _refuse_mixed(name, given[name])
+        raise RecordError(0, None, _NO_ARROW_TYPE.format(error)) from error
 
 
 #: What pyarrow raises for a column of objects without a common Arrow type.
@@ -277,16 +320,33 @@ def _refuse_mixed(name: str, cells: Any) -> None:
 
 
 def _with_documents(frame: Any) -> Any:
-    """Serialize a pandas column of dicts; as structs in Arrow, each would get the keys of all."""
+    """Serialize a pandas column of dicts; as structs in Arrow, each would get the keys of all.
+
+    Returns:
+        The frame with JSON text, as records have it; None where it has no dicts.
+    """
     if "properties" not in frame.columns or frame["properties"].dtype != object:
-        return frame
+        return None
+    cells = frame["properties"]
+    if not any(isinstance(cell, Mapping) for cell in cells):
+        return None
     texts = []
-    for index, value in enumerate(frame["properties"]):
+    for index, value in enumerate(map(_parsed_document, cells)):
         try:
-            texts.append(values.document(value).decode() if isinstance(value, Mapping) else value)
+            texts.append(None if values.is_missing(value) else values.document(value).decode())
         except ValueError as error:
             raise RecordError(index, "properties", str(error)) from error
     return frame.assign(properties=texts)
+
+
+def _parsed_document(cell: Any) -> Any:
+    """Return what JSON text says; any other cell as it is."""
+    if not isinstance(cell, str):
+        return cell
+    try:
+        return values.parse_json(cell.encode())
+    except ValueError:
+        return cell
 
 
 def _is_nested(kind: pa.DataType) -> bool:
@@ -311,6 +371,36 @@ def _has_json(kind: pa.DataType) -> bool:
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         return _has_json(kind.value_type)
     return _is_text(kind) or any(is_one(kind) for is_one in _SCALARS)
+
+
+def _is_written_by_duckdb(kind: pa.DataType) -> bool:
+    """Tell whether DuckDB writes values of a type as JSON exactly as records are written.
+
+    It writes times otherwise, and refuses a map that has a key twice.
+    """
+    if pa.types.is_map(kind) or pa.types.is_time(kind) or pa.types.is_timestamp(kind):
+        return False
+    return all(_is_written_by_duckdb(kind.field(i).type) for i in range(kind.num_fields))
+
+
+def _as_python(value: Any, kind: pa.DataType) -> Any:
+    """Return a value of pyarrow with dicts in the place of maps. Of equal keys the last counts."""
+    if value is None or not pa.types.is_nested(kind):
+        return value
+    if pa.types.is_map(kind):
+        return {key: _as_python(item, kind.item_type) for key, item in value}
+    if pa.types.is_struct(kind):
+        return {field.name: _as_python(value[field.name], field.type) for field in kind}
+    return [_as_python(item, kind.value_type) for item in value]
+
+
+def _documents(cells: pa.Array) -> pa.Array:
+    """Return structs or maps as JSON text, as records are written."""
+    try:
+        rows = cells.to_pylist()
+    except (KeyError, OverflowError) as error:  # such as a time zone that is not known here
+        raise ValueError(f"cannot become JSON: {error}.") from error
+    return pa.array([values.document(_as_python(row, cells.type)) for row in rows], pa.binary())
 
 
 _SCALARS = (
@@ -344,6 +434,8 @@ def _convert_cells(
         return _times(column, cells, clock)
     if is_json and _is_nested(cells.type):
         cells.validate(full=True)
+        if not _is_written_by_duckdb(cells.type):
+            cells = _documents(cells).cast(pa.string())
         return cells, None
     return _texts(column, cells, clock), None
 
@@ -385,4 +477,7 @@ def frame_records(frame: Any) -> Iterator[dict[str, Any]]:
     """Yield the rows of a pandas DataFrame as records, for one that cannot become Arrow."""
     names = list(frame.columns)
     for cells in frame.itertuples(index=False, name=None):
-        yield dict(zip(names, cells, strict=True))
+        record = dict(zip(names, cells, strict=True))
+        if "properties" in record:
+            record["properties"] = _parsed_document(record["properties"])
+        yield record

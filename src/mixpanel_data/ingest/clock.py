@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 from datetime import timedelta
-from decimal import Decimal
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -57,7 +56,7 @@ class Clock:
             ValueError: The value is no time.
         """
         moment = values.time_in(value) if isinstance(value, str) else value
-        if isinstance(moment, (Real, Decimal)) and not isinstance(moment, bool):
+        if values.is_number(moment):
             return self._count_of(moment), self.zone is not None
         is_local = isinstance(value, str) and getattr(moment, "tzinfo", None) is None
         return values.microseconds(moment), is_local and self.zone is not None

@@ -64,14 +64,12 @@ class DuplicateCounts:
         rows: All of them, and the rows of the table that were replaced.
         replaced: Rows of the table in whose place another one is now.
         collisions: Those that differ from the row that was kept, so that they are no duplicates.
-        replaced_collisions: Replaced rows that differ from the row in their place.
         example: The key of one of the collisions.
     """
 
     rows: int = 0
     replaced: int = 0
     collisions: int = 0
-    replaced_collisions: int = 0
     example: str | None = None
 
     @property
@@ -81,8 +79,7 @@ class DuplicateCounts:
 
     def of_one_load(self) -> DuplicateCounts:
         """Return the same counts where the rows that were replaced are of this load, too."""
-        collisions = self.collisions + self.replaced_collisions
-        return DuplicateCounts(self.rows, collisions=collisions, example=self.example)
+        return DuplicateCounts(self.rows, collisions=self.collisions, example=self.example)
 
     def __add__(self, other: DuplicateCounts) -> DuplicateCounts:
         """Return the sum of both."""
@@ -90,7 +87,6 @@ class DuplicateCounts:
             self.rows + other.rows,
             self.replaced + other.replaced,
             self.collisions + other.collisions,
-            self.replaced_collisions + other.replaced_collisions,
             self.example or other.example,
         )
 
@@ -101,14 +97,13 @@ def deduplicate(connection: Connection, staging: Table, options: LoadOptions) ->
     The order of the two steps makes sure that a discarded row is compared with the row that is
     kept. The arguments are those of the steps.
     """
-    if options.on_collision == "keep":
-        existing = _conflicts_with(staging, options.table, options.key)
-        _give_own_keys(connection, staging, options.table, existing)
+    existing = _conflicts_with(staging, options.table, options.key)
+    collisions = _settle_collisions(connection, staging, options.table, options, existing)
     steps = [discard_repeated, discard_existing]
     if options.on_conflict == "ignore":
         steps.reverse()
     first, second = (step(connection, staging, options) for step in steps)
-    return first + second
+    return collisions + first + second
 
 
 def discard_repeated(
@@ -124,11 +119,11 @@ def discard_repeated(
     Raises:
         DuplicateRecordError: A key occurs twice, and conflicts are errors.
     """
-    if options.on_collision == "keep":
-        _give_own_keys(connection, staging, staging, _conflicts_within(staging, options.key))
+    repeated = _conflicts_within(staging, options.key)
+    collisions = _settle_collisions(connection, staging, staging, options, repeated)
     is_last_kept = options.on_conflict == "replace"
     conflicts = _conflicts_within(staging, options.key, is_last_kept=is_last_kept)
-    return _resolve(connection, staging, staging, options, conflicts)
+    return collisions + _resolve(connection, staging, staging, options, conflicts)
 
 
 def _conflicts_within(staging: Table, key_name: str, *, is_last_kept: bool = False) -> Select[Any]:
@@ -207,9 +202,7 @@ def _resolve(
             index = position_of(connection, staging, rowid)
             raise KeyCollisionError(index, options.key, value)
         if others is not staging and options.on_conflict == "replace":
-            discarded = DuplicateCounts(
-                count, replaced=count, replaced_collisions=collisions, example=example
-            )
+            discarded = DuplicateCounts(count, replaced=count)
             to_discard = delete(others).where(others.c[options.key].in_(select(found.key)))
         else:
             discarded = DuplicateCounts(count, collisions=collisions, example=example)
@@ -268,24 +261,40 @@ _WITH_GIVEN_KEY = qualify_builtins("""
 """)
 
 
-def _give_own_keys(
-    connection: Connection, staging: Table, others: Table, conflicts: Select[Any]
-) -> None:
-    """Give keys of their own to staged rows that describe another event than the row of their key.
+def _settle_collisions(
+    connection: Connection,
+    staging: Table,
+    others: Table,
+    options: LoadOptions,
+    conflicts: Select[Any],
+) -> DuplicateCounts:
+    """Settle staged rows that describe another event than the first row of their key.
 
-    The key that was given stays in the properties. The new one depends on nothing but the row, so
-    whichever row of a key comes first, loading all of them again finds each one.
+    Either they get keys of their own: the key that was given stays in the properties, and the new
+    one depends on nothing but the row, so whichever row of a key comes first, loading all of them
+    again finds each one. Or they are discarded before rows of the same event replace each other.
+
+    Returns:
+        What was discarded.
     """
-    if not _identity(staging):
-        return
-    _find(connection, conflicts)
-    colliding = _collisions(staging, others, _CONFLICTS.c.staged)
-    own = {
-        "insert_id": literal_column(_OWN_KEY),
-        "properties": literal_column(_WITH_GIVEN_KEY, JSON),
-    }
-    connection.execute(update(staging).where(ROWID.in_(colliding)).values(own))
+    is_kept = options.on_collision == "keep"
+    is_dropped = options.on_collision == "drop" and options.on_conflict == "replace"
+    if not _identity(staging) or not (is_kept or is_dropped):
+        return DuplicateCounts()
+    count, example = 0, None
+    if _find(connection, conflicts):
+        is_one = ROWID.in_(_collisions(staging, others, _CONFLICTS.c.staged))
+        if is_kept:
+            own = {
+                "insert_id": literal_column(_OWN_KEY),
+                "properties": literal_column(_WITH_GIVEN_KEY, JSON),
+            }
+            connection.execute(update(staging).where(is_one).values(own))
+        else:
+            count, example = _count_key_collisions(connection, staging, others)
+            connection.execute(delete(staging).where(is_one))
     connection.execute(DropTable(_CONFLICTS))
+    return DuplicateCounts(count, collisions=count, example=example)
 
 
 def _identity(table: Table) -> list[str]:
@@ -297,7 +306,7 @@ def log_duplicates(options: LoadOptions, discarded: DuplicateCounts) -> None:
     name = options.name
     if discarded.rows:
         logger.info("%s: %d rows had a key that occurs already.", name, discarded.rows)
-    if collisions := discarded.collisions + discarded.replaced_collisions:
+    if collisions := discarded.collisions:
         logger.warning(
             "%s: %d of the rows dropped for their %s differ from the row kept in %s, such as %r. "
             "They are not duplicates: check where their ids come from.",

@@ -151,4 +151,4 @@ class ExportMethods:
     def _load_exports(self, options: LoadOptions, data: ExportData) -> LoadResult:
         from mixpanel_data.ingest.runner import load_exports
 
-        return load_exports(self._database, options, data)
+        return load_exports(self._database, options, data, "path")

@@ -23,7 +23,7 @@ from mixpanel_data.ingest.framing import Block
 from mixpanel_data.ingest.parquet_files import ParquetRows
 from mixpanel_data.ingest.row_checks import RowChecks
 from mixpanel_data.ingest.shapes import parts_of
-from mixpanel_data.ingest.sources import Source, find_sources
+from mixpanel_data.ingest.sources import LocalFile, Source, find_sources
 from mixpanel_data.types import TableType
 
 #: Bytes of a document that a message may need.
@@ -115,6 +115,27 @@ def records_of(
         yield from reader.records(source)
 
 
+def place_of(sources: list[Source], index: int) -> tuple[Path, int, str] | None:
+    """Return the file, the number and the unit of a document, by its position in all sources.
+
+    Files of this machine are read again up to there. None where others come before it, or a file is
+    damaged.
+    """
+    try:
+        for source in sources:
+            if not isinstance(source, LocalFile) or not source.path.is_file():
+                return None
+            for rows in read_sources([source]):
+                if not isinstance(rows.content, Block):
+                    return None
+                if index < len(rows.content.numbers):
+                    return Path(rows.source), rows.content.numbers[index], rows.content.unit
+                index -= len(rows.content.numbers)
+    except ExportFileError:
+        pass
+    return None
+
+
 class _Reader:
     """Reads records, and refuses what is none.
 
@@ -152,7 +173,7 @@ class _Reader:
             if error.source != self._place.name:  # the damage comes before its first document
                 self._place = _Place(error.source)
             self._place.number += 1
-            self._refuse(FieldError(None, error.problem), b"", error)
+            self._refuse(FieldError(None, f"cannot be read: {error.problem}"), b"", error)
             self._index += 1
 
     def _documents(self, rows: Rows) -> Iterator[tuple[Any, str | None]]:

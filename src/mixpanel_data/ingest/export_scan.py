@@ -7,7 +7,6 @@ cannot read at all is left to the reader in Python. So SQL is only a fast path f
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from glob import escape
@@ -33,6 +32,7 @@ from mixpanel_data.ingest.export_sql import UNIT_DIGITS, export_query, paths_var
 from mixpanel_data.ingest.file_integrity import IntegrityCheck
 from mixpanel_data.ingest.json_validation import too_deep_at
 from mixpanel_data.ingest.record_batches import RecordBatches, arrow_schema
+from mixpanel_data.ingest.repeated_members import without_repeated_members
 from mixpanel_data.ingest.row_checks import RowChecks
 from mixpanel_data.ingest.sources import LocalFile, Source
 from mixpanel_data.types import TableType
@@ -45,9 +45,6 @@ MAX_THREADS = 4
 
 #: Bytes to tell by whether a file has lines.
 _BEGINNING = 64
-
-#: The most sequences of names to remember.
-_MAX_SEEN = 100_000
 
 #: Memory that DuckDB's JSON reader needs, and memory of its buffers for every thread.
 _BASE_MEMORY = 256 * 2**20
@@ -122,7 +119,6 @@ class FileBatches:
         self, files: ExportFiles, table: Table, resources: Resources, checks: RowChecks
     ) -> None:
         self._checks = checks
-        self._seen: dict[int, bool] = {}
         self._file: str | None = None
         self.schema = arrow_schema(table)
         self.expressions: dict[str, str] = {}
@@ -176,9 +172,12 @@ class FileBatches:
 
     def _completed(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Convert the lines that SQL did not, and fill in their rows."""
-        if too_deep_at(batch.column(batch.schema.get_field_index(self._json))) is not None:
+        place = batch.schema.get_field_index(self._json)
+        documents = batch.column(place)
+        if too_deep_at(documents) is not None:
             raise UnsupportedByDuckDBError
-        batch = self._without_repetitions(batch)
+        documents = without_repeated_members(documents)
+        batch = batch.set_column(place, batch.schema.field(place), documents)
         lines = batch.column("line")
         is_event = self._files.kind == "events"
         if is_event:
@@ -221,31 +220,6 @@ class FileBatches:
             yield start, end
             start = end
 
-    def _without_repetitions(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Drop properties whose name occurs again: the last one counts.
-
-        Events of one kind have the same names, so that few documents have to be looked at.
-        """
-        names = np.array(batch.column("names").fill_null(0))
-        found, firsts = np.unique(names, return_index=True)
-        position = batch.schema.get_field_index(self._json)
-        documents = batch.column(position)
-        repeating = []
-        for value, first in zip(found.tolist(), firsts.tolist(), strict=True):
-            if value and value not in self._seen:
-                self._seen[value] = _has_repetitions(documents[first].as_py())
-            if self._seen.get(value):
-                repeating.append(value)
-        if len(self._seen) > _MAX_SEEN:
-            self._seen.clear()
-        if not repeating:
-            return batch
-        is_repeating = pa.array(np.isin(names, repeating))
-        parsed = map(values.parse_json, map(str.encode, documents.filter(is_repeating).to_pylist()))
-        texts = pa.array([values.document(document).decode() for document in parsed])
-        cells = pc.replace_with_mask(documents, is_repeating, texts)
-        return batch.set_column(position, batch.schema.field(position), cells)
-
     def _note_units(self, batch: pa.RecordBatch) -> None:
         """Tell the clock the units that the numbers of a batch show."""
         if self._checks.clock.unit != "auto":
@@ -258,12 +232,6 @@ class FileBatches:
                 microseconds = batch.column("event_time").cast(pa.int64())[rows[0]].as_py()
                 self._checks.clock.units.setdefault(unit, microseconds // MICROSECONDS[unit])
             fewer = most
-
-
-def _has_repetitions(document: str) -> bool:
-    """Tell whether an object has two members of the same name."""
-    pairs: list[tuple[str, object]] = json.loads(document, object_pairs_hook=list)
-    return len(dict(pairs)) < len(pairs)
 
 
 def _take_times(records: list[Record]) -> list[bool]:

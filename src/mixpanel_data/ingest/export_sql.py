@@ -33,9 +33,6 @@ class _LineFormat:
     columns: dict[str, str]
 
 
-#: Tells the sequences of names of the properties apart.
-_NAMES = "hash(json_keys(properties))"
-
 _FORMATS: dict[TableType, _LineFormat] = {
     "events": _LineFormat(
         members={
@@ -68,7 +65,6 @@ _FORMATS: dict[TableType, _LineFormat] = {
             "distinct_id": "coalesce(distinct_id->>'$', '')",
             "insert_id": "coalesce(insert_id->>'$', '')",
             "properties": "rest",
-            "names": _NAMES,
             "time_digits": "{time_digits}",
         },
     ),
@@ -95,7 +91,6 @@ _FORMATS: dict[TableType, _LineFormat] = {
             "distinct_id": "distinct_id->>'$'",
             "properties": "rest",
             "last_seen": "TRY_CAST(last_seen->>'$' AS TIMESTAMP)",
-            "names": _NAMES,
         },
     ),
 }
@@ -206,8 +201,8 @@ def export_query(
 ) -> str:
     """Return a query for the columns of a table and ``line``, NULL where SQL has made a row of it.
 
-    There is also ``names``, a hash of the names of the properties; ``file``, the name of the file;
-    and of events ``time_digits``: how many digits their time has in the file, NULL for text.
+    There is also ``file``, the name of the file, and of events ``time_digits``: how many digits
+    their time has in the file, NULL for text.
 
     Args:
         kind: What the lines are.

@@ -82,7 +82,8 @@ class LoadMethods:
             on_conflict: Which event to keep when an ``insert_id`` occurs again: ``"ignore"`` keeps
                 the first, ``"replace"`` the last, ``"error"`` raises.
             on_collision: What to do with an event whose ``insert_id`` another event has, one with
-                another name, time or user: ``"drop"`` leaves it out, counts it and warns;
+                another name, time or user, unless ``on_conflict`` is ``"error"``: ``"drop"`` leaves
+                it out, counts it and warns, so that the first event stays, also with ``"replace"``;
                 ``"keep"`` stores it under an id of its own, and the given one stays in
                 ``properties["$insert_id"]``; ``"error"`` raises.
             on_error: What to do with a record that cannot be stored: ``"raise"`` ends the load,
@@ -306,7 +307,8 @@ class LoadMethods:
         """Put events in the place of those of some days, in one transaction.
 
         For exports that are fetched again, since late events have come in. An event whose id the
-        table has outside of these days is a duplicate.
+        table has outside of these days is a duplicate. Data without events, such as ``[]``, leaves
+        these days empty, where :meth:`load_events_export` would refuse it.
 
         Args:
             name: A table of events.

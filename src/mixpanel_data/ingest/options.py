@@ -8,13 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
+from numbers import Integral
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import Table
 
 from mixpanel_data.common.names import check_table_name
+from mixpanel_data.common.values import is_truth
 from mixpanel_data.exceptions import MetadataError
 from mixpanel_data.schema.tables import key_of, managed_table
 from mixpanel_data.types import (
@@ -36,6 +38,37 @@ _CHOICES = {
     "on_error": OnError,
     "if_exists": IfExists,
     "time_unit": TimeUnit,
+}
+
+
+#: What each option has to be, by the name that callers know, and what to pass.
+_SORTS: dict[str, tuple[str, Callable[[Any], bool], str]] = {
+    "metadata": (
+        "metadata",
+        lambda value: isinstance(value, TableMetadata),
+        "TableMetadata(type, fetched_at)",
+    ),
+    "progress": (
+        "progress_callback",
+        lambda value: value is None or callable(value),
+        "a function of the number of rows, or None",
+    ),
+    "batch_size": (
+        "batch_size",
+        lambda value: value is None or (isinstance(value, Integral) and not is_truth(value)),
+        "a number of rows, or None",
+    ),
+    "primary_key": ("primary_key", lambda value: isinstance(value, bool), "True or False"),
+    "rejects": (
+        "rejects",
+        lambda value: value is None or isinstance(value, (str, os.PathLike)),
+        "the path of a file, or None",
+    ),
+    "time_zone": (
+        "time_zone",
+        lambda value: value is None or isinstance(value, str),
+        "a name such as 'America/Los_Angeles', or None",
+    ),
 }
 
 
@@ -65,6 +98,7 @@ class LoadOptions:
     Raises:
         TableNameError: No table can have that name.
         MetadataError: The metadata is that of another type of table.
+        TypeError: Another option is of the wrong sort.
         ValueError: Another option has an impossible value.
     """
 
@@ -88,12 +122,15 @@ class LoadOptions:
     def __post_init__(self) -> None:
         """Check the options, in this order."""
         check_table_name(self.name)
+        for option, (name, is_one, wanted) in _SORTS.items():
+            if not is_one(value := getattr(self, option)):
+                raise wrong_sort(name, value, wanted)
         if self.metadata.type != self.kind:
             problem = f"is {self.metadata.type!r}. Use {self.kind!r} for a table of {self.kind}."
             raise MetadataError("type", problem)
         for option, kind in _CHOICES.items():
             value, known = getattr(self, option), get_args(kind)
-            if value not in known:
+            if not isinstance(value, str) or value not in known:
                 raise ValueError(f"{option} is {value!r}. Use one of {known}.")
         if self.rejects is not None and self.on_error != "skip":
             raise ValueError("rejects is a file for rows that are left out. Use on_error='skip'.")
@@ -134,10 +171,16 @@ class LoadOptions:
         return key_of(self.table).name
 
 
+def wrong_sort(name: str, value: object, wanted: str) -> TypeError:
+    """Return the error for an argument of the wrong sort."""
+    return TypeError(f"{name} is {value!r:.100}. Pass {wanted}.")
+
+
 def days_of(first: date | str, last: date | str) -> tuple[date, date]:
     """Return two days, checked.
 
     Raises:
+        TypeError: One of them is neither a date nor text.
         ValueError: One of them is no day, or the first is after the last.
     """
     days = _day("from_date", first), _day("to_date", last)
@@ -149,9 +192,12 @@ def days_of(first: date | str, last: date | str) -> tuple[date, date]:
 def _day(name: str, value: date | str) -> date:
     if isinstance(value, date) and not isinstance(value, datetime):
         return value
+    wanted = "a date, or text such as '2025-01-31'"
+    if not isinstance(value, (date, str)):
+        raise wrong_sort(name, value, wanted)
     try:
-        if re.fullmatch(r"\d{4}-\d\d-\d\d", value := str(value)):
-            return date.fromisoformat(value)
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", str(value)):
+            return date.fromisoformat(str(value))
     except ValueError:
         pass  # such as 31 February
-    raise ValueError(f"{name} is {value!r}. Use a date, or text such as '2025-01-31'.")
+    raise ValueError(f"{name} is {value!r}. Use {wanted}.")

@@ -114,7 +114,7 @@ class RecordBatches:
                     and len(record) == width
                     and not (nulls and _may_hide_number(properties, nulls))
                 )
-            except (KeyError, TypeError):
+            except (KeyError, TypeError, IndexError):
                 is_ordinary = False
             if not is_ordinary:
                 try:

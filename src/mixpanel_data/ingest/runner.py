@@ -12,6 +12,7 @@ from pathlib import Path
 from types import GeneratorType
 from typing import Any
 
+import pyarrow as pa
 from sqlalchemy import Connection
 
 from mixpanel_data.common.open_files import is_open
@@ -30,14 +31,14 @@ from mixpanel_data.ingest import shared_load
 from mixpanel_data.ingest.arrow_batches import ArrowBatches, frame_records, is_arrow, is_pandas
 from mixpanel_data.ingest.bad_rows import BadRows, rejects_file, require_rejects
 from mixpanel_data.ingest.clock import Clock
-from mixpanel_data.ingest.export_reader import ExportData, records_of
+from mixpanel_data.ingest.export_reader import ExportData, place_of, records_of
 from mixpanel_data.ingest.export_scan import ExportFiles, UnsupportedByDuckDBError
 from mixpanel_data.ingest.insert_stream import Batches
 from mixpanel_data.ingest.load import Loaded, Space, append, create
 from mixpanel_data.ingest.options import LoadOptions
 from mixpanel_data.ingest.record_batches import RecordBatches
 from mixpanel_data.ingest.row_checks import RowChecks
-from mixpanel_data.ingest.sources import LocalFile, Objects, find_sources
+from mixpanel_data.ingest.sources import LocalFile, Objects, Source, find_sources
 from mixpanel_data.schema import catalog, property_columns
 from mixpanel_data.schema.table_lifecycle import drop_table
 from mixpanel_data.types import LoadResult, TimeUnit
@@ -53,13 +54,37 @@ MakeBatches = Callable[[RowChecks], Batches]
 
 
 def load_data(database: Database, options: LoadOptions, data: Any) -> LoadResult:
-    """Load dicts, or anything that can be read as Arrow."""
+    """Load dicts, or anything that can be read as Arrow.
+
+    Raises:
+        TypeError: The data is neither.
+        ValueError: It is a generator that was used up.
+    """
+    _require_rows(options, data)
     return _load(database, options, lambda checks: _batches_of(options, data, checks))
 
 
-def load_exports(database: Database, options: LoadOptions, data: ExportData) -> LoadResult:
-    """Load exports: with DuckDB where they are files of lines, in Python all others."""
-    sources = find_sources(data)
+def load_exports(
+    database: Database, options: LoadOptions, data: ExportData, argument: str = "data"
+) -> LoadResult:
+    """Load exports: with DuckDB where they are files of lines, in Python all others.
+
+    Args:
+        database: Where to.
+        options: The table, and how to load it.
+        data: The exports.
+        argument: What the caller knows them as.
+    """
+    sources = find_sources(data, argument)
+    try:
+        return _load_sources(database, options, sources)
+    except (DuplicateRecordError, RecordDayError) as error:
+        if (place := place_of(sources, error.index)) is not None:
+            error.add_place(*place)
+        raise
+
+
+def _load_sources(database: Database, options: LoadOptions, sources: list[Source]) -> LoadResult:
     paths = [source.path for source in sources if isinstance(source, LocalFile)]
     count = sum(not isinstance(source, Objects) for source in sources)
     files = ExportFiles.of(options.kind, sources)
@@ -104,6 +129,8 @@ def load_days(
     if isinstance(data, (*_LISTS, str, os.PathLike)) or hasattr(data, "read"):
         return load_exports(database, of_exports, data)
 
+    _require_rows(options, data)
+
     def make_batches(checks: RowChecks) -> Batches:
         rows = iter(data)
         first = next(rows, None)
@@ -126,13 +153,7 @@ def _is_record(row: object) -> bool:
 
 
 def _batches_of(options: LoadOptions, data: Any, checks: RowChecks) -> Batches:
-    """Return the batches of dicts, or of Arrow.
-
-    Raises:
-        TypeError: The data is neither.
-        ValueError: It is a generator that was used up.
-    """
-    _require_rows(options, data)
+    """Return the batches of dicts, or of Arrow."""
     if is_arrow(data):
         try:
             return ArrowBatches(data, options.table, options.batch_size, checks)
@@ -152,10 +173,22 @@ def _require_rows(options: LoadOptions, data: Any) -> None:
         raise TypeError(f"data is one record, a {given}. Put it into a list.")
     if hasattr(data, "collect") and hasattr(data, "lazy"):
         raise TypeError(f"data is a {given}, which has no rows yet. Pass data.collect().")
+    if _is_one_column(data):
+        raise TypeError(
+            f"data is a {given}, which is one column. Pass a table or a data frame, or an iterable "
+            "of records."
+        )
     if not is_arrow(data) and not isinstance(data, Iterable):
         raise TypeError(f"data is {data!r:.100}. Pass an iterable of records, or Arrow data.")
     if isinstance(data, GeneratorType) and data.gi_frame is None:
         raise ValueError("data is a generator that was used up. Call its function again.")
+
+
+def _is_one_column(data: Any) -> bool:
+    """Tell an array of numbers or texts, or one column of a data frame, by its type."""
+    kind = getattr(data, "type" if isinstance(data, (pa.Array, pa.ChunkedArray)) else "dtype", None)
+    is_records = str(kind).lower().startswith(("object", "struct"))
+    return kind is not None and not is_records and not is_pandas(data)
 
 
 def _load(

@@ -91,12 +91,13 @@ class Objects:
 Source = LocalFile | RemoteFile | OpenStream | Objects
 
 
-def find_sources(data: Any) -> list[Source]:
+def find_sources(data: Any, argument: str = "data") -> list[Source]:
     """Find out what to read.
 
     Args:
         data: A path, pattern, folder, URL, open file or response, an iterable of lines or of
             objects, or a list of paths and open files.
+        argument: What the caller knows it as.
 
     Raises:
         ExportFileNotFoundError: There is no such file, or none at all.
@@ -111,9 +112,9 @@ def find_sources(data: Any) -> list[Source]:
     if _is_one_source(data):
         sources = _sources_of(data)
     elif _is_list_or_lines(data):
-        sources = _sources_in(data)
+        sources = _sources_in(data, argument)
     else:
-        raise TypeError(f"must be {_WANTED}; not {_kind(data)}.")
+        raise TypeError(f"{argument} is {_kind(data)}. Pass {_WANTED}.")
     for source in sources:
         if isinstance(source, LocalFile):
             require_no_database(source.path)
@@ -121,7 +122,7 @@ def find_sources(data: Any) -> list[Source]:
 
 
 def _kind(data: object) -> str:
-    return "None" if data is None else type(data).__name__
+    return "None" if data is None else f"a {type(data).__name__}"
 
 
 def _is_one_source(data: object) -> bool:
@@ -145,7 +146,7 @@ def _sources_of(data: Any) -> list[Source]:
     return [OpenStream(name, stream_of_file(name, data))]
 
 
-def _sources_in(items: Iterable[Any]) -> list[Source]:
+def _sources_in(items: Iterable[Any], argument: str) -> list[Source]:
     """Return the sources of an iterable: of paths and files, or one of lines or objects."""
     if inspect.isgenerator(items) and inspect.getgeneratorstate(items) == inspect.GEN_CLOSED:
         raise ExportFileNotFoundError("<generator>", "it was used up already. Make a new one.")
@@ -168,7 +169,7 @@ def _sources_in(items: Iterable[Any]) -> list[Source]:
     found: list[Source] = []
     for item in everything:
         if not _is_one_source(item):
-            raise TypeError(f"must be {_WANTED}; the list holds {_kind(item)}.")
+            raise TypeError(f"{argument} holds {_kind(item)}. Pass {_WANTED}.")
         found += _sources_of(item)
     return found
 

@@ -56,8 +56,12 @@ def resolved(
         TypeError: It is one text, or an entry is neither a column nor a name.
         PropertyColumnError: A column cannot have its name, or a property or name occurs twice.
     """
-    if isinstance(columns, (str, PropertyColumn)):
-        raise TypeError(f"property_columns is {columns!r}. Use a list of them.")
+    is_list = isinstance(columns, Iterable) and not isinstance(columns, (str, bytes, Mapping))
+    if not is_list or isinstance(columns, PropertyColumn):
+        raise TypeError(
+            f"property_columns is {columns!r:.100}. Pass a list of names of properties, or of "
+            "PropertyColumn(...)."
+        )
     found: list[PropertyColumn] = []
     taken = {fold(column.name) for column in managed_columns(kind)} | {*map(fold, beside)}
     for column in columns:
