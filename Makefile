@@ -119,6 +119,10 @@ docs: $(VENV)/docs-ready ## Build the site of the documentation into site/; warn
 	$(VENV)/bin/zensical build --clean --strict
 	$(VENV)/bin/python -m website.check site
 
+.PHONY: picture
+picture: $(VENV)/ready ## Draw the README's terminal anew, after the command has changed
+	$(VENV)/bin/python -m website.terminal docs/terminal.svg
+
 .PHONY: dist
 dist: ## Build sdist and wheel into dist/, and try the wheel in an environment of its own
 	rm -rf dist build/dist
