@@ -54,6 +54,15 @@ def test_a_table_has_the_values_of_the_other_formats(run: Run, database: Path) -
     assert [cell.strip() for cell in cells] == ["true", "[1,null]", "infinity", "3 days", "2.5"]
 
 
+def test_a_table_in_a_pipe_has_all_rows_one_below_the_other(run: Run, database: Path) -> None:
+    sql = "SELECT n, 'x' || n AS text FROM range(2500) t(n)"
+    head, rule, *lines = run("query", database, sql, "-F", "table").out.splitlines()
+    assert head.split() == ["n", "text"]
+    assert set(rule) == {"─"}
+    assert [line.split() for line in lines] == [[str(n), f"x{n}"] for n in range(2500)]
+    assert len({len(line) for line in lines[1000:]}) == 1
+
+
 @pytest.mark.parametrize("form", ["table", "json", "jsonl", "csv", "parquet"])
 def test_an_error_while_rows_are_read_is_a_message(run: Run, database: Path, form: str) -> None:
     outcome = run("query", database, "SELECT CAST(event_name AS INT) FROM jan", "-F", form)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import fields
 from typing import IO, TYPE_CHECKING, Any, cast
 
@@ -16,11 +17,17 @@ from mixpanel_data.common.printable import printable
 from mixpanel_data.common.quoting import quoted
 
 if TYPE_CHECKING:
+    from duckdb import DuckDBPyRelation
+    from rich.console import Console
+
     from mixpanel_data.common.display import Drawing, Drawn
     from mixpanel_data.storage import StorageEngine
 
 #: Rows of a query that a terminal is shown.
 TERMINAL_ROWS = 100
+
+#: Rows that are drawn at a time.
+_BATCH = 1000
 
 
 def chosen(given: OutputFormat | None) -> OutputFormat:
@@ -124,23 +131,62 @@ def write_query(storage: StorageEngine, sql: str, given: OutputFormat | None) ->
 
 
 def _draw_query(storage: StorageEngine, sql: str) -> None:
-    from mixpanel_data.common.display import Drawing
     from mixpanel_data.database.error_translation import query_errors
     from mixpanel_data.query.export_formats import shaped
 
-    limit = TERMINAL_ROWS if sys.stdout.isatty() else None
     with query_errors(sql, storage.engine):
         found = storage.execute(sql)
         columns = found.columns
         # As CSV has them: numbers, and the texts that DuckDB makes of all else.
         texts = shaped(found.project("*"), "csv")
-        rows = (texts if limit is None else texts.limit(limit + 1)).fetchall()
+        if sys.stdout.isatty():
+            _draw_beginning(columns, texts.limit(TERMINAL_ROWS + 1).fetchall())
+        else:
+            _draw_all(columns, _batches(texts))
+
+
+def _batches(relation: DuckDBPyRelation) -> Iterator[list[tuple[object, ...]]]:
+    """Yield the rows of a table, about a thousand at a time; one empty list if there are none."""
+    is_empty = True
+    with closing(relation.to_arrow_reader(_BATCH)) as reader:
+        for batch in reader:
+            is_empty = False
+            yield list(zip(*(column.to_pylist() for column in batch.columns), strict=True))
+    if is_empty:
+        yield []
+
+
+def _draw_beginning(columns: list[str], rows: list[tuple[object, ...]]) -> None:
     notes = []
-    if limit is not None and len(rows) > limit:
-        notes.append(f"The first {limit} rows. For all: --format jsonl, csv or parquet.")
+    if len(rows) > TERMINAL_ROWS:
+        notes = [f"The first {TERMINAL_ROWS} rows. For all: --format jsonl, csv or parquet."]
+    _draw(_drawing(columns, rows[:TERMINAL_ROWS], notes))
+
+
+def _draw_all(columns: list[str], batches: Iterator[list[tuple[object, ...]]]) -> None:
+    """Draw rows as they come. A column gets wider where later rows need that."""
+    from rich.cells import cell_len
+
+    from mixpanel_data.common.display import rich_table
+
+    console, widths, is_first = _console(), [0] * len(columns), True
+    for rows in batches:
+        table = rich_table(_drawing(columns, rows), is_whole=True, widths=widths)
+        table.show_header, is_first = is_first, False
+        console.print(table)
+        widths = [
+            max(width, *(cell_len(str(cell)) for cell in table.columns[place].cells))
+            for place, width in enumerate(widths)
+        ]
+
+
+def _drawing(
+    columns: list[str], rows: list[tuple[object, ...]], notes: Sequence[str] = ()
+) -> Drawing:
+    from mixpanel_data.common.display import Drawing
+
     # Years and ids are integers too, so these have no commas.
-    shown = [[_in_table(cell) for cell in row] for row in rows[:limit]]
-    _draw(Drawing("", columns, shown, notes))
+    return Drawing("", columns, [[_in_table(cell) for cell in row] for row in rows], notes)
 
 
 def _in_table(cell: object) -> object:
@@ -150,18 +196,19 @@ def _in_table(cell: object) -> object:
 
 
 def _draw(drawing: Drawing) -> None:
-    from rich.console import Console
-
     from mixpanel_data.common.display import rich_table
 
-    is_terminal = sys.stdout.isatty()
-    notes = drawing.notes
-    table = rich_table(drawing._replace(notes=()), is_whole=not is_terminal)
-    # Into a pipe: as wide as it needs to be, and nothing but text.
-    console = Console() if is_terminal else Console(width=1_000_000, color_system=None)
-    console.print(table)
-    for note in notes:
+    console = _console()
+    console.print(rich_table(drawing._replace(notes=()), is_whole=not sys.stdout.isatty()))
+    for note in drawing.notes:
         console.print(printable(note), markup=False, highlight=False)
+
+
+def _console() -> Console:
+    """Return what draws to stdout: into a pipe as wide as it needs to be, and nothing but text."""
+    from rich.console import Console
+
+    return Console() if sys.stdout.isatty() else Console(width=1_000_000, color_system=None)
 
 
 def _write_records(records: Sequence[Mapping[str, Any]], form: OutputFormat) -> None:

@@ -60,12 +60,13 @@ def drawing_of(value: Drawn) -> Drawing:
     return value._drawing()
 
 
-def rich_table(drawing: Drawing, *, is_whole: bool = False) -> Table:
+def rich_table(drawing: Drawing, *, is_whole: bool = False, widths: Sequence[int] = ()) -> Table:
     """Return a drawing as a table of rich.
 
     Args:
         drawing: What to draw.
         is_whole: Leave nothing out: all rows, and all of each text. Nor is there a frame.
+        widths: The least widths of the columns, such as those of the rows before.
     """
     from rich import box
     from rich.table import Table
@@ -83,8 +84,10 @@ def rich_table(drawing: Drawing, *, is_whole: bool = False) -> Table:
         pad_edge=not is_whole,
         show_header=any(headers),
     )
-    for header in headers:
-        drawn.add_column(Text(printable(header, one_line=True)), overflow="fold")
+    for number, header in enumerate(headers):
+        least = widths[number] if widths else None
+        name = Text(printable(header, one_line=True))
+        drawn.add_column(name, overflow="fold", min_width=least)
     for row in rows:
         drawn.add_row(*(Text(printable(cell, one_line=True)) for cell in row))
     return drawn
