@@ -60,7 +60,8 @@ def test_a_table_in_a_pipe_has_all_rows_one_below_the_other(run: Run, database: 
     assert head.split() == ["n", "text"]
     assert set(rule) == {"─"}
     assert [line.split() for line in lines] == [[str(n), f"x{n}"] for n in range(2500)]
-    assert len({len(line) for line in lines[1000:]}) == 1
+    widths = [len(line) for line in lines]
+    assert widths == sorted(widths)
 
 
 @pytest.mark.parametrize("form", ["table", "json", "jsonl", "csv", "parquet"])
@@ -72,7 +73,9 @@ def test_an_error_while_rows_are_read_is_a_message(run: Run, database: Path, for
 
 @pytest.mark.parametrize("form", ["table", "json", "jsonl", "csv", "parquet"])
 def test_results_of_every_type_are_written(run: Run, database: Path, form: str) -> None:
-    assert run("query", database, "FROM test_all_types()", "-F", form).code == 0
+    some = "fixed_nested_int_array, fixed_nested_varchar_array"  # pyarrow cannot write 1.5's
+    sql = f"SELECT * EXCLUDE ({some}) FROM test_all_types()"
+    assert run("query", database, sql, "-F", form).code == 0
 
 
 def test_what_has_no_sql_in_it_is_refused(run: Run, database: Path) -> None:

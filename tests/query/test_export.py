@@ -314,6 +314,14 @@ def test_columns_of_every_type_are_written(memory: StorageEngine, form: Any) -> 
         assert memory.export(f"SELECT {value} AS v", io.BytesIO(), form) == 1, value
 
 
+@pytest.mark.skipif(not duckdb.__version__.startswith("1."), reason="DuckDB 2.0 has other arrays")
+def test_what_pyarrow_cannot_write_is_an_error_of_ours(memory: StorageEngine) -> None:
+    with pytest.raises(ExportFileError, match="Cast it to VARCHAR"):
+        memory.export(
+            "SELECT fixed_nested_int_array FROM test_all_types()", io.BytesIO(), "parquet"
+        )
+
+
 def test_what_parquet_has_no_type_for_is_text_there(memory: StorageEngine) -> None:
     file = io.BytesIO()
     memory.export(

@@ -98,12 +98,29 @@ def export(
         stack.callback(reader.close)  # an error that somebody keeps would keep it open
         write = stack.enter_context(writing(file, form, compression, reader.schema))
         for batch in reader:
-            write(batch)
+            with _typed(str(path or "<open file>"), form):
+                write(batch)
             count += batch.num_rows
             if progress is not None:
                 progress(count)
     seconds = time.monotonic() - started
     return ExportResult(count, path=path, format=form, bytes=file.bytes, seconds=seconds)
+
+
+@contextmanager
+def _typed(name: str, form: ExportFormat) -> Iterator[None]:
+    """Name what pyarrow cannot write.
+
+    Raises:
+        ExportFileError: A column has values that it cannot write in this format.
+    """
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
+        problem = f"a column cannot be written as {form}: {error}. Cast it to VARCHAR in a query."
+        raise ExportFileError(name, problem) from error
 
 
 class _Counted(io.RawIOBase):
