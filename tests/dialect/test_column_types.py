@@ -220,14 +220,6 @@ def test_a_computed_column_follows_its_row(connection: Connection) -> None:
     assert inspect(connection).get_columns("u")[1]["computed"] == found["computed"]
 
 
-def test_a_stored_computed_column_is_refused_in_duckdbs_words(connection: Connection) -> None:
-    table = Table(
-        "t", MetaData(), Column("a", Integer), Column("b", Integer, Computed("a", persisted=True))
-    )
-    with pytest.raises(DBAPIError, match="STORED"):
-        table.create(connection)
-
-
 def test_comments_on_tables_and_columns_are_kept(connection: Connection) -> None:
     table = Table("t", MetaData(), Column("a", Integer, comment="it's a"), comment="a 'table' \\ ü")
     table.create(connection)

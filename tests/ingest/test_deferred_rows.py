@@ -43,10 +43,7 @@ def keys_of(storage: StorageEngine, name: str) -> list[str]:
 def repeated(count: int, every: int) -> list[Record]:
     """Return events of which every so many comes a second time, later and changed."""
     events = [make_event(number) for number in range(count)]
-    again = [
-        make_event(number, insert_id=event["insert_id"], properties={"again": True})
-        for number, event in enumerate(events[::every])
-    ]
+    again = [{**event, "properties": {"again": True}} for event in events[::every]]
     return events + again
 
 
