@@ -67,7 +67,7 @@ demo: $(VENV)/ready ## Load and query an export in Mixpanel's format
 
 .PHONY: test
 test: $(VENV)/ready ## Run all tests with branch coverage
-	$(VENV)/bin/python -m pytest $(SIDE_BY_SIDE) --cov --cov-report=term-missing $(ARGS)
+	$(VENV)/bin/python -m pytest $(SIDE_BY_SIDE) --cov --cov-report=term-missing $(NEWEST_ONLY) $(ARGS)
 
 .PHONY: test-fast
 test-fast: $(VENV)/ready ## Run what takes a minute: no child processes, no files where memory does, no property tests
