@@ -160,15 +160,25 @@ def name_of(value: object) -> str:
     return type(value).__name__ + shown
 
 
+def plain(value: object) -> object:
+    """Return a parameter as DuckDB's client takes it, which refuses NumPy's scalars."""
+    if isinstance(value, list):
+        return [plain(each) for each in value]
+    if isinstance(value, np.datetime64) and value.dtype == "datetime64[ns]":
+        value = value.astype("datetime64[us]")
+    return value.item() if isinstance(value, np.generic) else value
+
+
 @pytest.mark.parametrize("value", VALUES, ids=name_of)
 def test_parameters_mean_what_they_mean_to_the_client(
     storage: StorageEngine, client: duckdb.DuckDBPyConnection, value: object
 ) -> None:
     sql = "SELECT $value, typeof($value)"
-    wanted = outcome(lambda: client.execute(sql, {"value": value}).fetchall())
+    known = plain(value)
+    wanted = outcome(lambda: client.execute(sql, {"value": known}).fetchall())
     assert outcome(lambda: storage.execute_rows(sql, {"value": value})) == wanted
     positional = "SELECT ?, typeof(?)"
-    wanted = outcome(lambda: client.execute(positional, [value, value]).fetchall())
+    wanted = outcome(lambda: client.execute(positional, [known, known]).fetchall())
     assert outcome(lambda: storage.execute_rows(positional, [value, value])) == wanted
 
 
