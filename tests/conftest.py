@@ -44,9 +44,8 @@ TARGETS: dict[str, Callable[[Path], StorageEngine]] = {
 
 
 def param(target: str) -> Any:
-    """Return a parameter that `make test-fast` has only for memory, and CI not for both files."""
-    marks = {"memory": [], "file": [pytest.mark.slow]}
-    return pytest.param(target, marks=marks.get(target, [pytest.mark.slow, pytest.mark.twin]))
+    """Return a parameter that `make test-fast` and CI have only for memory."""
+    return target if target == "memory" else pytest.param(target, marks=pytest.mark.slow)
 
 
 @pytest.fixture(params=map(param, TARGETS))
