@@ -97,13 +97,16 @@ def load(
     days = _days(replace_range, profiles=profiles, if_exists=if_exists, columns=columns)
     kind: TableType = "profiles" if profiles else "events"
     metadata = TableMetadata(kind, datetime.now(timezone.utc), *(days or ()))
-    options: dict[str, Any] = {"on_error": on_error, "on_conflict": on_conflict}
     if rejects == Path("-"):
         raise typer.BadParameter("--rejects needs a file.")
-    options |= {"rejects": rejects}
+    options: dict[str, Any] = {
+        "on_error": on_error,
+        "on_conflict": on_conflict,
+        "rejects": rejects,
+    }
+    of_events = {"time_zone": time_zone, "time_unit": time_unit, "on_collision": on_collision}
     if not profiles:
-        options |= {"time_zone": time_zone, "time_unit": time_unit}
-        options |= {"on_collision": on_collision}
+        options |= of_events
     elif time_zone is not None or time_unit != "auto" or on_collision != "drop":
         raise typer.BadParameter("--time-zone, --time-unit and --on-collision are for events.")
     if days is None:

@@ -1,0 +1,110 @@
+"""Drawing tables for people: on a terminal what fits it, into a pipe all there is."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from mixpanel_data.common.printable import printable
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyRelation
+    from rich.console import Console
+
+    from mixpanel_data.common.display import Drawing
+    from mixpanel_data.storage import StorageEngine
+
+#: Rows of a query that a terminal is shown.
+TERMINAL_ROWS = 100
+
+#: Rows that are drawn at a time.
+_BATCH = 1000
+
+
+def draw_query(storage: StorageEngine, sql: str) -> None:
+    """Run a query and draw its rows: the first ones on a terminal, else all, as they come.
+
+    Raises:
+        QueryError: DuckDB or the sandbox rejects the query, here or while it is read.
+    """
+    from mixpanel_data.database.error_translation import query_errors
+    from mixpanel_data.query.export_formats import shaped
+
+    with query_errors(sql, storage.engine):
+        found = storage.execute(sql)
+        columns = found.columns
+        # As CSV has them: numbers, and the texts that DuckDB makes of all else.
+        texts = shaped(found.project("*"), "csv")
+        if sys.stdout.isatty():
+            _draw_beginning(columns, texts.limit(TERMINAL_ROWS + 1).fetchall())
+        else:
+            _draw_all(columns, _batches(texts))
+
+
+def _batches(relation: DuckDBPyRelation) -> Iterator[list[tuple[object, ...]]]:
+    """Yield the rows of a table, about a thousand at a time; one empty list if there are none."""
+    is_empty = True
+    with closing(relation.to_arrow_reader(_BATCH)) as reader:
+        for batch in reader:
+            is_empty = False
+            yield list(zip(*(column.to_pylist() for column in batch.columns), strict=True))
+    if is_empty:
+        yield []
+
+
+def _draw_beginning(columns: list[str], rows: list[tuple[object, ...]]) -> None:
+    notes = []
+    if len(rows) > TERMINAL_ROWS:
+        notes = [f"The first {TERMINAL_ROWS} rows. For all: --format jsonl, csv or parquet."]
+    draw(_drawing(columns, rows[:TERMINAL_ROWS], notes))
+
+
+def _draw_all(columns: list[str], batches: Iterator[list[tuple[object, ...]]]) -> None:
+    """Draw rows as they come. A column gets wider where later rows need that."""
+    from rich.cells import cell_len
+
+    from mixpanel_data.common.display import rich_table
+
+    console, widths, is_first = _console(), [0] * len(columns), True
+    for rows in batches:
+        table = rich_table(_drawing(columns, rows), is_whole=True, widths=widths)
+        table.show_header, is_first = is_first, False
+        console.print(table)
+        widths = [
+            max(width, *(cell_len(str(cell)) for cell in table.columns[place].cells))
+            for place, width in enumerate(widths)
+        ]
+
+
+def _drawing(
+    columns: list[str], rows: list[tuple[object, ...]], notes: Sequence[str] = ()
+) -> Drawing:
+    from mixpanel_data.common.display import Drawing
+
+    # Years and ids are integers too, so these have no commas.
+    return Drawing("", columns, [[_in_table(cell) for cell in row] for row in rows], notes)
+
+
+def _in_table(cell: object) -> object:
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    return str(cell) if isinstance(cell, int) else cell
+
+
+def draw(drawing: Drawing) -> None:
+    """Draw a table."""
+    from mixpanel_data.common.display import rich_table
+
+    console = _console()
+    console.print(rich_table(drawing._replace(notes=()), is_whole=not sys.stdout.isatty()))
+    for note in drawing.notes:
+        console.print(printable(note), markup=False, highlight=False)
+
+
+def _console() -> Console:
+    """Return what draws to stdout: into a pipe as wide as it needs to be, and nothing but text."""
+    from rich.console import Console
+
+    return Console() if sys.stdout.isatty() else Console(width=1_000_000, color_system=None)
