@@ -99,11 +99,9 @@ def checked_arguments(options: Mapping[str, Any]) -> dict[str, Any]:
         if name == "encryption_key":
             raise ArgumentError(_NO_KEY)
         if name not in _ARGUMENTS:
-            nearest = get_close_matches(name, _ARGUMENTS - _INNER, 2)
-            advice = f"Did you mean {' or '.join(nearest)}? " if nearest else ""
             raise ArgumentError(
-                f"connect_args has no {name!r}. {advice}Settings of DuckDB belong into its config: "
-                'connect_args={"config": {"threads": 2}}.'
+                f"connect_args has no {name!r}.{_meant(name, _ARGUMENTS - _INNER)} Settings of "
+                'DuckDB belong into its config: connect_args={"config": {"threads": 2}}.'
             )
     for name in ("config", "url_config"):
         if not isinstance(options.get(name, {}), Mapping):
@@ -120,6 +118,9 @@ def explained(name: str, known: Iterable[str]) -> str:
             f"{name} is no setting of DuckDB. Write it beside config, as connect_args="
             f"{{{name!r}: …}}, or in the URL, as ?{name}=…."
         )
+    return f"DuckDB has no setting {name!r}.{_meant(name, known)}"
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
     nearest = get_close_matches(name, known, 2)
-    advice = f" Did you mean {' or '.join(nearest)}?" if nearest else ""
-    return f"DuckDB has no setting {name!r}.{advice}"
+    return f" Did you mean {' or '.join(nearest)}?" if nearest else ""

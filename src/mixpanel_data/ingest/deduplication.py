@@ -8,6 +8,8 @@ event are key collisions. They are counted apart, or kept under a key of their o
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -187,8 +189,9 @@ def _resolve(
 ) -> DuplicateCounts:
     """Delete one row of each conflict between staged and other rows, or raise for the first."""
     found = _CONFLICTS.c
-    discarded = DuplicateCounts()
-    if _find(connection, conflicts):
+    with _found(connection, conflicts) as is_any:
+        if not is_any:
+            return DuplicateCounts()
         count = connection.scalars(select(_BUILTIN.count(distinct(found.staged)))).one()
         if options.on_conflict == "error":
             first = select(found.staged, found.key).order_by(found.staged).limit(1)
@@ -208,8 +211,7 @@ def _resolve(
             discarded = DuplicateCounts(count, collisions=collisions, example=example)
             to_discard = delete(staging).where(ROWID.in_(select(found.staged)))
         connection.execute(to_discard)
-    connection.execute(DropTable(_CONFLICTS))
-    return discarded
+        return discarded
 
 
 def _count_key_collisions(
@@ -222,11 +224,13 @@ def _count_key_collisions(
     return count, example
 
 
-def _find(connection: Connection, conflicts: Select[Any]) -> int:
-    """Keep the conflicts in a temporary table, and return how many there are."""
+@contextmanager
+def _found(connection: Connection, conflicts: Select[Any]) -> Iterator[bool]:
+    """Keep the conflicts in a temporary table for the block, and tell whether there are any."""
     connection.execute(CreateTable(_CONFLICTS))
-    found = insert(_CONFLICTS).from_select(_CONFLICTS.c.keys(), conflicts)
-    return connection.execute(found).rowcount
+    rows = insert(_CONFLICTS).from_select(_CONFLICTS.c.keys(), conflicts)
+    yield connection.execute(rows).rowcount > 0
+    connection.execute(DropTable(_CONFLICTS))
 
 
 def _collisions(staging: Table, others: Table, *columns: ColumnElement[Any]) -> Select[Any]:
@@ -281,8 +285,9 @@ def _settle_collisions(
     is_dropped = options.on_collision == "drop" and options.on_conflict == "replace"
     if not _identity(staging) or not (is_kept or is_dropped):
         return DuplicateCounts()
-    count, example = 0, None
-    if _find(connection, conflicts):
+    with _found(connection, conflicts) as is_any:
+        if not is_any:
+            return DuplicateCounts()
         is_one = ROWID.in_(_collisions(staging, others, _CONFLICTS.c.staged))
         if is_kept:
             own = {
@@ -290,11 +295,10 @@ def _settle_collisions(
                 "properties": literal_column(_WITH_GIVEN_KEY, JSON),
             }
             connection.execute(update(staging).where(is_one).values(own))
-        else:
-            count, example = _count_key_collisions(connection, staging, others)
-            connection.execute(delete(staging).where(is_one))
-    connection.execute(DropTable(_CONFLICTS))
-    return DuplicateCounts(count, collisions=count, example=example)
+            return DuplicateCounts()
+        count, example = _count_key_collisions(connection, staging, others)
+        connection.execute(delete(staging).where(is_one))
+        return DuplicateCounts(count, collisions=count, example=example)
 
 
 def _identity(table: Table) -> list[str]:
