@@ -25,7 +25,7 @@ PACKAGES = (
 
 MIB = 1024 * 1024
 
-ROWS, SPEED, SIZE = "rows", "rows/s", "file MiB"
+SIZE = "file MiB"
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Section:
         title: Heading.
         text: What is measured.
         floor: What the times are divided by, for the head of the column.
+        unit: What is counted, for the heads of columns.
         hidden: Columns that would say nothing.
     """
 
@@ -44,6 +45,7 @@ class Section:
     title: str
     text: str
     floor: str = "floor"
+    unit: str = "rows"
     hidden: Sequence[str] = ()
 
 
@@ -60,6 +62,15 @@ SECTIONS = (
         "Loading tables that are columns already",
         "The table is in memory before the clock starts, and counts in the peak.",
         floor="DuckDB",
+    ),
+    Section(
+        "shapes",
+        "Shapes of data",
+        "Rich events in every shape, without key, against the plainest shape of the same way in. "
+        "Ratios are of time per byte of JSON.",
+        floor="plain",
+        unit="kB",
+        hidden=("÷ ours",),
     ),
     Section(
         "orm",
@@ -87,7 +98,7 @@ SECTIONS = (
         "Reading and starting",
         "Of each run the median over many calls, after one that does not count.",
         floor="DuckDB",
-        hidden=(ROWS, SPEED, SIZE),
+        hidden=("rows", "rows/s", SIZE),
     ),
 )
 
@@ -97,9 +108,11 @@ Cell = Callable[[Trial, Sequence[Trial]], str]
 def report(section: Section, trials: Sequence[Trial]) -> str:
     """Return a section as Markdown: its heading, what is measured and one table."""
     columns: dict[str, Cell] = {
-        ROWS: lambda trial, _: f"{trial.last.rows:,}",
+        section.unit: lambda trial, _: f"{trial.last.rows:,}",
         "time (min to max)": lambda trial, _: _times(trial),
-        SPEED: lambda trial, _: f"{trial.middle(lambda result: result.rows / result.seconds):,.0f}",
+        f"{section.unit}/s": lambda trial, _: (
+            f"{trial.middle(lambda result: result.rows / result.seconds):,.0f}"
+        ),
         f"÷ {section.floor}": lambda trial, others: _ratio(
             trial.ratio_to(reference(others, trial, "floor"))
         ),

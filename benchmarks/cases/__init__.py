@@ -3,7 +3,7 @@
 from importlib import import_module
 
 #: The modules, in the order of the report.
-MODULES = ("load", "files", "columnar", "growth", "migrations", "read", "orm", "start")
+MODULES = ("load", "files", "columnar", "shapes", "growth", "migrations", "read", "orm", "start")
 
 
 def load_all() -> None:

@@ -13,7 +13,7 @@ from benchmarks.cases.common import (
     load_with_engine,
     timed_load,
 )
-from benchmarks.shapes import records, unique_count
+from benchmarks.events import records, unique_count
 
 SOURCES = {
     f"{shape}, {source}": {"shape": shape, "source": source}

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from benchmarks.case import Run
-from benchmarks.shapes import Record
+from benchmarks.events import Record
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from mixpanel_data import TableMetadata
+    from mixpanel_data.types import TableType
 
 #: Records with which a case is tried before the clock starts, so that nothing is imported then.
 WARM_UP_ROWS = 10
@@ -32,11 +33,11 @@ KEYED_TABLE = """CREATE TABLE events (
 )"""
 
 
-def metadata() -> TableMetadata:
-    """Return metadata for a table of events."""
+def metadata(kind: TableType = "events") -> TableMetadata:
+    """Return metadata for a table."""
     from mixpanel_data import TableMetadata
 
-    return TableMetadata(type="events", fetched_at=datetime(2025, 2, 1, tzinfo=timezone.utc))
+    return TableMetadata(type=kind, fetched_at=datetime(2025, 2, 1, tzinfo=timezone.utc))
 
 
 def load_with_engine(database: Path, data: Iterable[Any], *, primary_key: bool = True) -> None:

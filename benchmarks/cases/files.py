@@ -17,7 +17,7 @@ from benchmarks.cases.common import (
     metadata,
     timed_load,
 )
-from benchmarks.shapes import open_export, unique_count, write_export
+from benchmarks.events import open_export, unique_count, write_export
 
 Load = Callable[[Path, Path], None]
 

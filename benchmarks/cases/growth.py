@@ -17,7 +17,7 @@ from benchmarks.cases.common import (
     timed_load,
     with_text,
 )
-from benchmarks.shapes import Record, records, unique_count
+from benchmarks.events import Record, records, unique_count
 
 SIZES = {f"create, {times} N": {"times": times} for times in (1, 2, 5, 10)}
 

@@ -22,7 +22,7 @@ from benchmarks.cases.common import (
     timed_load,
     with_text,
 )
-from benchmarks.shapes import Record, records, unique_count
+from benchmarks.events import Record, records, unique_count
 
 Load = Callable[[Path, Iterator[Record]], None]
 Count = Callable[[Path], int]

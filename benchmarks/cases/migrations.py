@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.case import Groups, Run, case
 from benchmarks.cases.common import metadata
-from benchmarks.shapes import records
+from benchmarks.events import records
 
 SIZES = (1, 2, 5, 10)
 TABLES = 50

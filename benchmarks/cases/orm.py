@@ -11,7 +11,7 @@ import orjson
 
 from benchmarks.case import Run, case
 from benchmarks.cases.common import WARM_UP_ROWS, count_events, load_with_engine
-from benchmarks.shapes import Record, records, unique_count
+from benchmarks.events import Record, records, unique_count
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

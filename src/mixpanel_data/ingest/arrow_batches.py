@@ -22,6 +22,7 @@ from mixpanel_data.common.json_depth import MAX_DEPTH, TOO_DEEP
 from mixpanel_data.common.values import EARLIEST, LATEST
 from mixpanel_data.dialect.sql.builtin import qualify_builtins
 from mixpanel_data.exceptions import RecordError, TimeUnitError
+from mixpanel_data.ingest.arrow_layouts import in_plain_layout, plain_schema
 from mixpanel_data.ingest.clock import Clock
 from mixpanel_data.ingest.field_error import FieldError
 from mixpanel_data.ingest.json_validation import bad_number_at, levels_of, too_deep_at
@@ -104,7 +105,7 @@ class ArrowBatches:
         self._done = 0
         self.schema = arrow_schema(table)
         self.expressions: dict[str, str] = {}
-        given = self._reader.schema
+        self._given = given = plain_schema(self._reader.schema)
         self._check_names(given.names)
         for position, column in enumerate(self._columns):
             if isinstance(column.type, JSON):
@@ -140,7 +141,7 @@ class ArrowBatches:
         """Consume the data."""
         for given in self._reader:
             for start in range(0, given.num_rows, self._batch_size):
-                batch = given.slice(start, self._batch_size)
+                batch = in_plain_layout(given.slice(start, self._batch_size), self._given)
                 rows = np.arange(self._done, self._done + batch.num_rows)
                 self._done += batch.num_rows
                 if self._checks.bad.skip:
@@ -216,7 +217,7 @@ class ArrowBatches:
             return pa.nulls(batch.num_rows)
         cells = batch.column(column.name)
         if isinstance(cells, pa.DictionaryArray):
-            return _decoded(cells)
+            return cells.dictionary_decode()
         if isinstance(cells, pa.ExtensionArray) and _is_text(cells.storage.type):
             return cells.storage
         return cells
@@ -248,14 +249,6 @@ def _checked_documents(column: Column[Any], cells: pa.Array) -> pa.Array:
         return without_repeated_members(cells) if is_text else cells
     except ValueError as error:
         raise FieldError(column.name, _NO_DOCUMENT) from error
-
-
-def _decoded(cells: pa.DictionaryArray) -> pa.Array:
-    """Return the cells of a dictionary, such as a categorical column of pandas or polars."""
-    known = cells.dictionary
-    if _is_text(known.type):  # pyarrow cannot take cells of a string view, which polars has
-        known = known.cast(pa.large_string())
-    return pa.DictionaryArray.from_arrays(cells.indices, known).dictionary_decode()
 
 
 def _reader_of(data: Any) -> tuple[pa.RecordBatchReader, bool]:

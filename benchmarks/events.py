@@ -56,17 +56,21 @@ def unique_count(rows: int) -> int:
     return rows - rows // REPEAT_EVERY
 
 
+def export_line(record: Record) -> Record:
+    """Return an event as a line of a Mixpanel raw export has it."""
+    properties = {
+        "time": int(record["event_time"].timestamp()),
+        "distinct_id": record["distinct_id"],
+        "$insert_id": record["insert_id"],
+        **record["properties"],
+    }
+    return {"event": record["event_name"], "properties": properties}
+
+
 def export_lines(shape: str, rows: int) -> Iterator[bytes]:
     """Yield the same events as lines of a Mixpanel raw export file."""
     for record in records(shape, rows):
-        properties = {
-            "time": int(record["event_time"].timestamp()),
-            "distinct_id": record["distinct_id"],
-            "$insert_id": record["insert_id"],
-            **record["properties"],
-        }
-        event = {"event": record["event_name"], "properties": properties}
-        yield orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE)
+        yield orjson.dumps(export_line(record), option=orjson.OPT_APPEND_NEWLINE)
 
 
 def open_export(path: Path, mode: str) -> BinaryIO:
