@@ -35,7 +35,22 @@ class Size(enum.IntEnum):
 
 @dataclasses.dataclass
 class Point:
-    x: int
+    x: Any
+
+
+@dataclasses.dataclass
+class Slotted:
+    __slots__ = ("_hidden", "x")
+    x: Any
+    _hidden: int
+
+
+class Price(enum.Enum):
+    LOW = Decimal("1.5")
+
+
+class NotFinite(enum.Enum):
+    NAN = float("nan")
 
 
 NEW_YEAR = datetime(2025, 1, 1)
@@ -107,6 +122,12 @@ PROPERTIES: dict[str, tuple[Any, Any]] = {
     "mapping": (types.MappingProxyType({"a": 1}), {"a": 1}),
     "OrderedDict": (collections.OrderedDict(a=[pd.NA]), {"a": [None]}),
     "dataclass": (Point(1), {"x": 1}),
+    "dataclass with slots": (Slotted(10**30, 2), {"x": 10**30}),
+    "values of libraries in a dataclass": (
+        Point([Decimal("1.5"), np.int64(2), pd.NA, {3: np.array([4])}]),
+        {"x": [1.5, 2, None, {"3": [4]}]},
+    ),
+    "enum of a decimal": (Price.LOW, 1.5),
     "keys that are numbers": (
         {1: "a", np.int64(2): "b", None: "c"},
         {"1": "a", "2": "b", "null": "c"},
@@ -116,6 +137,9 @@ PROPERTIES: dict[str, tuple[Any, Any]] = {
 REFUSED: dict[str, Any] = {
     "NaN": float("nan"),
     "NaN in an array": np.array([1.0, np.nan]),
+    "NaN in a dataclass": [None, Point(float("nan"))],
+    "infinity in a dataclass with slots": Slotted({"y": float("inf")}, 1),
+    "NaN in an enum": NotFinite.NAN,
     "bytes": b"x",
     "set": {1},
     "range": range(2),
@@ -182,7 +206,9 @@ def test_a_duration_is_no_time_and_no_id(
     assert caught.value.field == field
 
 
-@pytest.mark.parametrize("missing", [None, float("nan"), pd.NaT, pd.NA], ids=repr)
+@pytest.mark.parametrize(
+    "missing", [None, float("nan"), pd.NaT, pd.NA, np.datetime64("NaT")], ids=repr
+)
 def test_an_event_needs_a_time_and_a_profile_needs_none(
     storage: StorageEngine, missing: Any
 ) -> None:

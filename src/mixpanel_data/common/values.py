@@ -6,12 +6,14 @@ store it. The reason is the second half of a ``RecordError``'s message.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal, InvalidOperation
+from enum import Enum
 from numbers import Integral, Real
 from typing import Any, TypeGuard
 from uuid import UUID
@@ -39,8 +41,12 @@ _ISO = re.compile(
 # The microseconds that a datetime can hold have up to 18 digits.
 _DIGITS = re.compile(r"\d{1,18}", re.ASCII)
 
-# `orjson` reads integers beyond 64 bits as floats.
+# `orjson` reads integers beyond 64 bits as floats. The search for so many digits in a row, all
+# digits being the same, spares nearly all documents the search for the pattern, which takes longer
+# than to parse them.
 _LONG_INTEGER = re.compile(rb"[:\[,]\s*-?\d{19}")
+_ALL_DIGITS_ZERO = bytes.maketrans(b"123456789", b"000000000")
+_LONG_DIGITS = b"0" * 19
 
 
 def text(value: object) -> str:
@@ -102,7 +108,9 @@ def is_missing(value: object) -> bool:
     """Tell whether a value stands for none: None, NaN, or pandas' ``NA`` and ``NaT``."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
-    return isinstance(value, Real) and value != value
+    # NumPy's NaT differs from itself, as NaN does.
+    is_scalar = isinstance(value, Real) or type(value).__name__ == "datetime64"
+    return is_scalar and bool(value != value)
 
 
 def microseconds(value: object) -> int:
@@ -217,7 +225,7 @@ def document(value: object, *, sort_keys: bool = False) -> bytes:
     if not isinstance(value, Mapping):
         raise ValueError(f"must be a dict, not {_kind(value)}.")
     try:
-        return orjson.dumps(_jsonable(value), option=orjson.OPT_SORT_KEYS if sort_keys else None)
+        return orjson.dumps(jsonable(value), option=orjson.OPT_SORT_KEYS if sort_keys else None)
     except (TypeError, OverflowError, RecursionError) as error:
         too_deep = isinstance(error, RecursionError) or levels_of(value) > MAX_DEPTH
         problem = TOO_DEEP if too_deep else f"cannot become JSON: {error}."
@@ -226,7 +234,8 @@ def document(value: object, *, sort_keys: bool = False) -> bytes:
 
 def has_long_integer(text: bytes) -> bool:
     """Tell whether JSON text may hold an integer that ``orjson`` would read as a float."""
-    return _LONG_INTEGER.search(text) is not None
+    has_digits = _LONG_DIGITS in text.translate(_ALL_DIGITS_ZERO)
+    return has_digits and _LONG_INTEGER.search(text) is not None
 
 
 def parse_json(text: bytes) -> Any:
@@ -278,55 +287,112 @@ def _integer(text: str) -> int | Decimal:
 
 
 def all_finite(value: object) -> bool:
-    """Tell whether a value contains no NaN and no infinity, at any depth of dicts and lists."""
+    """Tell whether a value has no NaN and no infinity where ``orjson`` would write it as null."""
     if isinstance(value, float):
         return math.isfinite(value)
     if isinstance(value, dict):
-        return all(map(all_finite, value.values()))
+        return _all_finite(value.values())
     if isinstance(value, (list, tuple)):
-        return all(map(all_finite, value))
+        return _all_finite(value)
+    if isinstance(value, Enum):
+        return all_finite(value.value)
+    if _is_dataclass(value):
+        return _all_finite(_members_of(value).values())
     return True
 
 
-def _jsonable(value: Any) -> Any:
-    """Replace what ``orjson`` refuses or changes, at any depth, by what it writes exactly."""
-    if isinstance(value, Mapping):
-        members = {_key(key): _jsonable(member) for key, member in value.items()}
+def _is_dataclass(value: object) -> bool:
+    return dataclasses.is_dataclass(value) and not isinstance(value, type)
+
+
+def _members_of(value: Any) -> dict[str, Any]:
+    """Return what ``orjson`` writes of a dataclass."""
+    names = (
+        vars(value) if hasattr(value, "__dict__") else (f.name for f in dataclasses.fields(value))
+    )
+    return {name: getattr(value, name) for name in names if not name.startswith("_")}
+
+
+def _all_finite(members: Iterable[object]) -> bool:
+    return all(map(all_finite, [m for m in members if type(m) not in _CANNOT_BE_NAN]))
+
+
+def jsonable(value: Any) -> Any:
+    """Replace what ``orjson`` refuses or changes, at any depth, by what it writes exactly.
+
+    Raises:
+        ValueError: There is nothing that it could be replaced by.
+    """
+    kind = type(value)
+    if kind is int or kind is float:
+        return _jsonable_number(value)
+    if kind is dict or isinstance(value, Mapping):
+        # Ordinary members are told without a call, which would take longer than all the rest.
+        members = {
+            key if type(key) is str else _key(key): (
+                member
+                if (kind := type(member)) in _PLAIN
+                or (kind is int and _LEAST_INTEGER <= member <= _LARGEST_INTEGER)
+                or (kind is float and member - member == 0)
+                else jsonable(member)
+            )
+            for key, member in value.items()
+        }
         if len(members) < len(value):
             raise ValueError("cannot become JSON: two of its keys are the same as text.")
         return members
     if isinstance(value, (list, tuple)):
-        return [_jsonable(member) for member in value]
+        return [member if type(member) in _PLAIN else jsonable(member) for member in value]
     if value is None or isinstance(value, (str, bool)):
         return value
     if _is_duration(value):
         raise ValueError("cannot become JSON: it holds a timedelta64. Make a number of it.")
-    if isinstance(value, Integral):
-        return orjson.Fragment(str(int(value)))
     if isinstance(value, (Decimal, Real)):
-        number = value if isinstance(value, Decimal) else float(value)
-        if not (number.is_finite() if isinstance(number, Decimal) else math.isfinite(number)):
-            raise ValueError(f"holds {value}, which JSON has no form for.")
-        return orjson.Fragment(str(number)) if isinstance(number, Decimal) else number
+        return _jsonable_number(value)
     return _jsonable_of_libraries(value)
+
+
+#: Types whose values ``orjson`` writes exactly.
+_PLAIN = frozenset((str, bool, type(None)))
+_CANNOT_BE_NAN = _PLAIN | {int}
+
+
+def _jsonable_number(value: Decimal | Real) -> Any:
+    if isinstance(value, (int, Integral)):
+        number = int(value)
+        is_written = _LEAST_INTEGER <= number <= _LARGEST_INTEGER
+        return number if is_written else orjson.Fragment(str(number))
+    if not (value.is_finite() if isinstance(value, Decimal) else math.isfinite(value)):
+        raise ValueError(f"holds {value}, which JSON has no form for.")
+    return orjson.Fragment(str(value)) if isinstance(value, Decimal) else float(value)
+
+
+#: ``orjson`` refuses integers beyond these.
+_LEAST_INTEGER, _LARGEST_INTEGER = -(2**63), 2**64 - 1
 
 
 def _jsonable_of_libraries(value: Any) -> Any:
     """Replace values of NumPy and pandas by those of Python."""
     if is_missing(value):
         return None
+    if isinstance(value, Enum):
+        return jsonable(value.value)
+    if _is_dataclass(value):
+        return jsonable(_members_of(value))
     if hasattr(value, "to_pydatetime"):
         return value.to_pydatetime(warn=False)
     if hasattr(value, "tolist") and hasattr(value, "dtype"):
         if value.dtype.kind == "M":  # tolist() would make integers of nanoseconds
             value = value.astype("datetime64[us]")
-        return _jsonable(value.tolist())
+        return jsonable(value.tolist())
     return value
 
 
 def _key(key: object) -> str:
+    if type(key) is int:
+        return str(key)
     if key is None or isinstance(key, (bool, Integral, Real)):
-        return orjson.dumps(_jsonable(key)).decode()
+        return orjson.dumps(jsonable(key)).decode()
     if not isinstance(key, str):
         raise ValueError(f"cannot become JSON: a key is {_kind(key)}.")
     return str.__str__(key)

@@ -46,15 +46,14 @@ class Identities:
         Raises:
             ValueError: The properties cannot become JSON.
         """
-        return self._numbered(insert_id_of(event))
+        return self._numbered(_hash_of(event))
 
-    def _numbered(self, first: str) -> str:
+    def _numbered(self, key: bytes) -> str:
         """Return the id of the next one of events with the same hash."""
-        key = bytes.fromhex(first)
         before = self._before.get(key, 0)
         self._before[key] = before + 1
         self.made += 1
-        return first if not before else _derived_id(first, before)
+        return key.hex() if not before else _derived_id(key.hex(), before)
 
     def completed(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Return a batch of events, all of them with an id.
@@ -75,8 +74,8 @@ class Identities:
         events = batch.select(_HASHED).filter(missing)
         times = events.column("event_time").cast(pa.int64()).to_pylist()
         columns = [events.column(name).to_pylist() for name in _HASHED if name != "event_time"]
-        firsts = [
-            insert_id_of(
+        hashes = [
+            _hash_of(
                 {
                     "event_name": name,
                     "event_time": values.moment(time),
@@ -86,7 +85,7 @@ class Identities:
             )
             for name, time, user, properties in zip(columns[0], times, *columns[1:], strict=True)
         ]
-        made = list(map(self._numbered, firsts))
+        made = list(map(self._numbered, hashes))
         filled = pc.replace_with_mask(ids, missing, pa.array(made, pa.string()))
         return batch.set_column(position, batch.schema.field(position), filled)
 
@@ -122,9 +121,13 @@ def insert_id_of(event: Mapping[str, Any]) -> str:
         ... )
         True
     """
+    return _hash_of(event).hex()
+
+
+def _hash_of(event: Mapping[str, Any]) -> bytes:
     hashed = {name: event[name] for name in _HASHED}
     hashed["properties"] = _sorted(event["properties"])
-    return hashlib.sha256(orjson.dumps(hashed, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
+    return hashlib.sha256(orjson.dumps(hashed, option=orjson.OPT_SORT_KEYS)).digest()[:16]
 
 
 def _derived_id(first: str, before: int) -> str:

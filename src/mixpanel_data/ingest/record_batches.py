@@ -8,9 +8,7 @@ Ordinary records go through C code only: one ``itemgetter`` and one ``orjson.dum
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
-from itertools import repeat
-from operator import itemgetter, sub
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -21,12 +19,12 @@ from sqlalchemy import JSON, Column, DateTime, String, Table
 
 from mixpanel_data.common import values
 from mixpanel_data.common.json_depth import TOO_DEEP, exceeds_depth
-from mixpanel_data.common.values import EARLIEST, EPOCH, EPOCH_UTC, LATEST
 from mixpanel_data.exceptions import RecordError
 from mixpanel_data.ingest.clock import Clock
 from mixpanel_data.ingest.field_error import FieldError
 from mixpanel_data.ingest.json_validation import too_deep_at
 from mixpanel_data.ingest.row_checks import RowChecks
+from mixpanel_data.ingest.time_columns import counts_of
 from mixpanel_data.schema.tables import BLANK, CLOCK, IDENTIFIER, OPTIONAL
 
 #: The most rows of a batch, unless the caller chooses another number.
@@ -90,6 +88,8 @@ class RecordBatches:
         self._columns = list(table.columns)
         (self._json,) = (column for column in self._columns if isinstance(column.type, JSON))
         self._scalars = [column for column in self._columns if column is not self._json]
+        self._known = {column.name for column in self._columns}
+        self._required = {c.name for c in self._columns if OPTIONAL not in c.info}
         # The current batch. The cells of all rows are in one flat list, because a tuple or dict per
         # row makes Python's garbage collector slow. The documents are stored as in Arrow: the bytes
         # of all of them, and the offset at which each of them ends.
@@ -102,19 +102,23 @@ class RecordBatches:
         """Consume the records."""
         cells, documents, ends = self._cells, self._documents, self._ends
         json, width = self._json.name, len(self._columns)
-        scalars_of = itemgetter(*(column.name for column in self._scalars))
+        names = [column.name for column in self._scalars]
+        scalars_of = itemgetter(*names)
         for record in self._records:
             try:
                 properties = record[json]
-                document = orjson.dumps(properties)
-                scalars = scalars_of(record)
+                document = orjson.dumps(properties, default=values.jsonable)
+                if len(record) == width:
+                    scalars = scalars_of(record)
+                elif self._required <= record.keys() <= self._known:
+                    scalars = map(record.get, names)
+                else:
+                    raise KeyError
                 nulls = document.count(b"null")
-                is_ordinary = (
-                    isinstance(properties, dict)
-                    and len(record) == width
-                    and not (nulls and _may_hide_number(properties, nulls))
+                is_ordinary = isinstance(properties, dict) and not (
+                    nulls and _may_hide_number(properties, nulls)
                 )
-            except (KeyError, TypeError, IndexError):
+            except (KeyError, TypeError, IndexError, AttributeError):
                 is_ordinary = False
             if not is_ordinary:
                 try:
@@ -142,9 +146,9 @@ class RecordBatches:
         if not isinstance(record, Mapping):
             raise FieldError(None, f"must be a dict, not {type(record).__name__}.")
         for column in self._columns:
-            if column.name not in record and OPTIONAL not in column.info:
+            if column.name not in record and column.name in self._required:
                 raise FieldError(column.name, "is missing." + _advice(record))
-        if unknown := record.keys() - {column.name for column in self._columns}:
+        if unknown := record.keys() - self._known:
             raise FieldError(
                 str(min(unknown, key=str)),
                 "is not a column of the table. Put it into 'properties', or leave it out.",
@@ -279,27 +283,25 @@ def to_arrow(
     Raises:
         ValueError: One of them cannot be stored.
     """
-    kinds = set(map(type, cells))
     if isinstance(column.type, DateTime):
-        if kinds == {datetime} and (counts := _epoch_counts(cells)) is not None:
-            return counts.view(pa.timestamp("us")), None
-        times, is_local = [checked(column, cell, clock) for cell in cells], None
-        if CLOCK in column.info:
-            is_local = np.array([local for _, local in times], np.bool_)
-            times = [count for count, _ in times]
-        return pa.array(times, pa.int64()).view(pa.timestamp("us")), is_local
-    if kinds != {str}:
+        counts, is_local = _times(column, cells, clock)
+        return pa.array(counts, pa.int64()).view(pa.timestamp("us")), is_local
+    kinds = set(map(type, cells))
+    if IDENTIFIER in column.info and kinds == {int}:
+        cells = list(map(str, cells))
+    elif kinds != {str}:
         cells = [checked(column, cell, clock) for cell in cells]
     return pa.array(cells, pa.string()), None
 
 
-def _epoch_counts(cells: Sequence[datetime]) -> pa.Array | None:
-    """Return the microseconds since the epoch, None when cells need checks one by one."""
-    epoch = EPOCH if cells[0].tzinfo is None else EPOCH_UTC
-    try:
-        elapsed = pa.array(list(map(sub, cells, repeat(epoch))), pa.duration("us"))
-    except TypeError:  # some cells have a time zone, some have none
-        return None
-    counts = elapsed.view(pa.int64())
-    bounds = counts.to_numpy()
-    return counts if bounds.min() >= EARLIEST and bounds.max() <= LATEST else None
+def _times(
+    column: Column[Any], cells: Sequence[Any], clock: Clock
+) -> tuple[Any, npt.NDArray[np.bool_] | None]:
+    is_event_time = CLOCK in column.info
+    if (found := counts_of(cells, clock if is_event_time else Clock())) is not None:
+        counts, all_local = found
+        return counts, np.full(len(cells), True) if all_local else None
+    times = [checked(column, cell, clock) for cell in cells]
+    if not is_event_time:
+        return times, None
+    return [count for count, _ in times], np.array([local for _, local in times], np.bool_)
