@@ -24,12 +24,9 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 
 from mixpanel_data.dialect.sql.builtin import BUILTIN, qualify_builtins
-from mixpanel_data.dialect.sql.derived import derived_column
+from mixpanel_data.dialect.sql.derived import DOCUMENT, derived_column
 from mixpanel_data.dialect.sql.json_paths import path_literal
 from mixpanel_data.types import PropertyColumn, PropertyType
-
-#: The column that holds the documents.
-DOCUMENT = "properties"
 
 #: Type of a column that is made with its table and names none.
 DEFAULT_TYPE: PropertyType = "VARCHAR"
@@ -73,12 +70,12 @@ _CONVERSIONS: dict[PropertyType, str] = {
 
 def sql_column(column: PropertyColumn) -> Column[Any]:
     """Declare the column, filled by every INSERT and UPDATE of the documents."""
-    name, type_ = column.column_name, _TYPES[column.type or DEFAULT_TYPE]()
+    name, kind = column.column_name, column.type or DEFAULT_TYPE
 
     def make(document: str) -> str:
         return expressions([column], document)[name]
 
-    declared = derived_column(name, type_, DOCUMENT, make)
+    declared = derived_column(name, _TYPES[kind](), DOCUMENT, make, (column.property, kind))
     declared.info[PROPERTY_COLUMN] = column
     return declared
 
