@@ -102,13 +102,16 @@ def texts(columns: Sequence[PropertyColumn], document: str = DOCUMENT) -> list[s
     All have the same subexpression, which DuckDB evaluates once: it parses a document once,
     however many columns there are.
     """
-    return _elements("json_extract_string", columns, document)
+    return _elements(_list("json_extract_string", columns, document), len(columns))
 
 
-def _elements(function: str, columns: Sequence[PropertyColumn], document: str) -> list[str]:
+def _list(function: str, columns: Sequence[PropertyColumn], document: str) -> str:
     paths = ", ".join(path_literal([column.property]) for column in columns)
-    found = f"{BUILTIN}{function}({document}, {BUILTIN}list_value({paths}))"
-    return [f"{BUILTIN}list_extract({found}, {place})" for place in range(1, len(columns) + 1)]
+    return f"{BUILTIN}{function}({document}, {BUILTIN}list_value({paths}))"
+
+
+def _elements(list_: str, count: int) -> list[str]:
+    return [f"{BUILTIN}list_extract({list_}, {place})" for place in range(1, count + 1)]
 
 
 # Which type one value calls for. WIDE is an integer that a DOUBLE would round. Of DuckDB's types of
@@ -150,12 +153,17 @@ def common_types(
     """Return for each property the type that holds all its values without changing one."""
     if not columns:
         return []
+    # In a subquery: DuckDB evaluates what is inside of a CASE for each one anew.
+    lists = select(
+        literal_column(_list("json_type", columns, DOCUMENT)).label("types"),
+        literal_column(_list("json_extract_string", columns, DOCUMENT)).label("texts"),
+    )
     kinds: list[ColumnElement[str]] = [
         literal_column(_KIND.format(type=type_, text=text))
         for type_, text in zip(
-            _elements("json_type", columns, DOCUMENT), texts(columns), strict=True
+            _elements("types", len(columns)), _elements("texts", len(columns)), strict=True
         )
     ]
     found = [func.system.main.list(distinct(kind)) for kind in kinds]
-    (row,) = connection.execute(select(*found).select_from(table))
+    (row,) = connection.execute(select(*found).select_from(lists.select_from(table).subquery()))
     return [_COMMON.get(frozenset(filter(None, values or ())), DEFAULT_TYPE) for values in row]
