@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, get_args
 
 import pyarrow as pa
@@ -100,6 +101,15 @@ def test_a_fresh_column_is_used_and_a_stale_one_is_not(kind: PropertyType) -> No
         again = storage.property_stats("e", "p")
         assert "column_of_p" in again.sql
         assert replace(again, sql="") == replace(found, sql="")
+
+
+@pytest.mark.parametrize("kind", ["VARCHAR", "JSON"])
+def test_a_sandbox_lets_columns_be_read(path: Path, kind: PropertyType) -> None:
+    with StorageEngine(path) as storage:
+        load(storage, "e", ['{"p": "x"}', '{"p": 1}', "{}"], PropertyColumn("p", kind, name="c"))
+        expected = answers(storage, "e")
+    with StorageEngine(path, read_only=True, sandbox=True) as storage:
+        assert answers(storage, "e") == expected
 
 
 def test_texts_are_read_without_their_documents() -> None:

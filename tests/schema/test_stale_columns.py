@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -298,6 +299,17 @@ def test_a_mark_lasts_as_long_as_its_column(storage: StorageEngine) -> None:
     storage.drop_table("f")
     storage.create_events_table("f", [], EVENTS, property_columns=COLUMNS)
     assert stale(storage, "f") == set()
+
+
+def test_an_export_has_what_a_stale_column_should_have(
+    storage: StorageEngine, tmp_path: Path
+) -> None:
+    with storage.engine.begin() as connection:
+        connection.execute(insert(PLAIN), row(1, n=1, **{"$browser": "A"}))
+    storage.export("e", tmp_path / "e.parquet")
+    found = pd.read_parquet(tmp_path / "e.parquet").sort_values("insert_id")
+    assert found["number"].tolist() == [0, 1]
+    assert found["$browser"].tolist()[1] == "A"
 
 
 def test_the_schema_says_which_property_a_column_has(storage: StorageEngine) -> None:

@@ -118,6 +118,8 @@ class ExplorationMethods:
     def column_stats(self, table: str, column: str, top_n: int = 10) -> ColumnStats:
         """Return what a column holds, with its most frequent values.
 
+        Times are those of the column, as SQL text gives them: naive UTC where the table is ours.
+
         Args:
             table: Name of a table or view, managed or not.
             column: Name of the column, in any case. For a property, use :meth:`property_stats`.

@@ -49,8 +49,8 @@ class QueryMethods:
         """Return the result of a query as a lazy DuckDB relation.
 
         Relations can be filtered, joined and aggregated further before anything is computed. They
-        can be used until the engine is closed. In a sandbox the query is executed at once, and the
-        relation holds its rows.
+        can be used until the engine is closed, and ``.limit(n)`` bounds their rows. In a sandbox
+        the query is executed at once, and the relation holds its rows.
 
         Args:
             sql: SQL text, or a SQLAlchemy statement.

@@ -154,10 +154,11 @@ def common_types(
     if not columns:
         return []
     # In a subquery: DuckDB evaluates what is inside of a CASE for each one anew.
-    lists = select(
+    lists: list[ColumnElement[Any]] = [
         literal_column(_list("json_type", columns, DOCUMENT)).label("types"),
         literal_column(_list("json_extract_string", columns, DOCUMENT)).label("texts"),
-    )
+    ]
+    rows = select(*lists).select_from(table).subquery()
     kinds: list[ColumnElement[str]] = [
         literal_column(_KIND.format(type=type_, text=text))
         for type_, text in zip(
@@ -165,5 +166,5 @@ def common_types(
         )
     ]
     found = [func.system.main.list(distinct(kind)) for kind in kinds]
-    (row,) = connection.execute(select(*found).select_from(lists.select_from(table).subquery()))
+    (row,) = connection.execute(select(*found).select_from(rows))
     return [_COMMON.get(frozenset(filter(None, values or ())), DEFAULT_TYPE) for values in row]
