@@ -3,7 +3,18 @@
 from importlib import import_module
 
 #: The modules, in the order of the report.
-MODULES = ("load", "files", "columnar", "shapes", "growth", "migrations", "read", "orm", "start")
+MODULES = (
+    "load",
+    "files",
+    "columnar",
+    "shapes",
+    "growth",
+    "migrations",
+    "read",
+    "properties",
+    "orm",
+    "start",
+)
 
 
 def load_all() -> None:

@@ -1,4 +1,4 @@
-"""Which properties have a column of their own.
+"""Which properties have a column of their own, and which of these are stale.
 
 Revision: 0003
 Follows: 0002
@@ -16,13 +16,18 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create the table that records them."""
+    """Create the tables that record them."""
     op.create_table(
         "_property_columns",
         sa.Column("table_name", sa.String, primary_key=True),
         sa.Column("property", sa.String, nullable=False),
         sa.Column("column_name", sa.String, primary_key=True),
         sa.Column("type", sa.String, nullable=False),
+    )
+    op.create_table(
+        "_stale_columns",
+        sa.Column("table_name", sa.String, nullable=False),
+        sa.Column("column_name", sa.String, nullable=False),
     )
 
 
@@ -38,4 +43,5 @@ def downgrade() -> None:
                 with op.managed_tables(kind, only=table) as tables:  # type: ignore[attr-defined]
                     for name in names:
                         tables.drop_column(name)
+    op.drop_table("_stale_columns")
     op.drop_table("_property_columns")

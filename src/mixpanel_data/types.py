@@ -321,6 +321,9 @@ class PropertyColumn:
 
     Attributes:
         column_name: Name of the column.
+        stale: True where a write changed documents and left the column as it was. The methods that
+            look at data read the documents then, and
+            :meth:`~mixpanel_data.StorageEngine.refresh_property_columns` fills it.
 
     Raises:
         ValueError: There is no such type, or a name is no text.
@@ -334,6 +337,7 @@ class PropertyColumn:
     type: PropertyType | None = None
     name: str | None = None
     column_name: str = field(init=False, repr=False, compare=False)
+    stale: bool = field(init=False, default=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.type is not None and self.type not in get_args(PropertyType):
@@ -467,12 +471,16 @@ class ColumnInfo:
         type: DuckDB's name of its type, such as ``VARCHAR``, ``TIMESTAMP`` or ``JSON``.
         nullable: True when the column may be NULL.
         primary_key: True when the column belongs to the primary key.
+        property: The property that has the column, None for any other column.
+        stale: True when it is the column of a property, and not what the documents say.
     """
 
     name: str
     type: str
     nullable: bool
     primary_key: bool
+    property: str | None = None
+    stale: bool = False
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,7 @@ def test_what_is_told_is_true(run: Run, database: Path) -> None:
     (stats,) = run("stats", database, "jan", "$browser").rows
     assert stats["top_values"] == [{"value": "Firefox", "count": 30, "pct": 100.0}]
     assert run("columns", "list", database, "jan").rows == [
-        {"property": "plan name", "type": "VARCHAR", "name": "plan name"}
+        {"property": "plan name", "type": "VARCHAR", "name": "plan name", "stale": False}
     ]
     assert len(run("sample", database, "jan", "-n", "3").rows) == 3
 

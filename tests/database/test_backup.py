@@ -370,6 +370,7 @@ def test_an_engine_in_autocommit_mode_is_copied_in_a_transaction(path: Path, cop
             ("_metadata",),
             ("_mixpanel_data_version",),
             ("_property_columns",),
+            ("_stale_columns",),
         ]
 
 

@@ -16,6 +16,10 @@ CREATE TABLE _property_columns (
     "type" VARCHAR NOT NULL,
     PRIMARY KEY (table_name, column_name)
 );
+CREATE TABLE _stale_columns (
+    table_name VARCHAR NOT NULL,
+    column_name VARCHAR NOT NULL
+);
 CREATE TABLE events_jan (
     event_name VARCHAR NOT NULL,
     event_time TIMESTAMP NOT NULL,

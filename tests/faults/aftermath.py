@@ -12,7 +12,7 @@ from tests.processes import PythonProcess
 #: The tables by name, with all their rows.
 Contents = dict[str, list[tuple[Any, ...]]]
 
-INTERNAL = {"_metadata", "_mixpanel_data_version", "_property_columns"}
+INTERNAL = {"_metadata", "_mixpanel_data_version", "_property_columns", "_stale_columns"}
 
 
 def contents_of(storage: StorageEngine) -> Contents:

@@ -15,7 +15,7 @@ from tests.faults.aftermath import contents_of, reopened
 from tests.faults.steps import REJECTS, State, state_of, steps
 from tests.faults.test_full_disk import large_events
 from tests.processes import PythonProcess
-from tests.records import EVENTS
+from tests.records import EVENTS, make_event
 
 #: Forks a child for every round, so that Python and its modules are loaded only once. The parent
 #: never opens a database: DuckDB does not survive a fork.
@@ -201,3 +201,49 @@ def test_temporary_files_that_are_in_use_stay_when_the_file_is_opened_again(
             found = storage.connection.execute("SELECT count(DISTINCT a) FROM large").fetchone()
             assert found == (2_000_000,)
     assert not folder.exists()
+
+
+#: Adds columns until it is killed, or drops them if they are there.
+ADDING = f"""
+def work(path, seed):
+    with StorageEngine(path) as storage:
+        tell(os.getpid())
+        names = ["note", "n", "kind"]
+        if storage.property_columns("jan"):
+            storage.drop_property_columns("jan", names)
+        else:
+            storage.add_property_columns("jan", names)
+        tell("done")
+        signal.pause()
+{FORKING}
+"""
+
+
+def test_property_columns_are_there_as_a_whole_or_not_at_all(path: Path, rounds: int) -> None:
+    with StorageEngine(path) as storage:
+        events = [
+            make_event(n, properties={"note": f"{n:0>400}", "n": n, "kind": "a"})
+            for n in range(20_000)
+        ]
+        storage.create_events_table("jan", events, EVENTS)
+        before = contents_of(storage)["jan"]
+        started = time.monotonic()
+        storage.add_property_columns("jan", ["note", "n", "kind"])
+        seconds = time.monotonic() - started
+        storage.drop_property_columns("jan", ["note", "n", "kind"])
+    found: Counter[tuple[bool, bool]] = Counter()
+    had = False
+    with PythonProcess(ADDING, path) as process:
+        for _ in range(rounds // 4):
+            said = kill(process, 0, random.uniform(0, 2 * seconds))
+            reopened(path)
+            migrate.check(path)
+            with StorageEngine(path) as storage:
+                columns = storage.property_columns("jan")
+                assert len(columns) in (0, 3)
+                assert [row[:5] for row in contents_of(storage)["jan"]] == before
+                has = bool(columns)
+            assert has != had or said != ["done"]
+            found[said == ["done"], has] += 1
+            had = has
+    print(f"Killed (done, has columns): {dict(found)}")

@@ -305,7 +305,7 @@ def test_an_application_with_a_history_of_its_own_shares_the_file(
 
     run(command.upgrade, ours, "head")
     run(command.upgrade, theirs, "head")
-    internal = ["_metadata", "_property_columns"]
+    internal = ["_metadata", "_property_columns", "_stale_columns"]
     both = sorted([*internal, "_mixpanel_data_version", "alembic_version", "orders"])
     assert tables() == both
     run(command.downgrade, ours, "base")

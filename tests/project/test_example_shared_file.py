@@ -47,7 +47,13 @@ def tables(project: Path) -> set[str]:
         return {name for (name,) in storage.execute_rows("SELECT table_name FROM duckdb_tables()")}
 
 
-OURS = {"_metadata", "_mixpanel_data_version", "_property_columns", "events"}
+OURS = {
+    "_metadata",
+    "_mixpanel_data_version",
+    "_property_columns",
+    "_stale_columns",
+    "events",
+}
 
 
 def test_the_tables_of_the_application_come_and_go_and_events_stay(project: Path) -> None:

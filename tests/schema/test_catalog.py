@@ -12,7 +12,7 @@ from mixpanel_data import ColumnInfo, StorageEngine, TableInfo, TableNotFoundErr
 from mixpanel_data.schema.tables import managed_table
 from tests.records import EVENTS, FETCHED_AT, PROFILES, make_events, make_profiles
 
-INTERNAL = ["_metadata", "_mixpanel_data_version", "_property_columns"]
+INTERNAL = ["_metadata", "_mixpanel_data_version", "_property_columns", "_stale_columns"]
 
 
 @pytest.fixture

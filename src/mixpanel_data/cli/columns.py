@@ -140,6 +140,6 @@ def drop_columns(
 
 
 def _write(table: str, columns: list[PropertyColumn], form: OutputFormat | None) -> None:
-    rows = [[column.property, column.type, column.column_name] for column in columns]
-    headers = ["property", "type", "name"]
+    rows = [[each.property, each.type, each.column_name, each.stale] for each in columns]
+    headers = ["property", "type", "name", "stale"]
     output.write_rows(output.rows_of(f"Property columns of {table}", headers, rows), form)

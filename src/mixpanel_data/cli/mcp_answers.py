@@ -58,18 +58,17 @@ def describe_table(storage: StorageEngine, table: str) -> Answer:
         metadata = storage.get_metadata(schema.table_name)
     except TableNotFoundError:
         metadata = None
-    own = storage.property_columns(schema.table_name) if metadata else []
-    properties = {column.column_name: column.property for column in own}
+    properties = [None if each.stale else each.property for each in schema.columns]
     rows = [
-        (each.name, each.type, each.nullable, each.primary_key, properties.get(each.name))
-        for each in schema.columns
+        (each.name, each.type, each.nullable, each.primary_key, name)
+        for each, name in zip(schema.columns, properties, strict=True)
     ]
     info = _info(storage, schema.table_name)
     return Answer(
         ["column", "type", "nullable", "primary_key", "property"],
         rows,
         facts={"table": schema.table_name, **_facts(metadata, info)},
-        notes=_notes(metadata, has_columns=bool(properties)),
+        notes=_notes(metadata, has_columns=any(properties)),
         see_rest="query with DESCRIBE and the table.",
     )
 

@@ -29,6 +29,7 @@ from mixpanel_data.dialect.driver.time_zone import names_zone, set_zone, without
 from mixpanel_data.dialect.reflection.mixin import Reflection
 from mixpanel_data.dialect.sql import json_text, json_types
 from mixpanel_data.dialect.sql.ddl import DDLCompiler
+from mixpanel_data.dialect.sql.derived import DERIVES_OPTION
 from mixpanel_data.dialect.sql.parsing import split_schema
 from mixpanel_data.dialect.sql.shared_parameters import share_equal
 from mixpanel_data.dialect.sql.statements import ExecutionContext, StatementCompiler
@@ -131,6 +132,19 @@ def _execute(engine: Engine, statement: Any, parameters: Any = None) -> CursorRe
     if result.cursor is not None:
         result.cursor.kept = connection  # type: ignore[attr-defined]
     return result
+
+
+def _announce(cursor: Any, context: Any) -> None:
+    """Tell the connection of a cursor what a statement will write."""
+    compiled = None if context is None else context.compiled
+    if compiled is None:
+        cursor.connection.before((), keeps_columns=False)
+        return
+    writes = getattr(compiled, "writes", ())
+    if context.execution_options.get(DERIVES_OPTION):
+        writes = ()
+    is_select = getattr(compiled.statement, "is_select", False)
+    cursor.connection.before(writes, keeps_columns=bool(writes) or is_select)
 
 
 class MixpanelDialect(Reflection, duckdb_engine.Dialect):
@@ -392,6 +406,7 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
 
     def do_execute(self, cursor: Any, statement: Any, parameters: Any, context: Any = None) -> None:
         """Execute a statement, or build a relation if the execution option is set."""
+        _announce(cursor, context)
         if context is not None and context.compiled is not None:
             statement, parameters = share_equal(statement, parameters)
         options = {} if context is None else context.execution_options
@@ -403,3 +418,15 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
         cursor.execute(statement, parameters)
         if ROWS_OPTION in options:
             options[ROWS_OPTION].extend(cursor.fetchall())
+
+    def do_executemany(
+        self, cursor: Any, statement: Any, parameters: Any, context: Any = None
+    ) -> None:
+        """Execute a statement for many rows."""
+        _announce(cursor, context)
+        super().do_executemany(cursor, statement, parameters, context)
+
+    def do_execute_no_params(self, cursor: Any, statement: Any, context: Any = None) -> None:
+        """Execute a statement without parameters, for the execution option ``no_parameters``."""
+        _announce(cursor, context)
+        super().do_execute_no_params(cursor, statement, context)

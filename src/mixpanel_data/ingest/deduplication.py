@@ -36,6 +36,7 @@ from sqlalchemy import (
 from sqlalchemy.schema import CreateTable, DropTable
 
 from mixpanel_data.dialect.sql.builtin import qualify_builtins
+from mixpanel_data.dialect.sql.derived import DERIVES_OPTION
 from mixpanel_data.exceptions import DuplicateRecordError, KeyCollisionError
 from mixpanel_data.ingest.options import LoadOptions
 from mixpanel_data.schema.row_positions import ROWID, position_of
@@ -294,7 +295,9 @@ def _settle_collisions(
                 "insert_id": literal_column(_OWN_KEY),
                 "properties": literal_column(_WITH_GIVEN_KEY, JSON),
             }
-            connection.execute(update(staging).where(is_one).values(own))
+            changed = update(staging).where(is_one).values(own)
+            # The caller derives the columns of these rows.
+            connection.execute(changed.execution_options(**{DERIVES_OPTION: True}))
             return DuplicateCounts()
         count, example = _count_key_collisions(connection, staging, others)
         connection.execute(delete(staging).where(is_one))

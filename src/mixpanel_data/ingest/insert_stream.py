@@ -28,6 +28,7 @@ from sqlalchemy import (
 )
 
 from mixpanel_data.common.signals import defer_keyboard_interrupt
+from mixpanel_data.dialect.sql.derived import DERIVES_OPTION
 
 if TYPE_CHECKING:
     from mixpanel_data.dialect.driver import connection as driver
@@ -226,7 +227,8 @@ def insert_derived(target: Table, rows: Select[Any], derived: Mapping[str, str])
     if derived:
         found = rows.subquery()
         rows = select(found, *map(literal_column, derived.values()))
-    return insert(target).from_select([*names, *derived], rows)
+    statement = insert(target).from_select([*names, *derived], rows)
+    return statement.execution_options(**{DERIVES_OPTION: True})
 
 
 @contextmanager

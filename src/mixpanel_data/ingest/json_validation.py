@@ -11,10 +11,11 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import JSON, Connection, Table, func, select
+from sqlalchemy import Connection, Table, func, select
 
 from mixpanel_data.common import values
 from mixpanel_data.common.json_depth import MAX_DEPTH, exceeds_depth
+from mixpanel_data.dialect.sql.derived import DOCUMENT
 from mixpanel_data.exceptions import RecordError
 from mixpanel_data.ingest.string_buffers import string_data_and_offsets
 from mixpanel_data.schema.row_positions import ROWID, position_of
@@ -124,7 +125,7 @@ def refuse_missing_documents(
     Raises:
         RecordError: A document is not a JSON object.
     """
-    (column,) = (column for column in staging.columns if isinstance(column.type, JSON))
+    column = staging.c[DOCUMENT]
     rowid = connection.scalar(select(func.system.main.min(ROWID)).where(column.is_(None)))
     if rowid is not None:
         index = index_of(position_of(connection, staging, rowid))

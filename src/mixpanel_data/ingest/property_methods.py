@@ -93,7 +93,8 @@ class PropertyMethods:
     def refresh_property_columns(self, table: str) -> int:
         """Fill the property columns of a table where they are not what its documents say.
 
-        Loads and mapped classes keep them right. SQL that changes ``properties`` does not.
+        Loads, and classes that declare them, keep them right. Other classes mark them as stale; SQL
+        that changes ``properties`` does nothing. None is stale afterwards.
 
         Args:
             table: An events or profiles table.

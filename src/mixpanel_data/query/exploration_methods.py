@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -31,7 +33,7 @@ from mixpanel_data.results import (
     Summary,
 )
 from mixpanel_data.schema import catalog
-from mixpanel_data.types import ColumnInfo, TableSchema
+from mixpanel_data.types import ColumnInfo, TableSchema, TableType
 
 _log = logging.getLogger(__name__)
 
@@ -115,6 +117,8 @@ class ExplorationMethods:
 
     def column_stats(self, table: str, column: str, top_n: int = 10) -> ColumnStats:
         """Return what a column holds, with its most frequent values.
+
+        Times are those of the column, as SQL text gives them: naive UTC where the table is ours.
 
         Args:
             table: Name of a table or view, managed or not.
@@ -223,10 +227,10 @@ class ExplorationMethods:
             ...     storage.property_keys("users")
             ['$city', 'plan']
         """
-        rows = self._rows(table, event)
-        found = exploration.property_keys(self._ask, rows)
-        if not found and (hint := exploration.event_hint(self._ask, rows)):
-            _log.warning("%s: %s", rows.table, hint)
+        with self._looking(table, event) as (ask, rows):
+            found = exploration.property_keys(ask, rows)
+            if not found and (hint := exploration.event_hint(ask, rows)):
+                _log.warning("%s: %s", rows.table, hint)
         return found
 
     def property_coverage(
@@ -271,10 +275,10 @@ class ExplorationMethods:
         names = None
         if properties is not None:
             names = list(dict.fromkeys(_name("properties", name) for name in properties))
-        rows = self._rows(table, event)
         sample_rows = max(1, _count("sample_rows", sample_rows))
-        percent = exploration.sampling(self._ask, rows.table, sample_rows, exact=exact)
-        return exploration.property_coverage(self._ask, rows._replace(percent=percent), names)
+        with self._looking(table, event) as (ask, rows):
+            percent = exploration.sampling(ask, rows.table, sample_rows, exact=exact)
+            return exploration.property_coverage(ask, rows._replace(percent=percent), names)
 
     def property_distribution(
         self, table: str, event: str | None, property: str, limit: int = 20
@@ -300,8 +304,9 @@ class ExplorationMethods:
             ...     storage.property_distribution("users", None, "$city").values
             [ValueCount(value='Zürich', count=1, pct=100.0)]
         """
-        rows, name = self._rows(table, event), _name("property", property)
-        return exploration.property_distribution(self._ask, rows, name, _count("limit", limit))
+        name, limit = _name("property", property), _count("limit", limit)
+        with self._looking(table, event) as (ask, rows):
+            return exploration.property_distribution(ask, rows, name, limit)
 
     def numeric_summary(
         self,
@@ -335,8 +340,9 @@ class ExplorationMethods:
         for percentile in percentiles:
             if not isinstance(percentile, (int, float)) or not 0 <= percentile <= 100:
                 raise ValueError(f"percentiles has {percentile!r}. Use numbers from 0 to 100.")
-        rows, name = self._rows(table, event), _name("property", property)
-        return exploration.numeric_summary(self._ask, rows, name, tuple(dict.fromkeys(percentiles)))
+        name, unique = _name("property", property), tuple(dict.fromkeys(percentiles))
+        with self._looking(table, event) as (ask, rows):
+            return exploration.numeric_summary(ask, rows, name, unique)
 
     def property_stats(
         self, table: str, property: str, event: str | None = None, top_n: int = 10
@@ -362,51 +368,70 @@ class ExplorationMethods:
             ...     storage.property_stats("users", "city").hint
             "'city' does not occur here. Did you mean '$city'?"
         """
-        rows, name = self._rows(table, event), _name("property", property)
-        return exploration.property_stats(self._ask, rows, name, _count("top_n", top_n))
+        name, top_n = _name("property", property), _count("top_n", top_n)
+        with self._looking(table, event) as (ask, rows):
+            return exploration.property_stats(ask, rows, name, top_n)
 
     # How the tables are found and asked
 
     def _ask(self, sql: str) -> list[tuple[Any, ...]]:
         """Run SQL that macros of the database must not affect, within the limits of a sandbox."""
         with self._database.autocommit_connection() as connection:
-            return execution.rows(connection, qualify_builtins(sql), None, None)
+            return _ask(connection, sql)
+
+    @contextmanager
+    def _looking(self, table: str, event: str | None) -> Iterator[tuple[exploration.Ask, Rows]]:
+        """Provide what runs SQL over the properties of a table, and the rows to look at.
+
+        All is read in one transaction, so that no column becomes stale meanwhile. In a sandbox,
+        where nobody can make it so, SQL runs elsewhere.
+        """
+        with self._database.catalog_connection() as connection:
+            rows = _rows(connection, table, event)
+            is_sandbox = self._database.policy.is_sandbox
+            yield self._ask if is_sandbox else partial(_ask, connection), rows
 
     def _schema(self, table: str) -> TableSchema:
         with self._database.catalog_connection() as connection:
             return catalog.get_schema(connection, table)
 
-    def _managed(self, table: str) -> _Managed:
-        with self._database.catalog_connection() as connection:
-            return _managed(connection, table)
-
     def _events(self, table: str) -> str:
-        found = self._managed(table)
-        if found.type != "events":
-            raise TableShapeError(found.name, "holds profiles. Name a table of events.")
-        return found.name
-
-    def _rows(self, table: str, event: str | None) -> Rows:
-        if event is None:
-            return Rows(self._managed(table).name)
-        return Rows(self._events(table), _name("event", event))
+        with self._database.catalog_connection() as connection:
+            return _events(connection, table).table_name
 
 
-class _Managed(NamedTuple):
-    name: str
-    type: str
+def _ask(connection: Connection, sql: str) -> list[tuple[Any, ...]]:
+    return execution.rows(connection, qualify_builtins(sql), None, None)
 
 
-def _managed(connection: Connection, table: str) -> _Managed:
-    found = catalog.get_schema(connection, table).table_name
-    kind = catalog.managed_tables(connection).get(found)
+def _rows(connection: Connection, table: str, event: str | None) -> Rows:
+    find = _managed if event is None else _events
+    found = find(connection, table)
+    columns = {
+        column.property: column
+        for column in found.columns
+        if column.property is not None and not column.stale
+    }
+    name = None if event is None else _name("event", event)
+    return Rows(found.table_name, name, columns=columns)
+
+
+def _events(connection: Connection, table: str) -> TableSchema:
+    return _managed(connection, table, "events")
+
+
+def _managed(connection: Connection, table: str, wanted: TableType | None = None) -> TableSchema:
+    found = catalog.get_schema(connection, table)
+    kind = catalog.managed_tables(connection).get(found.table_name)
     if kind is None:
         raise TableShapeError(
-            found,
+            found.table_name,
             "is no events or profiles table. sample(), summarize(), column_stats() and SQL can "
             "look at it; adopt_table() makes it one of ours if it has the columns.",
         )
-    return _Managed(found, kind)
+    if wanted not in (None, kind):
+        raise TableShapeError(found.table_name, "holds profiles. Name a table of events.")
+    return found
 
 
 def _column(schema: TableSchema, name: str) -> ColumnInfo:

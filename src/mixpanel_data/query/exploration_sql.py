@@ -6,8 +6,9 @@ functions that a macro of the database can replace.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
+from types import MappingProxyType
 from typing import NamedTuple
 
 from mixpanel_data.common.quoting import quoted
@@ -17,6 +18,7 @@ from mixpanel_data.query.property_expressions import (
     NULL,
     property_expression,
 )
+from mixpanel_data.types import ColumnInfo
 
 #: Types of JSON values that are numbers.
 _NUMBERS = ", ".join(
@@ -62,7 +64,7 @@ ORDER BY property, place"""
 
 _DISTRIBUTION = """\
 WITH found AS (
-    SELECT {value} AS value, count(*) AS count
+    SELECT {selected}, count(*) AS count
     {rows}
     GROUP BY ALL
 ), typed AS (
@@ -78,7 +80,7 @@ ORDER BY count DESC, value, type"""
 
 _NUMERIC_SUMMARY = """\
 WITH found AS (
-    SELECT {value} AS value
+    SELECT {selected}
     {rows}
 ), typed AS (
     SELECT {type} AS type, TRY_CAST({text} AS DOUBLE) AS number FROM found
@@ -122,11 +124,13 @@ class Rows(NamedTuple):
         table: Name of the table.
         event: Name of the event, None for all rows.
         percent: Percentage of the rows to read, None for all.
+        columns: The columns of properties that are what the documents say, by property.
     """
 
     table: str
     event: str | None = None
     percent: float | None = None
+    columns: Mapping[str, ColumnInfo] = MappingProxyType({})
 
     @property
     def sql(self) -> str:
@@ -179,19 +183,19 @@ def coverage(rows: Rows, properties: Sequence[str] | None) -> str:
     if properties is None:  # both list the members in the order of the document
         names, types = "json_keys(properties)", "json_type(properties, '$.*')"
     else:
-        expressions = [property_expression(rows.table, name) for name in properties]
+        expressions = [property_expression(rows.columns, name) for name in properties]
         names = _list([text_literal(name) for name in properties])
-        types = _list([each.type(each.value) for each in expressions])
+        types = _list([each.type for each in expressions])
     return _COVERAGE.format(names=names, types=types, rows=rows.sql, table=_name(rows.table))
 
 
 def distribution(rows: Rows, name: str, limit: int) -> str:
     """Count the most frequent values of a property, and of each type all."""
-    expression = property_expression(rows.table, name)
+    expression = property_expression(rows.columns, name)
     return _DISTRIBUTION.format(
-        value=expression.value,
-        text=expression.text("value"),
-        type=expression.type("value"),
+        selected=expression.selected,
+        text=expression.named.text,
+        type=expression.named.type,
         null=quoted(NULL),
         rows=rows.sql,
         limit=limit,
@@ -200,12 +204,12 @@ def distribution(rows: Rows, name: str, limit: int) -> str:
 
 def numeric_summary(rows: Rows, name: str, percentiles: Sequence[float]) -> str:
     """Summarize the numbers of a property."""
-    expression = property_expression(rows.table, name)
+    expression = property_expression(rows.columns, name)
     shares = _list([f"CAST({percentile / 100!r} AS DOUBLE)" for percentile in percentiles])
     return _NUMERIC_SUMMARY.format(
-        value=expression.value,
-        text=expression.text("value"),
-        type=expression.type("value"),
+        selected=expression.selected,
+        text=expression.named.text,
+        type=expression.named.type,
         null=quoted(NULL),
         numbers=_NUMBERS,
         quantiles=f"quantile_cont(number, {shares})" if percentiles else "NULL",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -18,8 +18,16 @@ from mixpanel_data.database.handle import Database
 from mixpanel_data.query import execution
 from mixpanel_data.query.execution import Params, Query
 from mixpanel_data.schema import catalog, lake_catalog, property_columns, versions
+from mixpanel_data.schema.property_sql import expressions
 from mixpanel_data.schema.table_lifecycle import require_free_name
-from mixpanel_data.types import DatabaseInfo, ExportResult, TableList, TableMetadata, TableSchema
+from mixpanel_data.types import (
+    DatabaseInfo,
+    ExportResult,
+    PropertyColumn,
+    TableList,
+    TableMetadata,
+    TableSchema,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,8 +49,8 @@ class QueryMethods:
         """Return the result of a query as a lazy DuckDB relation.
 
         Relations can be filtered, joined and aggregated further before anything is computed. They
-        can be used until the engine is closed. In a sandbox the query is executed at once, and the
-        relation holds its rows.
+        can be used until the engine is closed, and ``.limit(n)`` bounds their rows. In a sandbox
+        the query is executed at once, and the relation holds its rows.
 
         Args:
             sql: SQL text, or a SQLAlchemy statement.
@@ -313,6 +321,7 @@ class QueryMethods:
         """Return the SQL of all rows of a table, None for a query.
 
         Lines of JSON have no property columns: a load would take them for further properties.
+        Elsewhere a stale column has what it would have if it were not.
         """
         if not isinstance(source, str):
             return None
@@ -322,12 +331,17 @@ class QueryMethods:
                 raise catalog.not_found(connection, source)
             if found is None:
                 return None
-            derived: list[str] = []
-            if form == "ndjson" and found in catalog.managed_tables(connection):
+            columns: Sequence[PropertyColumn] = ()
+            if found in catalog.managed_tables(connection):
                 columns = property_columns.find_all(connection, [found])[found]
-                derived = [quoted(column.column_name, '"') for column in columns]
-        without = f" SELECT * EXCLUDE ({', '.join(derived)})" if derived else ""
-        return f"FROM {quoted(found, chr(34))}{without}"
+        selected = ""
+        if form == "ndjson" and columns:
+            names = ", ".join(_name(column.column_name) for column in columns)
+            selected = f" SELECT * EXCLUDE ({names})"
+        elif stale := [column for column in columns if column.stale]:
+            cells = [f"{sql} AS {_name(name)}" for name, sql in expressions(stale).items()]
+            selected = f" SELECT * REPLACE ({', '.join(cells)})"
+        return f"FROM {_name(found)}{selected}"
 
     def explain(self, sql: Query, params: Params | None = None, *, analyze: bool = False) -> str:
         """Return DuckDB's query plan as text.
@@ -435,8 +449,8 @@ class QueryMethods:
         Example:
             >>> with StorageEngine.memory() as storage:
             ...     _ = storage.execute_rows("CREATE TABLE orders (id INTEGER PRIMARY KEY)")
-            ...     storage.get_schema("orders").columns
-            [ColumnInfo(name='id', type='INTEGER', nullable=False, primary_key=True)]
+            ...     [(column.name, column.type) for column in storage.get_schema("orders").columns]
+            [('id', 'INTEGER')]
         """
         with self._database.catalog_connection() as connection:
             return catalog.get_schema(connection, table)
@@ -449,3 +463,7 @@ class QueryMethods:
         """
         with self._database.catalog_connection() as connection:
             return catalog.get_metadata(connection, table)
+
+
+def _name(name: str) -> str:
+    return quoted(name, '"')

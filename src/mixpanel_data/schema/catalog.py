@@ -19,11 +19,18 @@ from sqlalchemy import (
 
 from mixpanel_data.common.nearest import nearest
 from mixpanel_data.exceptions import TableNotFoundError
-from mixpanel_data.schema import metadata_rows
+from mixpanel_data.schema import metadata_rows, property_columns
 from mixpanel_data.schema.metadata_rows import Recorded
-from mixpanel_data.schema.tables import INTERNAL_NAMES, METADATA_TABLE, key_of, managed_table
+from mixpanel_data.schema.tables import (
+    INTERNAL_NAMES,
+    METADATA_TABLE,
+    STALE_COLUMNS_TABLE,
+    key_of,
+    managed_table,
+)
 from mixpanel_data.types import (
     ColumnInfo,
+    PropertyColumn,
     TableInfo,
     TableList,
     TableMetadata,
@@ -138,10 +145,14 @@ def get_schema(connection: Connection, name: str) -> TableSchema:
     Raises:
         TableNotFoundError: There is none of that name, or it is an internal table.
     """
-    found = find_table(connection, name, views=True)
+    inspector = inspect(connection)
+    names = inspector.get_table_names()
+    found = _spelled(name, names + inspector.get_view_names())
     if found is None:
         raise not_found(connection, name)
-    inspector = inspect(connection)
+    own: dict[str, PropertyColumn] = {}
+    if STALE_COLUMNS_TABLE.name in names:
+        own = property_columns.recorded(connection, [found]).get(found, {})
     key = inspector.get_pk_constraint(found)["constrained_columns"]
     if not connection.dialect.supports_keys:  # type: ignore[attr-defined]
         key = _own_key(connection, found)
@@ -151,6 +162,8 @@ def get_schema(connection: Connection, name: str) -> TableSchema:
             type=column["duckdb_type"],  # type: ignore[typeddict-item]
             nullable=column["nullable"],
             primary_key=column["name"] in key,
+            property=own[column["name"]].property if column["name"] in own else None,
+            stale=column["name"] in own and own[column["name"]].stale,
         )
         for column in inspector.get_columns(found)
     ]

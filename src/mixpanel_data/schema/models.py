@@ -20,9 +20,9 @@ from mixpanel_data.schema.model_fields import declare_fields
 from mixpanel_data.schema.property_columns import check_column_name, declared_in
 from mixpanel_data.schema.property_sql import sql_column
 from mixpanel_data.schema.tables import (
+    ABOUT_TABLES,
     MANAGED,
     METADATA_TABLE,
-    PROPERTY_COLUMNS_TABLE,
     TRACKED,
     managed_columns,
 )
@@ -205,7 +205,7 @@ def _record(kind: TableType, table: Table, connection: Connection, **_: Any) -> 
 
 def _forget(table: Table, connection: Connection, **_: Any) -> None:
     names = inspect(connection).get_table_names()
-    for internal in (METADATA_TABLE, PROPERTY_COLUMNS_TABLE):
+    for internal in ABOUT_TABLES:
         if internal.name in names:
             of_table = internal.c.table_name == table.name
             connection.execute(delete(internal).where(of_table))

@@ -13,6 +13,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Table,
+    exists,
     func,
     insert,
     inspect,
@@ -22,6 +23,7 @@ from sqlalchemy import (
     update,
 )
 
+from mixpanel_data.dialect.sql.derived import DERIVES_OPTION
 from mixpanel_data.dialect.sql.names import fold
 from mixpanel_data.exceptions import PropertyColumnError
 from mixpanel_data.schema.property_sql import (
@@ -33,6 +35,7 @@ from mixpanel_data.schema.property_sql import (
 )
 from mixpanel_data.schema.tables import (
     PROPERTY_COLUMNS_TABLE,
+    STALE_COLUMNS_TABLE,
     managed_columns,
     managed_table,
 )
@@ -148,7 +151,7 @@ def find(connection: Connection, name: str) -> tuple[PropertyColumn, ...]:
         connection: Connection to a database at head.
         name: Name of the table, as the catalog spells it.
     """
-    return _found(connection, [name])[name]
+    return _found(connection, [name]).get(name, ())
 
 
 def find_all(connection: Connection, names: Iterable[str]) -> dict[str, tuple[PropertyColumn, ...]]:
@@ -157,22 +160,38 @@ def find_all(connection: Connection, names: Iterable[str]) -> dict[str, tuple[Pr
     Works with every revision of the schema.
     """
     names = list(names)
-    if not names or not inspect(connection).has_table(PROPERTY_COLUMNS_TABLE.name):
-        return dict.fromkeys(names, ())
-    return _found(connection, names)
+    found: dict[str, tuple[PropertyColumn, ...]] = dict.fromkeys(names, ())
+    if names and inspect(connection).has_table(PROPERTY_COLUMNS_TABLE.name):
+        found.update(_found(connection, names))
+    return found
 
 
 def _found(connection: Connection, names: list[str]) -> dict[str, tuple[PropertyColumn, ...]]:
     """Return the recorded columns that the tables have: SQL may have dropped some."""
-    found: dict[str, tuple[PropertyColumn, ...]] = dict.fromkeys(names, ())
-    of_tables = PROPERTY_COLUMNS_TABLE.c.table_name.in_(names)
-    recorded: dict[str, dict[str, PropertyColumn]] = {}
-    for row in connection.execute(select(PROPERTY_COLUMNS_TABLE).where(of_tables)):
-        column = PropertyColumn(row.property, row.type, name=row.column_name)
-        recorded.setdefault(row.table_name, {})[row.column_name] = column
-    for name, own in recorded.items():
+    found = {}
+    for name, own in recorded(connection, names).items():
         existing = [column["name"] for column in inspect(connection).get_columns(name)]
         found[name] = tuple(own[column] for column in existing if column in own)
+    return found
+
+
+def recorded(
+    connection: Connection, names: Collection[str]
+) -> dict[str, dict[str, PropertyColumn]]:
+    """Return the recorded property columns of those of some tables that have any, by their names.
+
+    The tables may not have all of them any more. The internal tables have to be there.
+    """
+    columns, marks = PROPERTY_COLUMNS_TABLE.c, STALE_COLUMNS_TABLE.c
+    is_marked = exists().where(
+        marks.table_name == columns.table_name, marks.column_name == columns.column_name
+    )
+    rows = select(PROPERTY_COLUMNS_TABLE, is_marked.label("stale"))
+    found: dict[str, dict[str, PropertyColumn]] = {}
+    for row in connection.execute(rows.where(columns.table_name.in_(names))):
+        column = PropertyColumn(row.property, row.type, name=row.column_name)
+        object.__setattr__(column, "stale", row.stale)
+        found.setdefault(row.table_name, {})[row.column_name] = column
     return found
 
 
@@ -201,7 +220,7 @@ def _differs(table: Table, columns: Sequence[PropertyColumn]) -> Any:
     )
 
 
-def count_stale(
+def count_differing(
     connection: Connection, kind: TableType, name: str, columns: Sequence[PropertyColumn]
 ) -> dict[str, int]:
     """Return for each column in how many rows it is not what the document says."""
@@ -210,7 +229,7 @@ def count_stale(
     if not counts:
         return {}
     (row,) = connection.execute(select(*counts).select_from(table))
-    return {column.column_name: count for column, count in zip(columns, row, strict=True) if count}
+    return {column.column_name: count for column, count in zip(columns, row, strict=True)}
 
 
 def refresh(
@@ -227,4 +246,5 @@ def refresh(
     values: dict[str, ColumnElement[Any]] = {
         column: literal_column(f"({sql})") for column, sql in expressions(columns).items()
     }
-    return connection.execute(update(table).where(_differs(table, columns)).values(values)).rowcount
+    statement = update(table).where(_differs(table, columns)).values(values)
+    return connection.execute(statement.execution_options(**{DERIVES_OPTION: True})).rowcount

@@ -12,7 +12,7 @@ from mixpanel_data.exceptions import PropertyColumnError, TableShapeError
 from mixpanel_data.schema import catalog, property_columns
 from mixpanel_data.schema.property_sql import common_types, expressions, sql_column
 from mixpanel_data.schema.table_lifecycle import claim_table_name
-from mixpanel_data.schema.tables import PROPERTY_COLUMNS_TABLE, managed_table
+from mixpanel_data.schema.tables import PROPERTY_COLUMNS_TABLE, STALE_COLUMNS_TABLE, managed_table
 from mixpanel_data.types import PropertyColumn
 
 
@@ -91,13 +91,14 @@ def drop(connection: Connection, name: str, properties: Iterable[PropertyColumn 
         changes.drop_column(existing[wanted].column_name)
     if not changes.dropped:
         return
-    recorded = PROPERTY_COLUMNS_TABLE.c
     with claim_table_name(table_name):
-        connection.execute(
-            delete(PROPERTY_COLUMNS_TABLE).where(
-                recorded.table_name == table_name, recorded.column_name.in_(changes.dropped)
+        for recorded in (PROPERTY_COLUMNS_TABLE, STALE_COLUMNS_TABLE):
+            connection.execute(
+                delete(recorded).where(
+                    recorded.c.table_name == table_name,
+                    recorded.c.column_name.in_(changes.dropped),
+                )
             )
-        )
         try:
             alter_tables(connection, [table_name], changes, set())
         except InvalidRequestError as error:
@@ -106,6 +107,8 @@ def drop(connection: Connection, name: str, properties: Iterable[PropertyColumn 
 
 def refresh(connection: Connection, name: str) -> int:
     """Fill the property columns of a managed table where they are not what the documents say.
+
+    None is marked stale afterwards.
 
     Returns:
         The number of rows that changed.
@@ -117,20 +120,26 @@ def refresh(connection: Connection, name: str) -> int:
     found = catalog.find_metadata(connection, name)
     columns = property_columns.find(connection, found.table_name)
     with claim_table_name(found.table_name):
+        marks = STALE_COLUMNS_TABLE
+        connection.execute(delete(marks).where(marks.c.table_name == found.table_name))
         return property_columns.refresh(connection, found.type, found.table_name, columns)
 
 
 def drift(connection: Connection) -> list[str]:
-    """Return a sentence for each property column that is not what the documents say."""
+    """Return a sentence for each property column that is marked, or not what the documents say."""
     kinds = catalog.managed_tables(connection)
-    return [
-        f"Column {column!r} of table {name!r} is not what properties say in {count} rows: "
-        f"refresh_property_columns({name!r}) fills it."
-        for name, columns in property_columns.find_all(connection, kinds).items()
-        for column, count in property_columns.count_stale(
-            connection, kinds[name], name, columns
-        ).items()
-    ]
+    found = []
+    for name, columns in property_columns.find_all(connection, kinds).items():
+        counts = property_columns.count_differing(connection, kinds[name], name, columns)
+        for column in columns:
+            count = counts[column.column_name]
+            if column.stale or count:
+                found.append(
+                    f"Column {column.column_name!r} of table {name!r} is "
+                    f"{'marked as stale, and ' if column.stale else ''}not what properties say in "
+                    f"{count} rows: refresh_property_columns({name!r}) fills it."
+                )
+    return found
 
 
 def _with_types(

@@ -24,12 +24,9 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 
 from mixpanel_data.dialect.sql.builtin import BUILTIN, qualify_builtins
-from mixpanel_data.dialect.sql.derived import derived_column
+from mixpanel_data.dialect.sql.derived import DOCUMENT, derived_column
 from mixpanel_data.dialect.sql.json_paths import path_literal
 from mixpanel_data.types import PropertyColumn, PropertyType
-
-#: The column that holds the documents.
-DOCUMENT = "properties"
 
 #: Type of a column that is made with its table and names none.
 DEFAULT_TYPE: PropertyType = "VARCHAR"
@@ -73,12 +70,12 @@ _CONVERSIONS: dict[PropertyType, str] = {
 
 def sql_column(column: PropertyColumn) -> Column[Any]:
     """Declare the column, filled by every INSERT and UPDATE of the documents."""
-    name, type_ = column.column_name, _TYPES[column.type or DEFAULT_TYPE]()
+    name, kind = column.column_name, column.type or DEFAULT_TYPE
 
     def make(document: str) -> str:
         return expressions([column], document)[name]
 
-    declared = derived_column(name, type_, DOCUMENT, make)
+    declared = derived_column(name, _TYPES[kind](), DOCUMENT, make, (column.property, kind))
     declared.info[PROPERTY_COLUMN] = column
     return declared
 
@@ -105,13 +102,16 @@ def texts(columns: Sequence[PropertyColumn], document: str = DOCUMENT) -> list[s
     All have the same subexpression, which DuckDB evaluates once: it parses a document once,
     however many columns there are.
     """
-    return _elements("json_extract_string", columns, document)
+    return _elements(_list("json_extract_string", columns, document), len(columns))
 
 
-def _elements(function: str, columns: Sequence[PropertyColumn], document: str) -> list[str]:
+def _list(function: str, columns: Sequence[PropertyColumn], document: str) -> str:
     paths = ", ".join(path_literal([column.property]) for column in columns)
-    found = f"{BUILTIN}{function}({document}, {BUILTIN}list_value({paths}))"
-    return [f"{BUILTIN}list_extract({found}, {place})" for place in range(1, len(columns) + 1)]
+    return f"{BUILTIN}{function}({document}, {BUILTIN}list_value({paths}))"
+
+
+def _elements(list_: str, count: int) -> list[str]:
+    return [f"{BUILTIN}list_extract({list_}, {place})" for place in range(1, count + 1)]
 
 
 # Which type one value calls for. WIDE is an integer that a DOUBLE would round. Of DuckDB's types of
@@ -153,12 +153,18 @@ def common_types(
     """Return for each property the type that holds all its values without changing one."""
     if not columns:
         return []
+    # In a subquery: DuckDB evaluates what is inside of a CASE for each one anew.
+    lists: list[ColumnElement[Any]] = [
+        literal_column(_list("json_type", columns, DOCUMENT)).label("types"),
+        literal_column(_list("json_extract_string", columns, DOCUMENT)).label("texts"),
+    ]
+    rows = select(*lists).select_from(table).subquery()
     kinds: list[ColumnElement[str]] = [
         literal_column(_KIND.format(type=type_, text=text))
         for type_, text in zip(
-            _elements("json_type", columns, DOCUMENT), texts(columns), strict=True
+            _elements("types", len(columns)), _elements("texts", len(columns)), strict=True
         )
     ]
     found = [func.system.main.list(distinct(kind)) for kind in kinds]
-    (row,) = connection.execute(select(*found).select_from(table))
+    (row,) = connection.execute(select(*found).select_from(rows))
     return [_COMMON.get(frozenset(filter(None, values or ())), DEFAULT_TYPE) for values in row]

@@ -36,8 +36,8 @@ from mixpanel_data.exceptions import (
 )
 from mixpanel_data.schema import catalog, fences, metadata_rows
 from mixpanel_data.schema.tables import (
+    ABOUT_TABLES,
     METADATA_TABLE,
-    PROPERTY_COLUMNS_TABLE,
     key_of,
     managed_columns,
     managed_table,
@@ -171,7 +171,7 @@ def rename_table(connection: Connection, old: str, new: str) -> None:
         connection.exec_driver_sql(statement)
         fences.drop_fence(connection, found)
         if inspect(connection).has_table(METADATA_TABLE.name):
-            for table in (METADATA_TABLE, PROPERTY_COLUMNS_TABLE):
+            for table in ABOUT_TABLES:
                 own_rows = table.c.table_name == found
                 connection.execute(update(table).where(own_rows).values(table_name=new))
 
@@ -273,5 +273,5 @@ def delete_metadata(connection: Connection, name: str) -> None:
 
     A table that was dropped in SQL leaves its metadata behind.
     """
-    for table in (METADATA_TABLE, PROPERTY_COLUMNS_TABLE):
+    for table in ABOUT_TABLES:
         connection.execute(delete(table).where(table.c.table_name == name))

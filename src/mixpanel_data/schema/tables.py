@@ -21,6 +21,7 @@ from sqlalchemy import (
     Table,
 )
 
+from mixpanel_data.dialect.driver.stale_columns import MARKS, RECORDS
 from mixpanel_data.schema.property_sql import sql_column
 from mixpanel_data.types import PropertyColumn, TableType
 
@@ -154,13 +155,25 @@ METADATA_TABLE = Table(
 
 #: Which properties of which managed table have a column of their own.
 PROPERTY_COLUMNS_TABLE = Table(
-    "_property_columns",
+    RECORDS,
     INTERNAL,
     Column("table_name", String, primary_key=True),
     Column("property", String, nullable=False),
     Column("column_name", String, primary_key=True),
     Column("type", String, nullable=False),
 )
+
+#: Which of these columns a write may have left as they were, each once for every transaction. No
+#: key, so that two transactions do not conflict.
+STALE_COLUMNS_TABLE = Table(
+    MARKS,
+    INTERNAL,
+    Column("table_name", String, nullable=False),
+    Column("column_name", String, nullable=False),
+)
+
+#: The internal tables with rows about a managed table.
+ABOUT_TABLES = (METADATA_TABLE, PROPERTY_COLUMNS_TABLE, STALE_COLUMNS_TABLE)
 
 #: Alembic's version table. Its name is not Alembic's default, which belongs to the application that
 #: shares the file. It has no key because not every DuckDB catalog has keys.

@@ -20,6 +20,8 @@ from mixpanel_data.dialect.driver.cursor import Cursor
 from mixpanel_data.dialect.driver.errors import driver_errors
 from mixpanel_data.dialect.driver.guards import Parameters
 from mixpanel_data.dialect.driver.shared_connection import GONE, SharedConnection
+from mixpanel_data.dialect.driver.stale_columns import StaleColumns
+from mixpanel_data.dialect.sql.derived import Write
 
 #: How long to wait before DuckDB is told again to stop: it may not have listened yet.
 _INSIST_SECONDS = 0.01
@@ -77,6 +79,7 @@ class Connection(SharedConnection):
         self.autocommit = False
         self.background: BackgroundStatement | None = None
         self.must_roll_back = False
+        self._stale_columns = StaleColumns()
         _open_here.add(self)
 
     def cursor(self) -> Cursor:
@@ -94,6 +97,19 @@ class Connection(SharedConnection):
     def sql(self, query: str, *, params: Parameters | None = None) -> DuckDBPyRelation:
         """Return a lazy relation of a query."""
         return self.cursor().sql(query, params=params)
+
+    def before(self, writes: Iterable[Write], *, keeps_columns: bool) -> None:
+        """Mark the columns that a statement is about to make stale, in its transaction.
+
+        Args:
+            writes: What the statement writes.
+            keeps_columns: Whether the tables have the same columns afterwards.
+        """
+        if not (keeps_columns and self._in_transaction):
+            self._stale_columns.forget()
+        if self.statement_guard is None:  # which lets nobody write
+            for write in writes:
+                self._stale_columns.mark(self.cursor, write)
 
     def __getattr__(self, name: str) -> Any:
         """Return what else DuckDB's connection has, such as ``create_function``.
@@ -138,6 +154,7 @@ class Connection(SharedConnection):
                 self._in_transaction = True
                 self._failed = False
                 self._first = None
+                self._stale_columns.forget()
 
     def commit(self) -> None:
         """Commit the transaction, if there is one.

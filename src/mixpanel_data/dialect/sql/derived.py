@@ -5,21 +5,32 @@ DuckDB has no stored generated columns and no triggers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from copy import copy
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import BindParameter, Column, ColumnElement, literal
 from sqlalchemy.exc import CompileError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.types import TypeEngine
 
+from mixpanel_data.dialect.sql.names import fold
+
+#: The column that holds the documents.
+DOCUMENT = "properties"
+
 #: Key of ``Column.info``: the :class:`Derived` value of a column.
 DERIVED = "mixpanel_data_derived"
 
+#: Execution option: the statement derives all columns itself.
+DERIVES_OPTION = "duckdb_derives"
+
+#: What a column is made of: the property and the type, as the database records them.
+Origin = tuple[str, str]
+
 
 def derived_column(
-    name: str, type_: TypeEngine[Any], source: str, make: Callable[[str], str]
+    name: str, type_: TypeEngine[Any], source: str, make: Callable[[str], str], origin: Origin
 ) -> Column[Any]:
     """Declare a column that INSERT, UPDATE and ON CONFLICT derive from another one.
 
@@ -28,8 +39,9 @@ def derived_column(
         type_: Its type.
         source: Name of the column that it is derived from, which comes before it in the table.
         make: Returns the SQL of the value for the SQL of the source.
+        origin: What it is made of.
     """
-    value = Derived(name, source, make, type_)
+    value = Derived(name, source, make, type_, origin)
     return Column(name, type_, default=value, onupdate=value, info={DERIVED: value})
 
 
@@ -43,13 +55,20 @@ class Derived(ColumnElement[Any]):
     inherit_cache = True
 
     def __init__(
-        self, name: str, source: str, make: Callable[[str], str], type_: TypeEngine[Any]
+        self,
+        name: str,
+        source: str,
+        make: Callable[[str], str],
+        type_: TypeEngine[Any],
+        origin: Origin,
     ) -> None:
         self.name, self.source, self.make, self.type = name, source, make, type_
+        self.origin = origin
 
 
 @compiles(Derived, "duckdb")
 def _compile(element: Derived, compiler: Any, **kw: Any) -> str:
+    _note(element, compiler)
     state = compiler.compile_state
     if compiler.isinsert and (state._has_multi_parameters or state.statement.select is not None):
         raise CompileError(
@@ -109,4 +128,57 @@ class _FromSet(ColumnElement[Any]):
 
 @compiles(_FromSet, "duckdb")
 def _compile_from_set(element: _FromSet, compiler: Any, **kw: Any) -> str:
+    _note(element.derived, compiler)
     return element.derived.make(compiler.process(element.value, **kw))
+
+
+def _note(element: Derived, compiler: Any) -> None:
+    """Note that the clause that is being compiled derives a column."""
+    known = getattr(compiler, "derived", {})
+    compiler.derived = {**known, fold(element.name): element.origin}
+
+
+class Clause(NamedTuple):
+    """What an INSERT, an UPDATE or the SET of ``ON CONFLICT`` writes.
+
+    Attributes:
+        names: The columns that it sets, folded; None for all.
+        derived: Those of them that are derived as declared, with what they are made of.
+    """
+
+    names: frozenset[str] | None
+    derived: Mapping[str, Origin]
+
+    def spoils(self, column: str, origin: Origin) -> bool:
+        """Tell whether a column may not be what the document says afterwards."""
+        if self.names is not None and not self.names & {DOCUMENT, fold(column)}:
+            return False
+        return self.derived.get(fold(column)) != origin
+
+
+class Write(NamedTuple):
+    """What a statement writes into a table with documents.
+
+    Attributes:
+        table: Name of the table, folded.
+        clause: What it writes.
+    """
+
+    table: str
+    clause: Clause
+
+
+def named(table: Any, keys: Iterable[Any]) -> frozenset[str]:
+    """Return the folded names of columns that a statement names by keys or as columns."""
+    known = table.c
+    columns = (known.get(key, key) if isinstance(key, str) else key for key in keys)
+    return frozenset(fold(getattr(column, "name", column)) for column in columns)
+
+
+def write_of(table: Any, clause: Clause) -> tuple[Write, ...]:
+    """Return what a clause writes into a table, nothing if that has no documents."""
+    while (inner := getattr(table, "element", None)) is not None:  # an alias
+        table = inner
+    if DOCUMENT not in table.c or table.name.startswith("_"):
+        return ()
+    return (Write(fold(table.name), clause),)

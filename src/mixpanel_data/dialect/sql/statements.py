@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from copy import copy
 from datetime import timedelta
 from math import isfinite
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Column, literal, type_coerce
@@ -27,7 +29,7 @@ from sqlalchemy.types import (
 
 from mixpanel_data.dialect.sql.builtin import BUILTIN, qualify_builtins
 from mixpanel_data.dialect.sql.ddl import own_sequence
-from mixpanel_data.dialect.sql.derived import with_derived
+from mixpanel_data.dialect.sql.derived import Clause, Origin, Write, named, with_derived, write_of
 
 #: PostgreSQL's JSON operators. In DuckDB their precedence is lower than that of ``=``.
 _JSON_OPERATORS = {
@@ -148,7 +150,42 @@ def _as_of_postgresql(on_conflict: Any) -> Any:
 
 
 class StatementCompiler(PGCompiler):
-    """Compiles statements."""
+    """Compiles statements.
+
+    Attributes:
+        derived: The columns that the clause being compiled derives, with what they are made of.
+        writes: What the statement writes into tables with documents.
+    """
+
+    derived: Mapping[str, Origin] = MappingProxyType({})
+    writes: tuple[Write, ...] = ()
+
+    def visit_insert(self, insert_stmt: Any, *args: Any, **kw: Any) -> str:
+        """Note what the statement writes."""
+        with self._noting(insert_stmt):
+            return str(super().visit_insert(insert_stmt, *args, **kw))
+
+    def visit_update(self, update_stmt: Any, *args: Any, **kw: Any) -> str:
+        """Note what the statement writes."""
+        with self._noting(update_stmt):
+            return str(super().visit_update(update_stmt, *args, **kw))
+
+    @contextmanager
+    def _noting(self, statement: Any) -> Iterator[None]:
+        outer, self.derived, is_inner = self.derived, {}, bool(self.stack)
+        yield
+        names = None if is_inner else self._names_set(statement)
+        self.writes += write_of(statement.table, Clause(names, self.derived))
+        self.derived = outer
+
+    def _names_set(self, statement: Any) -> frozenset[str] | None:
+        """Return the columns that the statement sets, None for all."""
+        # What values() and from_select() were given is known to SQLAlchemy by no public name.
+        given = getattr(self.compile_state, "_dict_parameters", None) or ()
+        selected = getattr(statement, "_select_names", None) or ()
+        if self.column_keys is None and not given and not selected:
+            return None
+        return named(statement.table, [*(self.column_keys or ()), *given, *selected])
 
     def visit_json_getitem_op_binary(
         self, binary: Any, operator: Any, _cast_applied: bool = False, **kw: Any
@@ -258,8 +295,12 @@ class StatementCompiler(PGCompiler):
     def visit_on_conflict_do_update(self, on_conflict: Any, **kw: Any) -> str:
         """Write the columns that are derived from one that is set as well."""
         statement: Any = self.stack[-1]["selectable"]
+        given = named(statement.table, dict(on_conflict.update_values_to_set))
         on_conflict = with_derived(_as_of_postgresql(on_conflict), statement.table)
+        inserted, self.derived = self.derived, {}
         text: str = super().visit_on_conflict_do_update(on_conflict, **kw)
+        self.writes += write_of(statement.table, Clause(given, self.derived))
+        self.derived = inserted
         return text
 
     def visit_on_conflict_do_nothing(self, on_conflict: Any, **kw: Any) -> str:
