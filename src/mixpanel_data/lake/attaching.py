@@ -20,6 +20,9 @@ from mixpanel_data.lake.failures import catalog_errors
 #: DuckDB's name of the attached lake.
 NAME = "lake"
 
+#: DuckDB's name of the catalog of the lake, which it attaches as well and does not list.
+METADATA = f"__ducklake_metadata_{NAME}"
+
 #: Makes it the default of a connection.
 USE = f"USE {NAME}"
 
