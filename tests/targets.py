@@ -21,6 +21,7 @@ ALL_TARGETS = [*TARGETS, *(["lake"] if lakes.PORT is not None else [])]
 #: What a lake lacks, with the reason. A test that needs it says so, ``@pytest.mark.needs("keys")``,
 #: and has to fail over a lake.
 LAKE_LACKS = {
+    "backups": "A lake has no file to copy: its snapshots keep what was.",
     "checkpoint": "CHECKPOINT is DuckLake's maintenance, for which there is maintain().",
     "cursor": "connection.cursor() starts outside of the lake, until SQL says USE lake.",
     "keys": "There are none. get_schema() has the one that loads keep unique, in every table.",
