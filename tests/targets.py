@@ -28,6 +28,7 @@ LAKE_LACKS = {
     "loads without staging": "Rows are staged before the lock of their table is taken.",
     "one record of a table": "The metadata is a log: each load adds a row, which nobody changes.",
     "order of rows": "The files of an events table are sorted by time, and so are its rows.",
+    "sequences": "A column of the application cannot count by itself.",
 }
 
 
