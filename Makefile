@@ -10,6 +10,8 @@ MINUTES ?= 10
 # A process for each core. The tests of a file stay together: they share what is expensive to make.
 SIDE_BY_SIDE := --numprocesses auto --maxprocesses 8 --dist loadfile
 
+LAKE_BEHAVIOUR := $(addprefix tests/,query storage ingest schema database migrate cli sandbox)
+
 VENV := .venv
 OLDEST := .venv-oldest
 LAKE := .venv-lake
@@ -100,6 +102,10 @@ test-faults: $(VENV)/ready ## Kill, fill and break things; ROUNDS=200 for the lo
 .PHONY: test-lake
 test-lake: $(LAKE)/ready ## Run the tests of lakes, with a PostgreSQL and an S3 of their own
 	$(LAKE)/bin/python -m tests.lake $(ARGS)
+
+.PHONY: test-lake-behaviour
+test-lake-behaviour: $(LAKE)/ready ## Run the tests for every kind of database over a lake; takes long
+	$(LAKE)/bin/python -m tests.lake $(LAKE_BEHAVIOUR) $(ARGS)
 
 .PHONY: lint
 lint: $(VENV)/ready ## Check style and types

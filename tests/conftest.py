@@ -14,6 +14,8 @@ from sqlalchemy import Connection, Engine, event
 from mixpanel_data import StorageEngine
 from tests.engines import close_empty_storage
 from tests.examples import examples
+from tests.lake import lakes
+from tests.targets import ALL_TARGETS, LAKE_LACKS, open_target
 
 
 def pytest_configure() -> None:
@@ -36,23 +38,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("processes")
 
 
-TARGETS: dict[str, Callable[[Path], StorageEngine]] = {
-    "memory": lambda folder: StorageEngine.memory(),
-    "ephemeral": lambda folder: StorageEngine.ephemeral(),
-    "file": lambda folder: StorageEngine(folder / "storage.db"),
-}
-
-
 def param(target: str) -> Any:
     """Return a parameter that `make test-fast` and CI have only for memory."""
-    return target if target == "memory" else pytest.param(target, marks=pytest.mark.slow)
+    mark = pytest.mark.lake if target == "lake" else pytest.mark.slow
+    return target if target == "memory" else pytest.param(target, marks=mark)
 
 
-@pytest.fixture(params=map(param, TARGETS))
+@pytest.fixture(params=map(param, ALL_TARGETS))
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StorageEngine]:
     """An open engine, over each kind of database in turn."""
-    with TARGETS[request.param](tmp_path) as engine:
+    needed = [name for mark in request.node.iter_markers("needs") for name in mark.args]
+    reasons = [LAKE_LACKS[name] for name in needed]
+    if reasons and request.param == "lake":
+        request.applymarker(pytest.mark.xfail(reason=" ".join(reasons), strict=True))
+    with open_target(request.param, tmp_path) as engine:
         yield engine
+
+
+@pytest.fixture(scope="session", autouse=True)
+def remove_lake() -> Iterator[None]:
+    """Remove the lake that the tests have shared."""
+    yield
+    lakes.remove_lent_lake()
 
 
 @pytest.fixture(scope="module", autouse=True)

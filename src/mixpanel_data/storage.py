@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 from sqlalchemy import Engine, Table, select
@@ -18,7 +18,7 @@ from mixpanel_data.database import paths
 from mixpanel_data.database.ephemeral import EphemeralFolder, creation_guard
 from mixpanel_data.database.handle import Database
 from mixpanel_data.database.options import DEFAULT_LOAD_MEMORY_LIMIT, OpenOptions
-from mixpanel_data.database.targets import FileTarget, LakeTarget, MemoryTarget
+from mixpanel_data.database.targets import FileTarget, LakeTarget, MemoryTarget, Target
 from mixpanel_data.exceptions import DatabaseFileError, DatabaseNotFoundError, SandboxError
 from mixpanel_data.ingest.deletion_methods import DeletionMethods
 from mixpanel_data.ingest.export_methods import ExportMethods
@@ -43,6 +43,8 @@ DEFAULT_FOLDER = ".mixpanel_data"
 
 #: The URL of a lake, told from the path of a file.
 _LAKE_URL = re.compile(r"duckdb(?:\+\w+)?://.*[?&]lake=")
+
+_Given = TypeVar("_Given")
 
 #: Rows of a batch of a table that is copied.
 BATCH_SIZE = 65_536
@@ -140,11 +142,12 @@ class StorageEngine(
             lock_timeout=lock_timeout,
             key=encryption_key,
         )
-        found = _lake_of(path)
+        found = lake_of(path)
         if isinstance(found, Lake):
             self._database = _opened_lake(found, options, sandbox=sandbox)
         else:
-            self._database = _opened(_database_path(found, project_id), options, sandbox=sandbox)
+            target = FileTarget(_database_path(found, project_id))
+            self._database = _opened(target, options, sandbox=sandbox)
 
     @classmethod
     def ephemeral(
@@ -164,7 +167,8 @@ class StorageEngine(
         with creation_guard():  # until the database has its folder, nobody would remove it
             folder = EphemeralFolder()
             try:
-                return cls._over(_opened(folder.database, options, sandbox=sandbox, folder=folder))
+                target = FileTarget(folder.database)
+                return cls._over(_opened(target, options, sandbox=sandbox, folder=folder))
             except BaseException:
                 folder.remove()
                 raise
@@ -179,7 +183,8 @@ class StorageEngine(
             >>> StorageEngine.memory().path is None
             True
         """
-        return cls._over(_opened(None, OpenOptions(config=config or {}), sandbox=sandbox))
+        options = OpenOptions(config=config or {})
+        return cls._over(_opened(MemoryTarget(), options, sandbox=sandbox))
 
     @classmethod
     def open_existing(
@@ -211,13 +216,13 @@ class StorageEngine(
             key=encryption_key,
             must_exist=True,
         )
-        place = _lake_of(path)
+        place = lake_of(path)
         if isinstance(place, Lake):
             return cls._over(_opened_lake(place, options, sandbox=sandbox))
         found = _database_path(place, None)
         if not paths.exists(found):
             raise DatabaseNotFoundError(found)
-        return cls._over(_opened(found, options, sandbox=sandbox))
+        return cls._over(_opened(FileTarget(found), options, sandbox=sandbox))
 
     @classmethod
     def _over(cls, database: Database) -> Self:
@@ -469,21 +474,20 @@ class StorageEngine(
 
 
 def _opened(
-    path: Path | None,
+    target: Target,
     options: OpenOptions,
     *,
     sandbox: bool | Sandbox,
     folder: EphemeralFolder | None = None,
 ) -> Database:
     """Open a database, in a sandbox where one is wanted."""
-    target = MemoryTarget() if path is None else FileTarget(path)
     if sandbox is False:
         return Database.open(target, options, folder=folder)
     limits = Sandbox() if sandbox is True else sandbox
     if not isinstance(limits, Sandbox):
         raise TypeError(f"sandbox is {sandbox!r}. Use True, False or Sandbox(...).")
     options = replace(options, config=with_sandbox_settings(options.config, limits))
-    make_policy = sandbox_factory(limits, path, options)
+    make_policy = sandbox_factory(limits, target, options)
     return Database.open(target, options, make_policy=make_policy, folder=folder)
 
 
@@ -491,22 +495,18 @@ def _opened_lake(lake: Lake, options: OpenOptions, *, sandbox: bool | Sandbox) -
     """Open a lake, with a temporary folder for what does not fit into memory."""
     if options.key is not None:
         raise ValueError("A lake has no encryption_key. Encrypt the storage of its files.")
-    if sandbox is not False:
-        raise ValueError("A lake has no sandbox. Export what strangers may query into a file.")
     if lake.as_of is not None:
         options = replace(options, read_only=True, migrate=False)
     with creation_guard():
         folder = EphemeralFolder()
         try:
-            return Database.open(LakeTarget(lake), options, folder=folder)
+            return _opened(LakeTarget(lake), options, sandbox=sandbox, folder=folder)
         except BaseException:
             folder.remove()
             raise
 
 
-def _lake_of(
-    given: str | os.PathLike[str] | Lake | None,
-) -> str | os.PathLike[str] | Lake | None:
+def lake_of(given: _Given) -> _Given | Lake:
     """Return the lake that is given as its URL; anything else as it is.
 
     Raises:

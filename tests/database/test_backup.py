@@ -57,6 +57,7 @@ def names_in(folder: Path) -> list[str]:
     return sorted(file.name for file in folder.iterdir())
 
 
+@pytest.mark.needs("backups")
 def test_a_copy_has_everything_that_the_database_has(storage: StorageEngine, copy: Path) -> None:
     storage.create_events_table("events", make_events(5000), EVENTS)
     storage.create_events_table("keyless", make_events(10), EVENTS, primary_key=False)

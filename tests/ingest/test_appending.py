@@ -140,6 +140,7 @@ def test_filter_expressions_are_joined_and_no_filter_means_all(
     assert storage.get_metadata("t").filter_where == merged
 
 
+@pytest.mark.needs("one record of a table")
 def test_the_recorded_number_of_rows_follows(storage: StorageEngine) -> None:
     storage.create_events_table("t", make_events(3), EVENTS)
     storage.append_events_table("t", make_events(5), EVENTS)

@@ -127,6 +127,7 @@ def test_an_unknown_way_to_treat_conflicts_is_refused(storage: StorageEngine) ->
         storage.create_events_table("t", make_events(1), EVENTS, on_conflict="merge")  # type: ignore[arg-type]
 
 
+@pytest.mark.needs("keys")
 def test_the_key_is_in_the_database_unless_left_out(storage: StorageEngine) -> None:
     storage.create_events_table("keyed", make_events(3), EVENTS)
     storage.create_events_table("plain", make_events(3), EVENTS, primary_key=False)

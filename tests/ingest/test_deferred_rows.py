@@ -55,6 +55,7 @@ def test_a_load_with_repetitions_deletes_nothing_that_it_has_stored(
     assert not [statement for statement in seen if statement.startswith("DELETE FROM t ")]
 
 
+@pytest.mark.needs("loads without staging")
 def test_a_load_without_repetitions_needs_no_second_look(
     storage: StorageEngine, statements: Recorder
 ) -> None:

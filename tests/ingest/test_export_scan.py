@@ -94,6 +94,7 @@ def test_ordinary_files_need_no_python_at_all(
         assert calls[-1] == 60_000
 
 
+@pytest.mark.needs("order of rows")
 def test_rows_keep_the_order_of_the_lines_and_of_the_files(
     storage: StorageEngine, tmp_path: Path
 ) -> None:

@@ -234,6 +234,7 @@ def test_times_are_stored_as_utc_to_the_microsecond(storage: StorageEngine, case
     assert storage.execute_scalar("SELECT event_time FROM t") == expected
 
 
+@pytest.mark.needs("order of rows")
 def test_times_of_all_kinds_may_be_mixed(storage: StorageEngine) -> None:
     data = [make_event(n, event_time=given) for n, (given, _) in enumerate(TIMES.values())]
     storage.create_events_table("t", data, EVENTS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, inspect, select
@@ -10,8 +11,10 @@ from sqlalchemy.exc import CompileError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from mixpanel_data import EventMixin, Lake, LakeError, SchemaOlderError, StorageEngine, migrate
+from mixpanel_data.schema.versions import HEAD
 from tests.lake.servers import PASSWORD
 from tests.records import EVENTS, PROFILES, make_events, make_profiles
+from tests.revisions import REBUILDING, config_with, go
 
 pytestmark = pytest.mark.lake
 
@@ -112,6 +115,25 @@ def test_a_lake_goes_down_to_every_revision_and_up_again(lake: Lake, revision: s
     assert migrate.status(lake).state == "current"
     with StorageEngine(lake) as storage:
         assert storage.execute_scalar("SELECT count(*) FROM jan") == 5
+
+
+def test_a_table_that_a_revision_recreates_keeps_the_layout_of_its_files(
+    lake: Lake, tmp_path: Path
+) -> None:
+    with StorageEngine(lake) as storage:
+        storage.create_events_table("jan", make_events(5), EVENTS)
+    engine = create_engine(lake.url.set(password=PASSWORD))
+    config = config_with(tmp_path / "versions", REBUILDING)
+    go(engine, config, "t1")
+    go(engine, config, HEAD, down=True)
+    engine.dispose()
+    with StorageEngine(lake) as storage:
+        assert storage.append_events_table("jan", make_events(9), EVENTS) == 4
+        files = storage.data_files("jan")
+        rows = storage.execute_rows("SELECT insert_id FROM jan ORDER BY event_time")
+    assert len(files) == 2
+    assert all("year=2025/month=1" in file for file in files)
+    assert [key for (key,) in rows] == [event["insert_id"] for event in make_events(9)]
 
 
 def test_there_is_no_file_to_copy(storage: StorageEngine) -> None:

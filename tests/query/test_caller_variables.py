@@ -24,6 +24,7 @@ DATA: dict[str, Callable[[], object]] = {
 }
 
 
+@pytest.mark.needs("cursor")
 @pytest.mark.parametrize("kind", DATA)
 def test_a_local_variable_answers_no_query(kind: str, storage: StorageEngine) -> None:
     planted = DATA[kind]()

@@ -163,7 +163,12 @@ def test_a_query_that_writes_commits_by_itself(
 
 
 @pytest.mark.parametrize(
-    "query", ["CREATE TABLE made (id INTEGER)", "CHECKPOINT", "SET threads = 2"]
+    "query",
+    [
+        "CREATE TABLE made (id INTEGER)",
+        pytest.param("CHECKPOINT", marks=pytest.mark.needs("checkpoint")),
+        "SET threads = 2",
+    ],
 )
 def test_statements_without_rows_have_empty_results(storage: StorageEngine, query: str) -> None:
     assert storage.execute_rows(query) == []

@@ -19,7 +19,7 @@ INTERNAL = ["_metadata", "_mixpanel_data_version", "_property_columns", "_stale_
 def storage_with_tables(storage: StorageEngine) -> StorageEngine:
     storage.create_profiles_table("users", make_profiles(20), PROFILES)
     storage.create_events_table("events_jan", make_events(300), EVENTS)
-    storage.execute_rows("CREATE TABLE orders (id INTEGER PRIMARY KEY, total DECIMAL(18, 3))")
+    storage.execute_rows("CREATE TABLE orders (id INTEGER NOT NULL, total DECIMAL(18, 3))")
     storage.execute_rows("CREATE VIEW buyers AS SELECT distinct_id FROM events_jan")
     return storage
 
@@ -79,12 +79,19 @@ def test_the_schema_of_a_table_or_view_of_the_application_is_found_too(
     storage_with_tables: StorageEngine,
 ) -> None:
     assert storage_with_tables.get_schema("orders").columns == [
-        ColumnInfo("id", "INTEGER", nullable=False, primary_key=True),
+        ColumnInfo("id", "INTEGER", nullable=False, primary_key=False),
         ColumnInfo("total", "DECIMAL(18,3)", nullable=True, primary_key=False),
     ]
     assert [column.name for column in storage_with_tables.get_schema("buyers").columns] == [
         "distinct_id"
     ]
+
+
+@pytest.mark.needs("keys")
+def test_the_schema_of_a_table_of_the_application_has_its_key(storage: StorageEngine) -> None:
+    storage.execute_rows("CREATE TABLE orders (line INTEGER, id INTEGER, PRIMARY KEY (id, line))")
+    columns = storage.get_schema("orders").columns
+    assert [column.primary_key for column in columns] == [True, True]
 
 
 def test_the_schema_of_any_duckdb_type_is_duckdbs_own_name_for_it(storage: StorageEngine) -> None:

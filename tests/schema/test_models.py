@@ -170,6 +170,7 @@ def test_a_relationship_leads_from_a_profile_to_its_events(loaded_storage: Stora
     assert counts == {f"user-{n}": 10 if n < 10 else 0 for n in range(12)}
 
 
+@pytest.mark.needs("sequences")
 def test_an_application_refers_to_our_tables_from_its_own(loaded_storage: StorageEngine) -> None:
     Base.metadata.create_all(loaded_storage.engine)
     with loaded_storage.session() as session:
@@ -219,6 +220,7 @@ def test_a_session_adds_changes_and_deletes_rows(loaded_storage: StorageEngine) 
     assert loaded_storage.list_tables()[0].row_count == 100
 
 
+@pytest.mark.needs("keys")
 @pytest.mark.parametrize("how", ["add", "insert", "bulk"])
 def test_a_second_row_with_an_insert_id_is_an_integrity_error(
     loaded_storage: StorageEngine, how: str
@@ -287,6 +289,7 @@ def test_sessions_and_the_engine_see_what_the_other_has_committed(
 # Making tables
 
 
+@pytest.mark.needs("sequences")
 def test_create_all_makes_tables_that_the_engine_knows(storage: StorageEngine) -> None:
     Base.metadata.create_all(storage.engine)
     assert [(table.name, table.type) for table in storage.list_tables()] == [
@@ -302,6 +305,7 @@ def test_create_all_makes_tables_that_the_engine_knows(storage: StorageEngine) -
         storage.create_events_table("events_jan", [], EVENTS)
 
 
+@pytest.mark.needs("sequences")
 def test_create_all_leaves_what_is_there_as_it_is(loaded_storage: StorageEngine) -> None:
     before = loaded_storage.get_metadata("events_jan")
     Base.metadata.create_all(loaded_storage.engine)

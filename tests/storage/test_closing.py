@@ -14,10 +14,10 @@ from mixpanel_data import (
     StorageClosedError,
     StorageEngine,
 )
-from tests.conftest import TARGETS
 from tests.processes import run_python
 from tests.records import EVENTS, make_events
 from tests.storage.helpers import ALWAYS_USABLE, ASKING, CONSTRUCTORS, COUNT_JAN, WRITING, fill
+from tests.targets import TARGETS
 
 
 @pytest.mark.parametrize("close", [StorageEngine.close, StorageEngine.cleanup])

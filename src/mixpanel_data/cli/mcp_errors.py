@@ -21,6 +21,7 @@ from mixpanel_data.exceptions import (
     TableNotFoundError,
     WorkerCrashedError,
 )
+from mixpanel_data.lake.definition import Lake
 
 #: How many characters a message may have: DuckDB's contain values.
 _LONGEST = 4000
@@ -92,12 +93,12 @@ _MESSAGES: list[tuple[type[MixpanelDataError], Callable[[Any], str]]] = [
 ]
 
 
-def message_of(error: MixpanelDataError | ValueError, database: Path) -> str:
+def message_of(error: MixpanelDataError | ValueError, database: Path | Lake) -> str:
     """Return what an agent is told of an error.
 
     Args:
         error: The error.
-        database: The file that is served. No other path of this machine is told.
+        database: The file or lake that is served. No other path of this machine is told.
     """
     for kind, message in _MESSAGES:
         if isinstance(error, kind):
@@ -109,7 +110,7 @@ def message_of(error: MixpanelDataError | ValueError, database: Path) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text):,} characters)"
 
 
-def without_paths(text: str, database: Path) -> str:
+def without_paths(text: str, database: Path | Lake) -> str:
     """Return a text without paths of this machine, but for those of the database."""
     folders = {tempfile.gettempdir(), str(Path.home()), sys.prefix, sys.base_prefix} - {"/"}
     anywhere = "|".join(re.escape(folder) for folder in sorted(folders, key=len, reverse=True))

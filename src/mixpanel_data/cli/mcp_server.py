@@ -25,8 +25,9 @@ from mixpanel_data.cli.mcp_tools import INSTRUCTIONS, TOOLS, Tool, tool_of
 from mixpanel_data.cli.shared_engine import SharedEngine
 from mixpanel_data.database import paths
 from mixpanel_data.exceptions import McpUnavailableError, MixpanelDataError
+from mixpanel_data.lake.definition import Lake
 from mixpanel_data.sandbox.limits import Sandbox
-from mixpanel_data.storage import StorageEngine
+from mixpanel_data.storage import StorageEngine, lake_of
 from mixpanel_data.types import Secret
 
 if TYPE_CHECKING:
@@ -54,10 +55,10 @@ _INTERRUPTED = 130
 class McpServer:
     """Serves a database to an agent.
 
-    The file need not be there yet: it is opened for each call, read-only.
+    The database need not be there yet: it is opened for each call, read-only.
 
     Args:
-        database: The database file.
+        database: The database file; or a :class:`~mixpanel_data.Lake`, or the URL of one.
         lock_timeout: Seconds for which a call waits while another process writes to the file;
             10 by default.
         timeout: Seconds for which a call may run SQL.
@@ -85,7 +86,7 @@ class McpServer:
 
     def __init__(
         self,
-        database: str | os.PathLike[str],
+        database: str | os.PathLike[str] | Lake,
         *,
         lock_timeout: float | None = None,
         timeout: float = 30.0,
@@ -95,7 +96,8 @@ class McpServer:
         config: Mapping[str, Any] | None = None,
         encryption_key: str | Secret | None = None,
     ) -> None:
-        path = paths.path_of(database).absolute()
+        lake = lake_of(database)
+        place = lake if isinstance(lake, Lake) else paths.path_of(lake).absolute()
         wait = LOCK_TIMEOUT if lock_timeout is None else lock_timeout
         if wait < 0:
             raise ValueError(f"lock_timeout is {wait:g}. Use seconds from 0.")
@@ -111,7 +113,7 @@ class McpServer:
 
         def open_engine(lock_timeout: float) -> StorageEngine:
             return StorageEngine(
-                path,
+                place,
                 read_only=True,
                 config=config,
                 sandbox=sandbox,
@@ -122,7 +124,7 @@ class McpServer:
         self._calls = Calls(
             SharedEngine(open_engine), seconds=timeout, lock_timeout=wait, threads=workers
         )
-        self.server = _server(path, self._calls)
+        self.server = _server(place, self._calls)
 
     def run(self) -> None:
         """Serve over standard input and output, until the client hangs up.
@@ -163,7 +165,7 @@ def _end_on_interrupt(calls: Calls) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, end)
 
 
-def _server(path: Path, calls: Calls) -> Server[Any]:
+def _server(place: Path | Lake, calls: Calls) -> Server[Any]:
     try:
         from mcp.server import Server
     except ImportError as error:
@@ -174,7 +176,7 @@ def _server(path: Path, calls: Calls) -> Server[Any]:
         title="Mixpanel data",
         instructions=INSTRUCTIONS,
         on_list_tools=_list_tools,
-        on_call_tool=partial(_call_tool, path, calls),
+        on_call_tool=partial(_call_tool, place, calls),
     )
 
 
@@ -205,7 +207,10 @@ async def _list_tools(
 
 
 async def _call_tool(
-    path: Path, calls: Calls, context: ServerRequestContext[Any], params: CallToolRequestParams
+    place: Path | Lake,
+    calls: Calls,
+    context: ServerRequestContext[Any],
+    params: CallToolRequestParams,
 ) -> CallToolResult:
     from mcp_types import CallToolResult, TextContent
 
@@ -215,7 +220,7 @@ async def _call_tool(
         work = partial(_answered, tool, arguments)
         found, text = await calls.run(work, runs_sql=tool.runs_sql)
     except (MixpanelDataError, ValueError) as error:
-        text, found = message_of(error, path), None
+        text, found = message_of(error, place), None
     except Exception as error:
         _log.exception("The tool %r failed", params.name)
         text, found = unexpected(error), None

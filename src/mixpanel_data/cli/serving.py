@@ -26,6 +26,8 @@ def mcp(
 
     The agent can look at tables and run queries in a sandbox; it cannot change anything.
 
+    The database may be a lake, by its URL.
+
     Example:
         mixpanel-data mcp app.db
     """
@@ -33,12 +35,7 @@ def mcp(
     from mixpanel_data.database import paths
 
     found = located(database)
-    if not isinstance(found.place, Path):
-        raise ValueError(
-            "A lake has no sandbox, in which agents run their SQL. Copy tables into a file, and "
-            "serve that."
-        )
-    if not paths.exists(found.place):
+    if isinstance(found.place, Path) and not paths.exists(found.place):
         say(f"{found.place}: no such file yet. Calls will say so until it is there.")
     with McpServer(
         found.place,

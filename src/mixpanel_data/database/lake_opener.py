@@ -7,7 +7,6 @@ from pathlib import Path
 
 import duckdb
 
-from mixpanel_data.common.quoting import quoted
 from mixpanel_data.database.opener import OpenDatabase
 from mixpanel_data.database.options import OpenOptions
 from mixpanel_data.database.paths import MEMORY
@@ -18,8 +17,8 @@ from mixpanel_data.lake.definition import Lake
 from mixpanel_data.lake.locks import DEFAULT_TIMEOUT, Locks
 from mixpanel_data.lake.opening import attach_or_create
 
-#: Settings that prevent ATTACH.
-_LOCKS = ("enable_external_access",)
+#: The setting that prevents ATTACH and files, and the one with the folders where they are allowed.
+_ACCESS, _FOLDERS = "enable_external_access", "allowed_directories"
 
 
 class OpenLake(OpenDatabase):
@@ -74,7 +73,8 @@ def open_lake(lake: Lake, options: OpenOptions, folder: Path | None) -> OpenLake
         "temp_directory": "" if folder is None else str(folder / "tmp"),
         **without_zone(options.config),
     }
-    later = {name: settings.pop(name) for name in _LOCKS if name in settings}
+    is_confined = str(options.config.get(_ACCESS, True)).lower() in ("false", "0")
+    settings.pop(_ACCESS, None)
     with ExitStack() as undo, driver_errors():
         driver = duckdb.connect(MEMORY, config=settings)
         undo.callback(driver.close)
@@ -85,8 +85,10 @@ def open_lake(lake: Lake, options: OpenOptions, folder: Path | None) -> OpenLake
         )
         driver.execute(attaching.USE)
         driver.execute("DETACH memory")
-        for name, value in later.items():
-            driver.execute(f"SET GLOBAL {name} = {quoted(str(value))}")
+        if is_confined:
+            folders = [*options.config.get(_FOLDERS, ()), f"{lake.data_path}/"]
+            driver.execute(f"SET GLOBAL {_FOLDERS} = $1", [folders])
+            driver.execute(f"SET GLOBAL {_ACCESS} = false")
         set_zone(driver, options.config, everywhere=True)
         opened = OpenLake(driver, locks, is_new=is_new)
         undo.pop_all()

@@ -34,6 +34,7 @@ class CatalogueUnavailableError(LakeError):
     Attributes:
         host: The host.
         database: The database.
+        problem: What PostgreSQL says.
     """
 
     def __init__(self, lake: str, host: str, database: str, problem: str) -> None:
@@ -46,6 +47,7 @@ class CatalogueUnavailableError(LakeError):
         )
         self.host = host
         self.database = database
+        self.problem = problem
 
 
 class TableLockedError(LakeError):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import socket
 from datetime import datetime
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import duckdb
 
@@ -17,6 +19,9 @@ from mixpanel_data.lake.failures import catalog_errors
 
 #: DuckDB's name of the attached lake.
 NAME = "lake"
+
+#: DuckDB's name of the catalog of the lake, which it attaches as well and does not list.
+METADATA = f"__ducklake_metadata_{NAME}"
 
 #: Makes it the default of a connection.
 USE = f"USE {NAME}"
@@ -67,6 +72,8 @@ def create(driver: duckdb.DuckDBPyConnection, lake: Lake) -> None:
     One process at a time, with a lock: DuckLake fails when two create it. Where the session of the
     lock was lost, it does; then the lake is there.
     """
+    if not urlsplit(lake.data_path).scheme:
+        _create_folder(lake)
     try:
         _attach(driver, lake, "CREATE_IF_NOT_EXISTS true")
     except LakeError as error:
@@ -91,6 +98,14 @@ def attach_catalog(driver: duckdb.DuckDBPyConnection, lake: Lake, name: str) -> 
         driver.execute(
             f"ATTACH {quoted(_libpq(lake))} AS {name} (TYPE postgres, SECRET {_CATALOG_SECRET})"
         )
+
+
+def _create_folder(lake: Lake) -> None:
+    try:
+        Path(lake.data_path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        problem = f"its data_path {lake.data_path} cannot be made. {error}"
+        raise LakeError(str(lake), problem) from error
 
 
 def _attach(driver: duckdb.DuckDBPyConnection, lake: Lake, *options: str) -> None:

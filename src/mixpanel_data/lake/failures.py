@@ -24,7 +24,8 @@ _UNAVAILABLE = re.compile(
 #: What DuckDB says of files that it cannot reach.
 _STORAGE = re.compile(
     r"HTTP Error|HTTP 4\d\d|HTTP 5\d\d|Could not (?:connect to server|establish connection)"
-    r"|Failed to delete file|Cannot open file|Could not write file|Unable to connect to URL"
+    r"|Failed to (?:delete file|create directory)|Cannot open file|Could not write file"
+    r"|Unable to connect to URL"
 )
 
 #: The connection string in DuckDB's message, and what follows it.

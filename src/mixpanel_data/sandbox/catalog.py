@@ -45,7 +45,7 @@ _MACROS = """
 """
 
 _WHERE = """
-    SELECT database_name, path FROM system.main.duckdb_databases()
+    SELECT database_name, type, path FROM system.main.duckdb_databases()
     WHERE database_name = system.main.current_database()
 """
 
@@ -98,9 +98,10 @@ class Catalog:
     def __init__(self, opened: OpenDatabase) -> None:
         self._opened = opened
         with closing(opened.cursor()) as cursor:
-            ((own, path),) = cursor.execute(_WHERE).fetchall()
+            ((own, kind, path),) = cursor.execute(_WHERE).fetchall()
         self._databases = {fold(own), "system", "temp"}
-        self._files = () if path is None else (Path(path), wal_of(path))
+        has_file = kind == "duckdb" and path is not None
+        self._files = (Path(path), wal_of(path)) if has_file else ()
         self._read: tuple[State, Names] | None = None
 
     def relations(self, names: Iterable[TableName], schema: str) -> dict[TableName, list[Relation]]:
@@ -134,8 +135,8 @@ class Catalog:
     def names(self) -> Names:
         """Return the user-defined names, cached until the next commit.
 
-        Listing functions takes DuckDB more time than anything else here. In memory, where no file
-        shows commits, they are read each time.
+        Listing functions takes DuckDB more time than anything else here. In memory and in a lake,
+        where no file shows commits, they are read each time.
         """
         state = tuple(map(_state_of, self._files))
         read = self._read

@@ -26,8 +26,8 @@ class Sandbox:
         max_sql_bytes: How many bytes a statement may have.
         functions: Names of functions that SQL may call besides the harmless ones of DuckDB: macros
             of the database, or functions that you have reviewed yourself.
-        worker: Run SQL in another process, under limits of the operating system: for files
-            that are opened with ``read_only=True``, on Linux. See ``docs/security.md``.
+        worker: Run SQL in another process, under limits of the operating system: for files and
+            lakes that are opened with ``read_only=True``, on Linux. See ``docs/security.md``.
         max_workers: How many statements may run in workers at once; others wait. Each may use
             the whole ``memory_limit``.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import weakref
 from collections.abc import Mapping
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -14,37 +13,41 @@ from mixpanel_data.database.opener import OpenDatabase
 from mixpanel_data.database.options import OpenOptions
 from mixpanel_data.database.settings import RESOURCES, Resources
 from mixpanel_data.database.statement_policy import PolicyFactory
+from mixpanel_data.database.targets import Target
+from mixpanel_data.lake.definition import Lake
 from mixpanel_data.sandbox.guard import Guard, PrefixingSandboxGuard
 from mixpanel_data.sandbox.limits import Sandbox
 from mixpanel_data.sandbox.rules import Rules
 from mixpanel_data.sandbox.worker.guard import WorkerGuard
+from mixpanel_data.sandbox.worker.places import FilePlace, LakePlace
 from mixpanel_data.sandbox.worker.pool import Workers, check_options
 
 if TYPE_CHECKING:
     from mixpanel_data.dialect.driver.guards import StatementGuard
 
 
-def sandbox_factory(sandbox: Sandbox, path: Path | None, options: OpenOptions) -> PolicyFactory:
+def sandbox_factory(sandbox: Sandbox, target: Target, options: OpenOptions) -> PolicyFactory:
     """Return a function that makes the policy of a database once it is open.
 
     Args:
         sandbox: The limits.
-        path: The database file, None in memory.
+        target: The database.
         options: How it will be opened.
 
     Raises:
         ValueError: ``sandbox`` asks for workers, which are not possible.
     """
-    check_options(sandbox, path, read_only=options.read_only)
+    place = target.place
+    check_options(sandbox, place, read_only=options.read_only)
 
     def make(opened: OpenDatabase) -> SandboxPolicy:
         rules = Rules(opened, sandbox)
-        if path is None or not sandbox.worker:
+        if place is None or not sandbox.worker:
             return SandboxPolicy(rules)
         with closing(opened.cursor()) as cursor:
             resources = Resources(*cursor.execute(RESOURCES).fetchall()[0])
-        config, key = dict(options.config), options.key
-        return SandboxPolicy(rules, Workers(path, config, key, sandbox, resources.memory))
+        sent = LakePlace(place) if isinstance(place, Lake) else FilePlace(place, options.key)
+        return SandboxPolicy(rules, Workers(sent, dict(options.config), sandbox, resources.memory))
 
     return make
 

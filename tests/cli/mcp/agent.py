@@ -117,7 +117,11 @@ def message(result: CallToolResult) -> str:
 
 @contextmanager
 def agent(
-    database: Path, *options: object, script: str | None = None, **environment: str
+    database: Path | str,
+    *options: object,
+    script: str | None = None,
+    folder: Path | None = None,
+    **environment: str,
 ) -> Iterator[Agent]:
     """Start a server process, and connect to it by standard input and output.
 
@@ -125,11 +129,12 @@ def agent(
         database: The database.
         options: For the command line.
         script: Python code that starts the server, by default its module.
+        folder: Where its log goes, by default beside the database.
         environment: Variables to set.
     """
     command = COMMAND if script is None else ["-c", script]
     before = set(children_of())
-    log = database.with_name(f"{database.name}.{os.urandom(4).hex()}.log")
+    log = (folder or Path(database).parent) / f"server.{os.urandom(4).hex()}.log"
     with log.open("w") as errors, start_blocking_portal() as portal:
         server = StdioServerParameters(
             command=sys.executable,

@@ -17,9 +17,9 @@ import pyarrow as pa
 import pytest
 
 from mixpanel_data import Sandbox, WorkerCrashedError
-from mixpanel_data.common.open_files import key_of
 from mixpanel_data.sandbox.rules import Rules
 from mixpanel_data.sandbox.worker import main, process, protocol, received_rows
+from mixpanel_data.sandbox.worker.places import FilePlace
 from tests.sandbox.workers.conftest import Opener
 from tests.sandbox.workers.permissive import Permissive
 
@@ -258,7 +258,7 @@ class Served:
 def opening(path: Path, **limits: Any) -> protocol.Opening:
     sandbox = Sandbox(worker=True, **limits)
     config = {"arrow_lossless_conversion": True, **sandbox.settings}
-    return protocol.Opening(path, key_of(str(path)), config, None, 1_000_000_000, sandbox)
+    return protocol.Opening(FilePlace(path, None).sent(), config, 1_000_000_000, sandbox)
 
 
 @pytest.fixture

@@ -35,10 +35,10 @@ from sqlalchemy.exc import InvalidRequestError, NoSuchColumnError
 from sqlalchemy.schema import ColumnCollectionConstraint, SetColumnComment
 
 from mixpanel_data.dialect.alembic.changes import Changes
-from mixpanel_data.dialect.alembic.rebuilding import default_of, mentions, rebuild, type_of
+from mixpanel_data.dialect.alembic.rebuilding import default_of, rebuild, type_of
 from mixpanel_data.dialect.alembic.references import referring_tables, require_unreferred
 from mixpanel_data.dialect.datatypes import Struct, Union
-from mixpanel_data.dialect.sql.names import fold
+from mixpanel_data.dialect.sql.names import fold, mentions
 
 logger = logging.getLogger("mixpanel_data")
 

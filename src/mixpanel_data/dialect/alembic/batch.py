@@ -13,10 +13,9 @@ from sqlalchemy.schema import conv
 from sqlalchemy.sql.compiler import IdentifierPreparer
 
 from mixpanel_data.dialect.alembic.constraint_names import names_to_drop
-from mixpanel_data.dialect.alembic.rebuilding import mentions
 from mixpanel_data.dialect.alembic.references import referring_tables, require_unreferred
 from mixpanel_data.dialect.sql.ddl import next_value, own_sequence
-from mixpanel_data.dialect.sql.names import fold
+from mixpanel_data.dialect.sql.names import fold, mentions
 
 #: Key of ``Table.info``: the table is dropped without its sequences, which its successor uses.
 REPLACED = "mixpanel_data_replaced"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from sqlalchemy import (
@@ -20,8 +19,9 @@ from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.types import TypeEngine
 
 from mixpanel_data.dialect.alembic.changes import Changes
+from mixpanel_data.dialect.alembic.file_layout import lay_out_like
 from mixpanel_data.dialect.sql.builtin import qualify_builtins
-from mixpanel_data.dialect.sql.names import fold
+from mixpanel_data.dialect.sql.names import mentions
 
 _IN_ORDER = qualify_builtins("SELECT current_setting('preserve_insertion_order')")
 
@@ -47,6 +47,7 @@ def rebuild(
     _refuse_impossible(table, changes)
     made = _declared(table, changes)
     made.create(connection, checkfirst=False)
+    lay_out_like(connection, table, made, changes.dropped)
     values = _values(connection, table, changes)
     quote = connection.dialect.identifier_preparer.quote
     copy_rows(connection, table, made, {quote(name): sql for name, sql in values.items()})
@@ -107,11 +108,6 @@ def default_of(connection: Connection, column: Column[Any]) -> str | None:
     compiler: Any = connection.dialect.ddl_compiler
     default: str | None = compiler(connection.dialect, None).get_column_default_string(column)
     return default
-
-
-def mentions(expression: str, name: str) -> bool:
-    """Tell whether a column may be named in an expression."""
-    return re.search(rf"(?<!\w){re.escape(fold(name))}(?!\w)", fold(expression)) is not None
 
 
 def _refuse_impossible(table: Table, changes: Changes) -> None:

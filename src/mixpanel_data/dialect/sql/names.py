@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from string import ascii_lowercase, ascii_uppercase
 
@@ -17,3 +18,8 @@ def fold(name: str) -> str:
 def spell(name: str, names: Collection[str]) -> str:
     """Return the one of ``names`` that DuckDB treats as equal to ``name``."""
     return next(other for other in names if fold(other) == fold(name))
+
+
+def mentions(expression: str, name: str) -> bool:
+    """Tell whether a column may be named in an expression."""
+    return re.search(rf"(?<!\w){re.escape(fold(name))}(?!\w)", fold(expression)) is not None

@@ -18,18 +18,21 @@ import duckdb
 import orjson
 import pyarrow as pa
 
-from mixpanel_data.common.open_files import key_of
-from mixpanel_data.database.opener import OpenDatabase, open_database
+from mixpanel_data.database.opener import OpenDatabase
 from mixpanel_data.database.statement_policy import prefixed
 from mixpanel_data.dialect.driver.errors import driver_errors
-from mixpanel_data.exceptions import MixpanelDataError, ResultTooLargeError, SandboxError
+from mixpanel_data.exceptions import (
+    CatalogueUnavailableError,
+    MixpanelDataError,
+    ResultTooLargeError,
+    SandboxError,
+)
 from mixpanel_data.sandbox.limits import Sandbox
 from mixpanel_data.sandbox.result_limits import capped, first_rows, stream
 from mixpanel_data.sandbox.results import untold_types
 from mixpanel_data.sandbox.rules import Rules
 from mixpanel_data.sandbox.worker import protocol
 from mixpanel_data.sandbox.worker.confinement import confine, dying_with
-from mixpanel_data.types import Secret
 
 #: Maximum length of an error message: DuckDB includes the value that it could not convert.
 _MESSAGE = 10_000
@@ -73,16 +76,15 @@ def serve(
     with dying_with(requests):
         opening: protocol.Opening = pickle.loads(body)  # noqa: S301 (from the engine)
         try:
-            opened = _open(opening)
+            opened = opening.place.open(opening.config)
+        except CatalogueUnavailableError as error:
+            protocol.send(answers, protocol.FAILED, _json({"opening": error.problem}))
+            return
         except MixpanelDataError as error:
             protocol.send(answers, protocol.FAILED, _json({"opening": error.message}))
             return
-        if key_of(str(opening.path)) != opening.file:
-            opened.close()
-            protocol.send(answers, protocol.FAILED, _json({"opening": "It is another file."}))
-            return
         memory, sandbox = opening.memory, opening.sandbox
-        del opening, body  # they contain the key
+        del opening, body  # they contain secrets
         judge = rules(opened, sandbox)
         _warm_up(opened, sandbox, judge)
         with closing(opened.cursor()) as cursor:
@@ -98,11 +100,6 @@ def serve(
                 for last in _answer(opened, sandbox, judge, body):
                     if last[0] == protocol.ROWS:
                         protocol.send(answers, *last)
-
-
-def _open(opening: protocol.Opening) -> OpenDatabase:
-    key = None if opening.key is None else Secret(opening.key)
-    return open_database(opening.path, read_only=True, config=opening.config, key=key)
 
 
 def _pipes() -> tuple[int, int]:

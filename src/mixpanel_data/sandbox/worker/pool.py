@@ -9,16 +9,12 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from mixpanel_data.common.open_files import key_of
 from mixpanel_data.database.ephemeral import EphemeralFolder, creation_guard
 from mixpanel_data.exceptions import (
-    DatabaseFileError,
-    DatabaseMovedError,
     QueryTimeoutError,
     ResultTooLargeError,
     SandboxError,
@@ -28,9 +24,9 @@ from mixpanel_data.exceptions import (
 from mixpanel_data.sandbox.deadline import Deadline, current_deadline
 from mixpanel_data.sandbox.limits import Sandbox
 from mixpanel_data.sandbox.worker.parameters import pickled
+from mixpanel_data.sandbox.worker.places import Place
 from mixpanel_data.sandbox.worker.process import Failure, Process
 from mixpanel_data.sandbox.worker.protocol import Opening, ProtocolError, Request
-from mixpanel_data.types import Secret
 
 if TYPE_CHECKING:
     from mixpanel_data.sandbox.results import Result
@@ -47,18 +43,18 @@ _DRIVER_ERRORS = {
 }
 
 
-def check_options(sandbox: Sandbox, path: Path | None, *, read_only: bool) -> None:
+def check_options(sandbox: Sandbox, place: object, *, read_only: bool) -> None:
     """Raise if ``sandbox`` asks for workers that are not possible.
 
     Raises:
-        ValueError: The database is not a file opened read-only, or the system is not Linux.
+        ValueError: It is no file or lake opened read-only, or the system is not Linux.
     """
     if not sandbox.worker:
         return
-    if path is None or not read_only:
+    if place is None or not read_only:
         raise ValueError(
-            "Sandbox(worker=True) needs a file that is opened with read_only=True: the worker is "
-            "another process, which opens it as well."
+            "Sandbox(worker=True) needs a file or a lake that is opened with read_only=True: the "
+            "worker is another process, which opens it as well."
         )
     if sys.platform != "linux":
         raise ValueError(
@@ -74,29 +70,19 @@ class Workers:
     wait.
 
     Args:
-        path: The database file, which is open.
+        place: The database, with its secrets, which new workers need.
         config: DuckDB's settings, including those of the sandbox.
-        key: The key of an encrypted file. It is kept, because new workers need it.
         sandbox: The limits.
         memory: The limit of memory, in bytes.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        config: dict[str, Any],
-        key: Secret | None,
-        sandbox: Sandbox,
-        memory: int,
-    ) -> None:
+    def __init__(self, place: Place, config: dict[str, Any], sandbox: Sandbox, memory: int) -> None:
         self._pid = os.getpid()
-        self._path = path.absolute()
-        self._file = key_of(str(path))
+        self._place = place
         # Ours comes first, because later settings lock the configuration.
         self._config = {"temp_directory": ""} | config
         self._config["memory_limit"] = f"{int(memory * _SHARE) // 1000}KB"
         self._memory = memory
-        self._key = key
         self._sandbox = sandbox
         self._turn = threading.Condition()
         self._most = sandbox.max_workers
@@ -118,6 +104,7 @@ class Workers:
             WorkerCrashedError: The worker died.
             DatabaseMovedError: A new worker would open another file.
             DatabaseFileError: A new worker cannot open the file.
+            LakeError: A new worker cannot open the lake.
             StorageClosedError: The engine was closed, before or during the call.
         """
         body, sql = pickled(request), request.sql
@@ -183,11 +170,8 @@ class Workers:
 
     def _new(self) -> Process:
         folder = self._folder.path / str(next(self._numbers))
-        key = None if self._key is None else _text_of(self._key)
         config = self._config | {"temp_directory": str(folder)}
-        return Process(
-            Opening(self._path, self._file, config, key, self._memory, self._sandbox), folder
-        )
+        return Process(Opening(self._place.sent(), config, self._memory, self._sandbox), folder)
 
     def _require_open(self) -> None:
         if self._closed:
@@ -206,9 +190,7 @@ class Workers:
         if (unit := said.get("too_large")) in ("rows", "bytes"):
             return ResultTooLargeError(getattr(self._sandbox, f"max_{unit}"), unit, sql)
         if "opening" in said:
-            if key_of(str(self._path)) != self._file:
-                return DatabaseMovedError(self._path, by_a_worker=True)
-            return DatabaseFileError(self._path, f"a worker cannot open it. {said['opening']}")
+            return self._place.failure(said["opening"])
         kind = _DRIVER_ERRORS.get(said.get("driver", ""), duckdb.Error)
         return kind(said.get("message", ""))
 
@@ -234,7 +216,3 @@ def _ask(process: Process, body: bytes, deadline: Deadline | None) -> Result | F
 def _end(process: Process) -> None:
     process.close()
     shutil.rmtree(process.folder, ignore_errors=True)
-
-
-def _text_of(key: Secret) -> str:
-    return bytes.fromhex(key.escaped().replace("\\x", "")).decode()

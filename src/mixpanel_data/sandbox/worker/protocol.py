@@ -1,8 +1,8 @@
 """The protocol between an engine and its worker, over two pipes.
 
 Either side sends frames: one byte for the kind, eight for the length, then the body. The engine
-begins with ``OPEN``, and the worker answers ``READY`` once it has opened the file. From then on the
-engine sends one ``QUERY`` at a time and reads until the answer ends:
+begins with ``OPEN``, and the worker answers ``READY`` once it has opened the database. From then on
+the engine sends one ``QUERY`` at a time and reads until the answer ends:
 
 - ``ROWS``: an Arrow IPC stream with some of the rows. The first one always comes, for the columns.
 - ``END``: all rows were sent. JSON, with the types of columns that Arrow cannot express.
@@ -17,12 +17,11 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from mixpanel_data.common.open_files import Key
 from mixpanel_data.sandbox.limits import Sandbox
+from mixpanel_data.sandbox.worker.places import SentPlace
 
 OPEN, READY, QUERY, ROWS, END, FAILED = b"O", b"y", b"Q", b"R", b"E", b"F"
 
@@ -49,18 +48,14 @@ class Opening:
     """What a worker opens.
 
     Attributes:
-        path: The database file.
-        file: The identity (device and inode) of the file that the engine has open.
+        place: The file or the lake, with its secrets.
         config: DuckDB's settings, including those of the sandbox.
-        key: The key of an encrypted file.
         memory: How many bytes of memory a statement may take.
         sandbox: The other limits.
     """
 
-    path: Path
-    file: Key | None
+    place: SentPlace
     config: dict[str, Any]
-    key: str | None = field(repr=False)
     memory: int
     sandbox: Sandbox
 
