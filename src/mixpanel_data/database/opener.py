@@ -170,12 +170,7 @@ def _opened_by_duckdb(
                 return _connect(database, read_only=read_only, config=config)
             return _attach(path, read_only=read_only, config=config, key=key)
     except duckdb.ConnectionException as error:
-        problem = (
-            "cannot be opened. Where this process has it open already, read_only, sandbox and "
-            "config must be the same: use that engine, or open a copy that backup() makes. DuckDB "
-            f"says: {error}"
-        )
-        raise DatabaseFileError(path or Path(MEMORY), problem) from error
+        raise DatabaseFileError(path or Path(MEMORY), f"cannot be opened. {error}") from error
     except duckdb.Error as error:
         raise translated(error, path, "") from error
 
