@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import duckdb
 from sqlalchemy import Engine, Table, select
 
-from mixpanel_data.common.names import check_project_id
+from mixpanel_data.common.names import check_project_id, check_table_name
 from mixpanel_data.database import paths
 from mixpanel_data.database.ephemeral import EphemeralFolder, creation_guard
 from mixpanel_data.database.handle import Database
@@ -94,6 +94,8 @@ class StorageEngine(
             ``migrate`` with ``read_only``; or ``config`` with a setting of the sandbox;
             or a negative ``lock_timeout``; or an empty key; or ``Sandbox(worker=True)`` without
             ``read_only`` or elsewhere than on Linux.
+        TypeError: An argument is of another kind.
+        SettingsError: DuckDB refuses a setting of ``config``. It is a ``ValueError``.
         DatabaseNotFoundError: ``read_only``, and there is no file.
         DatabaseLockedError: Another process has the file open, still after ``lock_timeout``.
         EncryptionKeyError: The file is encrypted and the key is missing or wrong, or it is not
@@ -136,7 +138,7 @@ class StorageEngine(
         encryption_key = Secret.of(encryption_key)
         options = OpenOptions(
             read_only=read_only,
-            config=config or {},
+            config={} if config is None else config,
             load_memory_limit=load_memory_limit,
             migrate=migrate,
             lock_timeout=lock_timeout,
@@ -163,7 +165,7 @@ class StorageEngine(
             ...     storage.execute_scalar("SELECT 6 * 7")
             42
         """
-        options = OpenOptions(config=config or {})
+        options = OpenOptions(config={} if config is None else config)
         with creation_guard():  # until the database has its folder, nobody would remove it
             folder = EphemeralFolder()
             try:
@@ -183,7 +185,7 @@ class StorageEngine(
             >>> StorageEngine.memory().path is None
             True
         """
-        options = OpenOptions(config=config or {})
+        options = OpenOptions(config={} if config is None else config)
         return cls._over(_opened(MemoryTarget(), options, sandbox=sandbox))
 
     @classmethod
@@ -209,7 +211,7 @@ class StorageEngine(
         encryption_key = Secret.of(encryption_key)
         options = OpenOptions(
             read_only=read_only,
-            config=config or {},
+            config={} if config is None else config,
             load_memory_limit=load_memory_limit,
             migrate=migrate,
             lock_timeout=lock_timeout,
@@ -307,10 +309,12 @@ class StorageEngine(
         """
         from mixpanel_data.query import execution
 
+        metadata, schema = self.get_metadata(name), self.get_schema(name)
+        if new_name is not None:
+            check_table_name(new_name)
         if not isinstance(target, StorageEngine):
             with StorageEngine(target) as opened:
                 return self.copy_table(name, opened, new_name=new_name)
-        metadata, schema = self.get_metadata(name), self.get_schema(name)
         columns = tuple(self.property_columns(name))
         own = managed_table(metadata.type, schema.table_name)
         rows = execution.stream(
@@ -322,7 +326,7 @@ class StorageEngine(
         }[metadata.type]
         with rows:
             return create(
-                new_name or schema.table_name,
+                schema.table_name if new_name is None else new_name,
                 rows,
                 metadata,
                 primary_key=any(column.primary_key for column in schema.columns),
@@ -341,6 +345,18 @@ class StorageEngine(
     ) -> None:
         """Close the engine."""
         self.close()
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        """Refuse to be pickled or copied.
+
+        Raises:
+            TypeError: Always.
+        """
+        raise TypeError(
+            "A StorageEngine cannot be pickled or copied: it is open in this process. Hand over "
+            "what opens it, its path or a function, and open it in the other process; several can "
+            "do so at once with read_only=True."
+        )
 
     def __repr__(self) -> str:
         """Tell the file and the state, nothing of the contents."""

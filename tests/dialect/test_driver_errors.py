@@ -20,6 +20,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
+from mixpanel_data import DatabaseFileError, StorageEngine
 from mixpanel_data.dialect.driver.errors import driver_errors
 
 
@@ -212,3 +213,51 @@ def test_an_endlessly_nested_parameter_is_an_error(kind: str, engine: Engine) ->
     with engine.connect() as connection, pytest.raises(DBAPIError) as caught:
         connection.exec_driver_sql("SELECT ?", (value,))
     assert "60 levels" in str(caught.value.orig)  # SQLAlchemy's own text would have the value
+
+
+ADVICE = {
+    "CREATE DATABASE other": "a database is a file",
+    "drop database if exists other": "a database is a file",
+    "CREATE MATERIALIZED VIEW v AS SELECT 1": "Use CREATE VIEW",
+    "DROP MATERIALIZED VIEW v": "Use CREATE VIEW",
+    "REFRESH MATERIALIZED VIEW v": "Use CREATE VIEW",
+    "SAVEPOINT a": "no savepoints",
+    "ROLLBACK TO SAVEPOINT a": "no savepoints",
+    "RELEASE a": "no savepoints",
+    "PREPARE TRANSACTION 'a'": "no two-phase commit",
+    "COMMIT PREPARED 'a'": "no two-phase commit",
+}
+
+
+@pytest.mark.parametrize(("statement", "advice"), ADVICE.items())
+def test_what_duckdb_does_not_have_is_said_with_what_to_use(
+    engine: Engine, statement: str, advice: str
+) -> None:
+    with engine.connect() as connection, pytest.raises(DBAPIError, match=advice) as caught:
+        connection.exec_driver_sql(statement)
+    assert isinstance(caught.value.orig, duckdb.Error)
+
+
+@pytest.mark.parametrize("change", ["DELETE FROM teams", "UPDATE teams SET id = 2"])
+def test_a_parent_that_goes_after_its_children_names_both_ways_out(
+    members: Engine, change: str
+) -> None:
+    with members.connect() as connection:
+        connection.execute(text("DELETE FROM members"))
+        ways = r"second transaction.*\?foreign_keys=off"
+        with pytest.raises(IntegrityError, match=ways):
+            connection.execute(text(change))
+
+
+@pytest.mark.parametrize("setting", ["threads=1", "read_only=true", "access_mode=read_only"])
+def test_a_file_that_is_open_with_other_settings_says_what_to_do(path: Path, setting: str) -> None:
+    url = f"duckdb+mixpanel:///{path}"
+    engine, other = create_engine(url), create_engine(f"{url}?{setting}")
+    engine.connect().close()
+    with pytest.raises(OperationalError, match=r"Use that engine.*dispose\(\)"):
+        other.connect()
+    with pytest.raises(DatabaseFileError, match=r"Use that engine.*close\(\)"):
+        StorageEngine(path, config={"threads": 1})
+    engine.dispose()
+    other.connect().close()
+    other.dispose()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 import pytest
-from sqlalchemy import Engine, create_engine, func, select, text
+from sqlalchemy import Connection, Engine, create_engine, func, select, text
 from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
@@ -257,3 +258,35 @@ def test_deleting_through_the_driver_is_seen_at_once(url: str, tmp_path: Path) -
         raw.execute("DELETE FROM notes")
     assert ids(engine) == []
     engine.dispose()
+
+
+# Two-phase commit
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda connection: connection.begin_twophase(),
+        lambda connection: connection.recover_twophase(),
+        lambda connection: connection.commit_prepared("x"),
+        lambda connection: connection.rollback_prepared("x"),
+    ],
+)
+def test_two_phases_are_refused_with_advice_and_the_connection_goes_on(
+    notes: Engine, ask: Callable[[Connection], object]
+) -> None:
+    with notes.connect() as connection:
+        with pytest.raises(NotSupportedError, match=r"no two-phase commit.*one by one"):
+            ask(connection)
+        connection.rollback()
+        connection.execute(text("INSERT INTO notes VALUES (2, NULL)"))
+        connection.commit()
+    assert ids(notes) == [1, 2]
+
+
+def test_a_session_of_two_phases_is_refused_with_advice(notes: Engine) -> None:
+    with Session(notes, twophase=True) as session:
+        session.add(Note(id=2))
+        with pytest.raises(NotSupportedError, match=r"Session\(twophase=True\)"):
+            session.flush()
+    assert ids(notes) == [1]

@@ -130,6 +130,7 @@ ERRORS: list[MixpanelDataError] = [
     exceptions.SchemaForeignError(Path("a.db"), None, "2"),
     exceptions.SchemaDriftError(Path("a.db"), "2", "2", ["Table 't' has no column 'c'."]),
     exceptions.MigrationError(Path("a.db"), "1", "2", "The cause: none."),
+    exceptions.SettingsError("there is no setting nope"),
     exceptions.RevisionError("9", "there is none"),
 ]
 

@@ -10,10 +10,12 @@ import pytest
 
 from mixpanel_data import (
     MixpanelDataError,
+    SchemaForeignError,
     SchemaNewerError,
     SchemaUnversionedError,
     StorageEngine,
     TableNotFoundError,
+    migrate,
 )
 from tests.files import snapshot_of
 from tests.records import EVENTS, make_events
@@ -109,3 +111,17 @@ def test_an_unknown_revision_is_refused_and_left_alone(
     assert isinstance(caught.value, OSError)
     assert snapshot_of(database_file.parent) == before
     assert len(catalog(database_file)) == 5
+
+
+@pytest.mark.parametrize("kind", ["VIEW {} AS SELECT 1 AS a", "TABLE {} (a INTEGER)"])
+@pytest.mark.parametrize("name", ["_metadata", "_METADATA", "_property_columns"])
+def test_a_view_or_table_with_a_name_of_ours_makes_a_file_foreign(
+    path: Path, kind: str, name: str
+) -> None:
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(f"CREATE {kind.format(name)}")
+    before = snapshot_of(path.parent)
+    with pytest.raises(SchemaForeignError, match=r"Rename it"):
+        StorageEngine(path)
+    assert migrate.status(path).state == "foreign"
+    assert snapshot_of(path.parent) == before

@@ -36,6 +36,7 @@ def check_project_id(project_id: str | int) -> str:
         project_id: The id. Mixpanel's are numbers.
 
     Raises:
+        TypeError: The id is neither a text nor a whole number.
         ValueError: The id contains anything but letters, digits, ``_``, ``-`` and ``.``, or
             starts with one of the latter three.
 
@@ -43,6 +44,9 @@ def check_project_id(project_id: str | int) -> str:
         >>> check_project_id(12345)
         '12345'
     """
+    if isinstance(project_id, bool) or not isinstance(project_id, str | int):
+        kind = type(project_id).__name__
+        raise TypeError(f"project_id is a {kind}. Use the id that Mixpanel shows, a str or an int.")
     text = str(project_id)
     if not _PROJECT_ID.fullmatch(text):
         raise ValueError(

@@ -94,6 +94,27 @@ class ForeignFileError(Exception):
         super().__init__(f'The file "{path}" exists, but it is not a valid DuckDB database file!')
 
 
+class NoFileError(Exception):
+    """What is at the path is no file: DuckDB would wait for ever for what comes out of a pipe.
+
+    Attributes:
+        problem: What it is, and what to do.
+    """
+
+    def __init__(self, path: str, kind: str) -> None:
+        self.problem = f"{kind}, and a database is a file. Nothing was opened. Check the path."
+        super().__init__(f"{path}: {self.problem}")
+
+
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
 class Lease:
     """The registration of one open database, or of one connection to it.
 
@@ -127,7 +148,10 @@ class Lease:
         Raises:
             ForeignFileError: The file is something else. An empty one may be a database that
                 another process is about to create, and passes.
+            NoFileError: It is a folder, a pipe or a device.
         """
+        if (kind := _kind_at(self._database)) is not None:
+            raise NoFileError(self._database, kind)
         self._require_magic(or_nothing=True)
 
     def confirm(self) -> None:
@@ -281,6 +305,17 @@ def key_of(database: str) -> Key | None:
     except (OSError, ValueError):
         return None
     return (about.st_dev, about.st_ino) if stat.S_ISREG(about.st_mode) else None
+
+
+def _kind_at(database: str) -> str | None:
+    """Return what is at a path, None if that is a file or nothing."""
+    if database.startswith(_MEMORY):
+        return None
+    try:
+        mode = os.stat(database).st_mode  # noqa: PTH116 (as above)
+    except (OSError, ValueError):
+        return None
+    return next((kind for is_one, kind in _KINDS if is_one(mode)), None)
 
 
 def plain_path(database: str) -> str:

@@ -12,7 +12,7 @@ import duckdb
 
 from mixpanel_data.common.file_locks import FileLockedError
 from mixpanel_data.common.lock_waits import retry_while_locked
-from mixpanel_data.common.open_files import ForeignFileError, Lease
+from mixpanel_data.common.open_files import ForeignFileError, Lease, NoFileError
 from mixpanel_data.common.quoting import quoted
 from mixpanel_data.common.sidecars import temporary_folder_of
 from mixpanel_data.database import stale_files
@@ -21,8 +21,14 @@ from mixpanel_data.database.paths import MEMORY, exists
 from mixpanel_data.database.permissions import SidecarFiles, find_sidecar_files
 from mixpanel_data.database.unfinished import remove_unfinished
 from mixpanel_data.dialect.driver.errors import driver_errors
-from mixpanel_data.dialect.driver.time_zone import set_zone, without_zone
-from mixpanel_data.exceptions import DatabaseFileError, DatabaseLockedError, NotADatabaseError
+from mixpanel_data.dialect.driver.time_zone import names_zone, set_zone, without_zone
+from mixpanel_data.exceptions import (
+    DatabaseFileError,
+    DatabaseLockedError,
+    NotADatabaseError,
+    QueryError,
+    SettingsError,
+)
 from mixpanel_data.types import Secret
 
 if TYPE_CHECKING:
@@ -116,7 +122,7 @@ def open_database(
 
     Raises:
         DatabaseFileError: The file cannot be opened; the subclass says why.
-        QueryError: DuckDB refuses the settings.
+        SettingsError: DuckDB refuses the settings.
     """
     return retry_while_locked(
         lambda: _open(path, read_only=read_only, config=config, key=key),
@@ -145,6 +151,8 @@ def _open(
             raise DatabaseLockedError(path, error.pid) from None
         except ForeignFileError as error:
             raise NotADatabaseError(path, str(error)) from None
+        except NoFileError as error:
+            raise DatabaseFileError(path, error.problem) from None
         if is_new:
             path.chmod(0o600)
         if not read_only:
@@ -164,20 +172,25 @@ def _opened_by_duckdb(
 ) -> OpenDatabase:
     try:
         with driver_errors():
+            _try_zone(config)
             if path is None or key is None:
                 # In a relative path, DuckDB would read "md:" or "sqlite:" as a database type.
                 database = MEMORY if path is None else str(path.absolute())
                 return _connect(database, read_only=read_only, config=config)
             return _attach(path, read_only=read_only, config=config, key=key)
     except duckdb.ConnectionException as error:
-        problem = (
-            "cannot be opened. Where this process has it open already, read_only, sandbox and "
-            "config must be the same: use that engine, or open a copy that backup() makes. DuckDB "
-            f"says: {error}"
-        )
-        raise DatabaseFileError(path or Path(MEMORY), problem) from error
+        raise DatabaseFileError(path or Path(MEMORY), f"cannot be opened. {error}") from error
     except duckdb.Error as error:
-        raise translated(error, path, "") from error
+        ours = translated(error, path, "")
+        # Nothing was asked yet: what is no problem of the file is one of the settings.
+        raise (SettingsError(ours.message) if type(ours) is QueryError else ours) from error
+
+
+def _try_zone(config: Mapping[str, Any]) -> None:
+    """Set the time zone elsewhere first: a database is there already when it is set."""
+    if names_zone(config):
+        with duckdb.connect(MEMORY) as elsewhere:
+            set_zone(elsewhere, config)
 
 
 def _connect(database: str, *, read_only: bool, config: Mapping[str, Any]) -> OpenDatabase:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mixpanel_data.common.choices import SIZE, require
 from mixpanel_data.types import Secret
 
 #: Enough for rows that stream in, whatever their number.
@@ -32,7 +33,9 @@ class OpenOptions:
         must_exist: Create no lake.
 
     Raises:
-        ValueError: ``lock_timeout`` is negative, or ``migrate`` comes with ``read_only``.
+        TypeError: One is of another kind.
+        ValueError: ``lock_timeout`` is negative, ``load_memory_limit`` no size, or ``migrate``
+            comes with ``read_only``.
     """
 
     read_only: bool = False
@@ -44,10 +47,20 @@ class OpenOptions:
     must_exist: bool = False
 
     def __post_init__(self) -> None:
+        for name in ("read_only", "migrate"):
+            require(name, getattr(self, name), bool, "True or False")
+        settings = "a dict of DuckDB's settings by name"
+        require("config", self.config, Mapping, settings)
+        for name in self.config:
+            require("A name in config", name, str, settings)
+        if self.load_memory_limit is not None:
+            size = "a size such as '500MB', or None for no limit"
+            require("load_memory_limit", self.load_memory_limit, str, size, SIZE.fullmatch)
+        if self.lock_timeout is not None:
+            seconds = "seconds, or 0 not to wait"
+            require("lock_timeout", self.lock_timeout, (int, float), seconds, lambda n: n >= 0)
         if self.migrate and self.read_only:
             raise ValueError("migrate=True changes the file. Leave out read_only=True.")
-        if self.lock_timeout is not None and not self.lock_timeout >= 0:
-            raise ValueError(f"lock_timeout is {self.lock_timeout}. Use seconds, or 0 not to wait.")
 
     def load_limit(self, threads: int) -> str | None:
         """Return the memory limit of a load, which by default grows with the threads.

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from mixpanel_data.exceptions import DatabaseFileError
 
 #: DuckDB's name for a database without a file.
 MEMORY = ":memory:"
+
+#: How a URL begins, as text or as the path that ``Path`` makes of it. ``C:/`` is none.
+_URL = re.compile(r"[a-z][a-z0-9+.-]+://|duckdb(?:\+\w+)?:/", re.IGNORECASE)
 
 
 def exists(path: Path) -> bool:
@@ -27,13 +31,34 @@ def exists(path: Path) -> bool:
     return True
 
 
+def _without_userinfo(url: str) -> str:
+    return re.sub(r"//[^/]*@", "//", url)
+
+
 def path_of(text: str | os.PathLike[str]) -> Path:
     """Return a path with its ``~`` replaced by the user's home folder.
 
     Raises:
-        DatabaseFileError: There is no such user.
+        TypeError: It is neither a text nor a path.
+        ValueError: It is empty, or a URL.
+        DatabaseFileError: There is no such user, or no working directory that it begins in.
     """
+    given = os.fspath(text) if isinstance(text, os.PathLike) else text
+    if not isinstance(given, str):
+        raise TypeError(f"A path is a str or a Path of a file, not {type(text).__name__}.")
+    if not given:
+        raise ValueError("The path is empty. Name a file, such as 'events.db'.")
+    if _URL.match(given):
+        raise ValueError(
+            f"{_without_userinfo(given)!r} is a URL, and a path is needed. Use the path of the "
+            "file alone; sqlalchemy.create_engine() takes duckdb+mixpanel:///PATH."
+        )
     try:
-        return Path(text).expanduser()
+        path = Path(given).expanduser()
+        path.absolute()
     except RuntimeError as error:
-        raise DatabaseFileError(Path(text), f"cannot be the path of a database: {error}") from error
+        raise DatabaseFileError(given, f"cannot be the path of a database: {error}") from error
+    except FileNotFoundError as error:
+        problem = "begins in the working directory, which was removed. Use an absolute path."
+        raise DatabaseFileError(given, problem) from error
+    return path

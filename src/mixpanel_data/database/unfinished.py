@@ -89,4 +89,6 @@ def copy_errors(target: Path) -> Iterator[None]:
         if error.errno == errno.ENOSPC:
             free = shutil.disk_usage(target.absolute().parent).free
             raise DiskFullError(target, free, "the copy cannot be made.") from error
-        raise DatabaseFileError(target, f"the copy cannot be made: {error.strerror}.") from error
+        advice = "" if target.absolute().parent.is_dir() else " Make its folder first."
+        problem = f"the copy cannot be made: {error.strerror}.{advice}"
+        raise DatabaseFileError(target, problem) from error

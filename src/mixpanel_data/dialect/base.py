@@ -91,6 +91,28 @@ def _explain_names(settings: Mapping[str, Any]) -> Iterator[None]:
         raise ArgumentError(explained(unknown[0], known)) from error
 
 
+def _wrapped(connection: Any) -> module.Connection:
+    """Return what ``create_engine(creator=…)`` made as a connection of the dialect.
+
+    Raises:
+        ArgumentError: It is none of DuckDB's.
+    """
+    if isinstance(connection, module.Connection):
+        return connection
+    if isinstance(connection, duckdb.DuckDBPyConnection):
+        return module.Connection(connection)
+    raise ArgumentError(
+        f"creator returned {type(connection).__name__}. Let it return duckdb.connect(…), or leave "
+        "it out: the URL and connect_args say how to connect."
+    )
+
+
+def _wrap_created(engine: Engine) -> None:
+    """Wrap the connections that the pool gets; SQLAlchemy has no other place for it."""
+    create = engine.pool._invoke_creator
+    engine.pool._creator = lambda record: _wrapped(create(record))  # type: ignore[assignment]
+
+
 @lru_cache
 def reserved_words() -> frozenset[str]:
     """Return the keywords that DuckDB accepts as names only in quotes."""
@@ -333,10 +355,18 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
 
         Engines of files get no listener: with one, SQLAlchemy dispatches events at each statement.
         """
+        _wrap_created(engine)
         if engine.url.database in {None, "", ":memory:"} or is_lake(engine.url):
             event.listen(engine, "engine_disposed", _let_memory_go)
         # polars calls it on engines of duckdb-engine, as SQLAlchemy 1.4 had it.
         engine.execute = partial(_execute, engine)  # type: ignore[attr-defined]
+
+    def type_descriptor(self, typeobj: Any) -> Any:
+        """Leave values without a type, those of SQL text, as DuckDB has them.
+
+        duckdb-engine reads JSON among them, which pandas and polars then turn into Python's text.
+        """
+        return super(duckdb_engine.Dialect, self).type_descriptor(typeobj)
 
     def _get_default_schema_name(self, connection: Any) -> Any:
         """Ask DuckDB directly, so that no macro of the file or sandbox guard interferes."""
@@ -373,6 +403,21 @@ class MixpanelDialect(Reflection, duckdb_engine.Dialect):
             "session of the same engine."
         )
         raise NotSupportedError("SAVEPOINT", None, module.NotSupportedError(message))
+
+    def _refuse_two_phases(self, *_: Any, **__: Any) -> Any:
+        """Refuse: DuckDB has no two-phase commit. The transaction is left unchanged.
+
+        Raises:
+            sqlalchemy.exc.NotSupportedError: Always.
+        """
+        message = (
+            "DuckDB has no two-phase commit: one database is all that a transaction writes. Leave "
+            "begin_twophase() and Session(twophase=True) out, and commit databases one by one."
+        )
+        raise NotSupportedError("PREPARE TRANSACTION", None, module.NotSupportedError(message))
+
+    do_begin_twophase = do_prepare_twophase = do_recover_twophase = _refuse_two_phases
+    do_commit_twophase = do_rollback_twophase = _refuse_two_phases
 
     def close_memory(self) -> None:
         """Close our connection to the in-memory database, which ends with its last connection."""

@@ -118,7 +118,11 @@ def explained(name: str, known: Iterable[str]) -> str:
             f"{name} is no setting of DuckDB. Write it beside config, as connect_args="
             f"{{{name!r}: …}}, or in the URL, as ?{name}=…."
         )
-    return f"DuckDB has no setting {name!r}.{_meant(name, known)}"
+    meant = _meant(name, known) or (
+        f" Beside {', '.join(sorted(OPTIONS))}, a URL takes the settings of DuckDB, "
+        "which duckdb_settings() lists."
+    )
+    return f"DuckDB has no setting {name!r}.{meant}"
 
 
 def _meant(name: str, known: Iterable[str]) -> str:

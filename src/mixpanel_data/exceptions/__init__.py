@@ -56,6 +56,7 @@ In parentheses, the class of Python's that an error is as well::
             RecordDayError
         RemoteFilesUnavailableError (ImportError)
         RevisionError (ValueError)
+        SettingsError (ValueError)
         StorageClosedError (RuntimeError)
         StorageForkedError (RuntimeError)
         TableExistsError
@@ -93,6 +94,7 @@ from mixpanel_data.exceptions.files import (
     EncryptionUnavailableError,
     KeyState,
     NotADatabaseError,
+    SettingsError,
     StorageClosedError,
     StorageForkedError,
 )
@@ -190,6 +192,7 @@ __all__ = [
     "SchemaOlderError",
     "SchemaUnversionedError",
     "SchemaVersionError",
+    "SettingsError",
     "StorageClosedError",
     "StorageForkedError",
     "TableExistsError",

@@ -36,6 +36,16 @@ class StorageForkedError(MixpanelDataError, RuntimeError):
         self.path = path
 
 
+class SettingsError(MixpanelDataError, ValueError):
+    """DuckDB refuses a setting of ``config``, or of the query of a URL, by name or value."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(
+            f"A setting in config, or in the URL, cannot be used. DuckDB says: {problem} "
+            "Its function duckdb_settings() lists names and values."
+        )
+
+
 class DatabaseFileError(MixpanelDataError, OSError):
     """A database file, or the folder it is in, cannot be used.
 

@@ -81,11 +81,11 @@ class SchemaNewerError(SchemaVersionError):
 
 
 class SchemaForeignError(SchemaVersionError):
-    """The file has a table with the name of our internal one that mixpanel_data did not create."""
+    """The file has a table or view with the name of one of ours that we did not create."""
 
     problem = (
-        "has a table _metadata that is not this library's, which works with revision {expected}. "
-        "Nothing was changed. Rename that table, or use another file."
+        "has a table or view _metadata or _property_columns that is not this library's, which "
+        "works with revision {expected}. Nothing was changed. Rename it, or use another file."
     )
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-#: DuckDB's syntax of sizes.
-_SIZE = re.compile(r"\s*\d+(\.\d+)?\s*(%|([kmgt]i?)?b(ytes?)?)\s*", re.IGNORECASE)
+from mixpanel_data.common.choices import SIZE, require
 
 
 @dataclass(frozen=True)
@@ -60,12 +58,12 @@ class Sandbox:
 
     def __post_init__(self) -> None:
         for name in ("threads", "max_rows", "max_bytes", "max_sql_bytes", "max_workers"):
-            _require(name, getattr(self, name), int, "a whole number above 0", lambda n: n >= 1)
+            require(name, getattr(self, name), int, "a whole number above 0", lambda n: n >= 1)
         for name in ("memory_limit", "max_temp_size"):
-            _require(name, getattr(self, name), str, "a size such as '500MB'", _SIZE.fullmatch)
+            require(name, getattr(self, name), str, "a size such as '500MB'", SIZE.fullmatch)
         if self.timeout is not None:
             seconds = "seconds above 0, or None for no limit"
-            _require("timeout", self.timeout, (int, float), seconds, lambda n: n > 0)
+            require("timeout", self.timeout, (int, float), seconds, lambda n: n > 0)
         if not isinstance(self.worker, bool):
             raise TypeError(f"worker is {self.worker!r}. Use True or False.")
         is_list = isinstance(self.functions, Collection) and not isinstance(self.functions, str)
@@ -89,16 +87,3 @@ class Sandbox:
             "arrow_lossless_conversion": True,
             "lock_configuration": True,
         }
-
-
-def _require(
-    name: str,
-    value: object,
-    kind: type | tuple[type, ...],
-    wanted: str,
-    is_fit: Callable[[Any], object],
-) -> None:
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise TypeError(f"{name} is {value!r}. Use {wanted}.")
-    if not is_fit(value):
-        raise ValueError(f"{name} is {value!r}. Use {wanted}.")

@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 
 from mixpanel_data.common.nearest import nearest
-from mixpanel_data.exceptions import TableNotFoundError
+from mixpanel_data.exceptions import TableNameError, TableNotFoundError
 from mixpanel_data.schema import metadata_rows, property_columns
 from mixpanel_data.schema.metadata_rows import Recorded
 from mixpanel_data.schema.tables import (
@@ -68,7 +68,13 @@ def find_table(connection: Connection, name: str, *, views: bool = False) -> str
 
 
 def _spelled(name: str, names: list[str]) -> str | None:
-    """Return a name of the user's as it is spelled among the names of a catalog."""
+    """Return a name of the user's as it is spelled among the names of a catalog.
+
+    Raises:
+        TableNameError: It is no text.
+    """
+    if not isinstance(name, str):
+        raise TableNameError(name)
     from mixpanel_data.dialect.sql.names import fold
 
     found = {fold(other): other for other in names if other not in INTERNAL_NAMES}

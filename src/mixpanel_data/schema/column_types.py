@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import DateTime, Interval
+from sqlalchemy import JSON, DateTime, Interval
 from sqlalchemy.sql.functions import GenericFunction
 from sqlalchemy.types import TypeDecorator
 
@@ -60,11 +60,11 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 def _keep_type(function: str, position: int) -> None:
-    """Let ``func.<function>`` give the type of an argument that is a :class:`UtcDateTime`."""
+    """Let ``func.<function>`` give the type of an argument that is a time or a document."""
 
     def of_argument(self: GenericFunction[Any], *arguments: Any, **options: Any) -> None:
         for argument in arguments[position : position + 1]:
-            if isinstance(kind := getattr(argument, "type", None), UtcDateTime):
+            if isinstance(kind := getattr(argument, "type", None), (UtcDateTime, JSON)):
                 options.setdefault("type_", kind)
         GenericFunction.__init__(self, *arguments, **options)
 
@@ -72,7 +72,7 @@ def _keep_type(function: str, position: int) -> None:
     type(function, (GenericFunction,), body)
 
 
-# DuckDB's functions that give a time for a time, of which SQLAlchemy knows no type.
+# DuckDB's functions that give a value for one of its kind, of which SQLAlchemy knows no type.
 for _function in ("date_trunc", "time_bucket"):
     _keep_type(_function, 1)
 for _function in ("any_value", "arg_max", "arg_min", "first", "last", "first_value", "last_value"):

@@ -46,6 +46,8 @@ class Version(NamedTuple):
 
 def version_of(connection: Connection) -> Version:
     """Return the version of a database. Changes nothing."""
+    from mixpanel_data.dialect.sql.names import fold
+
     inspector = inspect(connection)
     names = inspector.get_table_names()
     revision: str | None = None
@@ -56,7 +58,9 @@ def version_of(connection: Connection) -> Version:
             return Version("current", revision)
         return Version("older" if revision in REVISIONS else "newer", revision)
     if METADATA_TABLE.name not in names:
-        return Version("absent", None)
+        taken = map(fold, [*names, *inspector.get_view_names()])
+        is_taken = not INTERNAL.tables.keys().isdisjoint(taken)
+        return Version("foreign" if is_taken else "absent", None)
     columns = {column["name"] for column in inspector.get_columns(METADATA_TABLE.name)}
     is_ours = {"table_name", "type"} <= columns <= set(METADATA_TABLE.c.keys())
     return Version("unversioned" if is_ours else "foreign", None)

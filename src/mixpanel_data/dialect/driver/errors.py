@@ -1,4 +1,4 @@
-"""Corrects the class of errors that DuckDB's client raises.
+"""Corrects the class of errors that DuckDB's client raises, and says what to do next.
 
 SQLAlchemy and this library distinguish errors by their class. Where the client uses the wrong one,
 the message decides. No other module of the dialect reads messages of errors.
@@ -13,9 +13,12 @@ from typing import Any, NamedTuple
 
 import duckdb
 from duckdb import (
+    ConnectionException,
     ConstraintException,
     InvalidInputException,
+    NotImplementedException,
     OutOfRangeException,
+    ParserException,
     TransactionException,
 )
 
@@ -68,8 +71,59 @@ def _cut_message(error: UnicodeDecodeError, _: re.Match[str]) -> InvalidInputExc
     return InvalidInputException(bytes(error.object).decode(errors="replace"))
 
 
+def _advising(kinds: type[Exception], pattern: str, advice: str) -> _Repair:
+    """Return the repair that only adds what to do next."""
+    return _repair(kinds, pattern, lambda error, _: type(error)(f"{error}\n{advice}"))
+
+
+_SAVEPOINT = (
+    "DuckDB has no savepoints. Do what may fail in a transaction of its own, on a second "
+    "connection of the same engine."
+)
+_MATERIALIZED = (
+    "DuckDB has no materialized views. Use CREATE VIEW, or CREATE TABLE … AS SELECT and run it "
+    "again to refresh it."
+)
+
+#: What helps where DuckDB says what is wrong, but not what to do.
+_ADVICE = [
+    _advising(
+        ConnectionException,
+        "different configuration than existing connections",
+        "This process has the file open already, and read_only, config and sandbox must be the "
+        "same. Use that engine, or the same settings, or dispose() or close() it first; a copy "
+        "that backup() makes can be opened in any way.",
+    ),
+    _advising(
+        ConstraintException,
+        "still referenced by a foreign key in a different table",
+        "DuckDB counts rows that refer to it until their deletion is committed: delete it in a "
+        "second transaction. Or create the tables without foreign keys in the database: "
+        "duckdb+mixpanel:///PATH?foreign_keys=off.",
+    ),
+    _advising(
+        ParserException,
+        r'(?i)at or near "DATABASE".*\b(?:CREATE|DROP)\b',
+        "To DuckDB, a database is a file. Connecting to it creates it, os.path.exists() asks for "
+        "it, and who deletes the closed file drops it.",
+    ),
+    _advising(ParserException, r'(?i)at or near "(?:MATERIALIZED|REFRESH)"', _MATERIALIZED),
+    _advising(NotImplementedException, r"\bdrop (?:MATERIALIZED VIEW|this type)\b", _MATERIALIZED),
+    _advising(
+        ParserException,
+        r"(?i)LINE \d+:\s*(?:SAVEPOINT|RELEASE|ROLLBACK(?:\s+\w+)?\s+TO)\b",
+        _SAVEPOINT,
+    ),
+    _advising(
+        ParserException,
+        r"(?i)LINE \d+:\s*(?:PREPARE\s+TRANSACTION|(?:COMMIT|ROLLBACK)\s+PREPARED)\b",
+        "DuckDB has no two-phase commit. Commit one database after the other.",
+    ),
+]
+
 #: The first match applies.
 _REPAIRS = [
+    *_ADVICE,
     # DuckDB reports a key that two transactions inserted concurrently as a transaction error.
     _repair(
         TransactionException,

@@ -26,7 +26,7 @@ from duckdb import (
 )
 
 from mixpanel_data.common.file_locks import FileLockedError
-from mixpanel_data.common.open_files import ForeignFileError, Lease, plain_path
+from mixpanel_data.common.open_files import ForeignFileError, Lease, NoFileError, plain_path
 from mixpanel_data.dialect.driver.connection import Connection
 from mixpanel_data.dialect.driver.cursor import Cursor
 from mixpanel_data.dialect.driver.errors import (
@@ -123,7 +123,7 @@ def connect(
             raise
     except FileLockedError as error:
         raise IOException(_LOCKED.format(database=database, pid=error.pid)) from None
-    except ForeignFileError as error:
+    except (ForeignFileError, NoFileError) as error:
         raise IOException(str(error)) from None
     connection = Connection(driver, lease.require_own, lease)
     # A pool may drop a connection without closing it.

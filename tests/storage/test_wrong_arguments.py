@@ -1,0 +1,177 @@
+"""What cannot be a path, an option or the name of a table is refused with what to use."""
+
+from __future__ import annotations
+
+import copy
+import os
+import pickle
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import make_url
+
+from mixpanel_data import (
+    DatabaseFileError,
+    SettingsError,
+    StorageEngine,
+    TableNameError,
+    TableNotFoundError,
+    migrate,
+)
+from tests.records import EVENTS
+from tests.storage.helpers import ASKING, fill, posix_only
+
+OPENING: dict[str, Callable[[StorageEngine, Any], object]] = {
+    "StorageEngine": lambda _, path: StorageEngine(path),
+    "read_only": lambda _, path: StorageEngine(path, read_only=True),
+    "open_existing": lambda _, path: StorageEngine.open_existing(path),
+    "backup": lambda storage, path: storage.backup(path),
+    "copy_table": lambda storage, path: storage.copy_table("jan", path),
+    "export": lambda storage, path: storage.export("jan", path, format="csv"),
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory."""
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.mark.parametrize("way", OPENING)
+@pytest.mark.parametrize(
+    "url",
+    [
+        "duckdb+mixpanel:///events.db",
+        "duckdb:///events.db",
+        "sqlite:///events.db",
+        "file:///events.db",
+        "postgresql://user:secret-7@host/events",
+        Path("duckdb+mixpanel:///events.db"),
+    ],
+)
+def test_a_url_is_no_path(folder: Path, way: str, url: str | Path) -> None:
+    with StorageEngine.memory() as storage:
+        fill(storage)
+        with pytest.raises(ValueError, match=r"is a URL.*path of the file") as caught:
+            OPENING[way](storage, url)
+    assert "secret-7" not in str(caught.value)
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("way", OPENING)
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [("", ValueError), (b"a.db", TypeError), (5, TypeError), (make_url("duckdb:///a"), TypeError)],
+)
+def test_what_is_neither_text_nor_path_is_no_path(
+    folder: Path, way: str, path: Any, kind: type[Exception]
+) -> None:
+    with StorageEngine.memory() as storage:
+        fill(storage)
+        with pytest.raises(kind, match=r"[Pp]ath"):
+            OPENING[way](storage, path)
+    assert list(folder.iterdir()) == []
+
+
+@posix_only
+@pytest.mark.parametrize("way", [*OPENING.keys() - {"export"}, "migrate"])
+def test_a_working_directory_that_was_removed_is_an_error_of_the_file(
+    folder: Path, way: str
+) -> None:
+    ways = OPENING | {"migrate": lambda _, path: migrate.status(path)}
+    with StorageEngine.memory() as storage:
+        fill(storage)
+        folder.rmdir()
+        with pytest.raises(DatabaseFileError, match=r"events\.db.*absolute path"):
+            ways[way](storage, "events.db")
+        os.chdir(folder.parent)
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "message"),
+    [
+        ({"config": "memory_limit=1GB"}, TypeError, "config is .*a dict"),
+        ({"config": {1: 2}}, TypeError, "config is 1"),
+        ({"config": {"nope": 1}}, SettingsError, "nope"),
+        ({"config": {"memory_limit": "xx"}}, SettingsError, "number"),
+        ({"config": {"TimeZone": "nowhere"}}, SettingsError, "nowhere"),
+        ({"load_memory_limit": "lots"}, ValueError, "load_memory_limit is 'lots'"),
+        ({"load_memory_limit": "-1GB"}, ValueError, "load_memory_limit is '-1GB'"),
+        ({"load_memory_limit": 5}, TypeError, "load_memory_limit is 5"),
+        ({"read_only": "yes"}, TypeError, "read_only is 'yes'. Use True or False"),
+        ({"migrate": 1}, TypeError, "migrate is 1. Use True or False"),
+        ({"lock_timeout": "5"}, TypeError, "lock_timeout is '5'. Use seconds"),
+        ({"lock_timeout": float("nan")}, ValueError, "lock_timeout is nan. Use seconds"),
+        ({"lock_timeout": -1}, ValueError, "lock_timeout is -1. Use seconds"),
+    ],
+)
+def test_an_option_of_another_kind_is_named(
+    folder: Path, options: dict[str, Any], kind: type[Exception], message: str
+) -> None:
+    with pytest.raises(kind, match=message):
+        StorageEngine("events.db", **options)
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("project_id", [True, 1.5, b"1"])
+def test_a_project_id_is_text_or_a_whole_number(home: Path, project_id: Any) -> None:
+    with pytest.raises(TypeError, match="project_id is a"):
+        StorageEngine(project_id=project_id)
+    assert list(home.iterdir()) == []
+
+
+ONLY_A_NAME = [
+    *("get_schema", "get_metadata", "sample", "property_keys", "property_coverage", "table"),
+    *("summarize", "model", "event_breakdown", "daily_counts", "property_columns"),
+    *("table_exists", "drop_table", "refresh_property_columns"),
+]
+
+
+def _call(method: str, storage: StorageEngine, given: Any) -> object:
+    return getattr(storage, method)(given)
+
+
+NAMING: dict[str, Callable[[StorageEngine, Any], object]] = {
+    **{method: partial(_call, method) for method in ONLY_A_NAME},
+    "property_stats": lambda s, given: s.property_stats(given, "$browser"),
+    "copy_table": lambda s, given: s.copy_table(given, s),
+    "the copy of copy_table": lambda s, given: s.copy_table(
+        "jan", "copy.db", new_name="" if given is None else given
+    ),
+    "rename_table": lambda s, given: s.rename_table(given, "new"),
+    "the new name of rename_table": lambda s, given: s.rename_table("jan", given),
+    "create_events_table": lambda s, given: s.create_events_table(given, [], EVENTS),
+    "append_events_table": lambda s, given: s.append_events_table(given, [], EVENTS),
+    "delete_events": lambda s, given: s.delete_events(given, before="2025-01-01"),
+}
+
+
+@pytest.mark.parametrize("method", NAMING)
+@pytest.mark.parametrize("name", [None, 5, b"jan", ["jan"]])
+def test_the_name_of_a_table_is_text(folder: Path, method: str, name: Any) -> None:
+    with StorageEngine.memory() as storage:
+        fill(storage)
+        with pytest.raises(TableNameError, match="letters"):
+            NAMING[method](storage, name)
+        assert [table.name for table in storage.list_tables()] == ["jan", "users"]
+    assert list(folder.iterdir()) == []
+
+
+def test_copying_a_table_that_is_not_there_makes_no_database(folder: Path) -> None:
+    with StorageEngine.memory() as storage, pytest.raises(TableNotFoundError):
+        storage.copy_table("nope", "left.db")
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("make", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_an_engine_is_not_pickled_and_says_what_to_hand_over(make: Callable[[Any], object]) -> None:
+    with StorageEngine.memory() as storage:
+        with pytest.raises(TypeError, match=r"its path.*open it in the other process"):
+            make(storage)
+        assert ASKING["execute_scalar"](storage) == 1
