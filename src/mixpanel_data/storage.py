@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 from sqlalchemy import Engine, Table, select
 
-from mixpanel_data.common.names import check_project_id
+from mixpanel_data.common.names import check_project_id, check_table_name
 from mixpanel_data.database import paths
 from mixpanel_data.database.ephemeral import EphemeralFolder, creation_guard
 from mixpanel_data.database.handle import Database
@@ -302,10 +302,12 @@ class StorageEngine(
         """
         from mixpanel_data.query import execution
 
+        metadata, schema = self.get_metadata(name), self.get_schema(name)
+        new_name = schema.table_name if new_name is None else new_name
+        check_table_name(new_name)  # before there is a database for it
         if not isinstance(target, StorageEngine):
             with StorageEngine(target) as opened:
                 return self.copy_table(name, opened, new_name=new_name)
-        metadata, schema = self.get_metadata(name), self.get_schema(name)
         columns = tuple(self.property_columns(name))
         own = managed_table(metadata.type, schema.table_name)
         rows = execution.stream(
@@ -317,7 +319,7 @@ class StorageEngine(
         }[metadata.type]
         with rows:
             return create(
-                new_name or schema.table_name,
+                new_name,
                 rows,
                 metadata,
                 primary_key=any(column.primary_key for column in schema.columns),
