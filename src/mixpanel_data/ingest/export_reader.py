@@ -254,7 +254,7 @@ class _Place:
     unit: str = "line"
 
 
-def _require_json(field: str, properties: object) -> None:
+def _require_json(field: str, properties: Mapping[str, Any]) -> None:
     """Raise for properties that were no text before, and cannot become JSON.
 
     Raises:
@@ -262,10 +262,10 @@ def _require_json(field: str, properties: object) -> None:
     """
     try:
         try:
-            has_null = b"null" in orjson.dumps(properties)  # which it writes for NaN, too
+            nulls = orjson.dumps(properties).count(b"null")  # which it writes for NaN, too
         except TypeError:
-            has_null = True
-        if has_null:
+            nulls = -1
+        if nulls and nulls != sum(value is None for value in properties.values()):
             values.document(properties)
     except ValueError as error:
         raise FieldError(field, str(error)) from error

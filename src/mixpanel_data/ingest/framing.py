@@ -203,7 +203,8 @@ def _values(stream: ByteStream, most: int) -> Iterator[Block]:
 def _problem_of(value: bytes) -> str | None:
     if _RECORD_INSIDE.search(value, 1):
         return _NOT_SPLIT
-    return BREAKS_OFF if is_unfinished(value) else None
+    # A comma before it belongs to the array that it is in.
+    return BREAKS_OFF if is_unfinished(value.strip(b" \t\r\n,")) else None
 
 
 def _with_results(splitter: Splitter, text: bytes, values: list[bytes]) -> list[bytes]:
