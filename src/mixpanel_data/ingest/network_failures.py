@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-#: Packages whose errors, while data are read, are of the network or of the other side.
+#: Packages whose errors, while data are read, are of the network or of the other side. What a
+#: stream of the caller raises otherwise is the caller's.
 _PACKAGES = {
     *("aiohttp", "botocore", "gcsfs", "google", "http", "httpcore", "httpx", "httpx2"),
     *("requests", "s3fs", "urllib3"),
@@ -18,9 +19,7 @@ _SECRET = re.compile(r"(?<=://)[^/@\s'\"]*@|\?[^\s'\")>]*")
 
 
 def is_of_network(error: BaseException) -> bool:
-    """Tell whether a connection has failed, by the class of what was raised."""
-    if isinstance(error, (ConnectionError, TimeoutError)):
-        return True
+    """Tell whether a client has lost its connection, by the package of what it raised."""
     return any(kind.__module__.partition(".")[0] in _PACKAGES for kind in type(error).__mro__)
 
 
