@@ -446,11 +446,12 @@ def test_unsigned_integers_of_128_bits_keep_their_value(
     number = 2**128 - 1
     query = f"SELECT '{number}'::UHUGEINT AS n, {{'m': '{number}'::UHUGEINT}} AS s"
     memory.export(query, path := tmp_path / name)
-    rows = duckdb.connect().sql(f"SELECT n::VARCHAR, s::VARCHAR FROM '{path}'").fetchall()
-    if name == "big.jsonl":  # which DuckDB reads as a float
+    if name == "big.jsonl":
         assert json.loads(path.read_text()) == {"n": number, "s": {"m": number}}
+    elif name == "big.csv":
+        assert path.read_text().splitlines()[1] == f'"{number}","{{""m"":{number}}}"'
     else:
-        assert rows == [(str(number), f'{{"m":{number}}}')]
+        assert pq.read_table(path).to_pylist() == [{"n": str(number), "s": f'{{"m":{number}}}'}]
 
 
 KILLED = """
