@@ -310,8 +310,8 @@ class StorageEngine(
         from mixpanel_data.query import execution
 
         metadata, schema = self.get_metadata(name), self.get_schema(name)
-        if new_name is not None:
-            check_table_name(new_name)
+        new_name = schema.table_name if new_name is None else new_name
+        check_table_name(new_name)  # before there is a database for it
         if not isinstance(target, StorageEngine):
             with StorageEngine(target) as opened:
                 return self.copy_table(name, opened, new_name=new_name)
@@ -326,7 +326,7 @@ class StorageEngine(
         }[metadata.type]
         with rows:
             return create(
-                schema.table_name if new_name is None else new_name,
+                new_name,
                 rows,
                 metadata,
                 primary_key=any(column.primary_key for column in schema.columns),

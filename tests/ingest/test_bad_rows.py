@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,8 @@ from mixpanel_data import (
 )
 from tests.engines import empty_storage
 from tests.examples import examples
+from tests.files import permissions_of
+from tests.processes import PythonProcess
 from tests.records import EVENTS, PROFILES, Record, make_event, make_events
 
 
@@ -279,7 +283,7 @@ def test_the_next_load_replaces_the_rejects_of_the_last(
         assert len(rejects_in(rejects)) == number
 
 
-@pytest.mark.parametrize("rejects", ["", ".", "nofolder/r.jsonl", "/dev/null"])
+@pytest.mark.parametrize("rejects", ["", ".", "nofolder/r.jsonl", "/dev/null", "~nouser/r.jsonl"])
 def test_rejects_that_can_be_no_file_are_named(
     storage: StorageEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rejects: str
 ) -> None:
@@ -317,3 +321,53 @@ def test_whatever_is_left_out_can_be_written(
     data: list[Any] = [ODD[odd], make_event()]
     result = storage.create_events_table("t", data, EVENTS, on_error="skip", rejects=rejects)
     assert (result, len(rejects_in(rejects))) == (1, 1)
+
+
+def test_the_file_of_rejects_is_for_its_owner_only(storage: StorageEngine, tmp_path: Path) -> None:
+    rejects = tmp_path / "rejects.jsonl"
+    rejects.write_text(EARLIER)
+    rejects.chmod(0o644)
+    storage.create_events_table("t", [{}], EVENTS, on_error="skip", rejects=rejects)
+    assert permissions_of(rejects) == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["rejects.jsonl"]
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are Unicode")
+def test_the_name_of_a_file_need_not_be_utf8(storage: StorageEngine, tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"bad\xff.jsonl")
+    path.write_text("{oops\n")
+    rejects = tmp_path / "rejects.jsonl"
+    assert load(storage, path, rejects=rejects).rejected == 1
+    (rejected,) = rejects_in(rejects)
+    assert os.fsencode(rejected["file"]) == os.fsencode(path)
+
+
+def test_the_log_does_not_advise_what_was_done(
+    storage: StorageEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "mixpanel_data"):
+        load(storage, ["{oops\n"])
+    assert "1 row rejected" in caplog.text
+    assert "on_error" not in caplog.text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no limit for files")
+def test_no_room_for_the_rejects_is_a_full_disk(tmp_path: Path) -> None:
+    code = """
+import resource
+storage = StorageEngine.memory()
+storage.execute_rows("SELECT 1")
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+data = ({"event_name": "x" * 500} for _ in range(2000))
+try:
+    storage.create_events_table("t", data, EVENTS, on_error="skip", rejects=sys.argv[1])
+except DiskFullError as error:
+    say(error.path, storage.list_tables(), str(error).replace("\\n", " "))
+"""
+    rejects = tmp_path / "rejects.jsonl"
+    with PythonProcess(code, rejects) as process:
+        (said,) = process.read_all()
+        assert process.wait() == 0, process.errors()
+    assert said.startswith(f"{rejects} [] {rejects}: the disk is full")
+    assert said.endswith("The rejected rows cannot be written. Make room there, and try again.")
+    assert [*tmp_path.iterdir()] == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -127,3 +128,9 @@ def test_a_sandbox_and_a_read_only_engine(tmp_path: Path) -> None:
         with pytest.raises(DatabaseReadOnlyError):
             storage.delete_events("events_jan", before=date(2026, 1, 1))
         assert storage.execute_scalar("SELECT count(*) FROM events_jan") == 9
+
+
+@pytest.mark.parametrize("wrong", [None, b"ada", [None], [b"ada"], object()])
+def test_what_is_no_id_is_refused_as_such(filled: StorageEngine, wrong: Any) -> None:
+    with pytest.raises(ValueError, match=r"^A distinct id must be a string or a number, not "):
+        filled.erase(wrong)

@@ -222,7 +222,7 @@ def test_a_password_is_named() -> None:
     packed = bytearray(zipped(("a.jsonl", b"{}")))
     for header, flags in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
         packed[packed.index(header) + flags] |= 1
-    with pytest.raises(ExportFileError, match=r"data/a.jsonl: .*encrypted.*unpack it first"):
+    with pytest.raises(ExportFileError, match=r"data/a.jsonl: .*encrypted.*Unpack it first"):
         unpacked(bytes(packed))
 
 

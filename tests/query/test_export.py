@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import signal
+import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -30,6 +32,7 @@ from mixpanel_data import (
 )
 from tests.engines import empty_storage
 from tests.examples import examples
+from tests.processes import PythonProcess
 from tests.records import EVENTS, PROFILES, make_events, make_profiles
 
 
@@ -434,3 +437,41 @@ def test_a_table_with_property_columns_loads_again_as_the_same_rows(
     assert read_again(memory, file, "events") == wanted
     memory.export("FROM pc", tmp_path / "all.jsonl")
     assert json.loads((tmp_path / "all.jsonl").read_text().splitlines()[0])["number"] == "0"
+
+
+@pytest.mark.parametrize("name", ["big.csv", "big.jsonl", "big.parquet"])
+def test_unsigned_integers_of_128_bits_keep_their_value(
+    memory: StorageEngine, tmp_path: Path, name: str
+) -> None:
+    number = 2**128 - 1
+    query = f"SELECT '{number}'::UHUGEINT AS n, {{'m': '{number}'::UHUGEINT}} AS s"
+    memory.export(query, path := tmp_path / name)
+    if name == "big.jsonl":
+        assert json.loads(path.read_text()) == {"n": number, "s": {"m": number}}
+    elif name == "big.csv":
+        assert path.read_text().splitlines()[1] == f'"{number}","{{""m"":{number}}}"'
+    else:
+        assert pq.read_table(path).to_pylist() == [{"n": str(number), "s": f'{{"m":{number}}}'}]
+
+
+KILLED = """
+storage = StorageEngine.memory()
+def kill(rows):
+    say(*sorted(os.listdir(Path(sys.argv[1]).parent)))
+    os.kill(os.getpid(), signal.SIGKILL)
+storage.export("FROM range(1_000_000)", sys.argv[1], progress_callback=kill)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no signals")
+@pytest.mark.parametrize("name", ["big.jsonl.gz", "big.csv", "big.parquet"])
+def test_an_export_removes_what_a_killed_one_of_its_name_has_left(
+    memory: StorageEngine, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / ".other.part-x").mkdir()
+    with PythonProcess(KILLED, tmp_path / name) as process:
+        (said,) = process.read_all()
+        assert process.wait() == -signal.SIGKILL, process.errors()
+    assert f".{name}.part-" in said
+    memory.export("jan", tmp_path / name)
+    assert {path.name for path in tmp_path.iterdir()} == {name, ".other.part-x"}

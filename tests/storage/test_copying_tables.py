@@ -75,3 +75,13 @@ def test_a_sandbox_copies_whole_tables(path: Path) -> None:
     with StorageEngine.memory(sandbox=True) as storage:
         storage.create_events_table("jan", make_events(3), EVENTS)
         assert storage.copy_table("jan", path) == 3
+
+
+@pytest.mark.parametrize("wrong", [("nope", None), ("users", "_internal")])
+def test_a_table_or_name_that_there_is_not_leaves_no_database(path: Path, wrong: Any) -> None:
+    name, new_name = wrong
+    with StorageEngine.memory() as storage:
+        storage.create_profiles_table("users", make_profiles(3), PROFILES)
+        with pytest.raises((TableNotFoundError, ValueError)):
+            storage.copy_table(name, path, new_name=new_name)
+    assert not path.exists()

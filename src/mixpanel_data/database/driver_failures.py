@@ -125,7 +125,8 @@ def _disk_full(failure: Failure, match: re.Match[str]) -> DiskFullError:
         free = shutil.disk_usage(path.absolute().parent).free
     except OSError:
         free = None
-    return DiskFullError(path, free, failure.message)
+    advice = "Make room there, then open the database again. DuckDB says: "
+    return DiskFullError(path, free, advice + failure.message)
 
 
 def _locked(failure: Failure, _: re.Match[str]) -> DatabaseLockedError:

@@ -1,8 +1,7 @@
-"""A folder in which a copy of a database is made, before it takes its place."""
+"""A folder in which a database or another file is made, before it takes its place."""
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import tempfile
@@ -12,9 +11,10 @@ from pathlib import Path
 
 from mixpanel_data.common import file_locks
 from mixpanel_data.common.file_locks import FileLockedError
-from mixpanel_data.exceptions import DatabaseFileError, DiskFullError
+from mixpanel_data.common.full_disks import full_disk
+from mixpanel_data.exceptions import DatabaseFileError
 
-#: Prefix of the folder in which a copy is made. The process that makes it keeps it locked.
+#: Prefix of the folder in which a file is made. The process that makes it keeps it locked.
 _UNFINISHED = ".{name}.part-"
 
 
@@ -31,7 +31,7 @@ def unfinished_folder(target: Path) -> Iterator[Path]:
 
 
 def remove_unfinished(target: Path) -> None:
-    """Remove what killed processes have left of copies that were to get a path."""
+    """Remove what killed processes have left of files that were to get a path."""
     prefix = _UNFINISHED.format(name=target.name)
     for left in target.parent.iterdir():
         if left.name.startswith(prefix):
@@ -86,9 +86,8 @@ def copy_errors(target: Path) -> Iterator[None]:
     except OSError as error:
         if isinstance(error, DatabaseFileError):
             raise
-        if error.errno == errno.ENOSPC:
-            free = shutil.disk_usage(target.absolute().parent).free
-            raise DiskFullError(target, free, "the copy cannot be made.") from error
+        if (full := full_disk(target, error, "The copy cannot be made.")) is not None:
+            raise full from error
         advice = "" if target.absolute().parent.is_dir() else " Make its folder first."
         problem = f"the copy cannot be made: {error.strerror}.{advice}"
         raise DatabaseFileError(target, problem) from error

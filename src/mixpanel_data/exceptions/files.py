@@ -126,12 +126,12 @@ class DiskFullError(DatabaseFileError):
     """
 
     def __init__(self, path: Path, free_bytes: int | None, problem: str) -> None:
-        folder = path.parent
+        folder = path.absolute().parent
         free = "an unknown number of" if free_bytes is None else f"{free_bytes:,}"
         super().__init__(
             path,
             f"the disk is full, or the file has reached a limit; {folder} has {free} bytes free. "
-            f"Make room there, then open the database again. DuckDB says: {problem}",
+            f"{problem}",
             {"folder": str(folder), "free_bytes": free_bytes},
         )
         self.folder = folder

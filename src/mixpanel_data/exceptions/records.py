@@ -11,7 +11,8 @@ from mixpanel_data.exceptions.base import MixpanelDataError
 #: Characters of a line that a message shows at most.
 _SHOWN = 120
 
-_NEXT = "Repair it, or load the others with on_error='skip'."
+#: What to do about a bad line.
+NEXT = "Repair it, or load the others with on_error='skip'."
 
 
 class RecordError(MixpanelDataError, ValueError):
@@ -149,7 +150,7 @@ class ExportLineError(RecordError):
             field,
             problem,
             {"path": str(path), "line": line},
-            message=f"{subject} {problem.rstrip('.')}.{begins} ({path}, {unit} {line}) {_NEXT}",
+            message=f"{subject} {problem.rstrip('.')}.{begins} ({path}, {unit} {line}) {NEXT}",
         )
         self.path = path
         self.line = line

@@ -7,7 +7,7 @@ tables and readers, polars DataFrames and DuckDB's relations, and pandas DataFra
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import duckdb
@@ -22,11 +22,20 @@ from mixpanel_data.common.json_depth import MAX_DEPTH, TOO_DEEP
 from mixpanel_data.common.values import EARLIEST, LATEST
 from mixpanel_data.dialect.sql.builtin import qualify_builtins
 from mixpanel_data.exceptions import RecordError, TimeUnitError
-from mixpanel_data.ingest.arrow_layouts import in_plain_layout, plain_schema
+from mixpanel_data.ingest.arrow_layouts import extension_in, in_plain_layout, plain_schema
 from mixpanel_data.ingest.clock import Clock
 from mixpanel_data.ingest.field_error import FieldError
+from mixpanel_data.ingest.frames import (
+    NO_ARROW_TYPE,
+    REPEATED,
+    UNKNOWN,
+    from_pandas,
+    is_pandas,
+    with_index,
+)
 from mixpanel_data.ingest.json_validation import bad_number_at, levels_of, too_deep_at
 from mixpanel_data.ingest.record_batches import arrow_schema, to_arrow
+from mixpanel_data.ingest.relations import INTEGER_TEXT, integers_named, without_loss
 from mixpanel_data.ingest.repeated_members import without_repeated_members
 from mixpanel_data.ingest.row_checks import RowChecks
 from mixpanel_data.schema.tables import BLANK, CLOCK, IDENTIFIER, OPTIONAL
@@ -42,13 +51,9 @@ _NESTED_TO_JSON = qualify_builtins("to_json({0})")
 #: The most rows of a batch, unless the caller chooses another number.
 DEFAULT_BATCH_SIZE = 65_536
 
-_UNKNOWN = "is not a column of the table. Leave it out of the data."
-_REPEATED = "occurs more than once."
 _NOT_FINITE = "is not valid JSON: it contains NaN or Infinity."
 _NO_DOCUMENT = "is not a JSON object."
-_NO_ARROW_TYPE = (
-    "cannot become Arrow: {}. Cast the column to a type that pyarrow has, such as text."
-)
+_EXTENSION = "cannot be stored: it is {}. Cast it to text, a number or a time."
 
 
 def is_arrow(data: object) -> bool:
@@ -56,15 +61,6 @@ def is_arrow(data: object) -> bool:
     return (
         hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__") or is_pandas(data)
     )
-
-
-def is_pandas(data: object) -> bool:
-    """Tell whether data is a pandas DataFrame, without importing pandas."""
-    return any(f"{kind.__module__}.{kind.__name__}" in _PANDAS for kind in type(data).__mro__)
-
-
-# From pandas 3 on, the class's ``__module__`` is ``pandas``.
-_PANDAS = {"pandas.core.frame.DataFrame", "pandas.DataFrame"}
 
 
 class ArrowBatches:
@@ -98,7 +94,7 @@ class ArrowBatches:
         batch_size: int | None = None,
         checks: RowChecks | None = None,
     ) -> None:
-        self._reader, is_written = _reader_of(data)
+        self._reader, is_written = _reader_of(data, table)
         self._checks = checks or RowChecks()
         self._columns = list(table.columns)
         self._batch_size = batch_size or DEFAULT_BATCH_SIZE
@@ -106,30 +102,33 @@ class ArrowBatches:
         self.schema = arrow_schema(table)
         self.expressions: dict[str, str] = {}
         self._given = given = plain_schema(self._reader.schema)
-        self._check_names(given.names)
+        self._check_columns(given)
         for position, column in enumerate(self._columns):
             if isinstance(column.type, JSON):
                 self._json = column
                 field = given.field(column.name)
+                self._kind = _kind_in(data, field)
                 if _is_nested(field.type):
-                    self._check_nested(column, field.type)
-                    if _is_written_by_duckdb(field.type):
+                    self._check_nested(column, self._kind)
+                    if _is_written_by_duckdb(self._kind):
                         self.schema = self.schema.set(position, field)
                         self.expressions[column.name] = _NESTED_TO_JSON.format(column.name)
                 elif not is_written:
                     self.expressions[column.name] = _TEXT_TO_JSON.format(column.name)
 
-    def _check_names(self, given: list[str]) -> None:
+    def _check_columns(self, given: pa.Schema) -> None:
+        has = f"which has the columns {', '.join(given.names)}" if given.names else "which has none"
         for column in self._columns:
-            if column.name not in given and OPTIONAL not in column.info:
-                problem = f"is missing from the data, which has the columns {', '.join(given)}."
-                raise RecordError(0, column.name, problem)
+            if column.name not in given.names and OPTIONAL not in column.info:
+                raise RecordError(0, column.name, f"is missing from the data, {has}.")
         known = {column.name for column in self._columns}
-        for name in given:
-            if name not in known:
-                raise RecordError(0, name, _UNKNOWN)
-            if given.count(name) > 1:
-                raise RecordError(0, name, _REPEATED)
+        for field in given:
+            if field.name not in known:
+                raise RecordError(0, field.name, UNKNOWN)
+            if given.names.count(field.name) > 1:
+                raise RecordError(0, field.name, REPEATED)
+            if (extension := extension_in(field)) is not None:
+                raise RecordError(0, field.name, _EXTENSION.format(extension))
 
     def _check_nested(self, column: Column[Any], kind: pa.DataType) -> None:
         if not _has_json(kind):
@@ -139,14 +138,15 @@ class ArrowBatches:
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Consume the data."""
-        for given in self._reader:
-            for start in range(0, given.num_rows, self._batch_size):
-                batch = in_plain_layout(given.slice(start, self._batch_size), self._given)
-                rows = np.arange(self._done, self._done + batch.num_rows)
-                self._done += batch.num_rows
-                if self._checks.bad.skip:
-                    batch, rows = self._with_documents(batch, rows)
-                yield from self._converted(batch, rows)
+        with self._reader:  # a relation keeps its connection busy until its reader is closed
+            for given in self._reader:
+                for start in range(0, given.num_rows, self._batch_size):
+                    batch = in_plain_layout(given.slice(start, self._batch_size), self._given)
+                    rows = np.arange(self._done, self._done + batch.num_rows)
+                    self._done += batch.num_rows
+                    if self._checks.bad.skip:
+                        batch, rows = self._with_documents(batch, rows)
+                    yield from self._converted(batch, rows)
 
     def _converted(
         self, batch: pa.RecordBatch, rows: npt.NDArray[np.int64]
@@ -165,7 +165,7 @@ class ArrowBatches:
             if (half := len(rows) // 2) == 0:
                 refusal = RecordError(int(rows[0]), error.field, str(error))
                 refusal.__cause__ = error.__cause__
-                self._checks.bad.refuse(refusal, _content(batch))
+                self._checks.bad.refuse(refusal, content_of(batch))
                 return
             yield from self._converted(batch.slice(0, half), rows[:half])
             yield from self._converted(batch.slice(half), rows[half:])
@@ -177,12 +177,12 @@ class ArrowBatches:
         for column in self._columns:
             try:
                 cells, local = _convert_cells(
-                    column, self._cells_of(batch, column), self._checks.clock
+                    column, self._cells_of(batch, column), self._checks.clock, self._kind
                 )
             except ValueError as error:  # includes pyarrow.ArrowInvalid
                 raise FieldError(column.name, str(error)) from error
             except pa.ArrowException as error:
-                raise FieldError(column.name, _NO_ARROW_TYPE.format(error)) from error
+                raise FieldError(column.name, NO_ARROW_TYPE.format(error)) from error
             arrays.append(cells)
             is_local = local if CLOCK in column.info else is_local
         for position, column in enumerate(self._columns):
@@ -209,7 +209,7 @@ class ArrowBatches:
             kept = reader.from_arrow(texts).project(found).to_arrow_table().column(0)
         for position in np.flatnonzero(~np.array(kept)).tolist():
             error = RecordError(int(rows[position]), column.name, _NO_DOCUMENT)
-            self._checks.bad.refuse(error, _content(batch.slice(position, 1)))
+            self._checks.bad.refuse(error, content_of(batch.slice(position, 1)))
         return batch.filter(kept.combine_chunks()), rows[np.array(kept)]
 
     def _cells_of(self, batch: pa.RecordBatch, column: Column[Any]) -> pa.Array:
@@ -223,7 +223,7 @@ class ArrowBatches:
         return cells
 
 
-def _content(row: pa.RecordBatch) -> dict[str, Any]:
+def content_of(row: pa.RecordBatch) -> dict[str, Any]:
     """Return the cells of a row, as text where Python has no value for one."""
     cells: dict[str, Any] = {}
     for name in row.schema.names:
@@ -251,12 +251,21 @@ def _checked_documents(column: Column[Any], cells: pa.Array) -> pa.Array:
         raise FieldError(column.name, _NO_DOCUMENT) from error
 
 
-def _reader_of(data: Any) -> tuple[pa.RecordBatchReader, bool]:
+def _kind_in(data: Any, field: pa.Field) -> pa.DataType:
+    """Return the type of what documents say, which may be more than Arrow's type of them."""
+    if not isinstance(data, duckdb.DuckDBPyRelation):
+        return field.type
+    return integers_named(field.type, data.types[data.columns.index(field.name)])
+
+
+def _reader_of(data: Any, table: Table) -> tuple[pa.RecordBatchReader, bool]:
     """Return the batches of data, and whether we have written its documents ourselves."""
     if is_pandas(data):
-        table, is_written = _from_pandas(data)
-        return table.to_reader(), is_written
+        arrow, is_written = from_pandas(with_index(data, table.columns.keys()))
+        return arrow.to_reader(), is_written
     try:
+        if isinstance(data, duckdb.DuckDBPyRelation):
+            return without_loss(data, table).to_arrow_reader(DEFAULT_BATCH_SIZE), False
         if not hasattr(data, "__arrow_c_stream__"):
             data = pa.Table.from_batches([pa.record_batch(data)])
         if isinstance(data, pa.Table):
@@ -279,67 +288,7 @@ def _require_arrow_type(frame: Any, name: str) -> None:
     try:
         pa.RecordBatchReader.from_stream(frame[[name]])
     except (pa.ArrowException, ValueError) as error:
-        raise RecordError(0, name, _NO_ARROW_TYPE.format(error)) from error
-
-
-def _from_pandas(frame: Any) -> tuple[pa.Table, bool]:
-    for position, name in enumerate(frame.columns):
-        if not isinstance(name, str):
-            raise RecordError(0, str(name), _UNKNOWN)
-        if name in frame.columns[:position]:
-            raise RecordError(0, name, _REPEATED)
-    written = _with_documents(frame)
-    given = frame if written is None else written
-    try:
-        return pa.Table.from_pandas(given, preserve_index=False), written is not None
-    except _NO_ARROW as error:
-        for name in frame.columns:
-            _refuse_mixed(name, given[name])
-        raise RecordError(0, None, _NO_ARROW_TYPE.format(error)) from error
-
-
-#: What pyarrow raises for a column of objects without a common Arrow type.
-_NO_ARROW = (pa.ArrowException, OverflowError, UnicodeEncodeError)
-
-
-def _refuse_mixed(name: str, cells: Any) -> None:
-    """Raise for the first cell of a pandas column whose type differs from that of the first."""
-    try:
-        pa.array(cells, from_pandas=True)
-    except _NO_ARROW as error:
-        kinds = [type(cell) for cell in cells]
-        index = next((i for i, kind in enumerate(kinds) if kind is not kinds[0]), 0)
-        raise RecordError(index, name, f"cannot become Arrow: {error}.") from error
-
-
-def _with_documents(frame: Any) -> Any:
-    """Serialize a pandas column of dicts; as structs in Arrow, each would get the keys of all.
-
-    Returns:
-        The frame with JSON text, as records have it; None where it has no dicts.
-    """
-    if "properties" not in frame.columns or frame["properties"].dtype != object:
-        return None
-    cells = frame["properties"]
-    if not any(isinstance(cell, Mapping) for cell in cells):
-        return None
-    texts = []
-    for index, value in enumerate(map(_parsed_document, cells)):
-        try:
-            texts.append(None if values.is_missing(value) else values.document(value).decode())
-        except ValueError as error:
-            raise RecordError(index, "properties", str(error)) from error
-    return frame.assign(properties=texts)
-
-
-def _parsed_document(cell: Any) -> Any:
-    """Return what JSON text says; any other cell as it is."""
-    if not isinstance(cell, str):
-        return cell
-    try:
-        return values.parse_json(cell.encode())
-    except ValueError:
-        return cell
+        raise RecordError(0, name, NO_ARROW_TYPE.format(error)) from error
 
 
 def _is_nested(kind: pa.DataType) -> bool:
@@ -363,7 +312,14 @@ def _has_json(kind: pa.DataType) -> bool:
         return _is_text(kind.value_type)
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         return _has_json(kind.value_type)
-    return _is_text(kind) or any(is_one(kind) for is_one in _SCALARS)
+    return _is_text(kind) or any(is_one(kind) for is_one in _SCALARS) or _is_read_by_us_only(kind)
+
+
+def _is_read_by_us_only(kind: pa.DataType) -> bool:
+    """Tell whether DuckDB does not read a type that pyarrow has values for."""
+    if isinstance(kind, pa.BaseExtensionType):
+        return bool(kind.extension_name in ("arrow.uuid", "arrow.bool8"))
+    return bool(pa.types.is_decimal(kind) and not pa.types.is_decimal128(kind))
 
 
 def _is_written_by_duckdb(kind: pa.DataType) -> bool:
@@ -371,29 +327,31 @@ def _is_written_by_duckdb(kind: pa.DataType) -> bool:
 
     It writes times otherwise, and refuses a map that has a key twice.
     """
-    if pa.types.is_map(kind) or pa.types.is_time(kind) or pa.types.is_timestamp(kind):
+    if any(is_one(kind) for is_one in _WRITTEN_HERE) or _is_read_by_us_only(kind):
         return False
     return all(_is_written_by_duckdb(kind.field(i).type) for i in range(kind.num_fields))
 
 
-def _as_python(value: Any, kind: pa.DataType) -> Any:
+def as_python(value: Any, kind: pa.DataType) -> Any:
     """Return a value of pyarrow with dicts in the place of maps. Of equal keys the last counts."""
+    if value is not None and kind.equals(INTEGER_TEXT):
+        return int(value)
     if value is None or not pa.types.is_nested(kind):
         return value
     if pa.types.is_map(kind):
-        return {key: _as_python(item, kind.item_type) for key, item in value}
+        return {key: as_python(item, kind.item_type) for key, item in value}
     if pa.types.is_struct(kind):
-        return {field.name: _as_python(value[field.name], field.type) for field in kind}
-    return [_as_python(item, kind.value_type) for item in value]
+        return {field.name: as_python(value[field.name], field.type) for field in kind}
+    return [as_python(item, kind.value_type) for item in value]
 
 
-def _documents(cells: pa.Array) -> pa.Array:
+def _documents(cells: pa.Array, kind: pa.DataType) -> pa.Array:
     """Return structs or maps as JSON text, as records are written."""
     try:
         rows = cells.to_pylist()
     except (KeyError, OverflowError) as error:  # such as a time zone that is not known here
         raise ValueError(f"cannot become JSON: {error}.") from error
-    return pa.array([values.document(_as_python(row, cells.type)) for row in rows], pa.binary())
+    return pa.array([values.document(as_python(row, kind)) for row in rows], pa.binary())
 
 
 _SCALARS = (
@@ -408,11 +366,23 @@ _SCALARS = (
     pa.types.is_timestamp,
 )
 
+_WRITTEN_HERE = (
+    pa.types.is_map,
+    pa.types.is_time,
+    pa.types.is_timestamp,
+)
+
 
 def _convert_cells(
-    column: Column[Any], cells: pa.Array, clock: Clock
+    column: Column[Any], cells: pa.Array, clock: Clock, kind: pa.DataType
 ) -> tuple[pa.Array, npt.NDArray[np.bool_] | None]:
     """Convert cells to the type of their column; event times as they stand in the source.
+
+    Args:
+        column: The column.
+        cells: The cells.
+        clock: Reads the times.
+        kind: What documents say, where they are structs or maps.
 
     Returns:
         The cells, and which of them are times of the clock's time zone; None for none of them.
@@ -427,8 +397,8 @@ def _convert_cells(
         return _times(column, cells, clock)
     if is_json and _is_nested(cells.type):
         cells.validate(full=True)
-        if not _is_written_by_duckdb(cells.type):
-            cells = _documents(cells).cast(pa.string())
+        if not _is_written_by_duckdb(kind):
+            cells = _documents(cells, kind).cast(pa.string())
         return cells, None
     return _texts(column, cells, clock), None
 
@@ -464,13 +434,3 @@ def _times(
     if bounds["min"] is not None and not EARLIEST <= bounds["min"] <= bounds["max"] <= LATEST:
         raise ValueError("is not between the years 1 and 9999.")
     return counts.cast(pa.timestamp("us")), None
-
-
-def frame_records(frame: Any) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a pandas DataFrame as records, for one that cannot become Arrow."""
-    names = list(frame.columns)
-    for cells in frame.itertuples(index=False, name=None):
-        record = dict(zip(names, cells, strict=True))
-        if "properties" in record:
-            record["properties"] = _parsed_document(record["properties"])
-        yield record

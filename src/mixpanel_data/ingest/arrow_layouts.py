@@ -39,6 +39,29 @@ def plain_layout(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
+def extension_in(field: pa.Field) -> str | None:
+    """Return the name of an extension type in a field that its storage does not stand for.
+
+    pandas' periods are stored as integers, for one. Text and the known types mean what they store.
+    """
+    if (name := _extension_of(field)) is not None:
+        return name
+    inner = (field.type.field(position) for position in range(field.type.num_fields))
+    return next((name for one in inner if (name := extension_in(one)) is not None), None)
+
+
+def _extension_of(field: pa.Field) -> str | None:
+    kind, storage = field.type, field.type
+    # Where nobody has registered the type, only the metadata tell it.
+    name = (field.metadata or {}).get(b"ARROW:extension:name", b"").decode(errors="replace")
+    if isinstance(kind, pa.BaseExtensionType):
+        name, storage = kind.extension_name, kind.storage_type
+    is_text = str(storage) in ("string", "large_string", "string_view")
+    return None if not name or is_text or name in _KNOWN_EXTENSIONS else name
+
+
+_KNOWN_EXTENSIONS = {"arrow.bool8", "arrow.uuid"}
+
 _LISTS = (pa.types.is_large_list, pa.types.is_list_view, pa.types.is_large_list_view)
 
 

@@ -4,29 +4,35 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import shutil
 import tempfile
 from array import array
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
-from uuid import uuid4
 
 import numpy as np
 
+from mixpanel_data.common.full_disks import full_disk
+from mixpanel_data.database.unfinished import unfinished_folder
 from mixpanel_data.exceptions import (
     ExportExistsError,
     ExportFileError,
     ExportLineError,
     RecordError,
 )
+from mixpanel_data.exceptions.records import NEXT
 
 logger = logging.getLogger("mixpanel_data")
 
 #: What differs between reasons that are the same but for the value.
 _VALUES = re.compile(r"'[^']*'|\"[^\"]*\"|[-+]?\d[\d.,]*")
+
+#: Writes a line.
+Write = Callable[[str], object]
 
 #: The most reasons that are logged.
 _MAX_REASONS = 20
@@ -40,14 +46,14 @@ class BadRows:
 
     Args:
         skip: Leave them out. Otherwise the first one is raised.
-        rejects: Where they are written, one line of JSON each; None for nowhere.
+        rejects: Writes them, one line of JSON each; None for nowhere.
 
     Attributes:
         skip: Whether they are left out.
         count: How many were left out.
     """
 
-    def __init__(self, *, skip: bool = False, rejects: IO[str] | None = None) -> None:
+    def __init__(self, *, skip: bool = False, rejects: Write | None = None) -> None:
         self.skip = skip
         self.count = 0
         self._rejects = rejects
@@ -73,8 +79,8 @@ class BadRows:
         if count or len(self._reasons) < _MAX_REASONS:
             self._reasons[reason] = first, count + 1
         if self._rejects is not None:
-            json.dump(_reject(error, content), self._rejects, ensure_ascii=False)
-            self._rejects.write("\n")
+            line = json.dumps(_reject(error, content), ensure_ascii=False)
+            self._rejects(f"{line}\n")
 
     def index_of(self, position: int) -> int:
         """Return the position in the input of a row that was not left out."""
@@ -90,7 +96,8 @@ class BadRows:
         """
         for error, count in self._reasons.values():
             rows = "row" if count == 1 else "rows"
-            logger.warning("%s: %d %s rejected, the first: %s", name, count, rows, error)
+            first = str(error).removesuffix(NEXT).rstrip()  # which was done
+            logger.warning("%s: %d %s rejected, the first: %s", name, count, rows, first)
 
 
 def _reject(error: RecordError, content: object) -> dict[str, Any]:
@@ -143,26 +150,57 @@ def _has_rejects(path: Path) -> bool:
 
 
 @contextmanager
-def rejects_file(path: Path | None) -> Iterator[IO[str] | None]:
-    """Open a file of rejected rows, which is in its place when the block ends without an error.
+def rejects_file(path: Path | None) -> Iterator[Write | None]:
+    """Provide what writes rejected rows to a file, in place when the block ends without an error.
 
     Args:
         path: The file, replaced when there is one; None for none.
 
     Raises:
-        OSError: It cannot be written.
+        ExportFileError: It cannot be written.
+        DiskFullError: There is no room for it.
     """
     if path is None:
         yield None
         return
-    # Without a name, so that nothing of it is left when the process is killed.
-    with tempfile.TemporaryFile("w+", dir=path.parent, encoding="utf-8") as file:
-        yield file
-        file.seek(0)
-        unfinished = path.with_name(f"{path.name}.{uuid4().hex}.tmp")
+    with ExitStack() as stack:
+        with _typed(path):
+            # Without a name, so that nothing of it is left when the process is killed.
+            file = stack.enter_context(tempfile.TemporaryFile(dir=path.parent))
+
+        def write(line: str) -> None:
+            with _typed(path):
+                # Of a file's name that is no UTF-8, escapes: those of JSON, too.
+                file.write(line.encode(errors="backslashreplace"))
+
         try:
-            with unfinished.open("x", encoding="utf-8") as target:
-                shutil.copyfileobj(file, target)
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+            yield write
+        except BaseException:
+            with suppress(OSError):  # what is left in the buffer may have no room
+                file.close()
+            raise
+        with _typed(path):
+            file.seek(0)
+            _put_in_place(file, path)
+
+
+def _put_in_place(file: IO[bytes], path: Path) -> None:
+    """Copy a file to a path, in one step and for nobody else to read."""
+    with unfinished_folder(path) as folder:
+        unfinished = folder / path.name
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as target:
+            shutil.copyfileobj(file, target)
+        unfinished.replace(path)
+
+
+@contextmanager
+def _typed(path: Path) -> Iterator[None]:
+    """Turn errors of the system into errors of this library."""
+    try:
+        yield
+    except OSError as error:
+        if (full := full_disk(path, error, "The rejected rows cannot be written.")) is not None:
+            raise full from error
+        problem = f"rejects cannot be written: {error.strerror or error}."
+        raise ExportFileError(str(path), problem) from error

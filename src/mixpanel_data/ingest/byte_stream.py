@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from mixpanel_data.exceptions import ExportFileError
+from mixpanel_data.ingest.network_failures import is_of_network, reason_of
 
 #: Bytes that are asked for at a time.
 CHUNK = 1024 * 1024
@@ -71,7 +72,13 @@ class ByteStream(io.RawIOBase):
     def _next(self, size: int) -> bytes:
         if self._error is not None:
             raise self._error
-        chunk = self._read(size)
+        try:
+            chunk = self._read(size)
+        except Exception as error:
+            if isinstance(error, ExportFileError) or not is_of_network(error):
+                raise
+            problem = f"the connection broke off: {reason_of(error)}. Try again."
+            raise ExportFileError(self.name, problem) from error
         if isinstance(chunk, str):
             chunk = chunk.encode("utf-8", "surrogatepass")  # refused later, with its line
         elif chunk is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import PurePath
 
 from mixpanel_data.exceptions import ExportFileError
 
@@ -34,6 +35,7 @@ def refuse_csv(name: str, start: bytes) -> None:
     columns = [column.strip().strip('"') for column in header.split(separators[0])]
     known = [column for column in columns if column in _KNOWN]
     if not known:
+        _refuse_by_name(name, columns)
         return
     is_event = any(column.startswith("event") for column in known)
     advice = _ADVICE.format(
@@ -46,3 +48,12 @@ def refuse_csv(name: str, start: bytes) -> None:
     raise ExportFileError(
         name, f"this is CSV, which is not read. Load its rows instead, as data:\n{advice}"
     )
+
+
+def _refuse_by_name(name: str, columns: list[str]) -> None:
+    if {".csv", ".tsv"} & {suffix.lower() for suffix in PurePath(name).suffixes[-2:]}:
+        raise ExportFileError(
+            name,
+            "this is CSV, which is not read, and none of its columns is that of an export: "
+            f"{', '.join(columns)[:100]}. Make records of its rows, or look what it is.",
+        )

@@ -23,6 +23,7 @@ import pyarrow as pa
 
 from mixpanel_data.exceptions import ExportFileError
 from mixpanel_data.ingest.byte_stream import CHUNK, ByteStream
+from mixpanel_data.ingest.data_names import is_data_name
 
 #: What an archive may become, in times its own size, where the caller sets no limit. Exports are
 #: seldom packed to less than a fiftieth; gzip of nothing but zeros reaches 1,030, zstd 32,000.
@@ -32,6 +33,9 @@ MAX_RATIO = 1000
 ALWAYS_ALLOWED = 64 * 1024 * 1024
 
 _LEVELS = 2
+
+#: The flag of a member of a zip that has a password.
+_ENCRYPTED = 1
 
 #: Small steps: when pyarrow comes upon damage, what it has unpacked in this step is lost.
 _ZSTD_STEP = 4096
@@ -165,6 +169,12 @@ def _guarded(name: str, read: Callable[[int], bytes], limit: _Limit) -> ByteStre
     return ByteStream(name, read_guarded)
 
 
+def is_damage(error: ExportFileError) -> bool:
+    """Tell whether the data of a file are damaged, from what was raised for it."""
+    cause = error.__cause__
+    return isinstance(cause, _DAMAGED) or type(cause) in (OSError, gzip.BadGzipFile)
+
+
 @contextmanager
 def damage_named(name: str, what: str) -> Iterator[None]:
     """Turn what readers of binary formats raise for damaged data into one error.
@@ -184,7 +194,8 @@ def damage_named(name: str, what: str) -> Iterator[None]:
             raise
         if isinstance(error, OSError) and type(error) not in (OSError, gzip.BadGzipFile):
             raise
-        problem = f"the {what} ends early or is damaged: {error}. Download it again."
+        reason = str(error).rstrip(".")
+        problem = f"the {what} ends early or is damaged: {reason}. Download it again."
         raise ExportFileError(name, problem) from error
 
 
@@ -197,6 +208,8 @@ def _members(stream: ByteStream, limit: _Limit) -> Iterator[ByteStream]:
             raise ExportFileError(stream.name, "no data file is in this archive.")
         for member in members:
             name = f"{stream.name}/{member.filename}"
+            if member.flag_bits & _ENCRYPTED:
+                raise ExportFileError(name, "is encrypted. Unpack it first, with its password.")
             with _zip_named(name):
                 opened = archive.open(member)
             with opened:
@@ -209,7 +222,8 @@ def _zip_named(name: str) -> Iterator[None]:
     try:
         yield
     except (*_DAMAGED, *_ZIP_DAMAGED) as error:
-        problem = f"cannot be unpacked here: {error}. Download it again, or unpack it first."
+        reason = str(error).rstrip(".")
+        problem = f"cannot be unpacked here: {reason}. Download it again, or unpack it first."
         raise ExportFileError(name, problem) from error
     except OSError as error:
         if error.errno != errno.EINVAL:  # the archive points to before its own beginning
@@ -218,8 +232,9 @@ def _zip_named(name: str) -> Iterator[None]:
 
 
 def _is_data(member: zipfile.ZipInfo) -> bool:
-    hidden = any(part.startswith(".") for part in member.filename.split("/"))
-    return not member.is_dir() and not hidden
+    *folders, name = member.filename.split("/")
+    is_hidden = any(folder.startswith(".") for folder in folders)
+    return not member.is_dir() and not is_hidden and is_data_name(name)
 
 
 @contextmanager

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mixpanel_data.exceptions import DiskFullError
+from mixpanel_data.common.full_disks import full_disk
 from mixpanel_data.ingest.insert_stream import Batches
 
 #: What the deferred rows may take in memory.
@@ -119,7 +117,6 @@ def _explain_full_disk(beside: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        if (full := full_disk(beside, error, "A temporary file cannot grow.")) is None:
             raise
-        free = shutil.disk_usage(beside.parent).free
-        raise DiskFullError(beside, free, "a temporary file cannot grow.") from error
+        raise full from error

@@ -45,7 +45,8 @@ class DeletionMethods:
             ...     storage.erase(["ada"])
             {'users': 1}
         """
-        given = [distinct_ids] if isinstance(distinct_ids, (str, int)) else distinct_ids
+        is_one = isinstance(distinct_ids, (str, bytes)) or not isinstance(distinct_ids, Iterable)
+        given: Iterable[object] = [distinct_ids] if is_one else distinct_ids
         try:
             ids = [identifier(value) for value in given]
         except ValueError as error:

@@ -10,16 +10,23 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain, repeat
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
+import orjson
+import pyarrow as pa
+
 from mixpanel_data.common import values
 from mixpanel_data.common.json_depth import MAX_DEPTH, TOO_DEEP, exceeds_depth
-from mixpanel_data.exceptions import ExportFileError, ExportFileNotFoundError, ExportLineError
+from mixpanel_data.exceptions import ExportFileError, ExportLineError
+from mixpanel_data.ingest.arrow_batches import as_python, content_of
 from mixpanel_data.ingest.clock import Clock
+from mixpanel_data.ingest.decompression import is_damage
 from mixpanel_data.ingest.export_data import Rows, read_sources
 from mixpanel_data.ingest.field_error import FieldError
 from mixpanel_data.ingest.framing import Block
+from mixpanel_data.ingest.json_problems import reason_of
 from mixpanel_data.ingest.parquet_files import ParquetRows
 from mixpanel_data.ingest.row_checks import RowChecks
 from mixpanel_data.ingest.shapes import parts_of
@@ -160,7 +167,7 @@ class _Reader:
                 for document, problem in self._documents(rows):
                     try:
                         if problem is not None:
-                            raise FieldError(None, problem)
+                            raise problem
                         record = self._record(document)
                     except FieldError as error:
                         self._refuse(error, document)
@@ -168,15 +175,18 @@ class _Reader:
                         yield record
                     self._index += 1
         except ExportFileError as error:
-            if error.__cause__ is None or isinstance(error, ExportFileNotFoundError):
+            if not self._breaks_off(error):
                 raise
-            if error.source != self._place.name:  # the damage comes before its first document
-                self._place = _Place(error.source)
             self._place.number += 1
             self._refuse(FieldError(None, f"cannot be read: {error.problem}"), b"", error)
             self._index += 1
 
-    def _documents(self, rows: Rows) -> Iterator[tuple[Any, str | None]]:
+    def _breaks_off(self, error: ExportFileError) -> bool:
+        """Tell whether lines were read before the damage. Of a Parquet file nobody knows which."""
+        has_lines = error.source == self._place.name and self._place.number > 0
+        return has_lines and self._place.unit != "row" and is_damage(error)
+
+    def _documents(self, rows: Rows) -> Iterator[tuple[Any, FieldError | None]]:
         """Yield documents with what is known to be wrong, and note where each of them is."""
         content, place = rows.content, self._place
         if isinstance(content, Block):
@@ -184,17 +194,24 @@ class _Reader:
             last = len(content.documents) - 1
             for position, document in enumerate(content.documents):
                 place.number = content.numbers[position]
-                yield document, content.problem if position == last else None
+                problem = content.problem if position == last else None
+                yield document, FieldError(None, problem) if problem is not None else None
             return
+        place.unit = "row" if isinstance(content, ParquetRows) else "object"
+        documents: Iterator[tuple[Any, FieldError | None]]
         if isinstance(content, ParquetRows):
-            content = (row for batch in content.batches for row in _rows_of(batch))
-        for document in content:
+            documents = chain.from_iterable(map(_rows_of, content.batches))
+        else:
+            documents = zip(content, repeat(None))
+        for item in documents:
             place.number += 1
-            yield document, None
+            yield item
 
     def _record(self, document: Any) -> Record:
         parsed = _parsed(document, self._properties) if isinstance(document, bytes) else document
         record = self._convert(parsed, self._checks.clock)
+        if parsed is document:
+            _require_json(self._properties, record["properties"])
         self._checks.clock.require_one_unit()
         try:
             return self._completed(record)
@@ -237,13 +254,63 @@ class _Place:
     unit: str = "line"
 
 
-def _rows_of(batch: Any) -> list[Record]:
-    """Return the rows of a table's batch; JSON text becomes what it says."""
-    rows: list[Record] = batch.to_pylist()
+def _require_json(field: str, properties: Mapping[str, Any]) -> None:
+    """Raise for properties that were no text before, and cannot become JSON.
+
+    Raises:
+        FieldError: They cannot.
+    """
+    try:
+        try:
+            nulls = orjson.dumps(properties).count(b"null")  # which it writes for NaN, too
+        except TypeError:
+            nulls = -1
+        if nulls and nulls != sum(value is None for value in properties.values()):
+            values.document(properties)
+    except ValueError as error:
+        raise FieldError(field, str(error)) from error
+
+
+#: What pyarrow raises where Python has no value for a cell, such as a time in the year 150000.
+_NO_VALUE = (ValueError, OverflowError, KeyError)
+
+
+def _rows_of(batch: pa.RecordBatch) -> Iterator[tuple[Record, FieldError | None]]:
+    """Yield the rows of a table's batch with what is wrong with them; JSON text is parsed."""
+    try:
+        rows = batch.to_pylist()
+    except _NO_VALUE:
+        for position in range(batch.num_rows):
+            row = batch.slice(position, 1)
+            if (problem := _problem_of(row)) is None:
+                yield from _rows_of(row)
+            else:
+                yield content_of(row), problem
+        return
+    kind = batch.schema.field("properties").type
     for row in rows:
-        if isinstance(row["properties"], str):
-            row["properties"] = values.parse_json(row["properties"].encode())
-    return rows
+        problem, properties = None, row["properties"]
+        try:
+            if isinstance(properties, str):
+                row["properties"] = values.parse_json(properties.encode())
+            else:
+                row["properties"] = as_python(properties, kind)
+        except ValueError as error:
+            problem = FieldError("properties", f"is not JSON: {reason_of(properties.encode())}.")
+            problem.__cause__ = error
+        yield row, problem
+
+
+def _problem_of(row: pa.RecordBatch) -> FieldError | None:
+    """Return what is wrong with the first cell that Python has no value for."""
+    for name in row.schema.names:
+        try:
+            row.column(name)[0].as_py()
+        except _NO_VALUE as error:
+            problem = FieldError(name, f"has no value in Python: {error}.")
+            problem.__cause__ = error
+            return problem
+    return None
 
 
 def _parsed(document: bytes, properties: str) -> Any:
@@ -252,7 +319,7 @@ def _parsed(document: bytes, properties: str) -> Any:
     try:
         return values.parse_json(document.strip())
     except ValueError as error:
-        raise FieldError(None, "is not JSON.") from error
+        raise FieldError(None, f"is not JSON: {reason_of(document.strip())}.") from error
 
 
 def event_of(line: bytes, clock: Clock) -> Record:

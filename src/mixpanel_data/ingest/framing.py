@@ -19,6 +19,7 @@ from mixpanel_data.common.json_depth import exceeds_depth
 from mixpanel_data.common.values import parse_json
 from mixpanel_data.exceptions import ExportFileError
 from mixpanel_data.ingest.byte_stream import CHUNK, ByteStream
+from mixpanel_data.ingest.json_problems import is_unfinished
 from mixpanel_data.ingest.json_splitter import Splitter, first_end, is_page
 
 #: The longest document, where the caller does not say. Mixpanel's events have less than 1 MB, its
@@ -54,7 +55,7 @@ class Block:
 
     documents: list[bytes]
     numbers: Sequence[int]
-    unit: Literal["line", "document"]
+    unit: Literal["line", "document", "row"]
     problem: str | None = None
 
 
@@ -136,7 +137,7 @@ def _lines(stream: ByteStream, most: int) -> Iterator[Block]:
             number += 1
     last = b"".join(parts)
     for block in _block_of_lines(splitter, last, number):
-        broken = not last.endswith(b"\n") and not _is_json(block.documents[-1])
+        broken = not last.endswith(b"\n") and is_unfinished(block.documents[-1])
         yield Block(block.documents, block.numbers, "line", BREAKS_OFF if broken else None)
 
 
@@ -199,8 +200,11 @@ def _values(stream: ByteStream, most: int) -> Iterator[Block]:
         yield Block(documents, range(number, number + len(documents)), "document", ending)
 
 
-def _problem_of(value: bytes) -> str:
-    return _NOT_SPLIT if _RECORD_INSIDE.search(value, 1) else BREAKS_OFF
+def _problem_of(value: bytes) -> str | None:
+    if _RECORD_INSIDE.search(value, 1):
+        return _NOT_SPLIT
+    # A comma before it belongs to the array that it is in.
+    return BREAKS_OFF if is_unfinished(value.strip(b" \t\r\n,")) else None
 
 
 def _with_results(splitter: Splitter, text: bytes, values: list[bytes]) -> list[bytes]:

@@ -158,7 +158,12 @@ class LoadOptions:
     @cached_property
     def rejects_path(self) -> Path | None:
         """The file for rows that are left out."""
-        return None if self.rejects is None else Path(self.rejects).expanduser()
+        if self.rejects is None:
+            return None
+        try:
+            return Path(self.rejects).expanduser()
+        except RuntimeError:  # there is no such user
+            return Path(self.rejects)
 
     @cached_property
     def table(self) -> Table:

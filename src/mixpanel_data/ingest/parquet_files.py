@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from mixpanel_data.common.quoting import quoted
 from mixpanel_data.exceptions import ExportFileError
+from mixpanel_data.ingest.arrow_layouts import extension_in
 from mixpanel_data.ingest.byte_stream import ByteStream
 from mixpanel_data.ingest.decompression import damage_named
 from mixpanel_data.ingest.framing import Block
@@ -66,7 +67,7 @@ class ParquetRows:
                 connection.register("batch", pa.Table.from_batches([batch]))
                 rows = connection.execute(query).fetchall()
                 documents = [text.encode() for (text,) in rows]
-                yield Block(documents, range(number, number + len(documents)), "document")
+                yield Block(documents, range(number, number + len(documents)), "row")
                 number += len(documents)
 
 
@@ -86,6 +87,10 @@ def open_parquet(stream: ByteStream) -> ParquetRows:
         )
     with damage_named(stream.name, "Parquet file"):
         file = pq.ParquetFile(stream.file)
+        for field in file.schema_arrow:
+            if (extension := extension_in(field)) is not None:
+                problem = f"the column {field.name!r} is {extension}. Write it as text or numbers."
+                raise ExportFileError(stream.name, problem)
         return ParquetRows(stream.name, file.schema_arrow, _batches(stream.name, file))
 
 

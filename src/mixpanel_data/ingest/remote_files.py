@@ -8,14 +8,20 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from mixpanel_data.exceptions import ExportFileNotFoundError, RemoteFilesUnavailableError
+from mixpanel_data.exceptions import (
+    ExportFileError,
+    ExportFileNotFoundError,
+    RemoteFilesUnavailableError,
+)
 from mixpanel_data.ingest.byte_stream import ByteStream, stream_of_file
+from mixpanel_data.ingest.data_names import is_data_name
+from mixpanel_data.ingest.network_failures import is_missing, reason_of
 
 # Two characters at least: "C:" is a drive.
 _URL = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+)://")
@@ -44,12 +50,31 @@ class RemoteFile:
     @contextmanager
     def open(self) -> Iterator[ByteStream]:
         """Open the file."""
-        try:
+        with _failures_named(self.name):
             file = self.filesystem.open(self.path, "rb")
-        except FileNotFoundError as error:
-            raise ExportFileNotFoundError(self.name, "no such file. Check the URL.") from error
         with file:
             yield stream_of_file(self.name, file)
+
+
+@contextmanager
+def _failures_named(name: str) -> Iterator[None]:
+    """Tell a file that is not there from one that nobody has answered about.
+
+    Raises:
+        ExportFileNotFoundError: There is none.
+        ExportFileError: Whether there is one is not known: no access, no answer, no network.
+    """
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, FileNotFoundError):
+            if is_missing(error):
+                raise ExportFileNotFoundError(name, "no such file. Check the URL.") from error
+            reason = reason_of(error.__cause__ or error)
+        else:
+            reason = reason_of(error)
+        problem = f"cannot be read: {reason}. Check access and network, and try again."
+        raise ExportFileError(name, problem) from error
 
 
 def is_url(name: str) -> bool:
@@ -68,6 +93,7 @@ def find_remote_files(url: str) -> list[RemoteFile]:
 
     Raises:
         ExportFileNotFoundError: There is none.
+        ExportFileError: Whether there is one is not known: no access, no answer, no network.
         RemoteFilesUnavailableError: A package for the protocol is missing.
     """
     public = _without_secrets(url)
@@ -76,15 +102,9 @@ def find_remote_files(url: str) -> list[RemoteFile]:
     filesystem, path = _filesystem_of(url, public)
     if urlsplit(url).scheme.lower() in _HTTP:
         return [RemoteFile(public, filesystem, path)]
-    if filesystem.isfile(path):
-        found = [path]
-    elif filesystem.isdir(path):
-        listed = filesystem.ls(path, detail=True)
-        found = [entry["name"] for entry in listed if entry["type"] == "file"]
-        found = [entry for entry in found if entry.rstrip("/") != path.rstrip("/")]
-    else:
-        found = [entry for entry in filesystem.glob(path) if filesystem.isfile(entry)]
-    found = [entry for entry in found if entry == path or not _is_hidden(entry)]
+    with _failures_named(public):
+        found = _found(filesystem, path)
+    found = [entry for entry in found if entry == path or _is_data(entry)]
     if not found:
         raise ExportFileNotFoundError(public, "no such file, or nothing in it. Check the URL.")
     scheme = url.partition("://")[0]
@@ -106,8 +126,24 @@ def _filesystem_of(url: str, public: str) -> tuple[Any, str]:
     return filesystem, path
 
 
-def _is_hidden(path: str) -> bool:
-    return posixpath.basename(path.rstrip("/")).startswith(".")
+def _found(filesystem: Any, path: str) -> list[str]:
+    try:
+        kind = filesystem.info(path)["type"]  # `isfile` is false without access, too
+    except FileNotFoundError:
+        found = [entry for entry in filesystem.glob(path) if filesystem.isfile(entry)]
+        if not found:
+            with suppress(FileNotFoundError):  # `glob` finds nothing without access, too
+                filesystem.ls(re.split(r"[*?\[]", path)[0].rpartition("/")[0])
+        return found
+    if kind == "file":
+        return [path]
+    listed = filesystem.ls(path, detail=True)
+    found = [entry["name"] for entry in listed if entry["type"] == "file"]
+    return [entry for entry in found if entry.rstrip("/") != path.rstrip("/")]
+
+
+def _is_data(path: str) -> bool:
+    return is_data_name(posixpath.basename(path.rstrip("/")))
 
 
 def _with_scheme(scheme: str, path: str) -> str:

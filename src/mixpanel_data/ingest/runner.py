@@ -28,11 +28,12 @@ from mixpanel_data.exceptions import (
     TableNotFoundError,
 )
 from mixpanel_data.ingest import shared_load
-from mixpanel_data.ingest.arrow_batches import ArrowBatches, frame_records, is_arrow, is_pandas
+from mixpanel_data.ingest.arrow_batches import ArrowBatches, is_arrow
 from mixpanel_data.ingest.bad_rows import BadRows, rejects_file, require_rejects
 from mixpanel_data.ingest.clock import Clock
 from mixpanel_data.ingest.export_reader import ExportData, place_of, records_of
 from mixpanel_data.ingest.export_scan import ExportFiles, UnsupportedByDuckDBError
+from mixpanel_data.ingest.frames import frame_records, is_pandas, with_index
 from mixpanel_data.ingest.insert_stream import Batches
 from mixpanel_data.ingest.load import Loaded, Space, append, create
 from mixpanel_data.ingest.options import LoadOptions
@@ -160,13 +161,51 @@ def _batches_of(options: LoadOptions, data: Any, checks: RowChecks) -> Batches:
         except RecordError as error:
             if error.__cause__ is None or not is_pandas(data):
                 raise
-            data = frame_records(data)  # a cell keeps its column from becoming Arrow
-    return RecordBatches(data, options.table, options.batch_size, checks)
+            # A cell keeps its column from becoming Arrow.
+            data = frame_records(with_index(data, options.table.columns.keys()))
+    return RecordBatches(_records_in(data), options.table, options.batch_size, checks)
+
+
+def _records_in(data: Iterable[Any]) -> Iterator[Any]:
+    """Return the records of an iterable.
+
+    Raises:
+        TypeError: While iterating: these are frames, batches or rows of a frame.
+    """
+    rows = iter(data)
+    return chain(_first_record(rows), rows)
+
+
+def _first_record(rows: Iterator[Any]) -> Iterator[Any]:
+    for first in rows:
+        given = type(first).__name__
+        if is_arrow(first):
+            raise TypeError(f"data is an iterable, and what is in it is a {given}. {_ONE_BY_ONE}")
+        if isinstance(first, tuple) and (hasattr(first, "_asdict") or _is_row_of_frame(first)):
+            raise TypeError(
+                "data is the rows of a data frame, as itertuples() and iterrows() have them. Pass "
+                "the frame itself."
+            )
+        yield first
+        return
+
+
+def _is_row_of_frame(row: tuple[Any, ...]) -> bool:
+    return len(row) == 2 and type(row[1]).__name__ == "Series"
+
+
+#: What to do with frames, or parts of one.
+_ONE_BY_ONE = (
+    "Append them one by one, or make one of them: pandas.concat(data), polars.concat(data), "
+    "pyarrow.Table.from_batches(data)."
+)
 
 
 def _require_rows(options: LoadOptions, data: Any) -> None:
     """Raise for data that another method takes, or nothing does."""
     kind, given = options.kind, type(data).__name__
+    if hasattr(data, "get_chunk"):
+        raise TypeError(f"data is a {given}, which gives data frames. {_ONE_BY_ONE}")
     if isinstance(data, (str, bytes, os.PathLike)) or hasattr(data, "read"):
         raise TypeError(f"data is a {given}. Files are loaded with load_{kind}_export().")
     if isinstance(data, Mapping):

@@ -26,6 +26,7 @@ from mixpanel_data.ingest.byte_stream import (
     stream_of_file,
     stream_of_lines,
 )
+from mixpanel_data.ingest.data_names import is_data_name
 from mixpanel_data.ingest.remote_files import RemoteFile, find_remote_files, is_url, local_path_of
 
 _WANTED = (
@@ -242,7 +243,7 @@ def _matches(pattern: str) -> Iterator[LocalFile]:
 
 
 def _is_data_file(path: Path) -> bool:
-    return not path.name.startswith(".") and not path.is_dir()
+    return is_data_name(path.name) and not path.is_dir()
 
 
 def _expanded(path: Path) -> Path:

@@ -44,13 +44,16 @@ _TAKEN = {_EVENTS: ("time", "distinct_id", "$insert_id"), _PROFILES: ("$last_see
 _STRING_OR_NO_NUMBER = re.compile(r'(?P<string>"(?:[^"\\]|\\.)*")|-?Infinity|NaN')
 
 #: DuckDB's names of types whose values stand in CSV without quotes.
-_PLAIN = re.compile(r"U?(?:TINY|SMALL|BIG|HUGE)?INT(?:EGER)?|DOUBLE|FLOAT|DECIMAL\(.*\)|BOOLEAN")
+#: Arrow has the unsigned ones of 128 bits with the wrong sign.
+_PLAIN = re.compile(r"U?(?:TINY|SMALL|BIG)?INT(?:EGER)?|HUGEINT|DOUBLE|FLOAT|DECIMAL\(.*\)|BOOLEAN")
 
 #: What is quoted in the name of a type: names of members and values of enums.
 _QUOTED = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*\"""")
 
-#: Types that Parquet lacks, anywhere in the name of a type.
-_NOT_IN_PARQUET = re.compile(r"\b(?:INTERVAL|UNION|BIGNUM|VARIANT|STRUCT(?!\())\b")
+#: Types that Parquet lacks, or Arrow on the way there, anywhere in the name of a type.
+_NOT_IN_PARQUET = re.compile(
+    r"\b(?:INTERVAL|UNION|BIGNUM|UHUGEINT|TIME WITH TIME ZONE|VARIANT|STRUCT(?!\())\b"
+)
 
 #: A document on one line; only SQL could have stored one on several.
 _DOCUMENT = r"""CASE WHEN contains(CAST({c} AS VARCHAR), chr(10))

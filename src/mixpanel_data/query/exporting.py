@@ -5,16 +5,16 @@ from __future__ import annotations
 import errno
 import io
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, get_args
-from uuid import uuid4
 
+from mixpanel_data.common.full_disks import full_disk
 from mixpanel_data.common.open_files import is_open
-from mixpanel_data.exceptions import DiskFullError, ExportExistsError, ExportFileError
+from mixpanel_data.database.unfinished import unfinished_folder
+from mixpanel_data.exceptions import ExportExistsError, ExportFileError
 from mixpanel_data.query.export_formats import (
     BATCH_SIZE,
     COMPRESSIONS,
@@ -175,28 +175,26 @@ def _appearing(path: Path, *, overwrite: bool) -> Iterator[IO[bytes]]:
         raise ExportFileError(str(path), "it is a database that is open here. Use another path.")
     if not overwrite and os.path.lexists(path):
         raise _exists(path)
-    unfinished = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
     try:
-        descriptor = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with open(descriptor, "wb", closefd=False) as file:
-                yield file
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        if overwrite:
-            unfinished.replace(path)
-        else:
-            os.link(unfinished, path)
+        with unfinished_folder(path) as folder:
+            unfinished = folder / path.name
+            descriptor = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+            try:
+                with open(descriptor, "wb", closefd=False) as file:
+                    yield file
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            if overwrite:
+                unfinished.replace(path)
+            else:
+                os.link(unfinished, path)
     except FileExistsError:
         raise _exists(path) from None
     except OSError as error:
         if isinstance(error, ExportFileError):
             raise
-        if error.errno == errno.ENOSPC:
-            free = shutil.disk_usage(path.absolute().parent).free
-            raise DiskFullError(path, free, "the export cannot be written.") from error
+        if (full := full_disk(path, error, "The export cannot be written.")) is not None:
+            raise full from error
         problem = f"it cannot be written: {error.strerror or error}."
         raise ExportFileError(str(path), problem) from error
-    finally:
-        unfinished.unlink(missing_ok=True)
