@@ -84,7 +84,8 @@ def identifier(value: object) -> str:
         return str(int(value))
     if is_number(value) and isinstance(value, Real) and math.isfinite(value):
         return json.dumps(float(value))
-    raise ValueError(f"must be a string or a number, not {_kind(value)}.")
+    what = str(value) if is_number(value) else _kind(value)  # an infinite one
+    raise ValueError(f"must be a string or a number, not {what}.")
 
 
 def is_truth(value: object) -> bool:
