@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -30,6 +32,7 @@ from mixpanel_data import (
 )
 from tests.engines import empty_storage
 from tests.examples import examples
+from tests.processes import PythonProcess
 from tests.records import EVENTS, PROFILES, make_events, make_profiles
 
 
@@ -139,7 +142,7 @@ def test_a_file_that_is_there_is_replaced_only_on_request(
 def test_an_open_database_is_never_replaced(path: Path) -> None:
     with StorageEngine(path) as storage:
         storage.create_events_table("jan", make_events(3), EVENTS)
-        with pytest.raises(ExportFileError, match="open here"):
+        with pytest.raises(ExportFileError, match="database"):
             storage.export("jan", path, "csv", overwrite=True)
         assert storage.execute_scalar("SELECT count(*) FROM jan") == 3
 
@@ -434,3 +437,29 @@ def test_a_table_with_property_columns_loads_again_as_the_same_rows(
     assert read_again(memory, file, "events") == wanted
     memory.export("FROM pc", tmp_path / "all.jsonl")
     assert json.loads((tmp_path / "all.jsonl").read_text().splitlines()[0])["number"] == "0"
+
+
+@pytest.mark.parametrize("name", ["a.db", "a.db.wal", "link.db", "A"])
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_a_database_of_whomever_is_never_replaced(
+    memory: StorageEngine, tmp_path: Path, name: str, *, overwrite: bool
+) -> None:
+    code = "import duckdb, sys; duckdb.connect(sys.argv[1]).execute('CREATE TABLE t AS SELECT 1')"
+    database = tmp_path / ("A" if name == "A" else "a.db")
+    subprocess.run([sys.executable, "-c", code, str(database)], check=True)
+    (tmp_path / "link.db").symlink_to(database)
+    before = database.read_bytes()
+    with pytest.raises(ExportFileError, match="database"):
+        memory.export("jan", tmp_path / name, "csv", overwrite=overwrite)
+    assert database.read_bytes() == before
+    assert not (tmp_path / "a.db.wal").exists()
+
+
+def test_a_database_that_another_process_has_open_is_not_replaced(
+    memory: StorageEngine, path: Path
+) -> None:
+    script = "storage = StorageEngine(sys.argv[1])\nsay(1)\nsys.stdin.read()"
+    with PythonProcess(script, path) as process:
+        process.read()
+        with pytest.raises(ExportFileError, match="database"):
+            memory.export("jan", path, "csv", overwrite=True)

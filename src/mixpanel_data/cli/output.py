@@ -101,6 +101,7 @@ def report(sentence: str, record: Mapping[str, Any], given: OutputFormat | None)
 def write_query(storage: StorageEngine, sql: str, given: OutputFormat | None) -> None:
     """Run a query and write its result, row by row but for tables."""
     from mixpanel_data.database.error_translation import query_errors
+    from mixpanel_data.dialect.driver.connection import interrupt_all
     from mixpanel_data.query import exporting
 
     form = chosen(given)
@@ -114,7 +115,9 @@ def write_query(storage: StorageEngine, sql: str, given: OutputFormat | None) ->
     # export() would refuse what is not a query; here, it is the user who says --write.
     found = storage.execute(sql)
     with query_errors(sql, storage.engine):
-        exporting.export(found, target, name, None, overwrite=False, progress=None)
+        exporting.export(
+            found, target, name, None, overwrite=False, progress=None, interrupt=interrupt_all
+        )
     if array is not None:
         array.end()
     sys.stdout.buffer.flush()
