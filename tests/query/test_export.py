@@ -394,14 +394,14 @@ def test_a_file_that_takes_a_few_bytes_at_a_time_gets_them_all(memory: StorageEn
 
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity"])
-def test_floats_that_are_no_numbers_are_null_in_json(
+def test_floats_that_are_no_numbers_are_text_in_json(
     memory: StorageEngine, tmp_path: Path, value: str
 ) -> None:
     text = f'"[NaN, {value}]\\'
     query = f"SELECT '{value}'::DOUBLE AS a, ['{value}'::FLOAT, 1] AS b, {{'{value}': $1}} AS c"
     memory.export(query, tmp_path / "a.json", params=[text])
     found = json.loads((tmp_path / "a.json").read_text(), parse_constant=pytest.fail)
-    assert found == {"a": None, "b": [None, 1.0], "c": {value: text}}
+    assert found == {"a": value, "b": [value, 1.0], "c": {value: text}}
 
 
 def test_a_database_opens_again_while_the_error_of_an_export_is_kept(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def _draw_all(columns: list[str], batches: Iterator[list[tuple[object, ...]]]) -
         table.show_header, is_first = is_first, False
         console.print(table)
         widths = [
-            max(width, *(cell_len(str(cell)) for cell in table.columns[place].cells))
+            max([width, *(cell_len(str(cell)) for cell in table.columns[place].cells)])
             for place, width in enumerate(widths)
         ]
 

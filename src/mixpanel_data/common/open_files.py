@@ -262,7 +262,8 @@ def is_database_or_wal(path: Path) -> bool:
     """Tell whether a file is a database of whomever, or has the name of the WAL of one."""
     if is_open(path):
         return True  # reading it would take DuckDB's lock off it
-    named = path.with_suffix("") if path.suffix == wal_of("").suffix else path
+    named = path.with_suffix("")
+    named = named if wal_of(named) == path else path
     for file in {path, named}:
         with suppress(OSError):
             if is_open(file):
