@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from mixpanel_data import QueryError, Sandbox, StorageEngine
 
-BIG = 2**63 - 1
+#: DuckDB 1.5 does not read more than 2**31 hours, and says so.
+BIG = 2**62
 INTERVALS = st.builds(
     "to_months({}) + to_days({}) + to_microseconds({})".format,
     st.integers(-120_000, 120_000),
