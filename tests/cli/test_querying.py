@@ -170,3 +170,17 @@ def test_an_export_that_cannot_be_written_leaves_nothing(
 ) -> None:
     assert run("export", database, "jan", path).code in (1, 2)
     assert not Path(path).exists()
+
+
+def test_a_table_without_rows_has_its_head_in_a_pipe(run: Run, database: Path) -> None:
+    done = run("query", database, "SELECT 1 AS a, 2 AS b WHERE false", "-F", "table")
+    assert done.out.split()[:2] == ["a", "b"]
+
+
+def test_sql_may_end_with_a_comment(run: Run, database: Path) -> None:
+    Path("a.sql").write_text("SELECT 8 AS a;\n-- end\n")
+    assert run("query", database, "-f", "a.sql").rows == [{"a": 8}]
+
+
+def test_a_table_without_property_columns_has_the_header_of_csv(run: Run, database: Path) -> None:
+    assert run("columns", "list", database, "jan", "-F", "csv").out.startswith('"')

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -142,7 +143,7 @@ def test_a_file_that_is_there_is_replaced_only_on_request(
 def test_an_open_database_is_never_replaced(path: Path) -> None:
     with StorageEngine(path) as storage:
         storage.create_events_table("jan", make_events(3), EVENTS)
-        with pytest.raises(ExportFileError, match="open here"):
+        with pytest.raises(ExportFileError, match="database"):
             storage.export("jan", path, "csv", overwrite=True)
         assert storage.execute_scalar("SELECT count(*) FROM jan") == 3
 
@@ -394,14 +395,14 @@ def test_a_file_that_takes_a_few_bytes_at_a_time_gets_them_all(memory: StorageEn
 
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity"])
-def test_floats_that_are_no_numbers_are_null_in_json(
+def test_floats_that_are_no_numbers_are_text_in_json(
     memory: StorageEngine, tmp_path: Path, value: str
 ) -> None:
     text = f'"[NaN, {value}]\\'
     query = f"SELECT '{value}'::DOUBLE AS a, ['{value}'::FLOAT, 1] AS b, {{'{value}': $1}} AS c"
     memory.export(query, tmp_path / "a.json", params=[text])
     found = json.loads((tmp_path / "a.json").read_text(), parse_constant=pytest.fail)
-    assert found == {"a": None, "b": [None, 1.0], "c": {value: text}}
+    assert found == {"a": value, "b": [value, 1.0], "c": {value: text}}
 
 
 def test_a_database_opens_again_while_the_error_of_an_export_is_kept(tmp_path: Path) -> None:
@@ -475,3 +476,29 @@ def test_an_export_removes_what_a_killed_one_of_its_name_has_left(
     assert f".{name}.part-" in said
     memory.export("jan", tmp_path / name)
     assert {path.name for path in tmp_path.iterdir()} == {name, ".other.part-x"}
+
+
+@pytest.mark.parametrize("name", ["a.db", "a.db.wal", "link.db", "A"])
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_a_database_of_whomever_is_never_replaced(
+    memory: StorageEngine, tmp_path: Path, name: str, *, overwrite: bool
+) -> None:
+    code = "import duckdb, sys; duckdb.connect(sys.argv[1]).execute('CREATE TABLE t AS SELECT 1')"
+    database = tmp_path / ("A" if name == "A" else "a.db")
+    subprocess.run([sys.executable, "-c", code, str(database)], check=True)
+    (tmp_path / "link.db").symlink_to(database)
+    before = database.read_bytes()
+    with pytest.raises(ExportFileError, match="database"):
+        memory.export("jan", tmp_path / name, "csv", overwrite=overwrite)
+    assert database.read_bytes() == before
+    assert not (tmp_path / "a.db.wal").exists()
+
+
+def test_a_database_that_another_process_has_open_is_not_replaced(
+    memory: StorageEngine, path: Path
+) -> None:
+    script = "storage = StorageEngine(sys.argv[1])\nsay(1)\nsys.stdin.read()"
+    with PythonProcess(script, path) as process:
+        process.read()
+        with pytest.raises(ExportFileError, match="database"):
+            memory.export("jan", path, "csv", overwrite=True)

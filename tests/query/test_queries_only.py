@@ -127,3 +127,38 @@ def test_statements_of_sqlalchemy_are_told_apart_too(storage: StorageEngine) -> 
 def test_parameters_are_bound_as_ever(storage: StorageEngine) -> None:
     assert storage.preview("SELECT ? + 1 AS b", [1]).rows == [(2,)]
     assert storage.export("SELECT $a AS a", "made.csv", params={"a": 1}) == 1
+
+
+@pytest.mark.parametrize(
+    "end", [";", "; -- end", ";\n-- end\n", " ; ; /* x */ -- ; y", " -- ü; ", ""]
+)
+def test_a_comment_behind_the_semicolon_is_no_second_statement(end: str, tmp_path: Path) -> None:
+    sql = f"SELECT ';' AS a, 8 AS b{end}"
+    with StorageEngine.memory() as storage:
+        assert storage.execute(sql).fetchall() == [(";", 8)]
+        assert storage.preview(sql).rows == [(";", 8)]
+        assert storage.export(sql, tmp_path / "a.csv") == 1
+        assert storage.create_table_as("kept", sql) == 1
+        assert storage.stream(sql).read_all().num_rows == 1
+        assert storage.explain(sql)
+
+
+def test_messages_have_the_lines_of_the_sql(tmp_path: Path) -> None:
+    sql = "SELECT 1\nFROM range(3) SELECT"
+    with StorageEngine.memory() as storage:
+        asks: list[Callable[[], object]] = [
+            lambda: storage.execute(sql),
+            lambda: storage.preview(sql),
+            lambda: storage.export(sql, tmp_path / "a.csv"),
+            lambda: storage.create_table_as("kept", sql),
+            lambda: storage.explain(sql),
+        ]
+        for ask in asks:
+            with pytest.raises(QueryError, match="LINE 2: FROM range"):
+                ask()
+
+
+def test_tables_of_duckdbs_catalog_are_no_guess() -> None:
+    with StorageEngine.memory() as storage, pytest.raises(QueryError, match="nope") as caught:
+        storage.execute_rows("SELECT * FROM nope")
+    assert "Did you mean" not in str(caught.value)

@@ -220,3 +220,19 @@ def test_a_generated_column_is_checked(planted: Planting) -> None:
     refuses(storage, "FROM counted", "SELECT a FROM counted")
     assert storage.execute_rows("FROM doubled") == [(2, 4)]
     assert storage.execute_rows("FROM numbered") == []
+
+
+def test_a_refusal_names_the_view(planted: Planting) -> None:
+    storage = planted(
+        "CREATE VIEW reads AS SELECT * FROM read_text('x')", "CREATE VIEW outer_one AS FROM reads"
+    )
+    for sql in ("FROM reads", "FROM outer_one", "SUMMARIZE outer_one"):
+        with pytest.raises(SandboxError, match=r"read_text\(\) in the view reads\."):
+            storage.execute_rows(sql)
+    with pytest.raises(SandboxError, match=r"read_text\(\)\. "):
+        storage.execute_rows("SELECT * FROM read_text('x'), reads")
+
+
+def test_a_pivot_without_values_is_told_so(planted: Planting) -> None:
+    with pytest.raises(SandboxError, match="PIVOT needs its values"):
+        planted().execute_rows("PIVOT events ON event_name USING count(*)")

@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mixpanel_data.cli.interrupts import heard_at_once
-
 if TYPE_CHECKING:
     from mixpanel_data.lake.definition import Lake
     from mixpanel_data.storage import StorageEngine
@@ -24,7 +22,7 @@ KEY_VARIABLE = "MIXPANEL_DATA_ENCRYPTION_KEY"
 def open_database(
     database: str, *, write: bool = False, lock_timeout: float = 0, sandbox: bool = False
 ) -> Iterator[StorageEngine]:
-    """Provide a database that is there, whose statements Ctrl-C ends.
+    """Provide a database that is there.
 
     Args:
         database: Path of a file, or a URL of a file or a lake.
@@ -35,7 +33,6 @@ def open_database(
     Raises:
         DatabaseFileError: It cannot be opened; the subclass says why.
         ValueError: It is no path, and no URL of a DuckDB database.
-        KeyboardInterrupt: Ctrl-C.
     """
     from mixpanel_data.storage import StorageEngine
 
@@ -43,7 +40,7 @@ def open_database(
     options = found.options(lock_timeout)
     options["read_only"] |= not write
     opened = StorageEngine.open_existing(found.place, sandbox=sandbox, **options)
-    with opened as storage, heard_at_once():
+    with opened as storage:
         yield storage
 
 

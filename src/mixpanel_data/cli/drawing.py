@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from mixpanel_data.common.printable import printable
+from mixpanel_data.common.signals import each_heard, heard_by
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyRelation
@@ -30,6 +31,7 @@ def draw_query(storage: StorageEngine, sql: str) -> None:
         QueryError: DuckDB or the sandbox rejects the query, here or while it is read.
     """
     from mixpanel_data.database.error_translation import query_errors
+    from mixpanel_data.dialect.driver.connection import interrupt_all
     from mixpanel_data.query.export_formats import shaped
 
     with query_errors(sql, storage.engine):
@@ -38,7 +40,9 @@ def draw_query(storage: StorageEngine, sql: str) -> None:
         # As CSV has them: numbers, and the texts that DuckDB makes of all else.
         texts = shaped(found.project("*"), "csv")
         if sys.stdout.isatty():
-            _draw_beginning(columns, texts.limit(TERMINAL_ROWS + 1).fetchall())
+            with heard_by(interrupt_all):
+                rows = texts.limit(TERMINAL_ROWS + 1).fetchall()
+            _draw_beginning(columns, rows)
         else:
             _draw_all(columns, _batches(texts))
 
@@ -46,8 +50,12 @@ def draw_query(storage: StorageEngine, sql: str) -> None:
 def _batches(relation: DuckDBPyRelation) -> Iterator[list[tuple[object, ...]]]:
     """Yield the rows of a table, about a thousand at a time; one empty list if there are none."""
     is_empty = True
-    with closing(relation.to_arrow_reader(_BATCH)) as reader:
-        for batch in reader:
+    from mixpanel_data.dialect.driver.connection import interrupt_all
+
+    with heard_by(interrupt_all):
+        reader = relation.to_arrow_reader(_BATCH)
+    with closing(reader):
+        for batch in each_heard(reader, interrupt_all):
             is_empty = False
             yield list(zip(*(column.to_pylist() for column in batch.columns), strict=True))
     if is_empty:
@@ -73,7 +81,7 @@ def _draw_all(columns: list[str], batches: Iterator[list[tuple[object, ...]]]) -
         table.show_header, is_first = is_first, False
         console.print(table)
         widths = [
-            max(width, *(cell_len(str(cell)) for cell in table.columns[place].cells))
+            max([width, *(cell_len(str(cell)) for cell in table.columns[place].cells)])
             for place, width in enumerate(widths)
         ]
 

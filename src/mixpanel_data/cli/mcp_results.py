@@ -129,8 +129,15 @@ def _shorten(result: dict[str, Any]) -> None:
     result["row_count"] = fitting
     if result["columns"] != names or rows[:fitting] != whole[:fitting]:
         result["notes"].append(
-            f"Values of more than {most:,} characters are cut. To see one, select it alone."
+            f"Values of more than {most:,} characters are cut. Select {_part_of(whole)}."
         )
+
+
+def _part_of(rows: list[list[Any]]) -> str:
+    """Return how to see a value that was cut."""
+    if len(rows) != 1 or len(rows[0]) != 1:
+        return "one alone to see it"
+    return "a part of it: substr(text, 1, 10000), or elements of a list with unnest() and LIMIT"
 
 
 def _fitting(rows: list[list[Any]], room: int) -> int:

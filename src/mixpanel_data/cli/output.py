@@ -72,7 +72,8 @@ def write_rows(value: Drawn, given: OutputFormat | None) -> None:
     if form is OutputFormat.TABLE:
         draw(drawing)
         return
-    _write_records([dict(zip(drawing.headers, row, strict=True)) for row in drawing.rows], form)
+    records = [dict(zip(drawing.headers, row, strict=True)) for row in drawing.rows]
+    _write_records(records, form, drawing.headers)
 
 
 def write_record(record: Mapping[str, Any], given: OutputFormat | None) -> None:
@@ -86,7 +87,7 @@ def write_record(record: Mapping[str, Any], given: OutputFormat | None) -> None:
     elif form is OutputFormat.JSON:
         _write(_json(record, indent=2) + b"\n")
     else:
-        _write_records([record], form)
+        _write_records([record], form, list(record))
 
 
 def report(sentence: str, record: Mapping[str, Any], given: OutputFormat | None) -> None:
@@ -101,6 +102,7 @@ def report(sentence: str, record: Mapping[str, Any], given: OutputFormat | None)
 def write_query(storage: StorageEngine, sql: str, given: OutputFormat | None) -> None:
     """Run a query and write its result, row by row but for tables."""
     from mixpanel_data.database.error_translation import query_errors
+    from mixpanel_data.dialect.driver.connection import interrupt_all
     from mixpanel_data.query import exporting
 
     form = chosen(given)
@@ -114,22 +116,26 @@ def write_query(storage: StorageEngine, sql: str, given: OutputFormat | None) ->
     # export() would refuse what is not a query; here, it is the user who says --write.
     found = storage.execute(sql)
     with query_errors(sql, storage.engine):
-        exporting.export(found, target, name, None, overwrite=False, progress=None)
+        exporting.export(
+            found, target, name, None, overwrite=False, progress=None, interrupt=interrupt_all
+        )
     if array is not None:
         array.end()
     sys.stdout.buffer.flush()
 
 
-def _write_records(records: Sequence[Mapping[str, Any]], form: OutputFormat) -> None:
+def _write_records(
+    records: Sequence[Mapping[str, Any]], form: OutputFormat, names: Sequence[str]
+) -> None:
     if form is OutputFormat.JSON:
         lines = b",\n".join(map(_json, records))
         _write(b"[" + lines + b"]\n")
     elif form is OutputFormat.JSONL:
         _write(b"".join(_json(record) + b"\n" for record in records))
     elif form is OutputFormat.CSV:
-        _write(_csv(records))
+        _write(_csv(records, names))
     else:
-        _write(_parquet(records))
+        _write(_parquet(records, names))
 
 
 def _json(record: Mapping[str, Any], *, indent: int | None = None) -> bytes:
@@ -151,13 +157,9 @@ def _cell(value: Any) -> Any:
     return _json_text(value) if isinstance(value, (dict, list)) else value
 
 
-def _csv(records: Iterable[Mapping[str, Any]]) -> bytes:
+def _csv(records: Iterable[Mapping[str, Any]], names: Sequence[str]) -> bytes:
     """Return records as exports write CSV: text in quotes, so that NULL and an empty one differ."""
-    lines: list[Iterable[Any]] = []
-    for record in records:
-        if not lines:
-            lines.append(record)
-        lines.append(map(_cell, record.values()))
+    lines: list[Iterable[Any]] = [names, *(map(_cell, each.values()) for each in records)]
     return "".join(",".join(map(_csv_cell, line)) + "\n" for line in lines).encode()
 
 
@@ -167,11 +169,10 @@ def _csv_cell(value: Any) -> str:
     return "" if value is None else _json_text(value)
 
 
-def _parquet(records: Sequence[Mapping[str, Any]]) -> bytes:
+def _parquet(records: Sequence[Mapping[str, Any]], names: Sequence[str]) -> bytes:
     import pyarrow as pa
     from pyarrow import parquet
 
-    names = list(records[0]) if records else []
     columns = []
     for name in names:
         cells = [_cell(record[name]) for record in records]

@@ -282,6 +282,23 @@ def is_open(path: Path) -> bool:
     )
 
 
+def is_database_or_wal(path: Path) -> bool:
+    """Tell whether a file is a database of whomever, or has the name of the WAL of one."""
+    if is_open(path):
+        return True  # reading it would take DuckDB's lock off it
+    named = path.with_suffix("")
+    named = named if wal_of(named) == path else path
+    for file in {path, named}:
+        with suppress(OSError):
+            if is_open(file):
+                return True
+            if key_of(str(file)) is not None:
+                with file.open("rb") as opened:
+                    if _is_database(opened.fileno()):
+                        return True
+    return False
+
+
 def require_no_database(path: Path) -> None:
     """Make sure that a file may be opened and closed.
 

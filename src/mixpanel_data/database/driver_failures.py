@@ -38,6 +38,9 @@ from mixpanel_data.lake.failures import lake_error
 #: DuckDB's stack trace of an internal error, which contains paths of this machine.
 _STACK_TRACE = re.compile(r"\s*Stack Trace:.*", re.DOTALL)
 
+#: DuckDB's guess where nothing is near: a table of its own catalog.
+_GUESS = re.compile(r'\s*Did you mean "(?:pg|duckdb|sqlite)_\w+"\?')
+
 INVALIDATED = r'[Dd]atabase (?:"[^"]*" )?has been invalidated'
 
 _FILE_ERRORS = (duckdb.IOException, duckdb.SerializationException, duckdb.FatalException)
@@ -203,7 +206,7 @@ def translated(error: duckdb.Error, place: Path | Lake | None, query: str) -> Mi
     if isinstance(place, Lake) and (ours := lake_error(error, place)) is not None:
         return ours
     path = None if isinstance(place, Lake) else place
-    failure = Failure(path, query, _STACK_TRACE.sub("", str(error)))
+    failure = Failure(path, query, _GUESS.sub("", _STACK_TRACE.sub("", str(error))))
     for row in _TABLE:
         fits = (path is not None or not row.needs_path) and row.covers(error)
         if fits and (match := row.pattern.search(failure.message)) is not None:

@@ -23,7 +23,7 @@ from pathlib import Path
 from types import FrameType
 from typing import BinaryIO
 
-from mixpanel_data.common.signals import DEADLY, defer_signals
+from mixpanel_data.common.signals import DEADLY, ENDING, defer_signals
 from mixpanel_data.exceptions import DatabaseFileError
 
 PREFIX = "mixpanel_data-"
@@ -159,6 +159,9 @@ def _remove_and_die(number: int, frame: FrameType | None) -> None:
         folder.remove()
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
+
+
+ENDING.add(_remove_and_die)
 
 
 def _cannot_be_made(problem: str) -> DatabaseFileError:

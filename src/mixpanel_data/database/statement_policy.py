@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 import duckdb
 
+from mixpanel_data.common.signals import heard_by
 from mixpanel_data.database.opener import OpenDatabase
 
 if TYPE_CHECKING:
@@ -89,9 +90,9 @@ class PrefixingGuard:
     def execute(self, sql: str, parameters: Sequence[Any] | dict[str, Any]) -> None:
         """Return None, so that the cursor runs the statement."""
 
-    def working(self) -> AbstractContextManager[None]:
-        """Return a context that does nothing."""
-        return nullcontext()
+    def working(self) -> AbstractContextManager[object]:
+        """Return a context without limits."""
+        return heard_by(self._driver.interrupt)
 
 
 def prefixed(driver: duckdb.DuckDBPyConnection, prefix: str, sql: str) -> str:
@@ -100,7 +101,7 @@ def prefixed(driver: duckdb.DuckDBPyConnection, prefix: str, sql: str) -> str:
     Raises:
         ParserException: The text has several statements, or one that cannot have the prefix.
     """
-    text = f"{prefix}\n{sql}"
+    text = f"{prefix} {sql}"  # on one line: DuckDB's messages count them
     if len(driver.extract_statements(text)) != 1:
         raise duckdb.ParserException("Only one statement at a time can be explained or kept.")
     return text

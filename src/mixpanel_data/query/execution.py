@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from sqlalchemy import Connection, Executable
 from sqlalchemy.engine import CursorResult
 
+from mixpanel_data.common.signals import each_heard, heard_by
 from mixpanel_data.database.error_translation import query_errors
 from mixpanel_data.exceptions import QueryError, ResultTooLargeError
 from mixpanel_data.query.typed_results import typed_frame, typed_schema, types_of
@@ -61,7 +62,7 @@ def checked_count(name: str, value: int | None, least: int = 0) -> int | None:
 
 def relation(
     connection: Connection, query: Query, params: Params | None, *, only_query: bool = False
-) -> DuckDBPyRelation:
+) -> tuple[DuckDBPyRelation, Callable[[], object]]:
     """Return a lazy relation, which owns the connection from then on.
 
     Args:
@@ -69,11 +70,15 @@ def relation(
         query: The query.
         params: Its parameters.
         only_query: Refuse what is not a query before it runs.
+
+    Returns:
+        The relation, and a function that interrupts what it computes.
     """
     connection.detach()
     options = {"duckdb_relation": True, "duckdb_query": only_query}
     with query_errors(query, connection.engine):
-        return _cursor(_run(connection, query, params, **options)).relation
+        cursor = _cursor(_run(connection, query, params, **options))
+        return cursor.relation, cursor.connection.interrupt_driver
 
 
 def data_frame(
@@ -246,18 +251,20 @@ def stream(
 
     owner = connection.connection.dbapi_connection
     if lazy:
-        source: Any = relation(connection, query, params)
+        source: Any
+        source, interrupt = relation(connection, query, params)
     else:
         connection.detach()
         with query_errors(query, connection.engine):
             source = _cursor(_run(connection, query, params))
-    with query_errors(query, connection.engine):
+        interrupt = source.connection.interrupt_driver
+    with query_errors(query, connection.engine), heard_by(interrupt):
         reader = source.to_arrow_reader(batch_size)
     schema = typed_schema(reader.schema, types_of(query))
 
     def batches(_owner: object) -> Iterator[pa.RecordBatch]:
         try:
-            for batch in reader:
+            for batch in each_heard(reader, interrupt):
                 table = pa.Table.from_batches([batch]).cast(schema)
                 yield from table.to_batches(batch_size)
         except (pa.ArrowException, OSError) as error:  # as which Arrow raises DuckDB's errors

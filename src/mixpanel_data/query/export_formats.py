@@ -40,7 +40,7 @@ _PROFILES = ("distinct_id", "properties", "last_seen")
 #: Properties that Mixpanel's format has for columns.
 _TAKEN = {_EVENTS: ("time", "distinct_id", "$insert_id"), _PROFILES: ("$last_seen",)}
 
-#: What DuckDB writes for floats that are no numbers, which JSON cannot express, outside of strings.
+#: What DuckDB writes for floats that are no numbers, outside of strings. In JSON they become some.
 _STRING_OR_NO_NUMBER = re.compile(r'(?P<string>"(?:[^"\\]|\\.)*")|-?Infinity|NaN')
 
 #: DuckDB's names of types whose values stand in CSV without quotes.
@@ -184,5 +184,5 @@ def _joined(batch: pa.RecordBatch) -> bytes:
     lines = batch.column(_LINE).to_pylist()
     text = "".join(f"{line}\n" for line in lines)
     if "NaN" in text or "Infinity" in text:
-        text = _STRING_OR_NO_NUMBER.sub(lambda found: found["string"] or "null", text)
+        text = _STRING_OR_NO_NUMBER.sub(lambda found: found["string"] or f'"{found[0]}"', text)
     return text.encode()

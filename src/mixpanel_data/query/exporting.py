@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, get_args
 
 from mixpanel_data.common.full_disks import full_disk
-from mixpanel_data.common.open_files import is_open
+from mixpanel_data.common.open_files import is_database_or_wal
+from mixpanel_data.common.signals import each_heard, heard_by
 from mixpanel_data.database.unfinished import unfinished_folder
 from mixpanel_data.exceptions import ExportExistsError, ExportFileError
 from mixpanel_data.query.export_formats import (
@@ -69,6 +70,7 @@ def export(
     *,
     overwrite: bool,
     progress: Callable[[int], object] | None,
+    interrupt: Callable[[], object],
 ) -> ExportResult:
     """Write rows to a file.
 
@@ -79,6 +81,7 @@ def export(
         compression: As :func:`format_of` returns it.
         overwrite: Replace a file that is there.
         progress: Called with the number of rows so far.
+        interrupt: Interrupts what the rows compute.
 
     Raises:
         ExportExistsError: There is a file, and it is not to be replaced.
@@ -89,15 +92,17 @@ def export(
     path = target if isinstance(target, Path) else None
     rows = rows.project("*")
     if form == "mixpanel":
-        _require_sayable(rows, str(path or "<open file>"))
+        with heard_by(interrupt):
+            _require_sayable(rows, str(path or "<open file>"))
     with ExitStack() as stack:
         if isinstance(target, Path):
             target = stack.enter_context(_appearing(target, overwrite=overwrite))
         file = _Counted(target)
-        reader = shaped(rows, form).to_arrow_reader(BATCH_SIZE)
+        with heard_by(interrupt):
+            reader = shaped(rows, form).to_arrow_reader(BATCH_SIZE)
         stack.callback(reader.close)  # an error that somebody keeps would keep it open
         write = stack.enter_context(writing(file, form, compression, reader.schema))
-        for batch in reader:
+        for batch in each_heard(reader, interrupt):
             with _typed(str(path or "<open file>"), form):
                 write(batch)
             count += batch.num_rows
@@ -171,8 +176,9 @@ def _exists(path: Path) -> ExportExistsError:
 @contextmanager
 def _appearing(path: Path, *, overwrite: bool) -> Iterator[IO[bytes]]:
     """Provide a new private file, which gets its name when the block ends without an error."""
-    if is_open(path):
-        raise ExportFileError(str(path), "it is a database that is open here. Use another path.")
+    if is_database_or_wal(path):
+        problem = "it is a database, or the log of one. Nothing was written. Use another path."
+        raise ExportFileError(str(path), problem)
     if not overwrite and os.path.lexists(path):
         raise _exists(path)
     try:

@@ -67,7 +67,7 @@ class QueryMethods:
             [(7,), (8,), (9,)]
         """
         self._database.require_no_worker("a lazy relation")
-        return execution.relation(self._database.autocommit_connection(), sql, params)
+        return execution.relation(self._database.autocommit_connection(), sql, params)[0]
 
     def execute_df(
         self, sql: Query, params: Params | None = None, *, max_rows: int | None = None
@@ -305,7 +305,7 @@ class QueryMethods:
             connection, query, params = self._database.catalog_connection(), table, None
         with query_errors(query, connection.engine):
             is_trusted = not self._database.policy.is_sandbox
-            rows = execution.relation(connection, query, params, only_query=is_trusted)
+            rows, interrupt = execution.relation(connection, query, params, only_query=is_trusted)
             if form == "parquet" and table is not None and "event_time" in rows.columns:
                 rows = rows.order("event_time")
             return exporting.export(
@@ -315,6 +315,7 @@ class QueryMethods:
                 compression,
                 overwrite=overwrite,
                 progress=progress_callback,
+                interrupt=interrupt,
             )
 
     def _exported_table(self, source: Query, form: ExportFormat) -> str | None:

@@ -329,9 +329,12 @@ REFUSED_TABLE_FUNCTIONS = {
     "is for tests of DuckDB": "test_all_types test_vector_types",
 }
 
-_STRUCT = "Use a cast: CAST(document AS STRUCT(name VARCHAR, size INT))."
+_STRUCT = (
+    "Use TRY_CAST(document AS STRUCT(name VARCHAR, size INT)), which leaves out other members, or "
+    """document->>'$."name"' for one."""
+)
 _KEYS = "Use json_keys() or json_each()."
-_PLAN = "The owner of the engine has explain() for that."
+_PLAN = "A query runs without it; its plan is for the owner of the engine, who has explain()."
 _TABLES = "DESCRIBE a table, or SHOW TABLES."
 
 #: What to use instead of what is refused, by the name of a function or the kind of a statement.
@@ -339,7 +342,8 @@ INSTEAD = {
     **dict.fromkeys(("json_transform", "json_transform_strict"), _STRUCT),
     **dict.fromkeys(("from_json", "from_json_strict"), _STRUCT),
     **dict.fromkeys(("json_structure", "json_group_structure"), _KEYS),
-    **dict.fromkeys(("json_contains", "json_merge_patch"), _KEYS),
+    "json_contains": """Compare the value: document->>'$."name"' = 'x', or use json_each().""",
+    "json_merge_patch": "Take the values of both: document->'$.\"name\"'.",
     **dict.fromkeys(("histogram", "histogram_values"), "Use it as an aggregate: histogram(x)."),
     **dict.fromkeys(("pragma_table_info", "pragma_show"), _TABLES),
     **dict.fromkeys(("PRAGMA", "CALL"), _TABLES),

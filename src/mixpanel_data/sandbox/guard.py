@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 
+from mixpanel_data.common.signals import heard_by
 from mixpanel_data.database.statement_policy import prefixed
 from mixpanel_data.exceptions import QueryTimeoutError
 from mixpanel_data.sandbox.deadline import Deadline, current_deadline
@@ -60,7 +61,8 @@ class Watch:
         """
         deadline = current_deadline()
         if self._timeout is None and deadline is None:
-            yield
+            with heard_by(self._driver.interrupt):
+                yield
             return
         run = _Run(self._driver)
         left = math.inf if self._timeout is None else self._left
@@ -69,7 +71,7 @@ class Watch:
         stopping = nullcontext() if deadline is None else deadline.stopping(run.woken.set)
         started = time.monotonic()
         try:
-            with run.watched(left), stopping:
+            with run.watched(left), stopping, heard_by(self._driver.interrupt):
                 yield
         except duckdb.InterruptException as error:
             if run.overdue.is_set():

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Row = tuple[Any, ...]
 
 #: Types that change, or lose their labels, in Arrow.
-_UNTOLD = re.compile(r"\b(?:ENUM|TUPLE)\(")
+_UNTOLD = re.compile(r"\b(?:ENUM|TUPLE)\(|\bINTERVAL\b")
 
 #: How many parentheses the name of a type may have.
 _DEEPEST = 1000
@@ -143,7 +143,7 @@ def _relation(connection: duckdb.DuckDBPyConnection, result: Result) -> duckdb.D
         connection.execute("SET TimeZone = " + quoted(zone))
     names = [f"c{number}" for number in range(table.num_columns)]
     relation = connection.from_arrow(table.rename_columns(names))
-    casts = {f"c{n}": name for n, name in result.types.items() if _is_type(connection, name)}
+    casts = {f"c{n}": name for n, name in result.types.items() if is_type(connection, name)}
     if not casts:
         return relation
     return relation.project(
@@ -156,7 +156,7 @@ def _named(relation: duckdb.DuckDBPyRelation, result: Result) -> duckdb.DuckDBPy
     return relation.project(", ".join(f"c{i} AS {quoted(name, chr(34))}" for i, name in names))
 
 
-def _is_type(connection: duckdb.DuckDBPyConnection, text: str) -> bool:
+def is_type(connection: duckdb.DuckDBPyConnection, text: str) -> bool:
     """Tell whether a text, perhaps from a worker, is exactly a type as DuckDB writes it."""
     try:
         return text.count("(") < _DEEPEST and str(connection.type(text)) == text

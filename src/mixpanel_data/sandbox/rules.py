@@ -9,6 +9,7 @@ of DuckDB's macros, so their definitions are checked as well.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -64,18 +65,21 @@ class Rules:
     def _judge(self, tree: Node) -> None:
         """Check a statement and the definitions behind its names."""
         walk, found = Walk(self._functions), Found()
-        waiting = [(tree, "main")]
+        waiting = [(tree, "main", "")]
         while waiting:
-            tree, schema = waiting.pop()
-            new = walk.through(tree)
+            tree, schema, place = waiting.pop()
+            try:
+                new = walk.through(tree)
+            except RefusedError as error:
+                raise RefusedError(f"{error.what}{place}", error.advice) from error
             functions = new.functions - found.functions - self._functions
-            waiting += [(each, "main") for each in _bodies(functions)]
+            waiting += [(each, "main", "") for each in _bodies(functions)]
             waiting += self._behind(new.tables - found.tables, schema)
             found.add(new)
         self._check_taken(found)
 
-    def _behind(self, tables: set[TableName], schema: str) -> Iterator[tuple[Node, str]]:
-        """Yield the trees behind tables and views, each with its schema."""
+    def _behind(self, tables: set[TableName], schema: str) -> Iterator[tuple[Node, str, str]]:
+        """Yield the trees behind tables and views, each with its schema and its place in words."""
         if not tables:
             return
         for name, relations in self._catalog.relations(tables, schema).items():
@@ -84,7 +88,9 @@ class Rules:
                 raise RefusedError(f"{name}, which is no table of the database", advice)
             for relation in relations:
                 for sql in self._queries_of(relation):
-                    yield _tree_within(sql, relation), relation.schema
+                    kind = "view" if relation.is_view else "table"
+                    place = f" in the {kind} {relation.name}"
+                    yield _tree_within(sql, relation), relation.schema, place
 
     def _queries_of(self, relation: Relation) -> list[str]:
         if relation.is_view:
@@ -151,6 +157,10 @@ def _tree_of(sql: str) -> Node:
     return trees[0]
 
 
+#: A PIVOT, which DuckDB may turn into several statements.
+_PIVOT = re.compile(r"\bPIVOT\b", re.IGNORECASE)
+
+
 def _kind_of(sql: str) -> str:
     """Return the kind of a statement that is not a SELECT.
 
@@ -165,7 +175,9 @@ def _kind_of(sql: str) -> str:
     if not kinds:
         raise RefusedError("a text without a statement")
     if len(kinds) > 1:
-        raise RefusedError("anything but one statement at a time")
+        # What DuckDB 1.5 makes of a PIVOT without values
+        advice = allowed.INSTEAD["MULTI"] if _PIVOT.search(sql) else ""
+        raise RefusedError("anything but one statement at a time", advice)
     return "such" if kinds[0] == "SELECT" else kinds[0]
 
 

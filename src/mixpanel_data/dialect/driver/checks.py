@@ -72,6 +72,20 @@ def has_rows(driver: DuckDBPyConnection, statement: str) -> bool:
     return without.isdisjoint(last.expected_result_type) or is_returning(statement)
 
 
+def without_end(statement: str) -> str:
+    """Return a statement without the semicolon at its end and the comments there.
+
+    DuckDB puts the text of a relation between brackets.
+    """
+    encoded = statement.encode()  # DuckDB counts bytes
+    end = len(encoded)
+    for start, kind in reversed(duckdb.tokenize(statement)):
+        if kind != duckdb.token_type.comment and encoded[start : start + 1] != b";":
+            break
+        end = start
+    return encoded[:end].decode()
+
+
 def require_query(driver: DuckDBPyConnection, statement: str) -> None:
     """Refuse what is not one query: what writes, sets something, or is several statements.
 

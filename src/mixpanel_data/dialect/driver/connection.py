@@ -10,7 +10,6 @@ from functools import wraps
 from types import SimpleNamespace
 from typing import Any, Protocol
 
-import duckdb
 from duckdb import DuckDBPyConnection, DuckDBPyRelation, Error, TransactionException
 
 from mixpanel_data.common.forks import in_forked_children, keep_from_destruction
@@ -129,7 +128,8 @@ class Connection(SharedConnection):
             with self._calling(), driver_errors():
                 self.keep_unread_rows()
                 self.discard_result()
-                return method(*arguments, **options)
+                with self._working():
+                    return method(*arguments, **options)
 
         return call
 
@@ -211,8 +211,7 @@ class Connection(SharedConnection):
         """Make the running statement fail, if there is one; from any thread."""
         if (background := self.background) is not None:
             background.abort()
-        with suppress(duckdb.ConnectionException):  # closed already
-            self.driver.interrupt()
+        self.interrupt_driver()
 
     def stop_background(self) -> None:
         """Make the background statement fail, if there is one, and wait for its end."""

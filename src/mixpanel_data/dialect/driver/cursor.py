@@ -13,6 +13,7 @@ from mixpanel_data.dialect.driver.checks import (
     has_rows,
     is_returning,
     require_query,
+    without_end,
 )
 from mixpanel_data.dialect.driver.errors import InterfaceError
 from mixpanel_data.dialect.driver.frames import Frames
@@ -108,7 +109,7 @@ class Cursor(Frames):
             self.connection.run(self, lambda: require_query(driver, statement))
 
     def _lazy(self, statement: str, parameters: Parameters) -> DuckDBPyRelation:
-        sql = self._begin(statement)
+        sql = without_end(self._begin(statement))
         driver = self.connection.driver
         bound = bindable(parameters) or None
         relation = self.connection.run(self, lambda: driver.sql(sql, params=bound))

@@ -55,6 +55,9 @@ class StatementGuard(Protocol):
         """Run a statement and return its result, which may be limited; None runs it as usual."""
         ...
 
-    def working(self) -> AbstractContextManager[None]:
-        """Return a context for a call into DuckDB; a statement may need several."""
+    def working(self) -> AbstractContextManager[object]:
+        """Return a context for a call into DuckDB, which Ctrl-C ends; a statement may need several.
+
+        In it Python hears no Ctrl-C, see :func:`~mixpanel_data.common.signals.heard_by`.
+        """
         ...

@@ -6,13 +6,14 @@ import re
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from importlib import import_module
 from typing import Protocol, TypeVar
 
 import duckdb
 from duckdb import ConnectionException, DuckDBPyConnection, Error, TransactionException
 
+from mixpanel_data.common.signals import heard_by
 from mixpanel_data.dialect.driver.errors import driver_errors
 from mixpanel_data.dialect.driver.guards import Parameters, StatementGuard
 
@@ -175,8 +176,14 @@ class SharedConnection:
                 self._require_open()
                 raise
 
-    def _working(self) -> AbstractContextManager[None]:
-        return nullcontext() if self.statement_guard is None else self.statement_guard.working()
+    def _working(self) -> AbstractContextManager[object]:
+        guard = self.statement_guard
+        return heard_by(self.interrupt_driver) if guard is None else guard.working()
+
+    def interrupt_driver(self) -> None:
+        """Make the statement fail that DuckDB runs, if there is one; from any thread."""
+        with suppress(ConnectionException):  # closed already
+            self.driver.interrupt()
 
     def _require_open(self) -> None:
         if self._guard is not None:
