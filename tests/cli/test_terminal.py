@@ -120,6 +120,37 @@ def test_long_text_is_cut_on_a_terminal_only(database: Path) -> None:
     assert terminal.shown.count("x") < 300
 
 
+@pytest.mark.parametrize(("columns", "rows"), [(40, 2), (300, 1)])
+def test_a_table_that_is_too_wide_has_a_line_for_each_cell(
+    database: Path, columns: int, rows: int
+) -> None:
+    cells = ", ".join(f"'value-{number}' AS column_{number}" for number in range(columns))
+    sql = f"SELECT {cells} FROM range(50)"
+    with Terminal(database.parent, "query", database, sql) as terminal:
+        assert terminal.end() == 0
+    lines = [one.split() for one in plain(terminal.shown).splitlines()]
+    wanted = [
+        [str(row), f"column_{number}", f"value-{number}"]
+        for row in range(1, rows + 1)
+        for number in range(columns)
+    ]
+    assert [one for one in lines if len(one) == 3 and one[0].isdigit()] == wanted
+    assert f"The first {rows} rows." in plain(terminal.shown)
+
+
+def test_a_summary_can_be_read_on_a_terminal(database: Path) -> None:
+    with Terminal(database.parent, "summarize", database, "jan") as terminal:
+        assert terminal.end() == 0
+    assert "distinct_id" in plain(terminal.shown)
+
+
+def test_null_is_no_empty_text(database: Path) -> None:
+    sql = "SELECT NULL AS missing, '' AS empty"
+    with Terminal(database.parent, "query", database, sql) as terminal:
+        assert terminal.end() == 0
+    assert "│ NULL    │       │" in plain(terminal.shown)
+
+
 def test_a_terminal_cannot_show_parquet(database: Path) -> None:
     with Terminal(database.parent, "tables", database, "--format", "parquet") as terminal:
         assert terminal.end() == 2

@@ -80,7 +80,7 @@ def test_what_is_neither_text_nor_path_is_no_path(
 
 
 @posix_only
-@pytest.mark.parametrize("way", [*OPENING.keys() - {"export"}, "migrate"])
+@pytest.mark.parametrize("way", [*sorted(OPENING.keys() - {"export"}), "migrate"])
 def test_a_working_directory_that_was_removed_is_an_error_of_the_file(
     folder: Path, way: str
 ) -> None:

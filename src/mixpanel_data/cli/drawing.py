@@ -13,12 +13,16 @@ from mixpanel_data.common.signals import each_heard, heard_by
 if TYPE_CHECKING:
     from duckdb import DuckDBPyRelation
     from rich.console import Console
+    from rich.table import Table
 
     from mixpanel_data.common.display import Drawing
     from mixpanel_data.storage import StorageEngine
 
 #: Rows of a query that a terminal is shown.
 TERMINAL_ROWS = 100
+
+#: Letters that a column needs on a terminal, unless its cells are shorter.
+_NARROWEST = 8
 
 #: Rows that are drawn at a time.
 _BATCH = 1000
@@ -96,19 +100,50 @@ def _drawing(
 
 
 def _in_table(cell: object) -> object:
+    if cell is None:
+        return "NULL"  # unlike an empty text
     if isinstance(cell, bool):
         return str(cell).lower()
     return str(cell) if isinstance(cell, int) else cell
 
 
 def draw(drawing: Drawing) -> None:
-    """Draw a table."""
+    """Draw a table; where it is too wide for the terminal, each of its cells in a line."""
     from mixpanel_data.common.display import rich_table
 
-    console = _console()
-    console.print(rich_table(drawing._replace(notes=()), is_whole=not sys.stdout.isatty()))
+    console, shown = _console(), drawing._replace(notes=())
+    table = rich_table(shown, is_whole=not sys.stdout.isatty())
+    if _needed_width(table) > console.width:
+        drawing = _in_lines(drawing)
+        table = rich_table(drawing._replace(notes=()), is_whole=True)
+    console.print(table)
     for note in drawing.notes:
         console.print(printable(note), markup=False, highlight=False)
+
+
+def _needed_width(table: Table) -> int:
+    """Return the least width at which a table can be read."""
+    from rich.cells import cell_len
+
+    widths = [
+        max(cell_len(str(cell)) for cell in (column.header, *column.cells))
+        for column in table.columns
+    ]
+    return sum(min(width, _NARROWEST) + 3 for width in widths) + 1
+
+
+def _in_lines(drawing: Drawing) -> Drawing:
+    """Return a table with a row for each cell."""
+    count = max(1, TERMINAL_ROWS // len(drawing.headers))
+    rows = [
+        (str(number), name, cell)
+        for number, row in enumerate(drawing.rows[:count], 1)
+        for name, cell in zip(drawing.headers, row, strict=True)
+    ]
+    notes = list(drawing.notes)
+    if len(drawing.rows) > count:
+        notes = [f"The first {count} rows. For all: --format jsonl, csv or parquet."]
+    return drawing._replace(headers=("row", "column", "value"), rows=rows, notes=notes)
 
 
 def _console() -> Console:
