@@ -35,12 +35,18 @@ def test_every_error_of_ours_has_a_code() -> None:
 def test_messages_advise_what_can_be_typed(run: Run, database: Path) -> None:
     Path("a.jsonl").write_text(line())
     Path("bad.jsonl").write_text("no JSON\n")
+    run("load", "a.jsonl", "--into", database, "--table", "taken")
     told: list[tuple[list[object], str]] = [
         (["load", "a.jsonl", "--into", database, "--table", "jan"], "--if-exists append"),
         (["load", "bad.jsonl", "--into", database, "--table", "b"], "--on-error skip"),
         (["sample", database, "feb"], "The command tables"),
         (["tables", "nowhere.db"], "load creates a database"),
         (["query", database, "DROP TABLE jan"], "with --write"),
+        (["export", database, "DELETE FROM jan", "x.csv"], "query --write runs"),
+        (["export", database, "FROM jan", "x.unknown"], "--format"),
+        (["columns", "add", database, "jan", "plan name"], "plan name AS name"),
+        (["rename", database, "jan", "taken"], "drop it first: drop does"),
+        (["keys", database, "feb"], "The command tables"),
     ]
     for command, expected in told:
         message = run(*command).err

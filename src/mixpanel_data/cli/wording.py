@@ -13,13 +13,33 @@ _WORDS = [
     (r"several processes can read at once when all of them use read_only=True", "readers share it"),
     (r"Open it for writing: without read_only=True, or for the command query with --write",
      "Open it for writing with --write"),
-    (r"\bload_profiles_export\(\)", "load --profiles"),
-    (r"\bload_events_export\(\)", "load"),
-    (r"\badd_property_columns\(\)", "columns add"),
+    (r", a table with drop_table\(\)", ": drop does"),
+    (r"execute_rows\(\) runs any statement", "query --write runs any statement"),
+    (r"PropertyColumn\('(.*)', name=\.\.\.\)", r"'\1 AS name'"),
+    (r"\bTableMetadata\.", ""),
+    (r"\bformat is None", "there is no --format"),
     (r"\blist_tables\(\) names the tables there are; create_\w+\(\) and create_\w+\(\) make",
      "The command tables names the tables there are; load makes"),
     (r"StorageEngine\(path\) creates a database", "load creates a database"),
 ]  # fmt: skip
+
+#: Commands that do what methods do.
+_COMMANDS = {
+    "add_property_columns": "columns add",
+    "drop_property_columns": "columns drop",
+    "drop_table": "drop",
+    "event_breakdown": "breakdown",
+    "execute_rows": "query",
+    "list_tables": "tables",
+    "load_events_export": "load",
+    "load_profiles_export": "load --profiles",
+    "property_columns": "columns list",
+    "property_coverage": "coverage",
+    "property_keys": "keys",
+    "property_stats": "stats",
+    "rename_table": "rename",
+}
+_METHOD = re.compile(rf"\b({'|'.join(_COMMANDS)})\(\)")
 
 #: Options that are one of a few words.
 _OPTION = re.compile(r"\b(if_exists|on_error|on_conflict|on_collision|time_unit)='(\w+)'")
@@ -34,4 +54,5 @@ def in_words_of_the_command(message: str) -> str:
     """
     for python, here in _WORDS:
         message = re.sub(python, here, message)
+    message = _METHOD.sub(lambda found: _COMMANDS[found[1]], message)
     return _OPTION.sub(lambda found: f"--{found[1].replace('_', '-')} {found[2]}", message)
