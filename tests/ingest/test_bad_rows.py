@@ -333,13 +333,16 @@ def test_the_file_of_rejects_is_for_its_owner_only(storage: StorageEngine, tmp_p
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are Unicode")
-def test_the_name_of_a_file_need_not_be_utf8(storage: StorageEngine, tmp_path: Path) -> None:
+def test_the_name_of_a_file_need_not_be_utf8(
+    storage: StorageEngine, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / os.fsdecode(b"bad\xff.jsonl")
     path.write_text("{oops\n")
     rejects = tmp_path / "rejects.jsonl"
     assert load(storage, path, rejects=rejects).rejected == 1
     (rejected,) = rejects_in(rejects)
     assert os.fsencode(rejected["file"]) == os.fsencode(path)
+    assert b"bad?.jsonl" in caplog.text.encode()
 
 
 def test_the_log_does_not_advise_what_was_done(

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from mixpanel_data import (
+    ExportFileError,
     ExportLineError,
     RecordError,
     StorageEngine,
@@ -259,14 +260,14 @@ def test_a_compressed_file_that_was_cut_off_is_named(tmp_path: Path) -> None:
     assert caught.value.path == file
 
 
-def test_damage_before_the_first_line_of_a_file_is_on_its_own_first_line(tmp_path: Path) -> None:
+def test_a_file_that_is_damaged_before_its_first_line_is_named(tmp_path: Path) -> None:
     (good := tmp_path / "good.jsonl").write_text(
         "\n".join(json.dumps(event_line(n=n)) for n in range(3))
     )
     (cut := tmp_path / "cut.jsonl.gz").write_bytes(gzip.compress(b"{}")[:12])
-    with pytest.raises(ExportLineError, match="ends early") as caught:
+    with pytest.raises(ExportFileError, match="ends early") as caught:
         list(read_events_export([good, cut]))
-    assert (caught.value.path, caught.value.line, caught.value.index) == (cut, 1, 3)
+    assert caught.value.source == str(cut)
 
 
 def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:

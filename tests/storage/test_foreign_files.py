@@ -110,7 +110,7 @@ def test_an_unknown_revision_is_refused_and_left_alone(
     assert caught.value.found == "unknown"
     assert isinstance(caught.value, OSError)
     assert snapshot_of(database_file.parent) == before
-    assert len(catalog(database_file)) == 5
+    assert len(catalog(database_file)) == 6
 
 
 @pytest.mark.parametrize("kind", ["VIEW {} AS SELECT 1 AS a", "TABLE {} (a INTEGER)"])

@@ -20,6 +20,8 @@ class MixpanelDataError(Exception):
     """
 
     def __init__(self, message: str, details: dict[str, Any] | None = None) -> None:
+        # Names of files need not be UTF-8, and streams and logs refuse the rest of such a name.
+        message = message.encode(errors="replace").decode()
         super().__init__(message)
         self.message = message
         self.details = details if details is not None else {}
