@@ -279,8 +279,9 @@ for number in range(40):
     assert new in ([], [3000]), new
     assert len(storage.list_tables()) == len(before) + len(new)
 for thread in threading.enumerate()[1:]:
-    thread.join(30)
-    assert not thread.is_alive()
+    if thread.name != "mixpanel_data-signals":  # which hears Ctrl-C until the end
+        thread.join(30)
+        assert not thread.is_alive()
 say("good")
 """
     assert run_python(script, TMPDIR=temporary) == ["good"]

@@ -38,12 +38,15 @@ def rounds(request: pytest.FixtureRequest) -> int:
 def nothing_leaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The temporary folder of the test and of its processes, empty again at the end.
 
-    This process, which opens what others have broken, keeps no thread and no descriptor either.
+    This process, which opens what others have broken, keeps no thread and no descriptor either, but
+    for those that hear Ctrl-C, which it has from its first statement on.
     """
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    with StorageEngine.memory() as engine:
+        engine.execute_scalar("SELECT 1")
     threads = set(threading.enumerate())
     descriptors = open_files()
     yield temporary
