@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.case import Run, case
 from benchmarks.cases.common import WARM_UP_ROWS, load_with_engine, metadata
 from benchmarks.cases.read import time_laps
-from benchmarks.shapes import records, unique_count
+from benchmarks.events import records, unique_count
 
 if TYPE_CHECKING:
     import duckdb
