@@ -17,6 +17,7 @@ from mixpanel_data import (
     LakeError,
     LakeExtensionError,
     LakeNotFoundError,
+    QueryError,
     StorageEngine,
     migrate,
 )
@@ -137,6 +138,19 @@ def test_a_reader_writes_nothing(lake: Lake) -> None:
             storage.create_events_table("jan", make_events(1), EVENTS)
         with pytest.raises(DatabaseReadOnlyError):
             storage.drop_all()
+
+
+@needs_lake
+@pytest.mark.parametrize("access", [False, "false", "no", "F", 0])
+def test_without_access_only_the_files_of_the_lake_are_read(
+    lake: Lake, tmp_path: Path, access: object
+) -> None:
+    (secret := tmp_path / "secret.csv").write_text("a\n1\n")
+    with StorageEngine(lake, config={"enable_external_access": access}) as storage:
+        assert storage.create_events_table("jan", make_events(3), EVENTS) == 3
+        assert len(storage.execute_rows("FROM jan")) == 3
+        with pytest.raises(QueryError, match="Permission"):
+            storage.execute_rows(f"FROM read_csv('{secret}')")
 
 
 @needs_lake

@@ -73,11 +73,13 @@ def open_lake(lake: Lake, options: OpenOptions, folder: Path | None) -> OpenLake
         "temp_directory": "" if folder is None else str(folder / "tmp"),
         **without_zone(options.config),
     }
-    is_confined = str(options.config.get(_ACCESS, True)).lower() in ("false", "0")
+    access = str(options.config.get(_ACCESS, True))
     settings.pop(_ACCESS, None)
     with ExitStack() as undo, driver_errors():
         driver = duckdb.connect(MEMORY, config=settings)
         undo.callback(driver.close)
+        # As DuckDB reads it, which takes "no" for false, too.
+        ((has_access,),) = driver.execute("SELECT $1::BOOLEAN", [access]).fetchall()
         locks = Locks(lake, timeout)
         undo.callback(locks.close)
         is_new = attach_or_create(
@@ -85,7 +87,7 @@ def open_lake(lake: Lake, options: OpenOptions, folder: Path | None) -> OpenLake
         )
         driver.execute(attaching.USE)
         driver.execute("DETACH memory")
-        if is_confined:
+        if not has_access:
             folders = [*options.config.get(_FOLDERS, ()), f"{lake.data_path}/"]
             driver.execute(f"SET GLOBAL {_FOLDERS} = $1", [folders])
             driver.execute(f"SET GLOBAL {_ACCESS} = false")
