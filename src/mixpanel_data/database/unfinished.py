@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from mixpanel_data.common import file_locks
 from mixpanel_data.common.file_locks import FileLockedError
@@ -36,6 +37,29 @@ def remove_unfinished(target: Path) -> None:
     for left in target.parent.iterdir():
         if left.name.startswith(prefix):
             _remove_stale(left)
+
+
+@contextmanager
+def appearing(path: Path, *, overwrite: bool) -> Iterator[IO[bytes]]:
+    """Provide a new private file, which gets its name when the block ends without an error.
+
+    Raises:
+        FileExistsError: There is a file of the name, and it is not to be replaced.
+        OSError: It cannot be written.
+    """
+    with unfinished_folder(path) as folder:
+        unfinished = folder / path.name
+        descriptor = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with open(descriptor, "wb", closefd=False) as file:
+                yield file
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        if overwrite:
+            unfinished.replace(path)
+        else:
+            os.link(unfinished, path)
 
 
 def _locked_folder(prefix: str, parent: Path) -> tuple[Path, int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 import shutil
 import tempfile
@@ -12,12 +11,12 @@ from array import array
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from mixpanel_data.common.full_disks import full_disk
-from mixpanel_data.database.unfinished import unfinished_folder
+from mixpanel_data.database.unfinished import appearing
 from mixpanel_data.exceptions import (
     ExportExistsError,
     ExportFileError,
@@ -181,17 +180,8 @@ def rejects_file(path: Path | None) -> Iterator[Write | None]:
             raise
         with _typed(path):
             file.seek(0)
-            _put_in_place(file, path)
-
-
-def _put_in_place(file: IO[bytes], path: Path) -> None:
-    """Copy a file to a path, in one step and for nobody else to read."""
-    with unfinished_folder(path) as folder:
-        unfinished = folder / path.name
-        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as target:
-            shutil.copyfileobj(file, target)
-        unfinished.replace(path)
+            with appearing(path, overwrite=True) as target:
+                shutil.copyfileobj(file, target)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, get_args
 from mixpanel_data.common.full_disks import full_disk
 from mixpanel_data.common.open_files import is_database_or_wal
 from mixpanel_data.common.signals import each_heard, heard_by
-from mixpanel_data.database.unfinished import unfinished_folder
+from mixpanel_data.database.unfinished import appearing
 from mixpanel_data.exceptions import ExportExistsError, ExportFileError
 from mixpanel_data.query.export_formats import (
     BATCH_SIZE,
@@ -96,7 +96,7 @@ def export(
             _require_sayable(rows, str(path or "<open file>"))
     with ExitStack() as stack:
         if isinstance(target, Path):
-            target = stack.enter_context(_appearing(target, overwrite=overwrite))
+            target = stack.enter_context(_file_for(target, overwrite=overwrite))
         file = _Counted(target)
         with heard_by(interrupt):
             reader = shaped(rows, form).to_arrow_reader(BATCH_SIZE)
@@ -174,7 +174,7 @@ def _exists(path: Path) -> ExportExistsError:
 
 
 @contextmanager
-def _appearing(path: Path, *, overwrite: bool) -> Iterator[IO[bytes]]:
+def _file_for(path: Path, *, overwrite: bool) -> Iterator[IO[bytes]]:
     """Provide a new private file, which gets its name when the block ends without an error."""
     if is_database_or_wal(path):
         problem = "it is a database, or the log of one. Nothing was written. Use another path."
@@ -182,19 +182,8 @@ def _appearing(path: Path, *, overwrite: bool) -> Iterator[IO[bytes]]:
     if not overwrite and os.path.lexists(path):
         raise _exists(path)
     try:
-        with unfinished_folder(path) as folder:
-            unfinished = folder / path.name
-            descriptor = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-            try:
-                with open(descriptor, "wb", closefd=False) as file:
-                    yield file
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            if overwrite:
-                unfinished.replace(path)
-            else:
-                os.link(unfinished, path)
+        with appearing(path, overwrite=overwrite) as file:
+            yield file
     except FileExistsError:
         raise _exists(path) from None
     except OSError as error:
