@@ -53,9 +53,9 @@ def draw_query(storage: StorageEngine, sql: str) -> None:
 
 def _batches(relation: DuckDBPyRelation) -> Iterator[list[tuple[object, ...]]]:
     """Yield the rows of a table, about a thousand at a time; one empty list if there are none."""
-    is_empty = True
     from mixpanel_data.dialect.driver.connection import interrupt_all
 
+    is_empty = True
     with heard_by(interrupt_all):
         reader = relation.to_arrow_reader(_BATCH)
     with closing(reader):
@@ -67,10 +67,12 @@ def _batches(relation: DuckDBPyRelation) -> Iterator[list[tuple[object, ...]]]:
 
 
 def _draw_beginning(columns: list[str], rows: list[tuple[object, ...]]) -> None:
-    notes = []
-    if len(rows) > TERMINAL_ROWS:
-        notes = [f"The first {TERMINAL_ROWS} rows. For all: --format jsonl, csv or parquet."]
+    notes = [_only_first(TERMINAL_ROWS)] if len(rows) > TERMINAL_ROWS else []
     draw(_drawing(columns, rows[:TERMINAL_ROWS], notes))
+
+
+def _only_first(count: int) -> str:
+    return f"The first {count} rows. For all: --format jsonl, csv or parquet."
 
 
 def _draw_all(columns: list[str], batches: Iterator[list[tuple[object, ...]]]) -> None:
@@ -140,9 +142,7 @@ def _in_lines(drawing: Drawing) -> Drawing:
         for number, row in enumerate(drawing.rows[:count], 1)
         for name, cell in zip(drawing.headers, row, strict=True)
     ]
-    notes = list(drawing.notes)
-    if len(drawing.rows) > count:
-        notes = [f"The first {count} rows. For all: --format jsonl, csv or parquet."]
+    notes = [_only_first(count)] if len(drawing.rows) > count else drawing.notes
     return drawing._replace(headers=("row", "column", "value"), rows=rows, notes=notes)
 
 

@@ -22,7 +22,12 @@ from mixpanel_data.common.json_depth import MAX_DEPTH, TOO_DEEP
 from mixpanel_data.common.values import EARLIEST, LATEST
 from mixpanel_data.dialect.sql.builtin import qualify_builtins
 from mixpanel_data.exceptions import RecordError, TimeUnitError
-from mixpanel_data.ingest.arrow_layouts import extension_in, in_plain_layout, plain_schema
+from mixpanel_data.ingest.arrow_layouts import (
+    extension_in,
+    in_plain_layout,
+    is_text,
+    plain_schema,
+)
 from mixpanel_data.ingest.clock import Clock
 from mixpanel_data.ingest.field_error import FieldError
 from mixpanel_data.ingest.frames import (
@@ -201,7 +206,7 @@ class ArrowBatches:
         """Leave out rows whose text is no document; otherwise DuckDB finds them at the end."""
         column = self._json
         cells = self._cells_of(batch, column)
-        if not _is_text(cells.type) or column.name not in self.expressions:
+        if not is_text(cells.type) or column.name not in self.expressions:
             return batch, rows
         texts = pa.table({column.name: cells.cast(pa.string())})
         with duckdb.connect(":memory:") as reader:
@@ -218,7 +223,7 @@ class ArrowBatches:
         cells = batch.column(column.name)
         if isinstance(cells, pa.DictionaryArray):
             return cells.dictionary_decode()
-        if isinstance(cells, pa.ExtensionArray) and _is_text(cells.storage.type):
+        if isinstance(cells, pa.ExtensionArray) and is_text(cells.storage.type):
             return cells.storage
         return cells
 
@@ -234,19 +239,19 @@ def content_of(row: pa.RecordBatch) -> dict[str, Any]:
             if pa.types.is_nested(cell.type):
                 cells[name] = str(cell.type)
                 continue
-            number_or_bytes = pa.binary() if _is_text(cell.type) else pa.int64()
+            number_or_bytes = pa.binary() if is_text(cell.type) else pa.int64()
             cells[name] = repr(cell.cast(number_or_bytes, safe=False)[0].as_py())
     return cells
 
 
 def _checked_documents(column: Column[Any], cells: pa.Array) -> pa.Array:
-    is_text = not _is_nested(cells.type)
-    if is_text and too_deep_at(cells) is not None:
+    has_texts = not _is_nested(cells.type)
+    if has_texts and too_deep_at(cells) is not None:
         raise FieldError(column.name, TOO_DEEP)
     if bad_number_at(cells) is not None:
         raise FieldError(column.name, _NOT_FINITE)
     try:
-        return without_repeated_members(cells) if is_text else cells
+        return without_repeated_members(cells) if has_texts else cells
     except ValueError as error:
         raise FieldError(column.name, _NO_DOCUMENT) from error
 
@@ -295,10 +300,6 @@ def _is_nested(kind: pa.DataType) -> bool:
     return bool(pa.types.is_struct(kind) or pa.types.is_map(kind))
 
 
-def _is_text(kind: pa.DataType) -> bool:
-    return str(kind) in ("string", "large_string", "string_view")
-
-
 def _has_json(kind: pa.DataType) -> bool:
     """Tell whether DuckDB can convert all values of a type to valid JSON."""
     if pa.types.is_struct(kind):
@@ -307,12 +308,12 @@ def _has_json(kind: pa.DataType) -> bool:
         is_named = all(name and "\0" not in name for name in names) and names != []
         return is_named and len({*names}) == len(names) and all(_has_json(f.type) for f in kind)
     if pa.types.is_map(kind):
-        return _is_text(kind.key_type) and _has_json(kind.item_type)
+        return is_text(kind.key_type) and _has_json(kind.item_type)
     if pa.types.is_dictionary(kind):
-        return _is_text(kind.value_type)
+        return is_text(kind.value_type)
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         return _has_json(kind.value_type)
-    return _is_text(kind) or any(is_one(kind) for is_one in _SCALARS) or _is_read_by_us_only(kind)
+    return is_text(kind) or any(is_one(kind) for is_one in _SCALARS) or _is_read_by_us_only(kind)
 
 
 def _is_read_by_us_only(kind: pa.DataType) -> bool:
@@ -407,7 +408,7 @@ def _texts(column: Column[Any], cells: pa.Array, clock: Clock) -> pa.Array:
     is_id = IDENTIFIER in column.info
     if is_id and pa.types.is_null(cells.type):
         cells = cells.cast(pa.string())
-    if not _is_text(cells.type) and len(cells):
+    if not is_text(cells.type) and len(cells):
         if not is_id:
             raise ValueError(f"must be text, not {cells.type}.")
         if not pa.types.is_integer(cells.type):

@@ -39,6 +39,11 @@ def plain_layout(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
+def is_text(kind: pa.DataType) -> bool:
+    """Tell whether a type is text, in whatever layout."""
+    return str(kind) in ("string", "large_string", "string_view")
+
+
 def extension_in(field: pa.Field) -> str | None:
     """Return the name of an extension type in a field that its storage does not stand for.
 
@@ -56,8 +61,7 @@ def _extension_of(field: pa.Field) -> str | None:
     name = (field.metadata or {}).get(b"ARROW:extension:name", b"").decode(errors="replace")
     if isinstance(kind, pa.BaseExtensionType):
         name, storage = kind.extension_name, kind.storage_type
-    is_text = str(storage) in ("string", "large_string", "string_view")
-    return None if not name or is_text or name in _KNOWN_EXTENSIONS else name
+    return None if not name or is_text(storage) or name in _KNOWN_EXTENSIONS else name
 
 
 _KNOWN_EXTENSIONS = {"arrow.bool8", "arrow.uuid"}

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from mixpanel_data.common.quoting import quoted
 from mixpanel_data.exceptions import ExportFileError
-from mixpanel_data.ingest.arrow_layouts import extension_in
+from mixpanel_data.ingest.arrow_layouts import extension_in, is_text
 from mixpanel_data.ingest.byte_stream import ByteStream
 from mixpanel_data.ingest.decompression import damage_named
 from mixpanel_data.ingest.framing import Block
@@ -103,8 +103,7 @@ def _json_query(schema: pa.Schema) -> str:
     members = []
     for field in schema:
         column = quoted(field.name, '"')
-        is_text = str(field.type) in ("string", "large_string", "string_view")
-        value = column if field.name in _DOCUMENTS and is_text else f"to_json({column})"
+        value = column if field.name in _DOCUMENTS and is_text(field.type) else f"to_json({column})"
         key = quoted(orjson.dumps(field.name).decode() + ":")
         members.append(f"CASE WHEN {column} IS NOT NULL THEN {key} || {value} END")
     return f"SELECT '{{' || concat_ws(',', {', '.join(members)}) || '}}' FROM batch"  # noqa: S608

@@ -60,18 +60,17 @@ class PropertyExpression(NamedTuple):
     @property
     def text(self) -> str:
         """The SQL of the value as text, NULL for a null."""
-        text = f"json_extract_string({self.value}, '$')"
-        if self.plain is None:
-            return text
-        return f"CASE WHEN {self.plain} IS NULL THEN {text} ELSE {self.plain} END"
+        return self._unless_plain(f"json_extract_string({self.value}, '$')", self.plain)
 
     @property
     def type(self) -> str:
         """The SQL of DuckDB's name for the type of the value, NULL if there is no value."""
-        kind = f"json_type({self.value})"
+        return self._unless_plain(f"json_type({self.value})", "'VARCHAR'")
+
+    def _unless_plain(self, of_json: str, of_plain: str | None) -> str:
         if self.plain is None:
-            return kind
-        return f"CASE WHEN {self.plain} IS NULL THEN {kind} ELSE 'VARCHAR' END"
+            return of_json
+        return f"CASE WHEN {self.plain} IS NULL THEN {of_json} ELSE {of_plain} END"
 
 
 def property_expression(columns: Mapping[str, ColumnInfo], name: str) -> PropertyExpression:
