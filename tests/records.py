@@ -33,6 +33,17 @@ def make_event(number: int = 0, **fields: Any) -> Record:
     }
 
 
+def event_with(number: int | str, **properties: Any) -> Record:
+    """Return an event of one moment, with these properties and the number as its id."""
+    return {
+        "event_name": "Sign Up",
+        "event_time": datetime(2025, 1, 1),
+        "distinct_id": "user-1",
+        "insert_id": str(number),
+        "properties": properties,
+    }
+
+
 def make_events(count: int, start: int = 0) -> Iterator[Record]:
     """Yield valid events, all different."""
     return map(make_event, range(start, start + count))

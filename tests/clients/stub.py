@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.loopback import serving
 
 EVENTS: list[dict[str, Any]] = [
     {
@@ -104,11 +105,5 @@ def _page(asked: str) -> dict[str, Any]:
 @contextmanager
 def running_stub() -> Iterator[StubServer]:
     """Run the server until the block ends."""
-    with StubServer(("127.0.0.1", 0), _Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(StubServer(("127.0.0.1", 0), _Handler)) as server:
+        yield server

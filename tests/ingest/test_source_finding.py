@@ -26,6 +26,7 @@ from mixpanel_data.exceptions import (
 from mixpanel_data.ingest.export_data import read_sources
 from mixpanel_data.ingest.framing import Block
 from mixpanel_data.ingest.sources import find_sources
+from tests.loopback import serving
 
 LINES = [b'{"a": 1}', b'{"a": 2}', b'{"a": 3}']
 DATA = b"\n".join(LINES) + b"\n"
@@ -295,12 +296,8 @@ class Server(http.server.BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     """Return the address of a server on loopback."""
-    with http.server.HTTPServer(("127.0.0.1", 0), Server) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with serving(http.server.HTTPServer(("127.0.0.1", 0), Server)) as server:
         yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
 
 
 def test_a_response_of_urllib_is_read(url: str) -> None:

@@ -25,18 +25,9 @@ from mixpanel_data import (
 from tests.engines import empty_storage
 from tests.examples import examples
 from tests.records import EVENTS
+from tests.records import event_with as event
 
 COLUMNS: list[Any] = ["$browser", PropertyColumn("n", "BIGINT", name="number")]
-
-
-def event(number: int, **properties: Any) -> dict[str, Any]:
-    return {
-        "event_name": "Sign Up",
-        "event_time": datetime(2025, 1, 1),
-        "distinct_id": "user-1",
-        "insert_id": str(number),
-        "properties": properties,
-    }
 
 
 @pytest.fixture

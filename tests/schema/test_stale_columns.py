@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +37,7 @@ from mixpanel_data import (
 from mixpanel_data.schema.tables import managed_table
 from tests.engines import empty_storage
 from tests.records import EVENTS
+from tests.records import event_with as row
 
 COLUMNS: list[Any] = ["$browser", PropertyColumn("n", "BIGINT", name="number")]
 
@@ -60,16 +60,6 @@ class Visit(EventMixin, Base):
 class Seen(EventMixin, Base):
     __tablename__ = "seen"
     browser = property_column("$browser")
-
-
-def row(number: int | str, **properties: Any) -> dict[str, Any]:
-    return {
-        "event_name": "Sign Up",
-        "event_time": datetime(2025, 1, 1),
-        "distinct_id": "user-1",
-        "insert_id": str(number),
-        "properties": properties,
-    }
 
 
 @pytest.fixture
