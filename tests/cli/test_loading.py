@@ -177,8 +177,8 @@ def test_properties_get_columns(run: Run) -> None:
 def test_columns_are_added_and_dropped(run: Run, database: Path) -> None:
     added = run("columns", "add", database, "jan", "$browser", "number AS n").rows
     assert added == [
-        {"property": "$browser", "type": "VARCHAR", "name": "$browser"},
-        {"property": "number", "type": "BIGINT", "name": "n"},
+        {"property": "$browser", "type": "VARCHAR", "name": "$browser", "stale": False},
+        {"property": "number", "type": "BIGINT", "name": "n", "stale": False},
     ]
     refused = run("columns", "drop", database, "jan", "number")
     assert refused.code == 2

@@ -12,7 +12,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import text
 
-from mixpanel_data import DatabaseFileError, QueryError, StorageEngine, migrate
+from mixpanel_data import DatabaseFileError, SettingsError, StorageEngine, migrate
 from tests.files import permissions_of
 from tests.records import EVENTS, make_events
 
@@ -277,6 +277,6 @@ def test_all_folders_above_a_new_file_are_private(shared: Path) -> None:
 
 
 def test_new_folders_are_removed_when_no_file_could_be_made_in_them(shared: Path) -> None:
-    with pytest.raises(QueryError):
+    with pytest.raises(SettingsError):
         StorageEngine(shared.with_name("new") / "events.db", config={"threads": "many"})
     assert list(shared.parent.iterdir()) == []
