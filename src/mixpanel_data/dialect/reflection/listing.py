@@ -12,6 +12,7 @@ from sqlalchemy.engine.reflection import ObjectKind, ObjectScope
 from sqlalchemy.exc import ArgumentError, NoSuchTableError
 
 from mixpanel_data.dialect.reflection import catalog
+from mixpanel_data.dialect.reflection.catalog import Entry
 from mixpanel_data.dialect.sql.names import fold
 from mixpanel_data.dialect.sql.parsing import join_schema
 
@@ -104,32 +105,44 @@ class Listing:
         return fold(type_name) in map(fold, catalog.read_types(connection, schema))
 
     @reflection.cache
+    def _objects(self, connection: Connection, schema: str | None, **kw: Any) -> Collection[Entry]:
+        """Return the tables and views of a scope; most callers want both.
+
+        The scope is a keyword, which the cache goes by.
+        """
+        return catalog.read(connection, schema=schema, kind=ObjectKind.ANY, **kw).values()
+
+    @reflection.cache
     def get_table_names(
         self, connection: Connection, schema: str | None = None, **kw: Any
     ) -> list[str]:
         """Return the names of the tables, without views and temporary tables."""
-        return _names(connection, ObjectKind.TABLE, ObjectScope.DEFAULT, schema)
+        found = self._objects(connection, schema, scope=ObjectScope.DEFAULT, **kw)
+        return [entry.name for entry in found if not entry.is_view]
 
     @reflection.cache
     def get_view_names(
         self, connection: Connection, schema: str | None = None, **kw: Any
     ) -> list[str]:
         """Return the names of the views, without temporary ones."""
-        return _names(connection, ObjectKind.VIEW, ObjectScope.DEFAULT, schema)
+        found = self._objects(connection, schema, scope=ObjectScope.DEFAULT, **kw)
+        return [entry.name for entry in found if entry.is_view]
 
     @reflection.cache
     def get_temp_table_names(
         self, connection: Connection, schema: str | None = None, **kw: Any
     ) -> list[str]:
         """Return the names of this connection's temporary tables."""
-        return _names(connection, ObjectKind.TABLE, ObjectScope.TEMPORARY, schema)
+        found = self._objects(connection, schema, scope=ObjectScope.TEMPORARY, **kw)
+        return [entry.name for entry in found if not entry.is_view]
 
     @reflection.cache
     def get_temp_view_names(
         self, connection: Connection, schema: str | None = None, **kw: Any
     ) -> list[str]:
         """Return the names of this connection's temporary views."""
-        return _names(connection, ObjectKind.VIEW, ObjectScope.TEMPORARY, schema)
+        found = self._objects(connection, schema, scope=ObjectScope.TEMPORARY, **kw)
+        return [entry.name for entry in found if entry.is_view]
 
     def get_materialized_view_names(
         self, connection: Connection, schema: str | None = None, **kw: Any
@@ -159,10 +172,3 @@ class Listing:
         for entry in found.values():
             return entry.sql
         raise NoSuchTableError(view_name)
-
-
-def _names(
-    connection: Connection, kind: ObjectKind, scope: ObjectScope, schema: str | None
-) -> list[str]:
-    found = catalog.read(connection, schema=schema, kind=kind, scope=scope)
-    return [entry.name for entry in found.values()]

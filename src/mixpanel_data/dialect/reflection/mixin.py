@@ -6,7 +6,7 @@ from collections.abc import Callable, ItemsView, Iterable
 from functools import partial
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, TextClause
+from sqlalchemy import Connection
 from sqlalchemy.engine import reflection
 from sqlalchemy.engine.interfaces import (
     ReflectedCheckConstraint,
@@ -21,7 +21,7 @@ from sqlalchemy.engine.reflection import ObjectKind, ObjectScope
 from sqlalchemy.exc import NoSuchTableError
 
 from mixpanel_data.dialect.reflection import catalog, records
-from mixpanel_data.dialect.reflection.catalog import Entry
+from mixpanel_data.dialect.reflection.catalog import Details, Entry
 from mixpanel_data.dialect.reflection.inspector import Inspector
 from mixpanel_data.dialect.reflection.listing import Listing
 from mixpanel_data.dialect.reflection.records import DuckDBColumn
@@ -32,7 +32,8 @@ _T = TypeVar("_T")
 class Reflection(Listing):
     """The part of the dialect that reads the catalog.
 
-    Every ``get_multi_*`` method runs one statement; the method for one table calls it.
+    Every ``get_multi_*`` method runs one statement, after the one that finds the schema;
+    the method for one table calls it.
     """
 
     inspector = Inspector
@@ -134,19 +135,19 @@ class Reflection(Listing):
         self, connection: Connection, **kw: Any
     ) -> ItemsView[TableKey, ReflectedTableComment]:
         """Like :meth:`get_table_comment`, for many tables."""
-        return _multi(_comment, connection, catalog.OBJECTS, **kw)
+        return _multi(_comment, connection, None, **kw)
 
     def get_multi_table_options(
         self, connection: Connection, **kw: Any
     ) -> ItemsView[TableKey, dict[str, Any]]:
         """Like :meth:`get_table_options`, for many tables."""
-        return _multi(_options, connection, catalog.OBJECTS, **kw)
+        return _multi(_options, connection, None, **kw)
 
 
 def _multi(
-    build: Callable[[Entry], _T], connection: Connection, query: TextClause, **kw: Any
+    build: Callable[[Entry], _T], connection: Connection, details: Details | None, **kw: Any
 ) -> ItemsView[TableKey, _T]:
-    found = catalog.read(connection, query, **kw)
+    found = catalog.read(connection, details, **kw)
     return {key: build(entry) for key, entry in found.items()}.items()
 
 
