@@ -27,7 +27,7 @@ from mixpanel_data import (
     StorageEngine,
     migrate,
 )
-from mixpanel_data.database import compaction, unfinished
+from mixpanel_data.database import rewriting, unfinished
 from tests.database.test_encryption import open_encrypted
 from tests.processes import PythonProcess, run_python
 from tests.records import EVENTS, PROFILES, make_event, make_events, make_profiles
@@ -413,7 +413,7 @@ def test_other_threads_wait(file: StorageEngine, monkeypatch: pytest.MonkeyPatch
             threads[0].start()
         real(path)
 
-    monkeypatch.setattr("mixpanel_data.database.compaction.sync", sync)
+    monkeypatch.setattr("mixpanel_data.database.rewriting.sync", sync)
     file.compact()
     threads[0].join()
     assert found == [1]
@@ -436,7 +436,7 @@ except DatabaseLockedError as error:
         said.extend(run_python(script, path))
         real(path_)
 
-    monkeypatch.setattr("mixpanel_data.database.compaction.sync", sync)
+    monkeypatch.setattr("mixpanel_data.database.rewriting.sync", sync)
     file.compact()
     said.extend(run_python(script, path))
     assert said == [f"locked by {os.getpid()}"] * 3
@@ -458,7 +458,7 @@ sys.stdin.read()
 def test_what_another_program_writes_meanwhile_is_not_lost(
     state: str, file: StorageEngine, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = compaction._take_attributes
+    real = rewriting._take_attributes
     with PythonProcess(FOREIGN, path, state) as process:
 
         def meanwhile(old: Path, copy: Path) -> None:
@@ -466,7 +466,7 @@ def test_what_another_program_writes_meanwhile_is_not_lost(
             assert process.read() == "done"
             real(old, copy)
 
-        monkeypatch.setattr(compaction, "_take_attributes", meanwhile)
+        monkeypatch.setattr(rewriting, "_take_attributes", meanwhile)
         expected = DatabaseLockedError if state == "open" else DatabaseFileError
         with pytest.raises(expected):
             file.compact()

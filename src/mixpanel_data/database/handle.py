@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import gc
-import os
 import threading
-import weakref
 from collections import defaultdict
-from collections.abc import Collection, Hashable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
+from collections.abc import Collection, Hashable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,63 +13,26 @@ import duckdb
 from sqlalchemy import Connection, Table
 from sqlalchemy.exc import DBAPIError
 
-from mixpanel_data.common import open_files
-from mixpanel_data.common.signals import defer_keyboard_interrupt
 from mixpanel_data.database import backup, driver_failures, engines, error_translation
-from mixpanel_data.database.connection_registry import Connections
 from mixpanel_data.database.ephemeral import EphemeralFolder
+from mixpanel_data.database.instance import Instance
 from mixpanel_data.database.options import OpenOptions
-from mixpanel_data.database.paths import MEMORY
-from mixpanel_data.database.settings import RESOURCES, WITHOUT_WAL, Resources, TemporarySettings
+from mixpanel_data.database.settings import WITHOUT_WAL, Resources, TemporarySettings
 from mixpanel_data.database.statement_policy import PolicyFactory, StatementPolicy, TrustedSql
-from mixpanel_data.database.targets import Opened, Target
+from mixpanel_data.database.targets import Target
 from mixpanel_data.exceptions import (
-    CompactionError,
-    DatabaseInUseError,
     DatabaseReadOnlyError,
-    DiskFullError,
     LakeError,
     MixpanelDataError,
-    QueryError,
     SandboxError,
     StorageClosedError,
-    StorageForkedError,
 )
 from mixpanel_data.lake.definition import Lake
 from mixpanel_data.schema import fences, lake_layout, versions
 from mixpanel_data.types import CompactionResult
 
-#: The databases that are attached to this one.
-_ATTACHED = """
-    SELECT database_name FROM system.main.duckdb_databases()
-    WHERE NOT internal AND database_name <> system.main.current_database()
-"""
-
-#: What decides which versions of DuckDB can read the file, and the size of its blocks.
-_FORMAT = """
-    SELECT tags, block_size
-    FROM system.main.duckdb_databases() JOIN system.main.pragma_database_size()
-        USING (database_name)
-    WHERE database_name = system.main.current_database()
-"""
-
-#: Settings under which no other file can be opened.
-_CONFINING = {
-    *("access_mode", "allowed_directories", "allowed_paths", "enable_external_access"),
-    "lock_configuration",
-}
-
-_OTHERS = "another engine or connection of this process has it open, too. Close that."
-
-_KEPT_OPEN = (
-    "a connection of duckdb.connect(), or a result that was not read to its end, keeps it open. "
-    "This engine is closed now. Let go of the other one, and open a new engine."
-)
-
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-    from mixpanel_data.dialect.driver import connection as driver
 
 
 class Database:
@@ -86,43 +46,32 @@ class Database:
         name: What messages call the database.
         is_shared: Whether other machines may write to it at the same time.
         read_only: True when it was opened read-only.
-        policy: What users' SQL may do.
-        connection: A DuckDB connection for the user, without a sandbox.
         engine: The SQLAlchemy engine.
         trusted: The same without a sandbox, for statements that the library runs for the caller.
         models: The mapped classes of its tables, by what they were made from.
         models_lock: Held while one is made.
     """
 
-    def __init__(
-        self,
-        target: Target,
-        options: OpenOptions,
-        opened: Opened,
-        connections: Connections,
-        policy: StatementPolicy,
-        folder: EphemeralFolder | None,
-        make_policy: PolicyFactory,
-    ) -> None:
+    def __init__(self, instance: Instance) -> None:
+        target = instance.target
         self.path, self.place, self.name = target.path, target.place, target.name
         self.is_shared = target.is_shared
-        self.read_only = options.read_only
-        self._target = target
-        self._options = options
-        self._folder = folder
-        self._make_policy = make_policy
+        self.read_only = instance.options.read_only
+        self._instance, self._options = instance, instance.options
         self.models: dict[Hashable, type[Any]] = {}
         self.models_lock = threading.Lock()
-        self._replacing = threading.RLock()
         self._schema_lock = threading.RLock()
         self._table_locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
         self._lacks_schema = False
-        self._use(opened, connections, policy)
-        self._settings = TemporarySettings(self._ask, self._free_settings(), self._is_ours)
-        self.engine = engines.make_engine(target.url, self._connect_guarded)
+        self._settings = TemporarySettings(
+            instance.ask, self._free_settings(), lambda: instance.is_usable
+        )
+        self.engine = engines.make_engine(target.url, instance.connect_guarded)
         self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self.trusted = (
-            engines.make_engine(target.url, self.connect) if policy.is_sandbox else self.engine
+            engines.make_engine(target.url, instance.connect)
+            if self.policy.is_sandbox
+            else self.engine
         )
         self._own = error_translation.translate_driver_errors(self.trusted, target.place)
 
@@ -148,33 +97,29 @@ class Database:
             LakeError: The lake cannot be opened; the subclass says why.
             SchemaVersionError: Another version of the library made it.
         """
+        instance = Instance(target, options, make_policy, folder)
         with ExitStack() as undo:
-            opened = target.open(options, folder)
-            connections = Connections(opened.database)
-            undo.callback(connections.close, folder)
-            policy = make_policy(opened.database)
-            undo.callback(policy.close)
-            database = cls(target, options, opened, connections, policy, folder, make_policy)
-            undo.pop_all()
-            undo.callback(database.close)
-            database._prepare_schema(is_new=opened.is_new)
+            undo.callback(instance.close)
+            database = cls(instance)
+            database._prepare_schema(is_new=instance.is_new)
             undo.pop_all()
         return database
 
-    def _use(self, opened: Opened, connections: Connections, policy: StatementPolicy) -> None:
-        self._opened, self._guard, _ = opened
-        self._connections = connections
-        self._closing = weakref.finalize(self, connections.close, self._folder)
-        self.policy = policy
-        if self.path is not None:
-            self._file = self.path.resolve()
-        self.connection = connections.raw()
+    @property
+    def policy(self) -> StatementPolicy:
+        """What users' SQL may do."""
+        return self._instance.policy
+
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """A DuckDB connection for the user, without a sandbox."""
+        return self._instance.raw
 
     def _free_settings(self) -> Collection[str]:
         """Return the settings that a load may change."""
         if "lock_configuration" in self._options.config:
             return ()
-        return set(self._target.settings) - self._options.config.keys()
+        return set(self._instance.target.settings) - self._options.config.keys()
 
     def _prepare_schema(self, *, is_new: bool) -> None:
         """Create the internal tables in a new database; check or upgrade those of any other."""
@@ -202,22 +147,12 @@ class Database:
 
         Statements that run in other threads fail.
         """
-        try:
-            with self._waiting(), defer_keyboard_interrupt():  # so that it also removes the folder
-                self.policy.close()
-                self._closing()
-        except duckdb.Error as error:
-            raise driver_failures.translated(error, self.place, "") from error
-
-    def _waiting(self) -> AbstractContextManager[object]:
-        """Return a context that is entered when no other thread is compacting the file."""
-        # In a forked child, nobody would ever release the lock.
-        return self._replacing if os.getpid() == self._connections.pid else nullcontext()
+        self._instance.close()
 
     @property
     def is_open(self) -> bool:
         """False once the database was closed."""
-        return self._closing.alive
+        return self._instance.is_open
 
     def require_open(self) -> None:
         """Raise unless the database is open and was opened by this process.
@@ -226,14 +161,7 @@ class Database:
             StorageClosedError: It was closed.
             StorageForkedError: The parent of this process opened it.
         """
-        with self._waiting():
-            self._require_open_now()
-
-    def _require_open_now(self) -> None:
-        if not self.is_open:
-            raise StorageClosedError
-        if os.getpid() != self._connections.pid:
-            raise StorageForkedError(self._connections.pid)
+        self._instance.require_open()
 
     def require_no_worker(self, what: str) -> None:
         """Raise if SQL runs in workers, for a result that no worker can return.
@@ -245,22 +173,6 @@ class Database:
         if self.policy.has_workers:
             advice = "execute_df(), execute_rows() and execute_scalar() ask a worker."
             raise SandboxError(f"{what}, which no worker can give", "", advice)
-
-    def _starting(self) -> None:
-        # Without waiting for whoever closes or compacts: they wait for this statement.
-        self._require_open_now()
-        self._opened.keep_private()
-
-    def connect(self) -> driver.Connection:
-        """Return a new connection of the dialect to the database."""
-        with self._waiting():
-            self.require_open()
-            return self._connections.new(self._starting)
-
-    def _connect_guarded(self) -> driver.Connection:
-        connection = self.connect()
-        connection.statement_guard = self.policy.guard(connection.driver)
-        return connection
 
     @contextmanager
     def prefixing(self, connection: Connection, prefix: str) -> Iterator[None]:
@@ -332,7 +244,7 @@ class Database:
         self.require_writable()
         with self._table_locks[table_name.lower()]:
             try:
-                with self._guard.writing(table_name, adds_rows=adds_rows) as confirm:
+                with self._instance.guard.writing(table_name, adds_rows=adds_rows) as confirm:
                     begun = self._own.begin() if connection is None else _begun(connection)
                     with begun as connection:
                         yield connection
@@ -344,11 +256,11 @@ class Database:
 
     def alone(self) -> AbstractContextManager[object]:
         """Return a context in which nobody else writes to a lake."""
-        return self._guard.writing("", adds_rows=False)
+        return self._instance.guard.writing("", adds_rows=False)
 
     def beside_no_load(self, table_name: str) -> AbstractContextManager[object]:
         """Return a context in which nobody else adds rows to a table of a lake."""
-        return self._guard.writing(table_name, adds_rows=True)
+        return self._instance.guard.writing(table_name, adds_rows=True)
 
     def own_autocommit(self) -> Connection:
         """Return a connection in autocommit mode that raises errors of this library."""
@@ -384,117 +296,10 @@ class Database:
         )
 
     def compact(self) -> CompactionResult:
-        """Write the file anew, without what was deleted, and put it in the place of the old one.
-
-        Meanwhile the database is closed, and other threads wait. :attr:`connection` is a new one
-        afterwards.
-
-        Raises:
-            CompactionError: There is no file, or DuckDB cannot copy something in it.
-            DatabaseInUseError: Something of this process uses it.
-            DatabaseFileError: It cannot be closed, copied or opened again.
-        """
+        """Write the file anew, as :func:`mixpanel_data.database.compaction.compact` does."""
         from mixpanel_data.database import compaction
 
-        self.require_open()
-        if self.is_shared:
-            raise LakeError(
-                str(self.name),
-                "has no file of its own to compact. maintain() deletes what nobody needs.",
-            )
-        if self.path is None:
-            problem = "it is in memory. backup(path) writes what is in it to a file."
-            raise CompactionError(Path(MEMORY), problem)
-        if self.read_only:
-            raise DatabaseReadOnlyError(self.path)
-        with self._replacing, ExitStack() as leases:
-            self.require_open()
-            with self._guard.writing("", adds_rows=False):
-                pass  # raises where the file is not the one that was opened
-            compaction.require_own_name(self._file)
-            lease = open_files.Lease(str(self._file), read_only=False)
-            leases.callback(lease.release)
-            try:
-                self._require_unused(lease)
-            except DiskFullError:  # after which DuckDB refuses to go on
-                with self._closed(lease):
-                    raise
-            before = self._file.stat().st_size
-            options = self._settings_of_copy()
-            with self._closed(lease):
-                new = compaction.rewrite(self._file, key=self._options.key, config=options)
-                leases.callback(new.release)
-            return CompactionResult(before, self._file.stat().st_size)
-
-    def _require_unused(self, lease: open_files.Lease) -> None:
-        """Write everything into the file, and raise if something would be lost by closing it."""
-        path = self._file
-        if lease.others > 1:
-            raise DatabaseInUseError(path, _OTHERS)
-        if self._connections.count_open():
-            gc.collect()  # results that nobody refers to any more
-        if count := self._connections.count_open():
-            raise DatabaseInUseError(
-                path,
-                f"{count} of its connections are open. Close its sessions and the connections of "
-                "its SQLAlchemy engine.",
-            )
-        if attached := [name for (name,) in self._ask(_ATTACHED)]:
-            raise DatabaseInUseError(path, f"{', '.join(attached)} is attached to it. DETACH it.")
-        try:
-            self._ask("CHECKPOINT")
-        except QueryError as error:
-            if not isinstance(error.__cause__, duckdb.TransactionException):
-                raise
-            raise DatabaseInUseError(path, f"{error.message}. Commit or roll back.") from error
-
-    def _settings_of_copy(self) -> dict[str, Any]:
-        """Return DuckDB's settings for a database in the format and within the limits of this."""
-        ((tags, block_size),) = self._ask(_FORMAT)
-        version = tags.get("storage_version", "").rstrip("+")
-        resources = self.resources()
-        form = {"default_block_size": block_size, "storage_compatibility_version": version}
-        return {
-            **{k: v for k, v in self._options.config.items() if k.lower() not in _CONFINING},
-            **{name: value for name, value in form.items() if value},
-            "threads": resources.threads,
-            "memory_limit": f"{resources.memory}B",
-        }
-
-    @contextmanager
-    def _closed(self, lease: open_files.Lease) -> Iterator[None]:
-        """Close the database in the block, and open it again.
-
-        Raises:
-            DatabaseInUseError: Something else of this process keeps it open. DuckDB 1.5 would wait
-                for the end of that when the file is opened again, so it stays closed.
-        """
-        is_closed = False
-        try:
-            with defer_keyboard_interrupt():
-                self._closing.detach()
-                self.policy.close()
-                self._connections.close(None)
-                is_closed = lease.is_only_use()
-            if not is_closed:
-                raise DatabaseInUseError(self._file, _KEPT_OPEN)
-            yield
-        finally:
-            if is_closed:
-                with defer_keyboard_interrupt():
-                    self._open_again()
-            elif self._folder is not None:
-                self._folder.remove()
-
-    def _open_again(self) -> None:
-        with ExitStack() as undo:
-            if self._folder is not None:
-                undo.callback(self._folder.remove)
-            opened = self._target.open(self._options, self._folder)
-            undo.callback(opened.database.close)
-            policy = self._make_policy(opened.database)
-            undo.pop_all()
-        self._use(opened, Connections(opened.database), policy)
+        return compaction.compact(self._instance)
 
     @contextmanager
     def ddl_transaction(
@@ -537,7 +342,7 @@ class Database:
 
     def resources(self) -> Resources:
         """Return how many threads and how much memory the database may use."""
-        return Resources(*self._ask(RESOURCES)[0])
+        return self._instance.resources()
 
     def without_wal(self) -> AbstractContextManager[None]:
         """Return a context in which commits bypass the WAL and write into the file.
@@ -546,18 +351,6 @@ class Database:
         which takes two or three times the memory of the index.
         """
         return self._settings.holding(WITHOUT_WAL)
-
-    def _is_ours(self) -> bool:
-        return self.is_open and os.getpid() == self._connections.pid
-
-    def _ask(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
-        try:
-            with closing(self.connect()) as connection:
-                cursor = connection.cursor()
-                cursor.execute(statement, parameters)
-                return cursor.fetchall()
-        except duckdb.Error as error:
-            raise driver_failures.translated(error, self.place, statement) from error
 
 
 @contextmanager

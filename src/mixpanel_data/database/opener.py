@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from mixpanel_data.common.database_files import ForeignFileError, NoFileError
 from mixpanel_data.common.file_locks import FileLockedError
 from mixpanel_data.common.lock_waits import retry_while_locked
-from mixpanel_data.common.open_files import ForeignFileError, Lease, NoFileError
+from mixpanel_data.common.open_files import Lease
 from mixpanel_data.common.quoting import quoted
 from mixpanel_data.common.sidecars import temporary_folder_of
 from mixpanel_data.database import stale_files
