@@ -174,7 +174,10 @@ CALLS: dict[str, Callable[[StorageEngine, Any], Any]] = {
 }
 
 
-@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize(
+    "call",
+    [pytest.param(call, marks=[pytest.mark.slow] if call == "alembic" else []) for call in CALLS],
+)
 @pytest.mark.parametrize("read_only", [False, True], ids=["writer", "reader"])
 def test_no_call_lets_another_process_in(
     call: str, read_only: bool, path: Path, probe: Callable[[Path], str]

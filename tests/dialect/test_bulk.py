@@ -146,7 +146,7 @@ def test_objects_get_the_keys_that_a_sequence_gave_their_rows(
     items: Engine, batches: list[bool]
 ) -> None:
     objects = [Counted(name=f"item {n}") for n in reversed(range(5000))]
-    with Session(items) as session:
+    with Session(items, expire_on_commit=False) as session:
         session.add_all(objects)
         session.flush()
         assert batches == [True]

@@ -140,7 +140,7 @@ with StorageEngine(sys.argv[1], config={"threads": 1}) as storage:
 def test_ctrl_c_while_the_first_database_is_opened_is_ctrl_c(rounds: int) -> None:
     script = """
 import random
-from mixpanel_data.dialect.base import reserved_words
+from mixpanel_data.dialect.identifiers import reserved_words
 signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
 for _ in range(int(sys.argv[1])):
     signal.setitimer(signal.ITIMER_REAL, random.uniform(0.001, 0.01))

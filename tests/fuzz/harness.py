@@ -23,8 +23,8 @@ from mixpanel_data import (
     read_events_export,
     read_profiles_export,
 )
-from mixpanel_data.common import values
-from mixpanel_data.ingest import export_reader
+from mixpanel_data.common import json_documents, times, values
+from mixpanel_data.ingest import export_reader, export_records
 from tests.engines import empty_storage
 from tests.records import EVENTS, PROFILES
 
@@ -79,9 +79,10 @@ def main() -> None:
     """Fuzz until told to stop."""
     atheris = import_module("atheris")
     with tempfile.TemporaryDirectory() as folder:
-        for function in [*vars(export_reader).values(), *vars(values).values()]:
-            if isinstance(function, FunctionType):
-                atheris.instrument_func(function)
+        for module in (export_reader, export_records, json_documents, times, values):
+            for function in vars(module).values():
+                if isinstance(function, FunctionType):
+                    atheris.instrument_func(function)
         atheris.Setup(sys.argv, lambda content: agree(content, Path(folder)))
         atheris.Fuzz()
 

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mixpanel_data import RecordError, StorageEngine, TimeUnitError, read_events_export
-from mixpanel_data.common.values import EPOCH, MICROSECOND
+from mixpanel_data.common.times import EPOCH, MICROSECOND
 from mixpanel_data.ingest.clock import Clock
 from tests.records import EVENTS, PROFILES, make_event
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mixpanel_data.exceptions import ExportFileError
@@ -20,6 +20,7 @@ from mixpanel_data.ingest import decompression
 from mixpanel_data.ingest.byte_stream import stream_of_chunks, stream_of_file
 from mixpanel_data.ingest.decompression import decompressed
 from mixpanel_data.ingest.framing import documents_in
+from tests.examples import examples
 
 Pack = Callable[[bytes], bytes]
 
@@ -141,7 +142,7 @@ def test_what_stands_before_the_damage_is_handed_out(pack: str) -> None:
     assert len(found) > 5_000
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(st.sampled_from(SINGLE), st.data())
 def test_damage_raises_nothing_else(pack: str, data: st.DataObject) -> None:
     packed = bytearray(PACKS[pack](b'{"event": "a", "properties": {}}\n' * 20))
@@ -153,7 +154,7 @@ def test_damage_raises_nothing_else(pack: str, data: st.DataObject) -> None:
         assert error.source.startswith("data")  # noqa: PT017
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(st.sampled_from([b"\x1f\x8b\x08", b"BZh9", b"\x28\xb5\x2f\xfd", b"PK\3\4"]), st.binary())
 def test_garbage_behind_a_beginning_raises_nothing_else(magic: bytes, rest: bytes) -> None:
     with pytest.raises(ExportFileError):

@@ -10,13 +10,14 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mixpanel_data.exceptions import ExportFileError
 from mixpanel_data.ingest import framing
 from mixpanel_data.ingest.byte_stream import ByteStream, stream_of_file
 from mixpanel_data.ingest.framing import BREAKS_OFF, Block, documents_in
+from tests.examples import examples
 
 Document = dict[str, Any]
 
@@ -118,7 +119,7 @@ made_documents = st.lists(
     max_size=6,
 )
 
-quick = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = examples(25)
 
 
 @pytest.mark.parametrize("layout", LINES)

@@ -39,6 +39,7 @@ ROOMS_OF_DIALECT = [
     {"sql"},
     {"bulk", "reflection"},
     {"driver"},
+    {"connecting", "identifiers"},
     {"base", "__init__"},
     {"alembic"},
     {"entry_points"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,14 @@ OPENING: dict[str, Callable[[StorageEngine, Any], object]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def filled() -> Iterator[StorageEngine]:
+    """An engine for calls that change nothing."""
+    with StorageEngine.memory() as storage:
+        fill(storage)
+        yield storage
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working directory."""
@@ -55,11 +63,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         Path("duckdb+mixpanel:///events.db"),
     ],
 )
-def test_a_url_is_no_path(folder: Path, way: str, url: str | Path) -> None:
-    with StorageEngine.memory() as storage:
-        fill(storage)
-        with pytest.raises(ValueError, match=r"is a URL.*path of the file") as caught:
-            OPENING[way](storage, url)
+def test_a_url_is_no_path(filled: StorageEngine, folder: Path, way: str, url: str | Path) -> None:
+    with pytest.raises(ValueError, match=r"is a URL.*path of the file") as caught:
+        OPENING[way](filled, url)
     assert "secret-7" not in str(caught.value)
     assert list(folder.iterdir()) == []
 
@@ -70,27 +76,23 @@ def test_a_url_is_no_path(folder: Path, way: str, url: str | Path) -> None:
     [("", ValueError), (b"a.db", TypeError), (5, TypeError), (make_url("duckdb:///a"), TypeError)],
 )
 def test_what_is_neither_text_nor_path_is_no_path(
-    folder: Path, way: str, path: Any, kind: type[Exception]
+    filled: StorageEngine, folder: Path, way: str, path: Any, kind: type[Exception]
 ) -> None:
-    with StorageEngine.memory() as storage:
-        fill(storage)
-        with pytest.raises(kind, match=r"[Pp]ath"):
-            OPENING[way](storage, path)
+    with pytest.raises(kind, match=r"[Pp]ath"):
+        OPENING[way](filled, path)
     assert list(folder.iterdir()) == []
 
 
 @posix_only
 @pytest.mark.parametrize("way", [*sorted(OPENING.keys() - {"export"}), "migrate"])
 def test_a_working_directory_that_was_removed_is_an_error_of_the_file(
-    folder: Path, way: str
+    filled: StorageEngine, folder: Path, way: str
 ) -> None:
     ways = OPENING | {"migrate": lambda _, path: migrate.status(path)}
-    with StorageEngine.memory() as storage:
-        fill(storage)
-        folder.rmdir()
-        with pytest.raises(DatabaseFileError, match=r"events\.db.*absolute path"):
-            ways[way](storage, "events.db")
-        os.chdir(folder.parent)
+    folder.rmdir()
+    with pytest.raises(DatabaseFileError, match=r"events\.db.*absolute path"):
+        ways[way](filled, "events.db")
+    os.chdir(folder.parent)
 
 
 @pytest.mark.parametrize(
@@ -154,12 +156,12 @@ NAMING: dict[str, Callable[[StorageEngine, Any], object]] = {
 
 @pytest.mark.parametrize("method", NAMING)
 @pytest.mark.parametrize("name", [None, 5, b"jan", ["jan"]])
-def test_the_name_of_a_table_is_text(folder: Path, method: str, name: Any) -> None:
-    with StorageEngine.memory() as storage:
-        fill(storage)
-        with pytest.raises(TableNameError, match="letters"):
-            NAMING[method](storage, name)
-        assert [table.name for table in storage.list_tables()] == ["jan", "users"]
+def test_the_name_of_a_table_is_text(
+    filled: StorageEngine, folder: Path, method: str, name: Any
+) -> None:
+    with pytest.raises(TableNameError, match="letters"):
+        NAMING[method](filled, name)
+    assert [table.name for table in filled.list_tables()] == ["jan", "users"]
     assert list(folder.iterdir()) == []
 
 

@@ -20,5 +20,16 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     return known[found[0]] if found else None
 
 
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """Return advice for a name that may be a typo, ``""`` if there is no similar one.
+
+    Example:
+        >>> did_you_mean("thread", ["threads", "memory_limit"])
+        'Did you mean threads?'
+    """
+    alike = get_close_matches(name, sorted(names), n=3)
+    return f"Did you mean {' or '.join(alike)}?" if alike else ""
+
+
 def _folded(name: str) -> str:
     return name.casefold().lstrip("$")

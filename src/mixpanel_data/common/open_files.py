@@ -17,8 +17,6 @@ library, but no other programs.
 from __future__ import annotations
 
 import os
-import re
-import stat
 import threading
 import time
 from collections.abc import Iterator
@@ -26,25 +24,22 @@ from contextlib import suppress
 from pathlib import Path
 
 from mixpanel_data.common import file_locks
+from mixpanel_data.common.database_files import (
+    Key,
+    NoFileError,
+    descriptors,
+    is_database,
+    key_of,
+    kind_at,
+    path_of,
+    require_magic,
+    written_as,
+)
 from mixpanel_data.common.file_locks import FileLockedError
 from mixpanel_data.common.forks import in_forked_children
 from mixpanel_data.common.sidecars import wal_of
 from mixpanel_data.common.signals import defer_keyboard_interrupt
 from mixpanel_data.exceptions import DatabaseFileError, StorageForkedError
-
-#: The identity of a database: device and inode of a file, or the name of an in-memory database.
-Key = tuple[int, int] | str
-
-_MEMORY = ":memory:"
-
-#: DuckDB's magic bytes in a database file, also in an encrypted one, and their position.
-_MAGIC, _MAGIC_AT = b"DUCK", 8
-
-#: Prefixes that DuckDB allows before the path of a file.
-_PREFIX = re.compile(r"duckdb:|file:(//localhost(?=/)|//(?=/))?", re.IGNORECASE)
-
-#: The descriptors of this process, on Linux.
-_DESCRIPTORS = Path("/proc/self/fd")
 
 #: For how many seconds, and how often, to try to lock a file that DuckDB has just created: another
 #: process that has locked it will soon be refused by DuckDB.
@@ -76,7 +71,7 @@ class _OpenFile:
 
     def others(self) -> Iterator[int]:
         """Iterate over the other descriptors of the file."""
-        return (fd for fd, key in _descriptors() if key == self.key and fd != self.descriptor)
+        return (fd for fd, key in descriptors() if key == self.key and fd != self.descriptor)
 
 
 _files: dict[Key, _OpenFile] = {}
@@ -85,34 +80,6 @@ _pid = os.getpid()
 
 #: The id of the parent process that had a file open when it forked, by key and by path.
 _inherited: dict[Key, int] = {}
-
-
-class ForeignFileError(Exception):
-    """The file is no DuckDB database; the message is DuckDB's."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__(f'The file "{path}" exists, but it is not a valid DuckDB database file!')
-
-
-class NoFileError(Exception):
-    """What is at the path is no file: DuckDB would wait for ever for what comes out of a pipe.
-
-    Attributes:
-        problem: What it is, and what to do.
-    """
-
-    def __init__(self, path: str, kind: str) -> None:
-        self.problem = f"{kind}, and a database is a file. Nothing was opened. Check the path."
-        super().__init__(f"{path}: {self.problem}")
-
-
-_KINDS = (
-    (stat.S_ISDIR, "a folder"),
-    (stat.S_ISFIFO, "a named pipe"),
-    (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
-)
 
 
 class Lease:
@@ -150,7 +117,7 @@ class Lease:
                 another process is about to create, and passes.
             NoFileError: It is a folder, a pipe or a device.
         """
-        if (kind := _kind_at(self._database)) is not None:
+        if (kind := kind_at(self._database)) is not None:
             raise NoFileError(self._database, kind)
         self._require_magic(or_nothing=True)
 
@@ -170,13 +137,8 @@ class Lease:
             file = self._file
             if file is None or isinstance(file.key, str):
                 return
-            try:
-                descriptor = file.open()
-                found = os.pread(descriptor, _MAGIC_AT + len(_MAGIC), 0)
-            except OSError:  # DuckDB will raise an error
-                return
-        if found[_MAGIC_AT:] != _MAGIC and (found or not or_nothing):
-            raise ForeignFileError(file.path)
+            with suppress(OSError):  # DuckDB will raise an error
+                require_magic(file.open(), file.path, or_nothing=or_nothing)
 
     def _confirm_file(self) -> None:
         key = key_of(self._database)
@@ -217,7 +179,7 @@ class Lease:
         """Tell whether nothing else of this process has the file open as a database."""
         with _lock:
             file = self._file
-            return file is None or (file.users == 1 and not any(map(_is_database, file.others())))
+            return file is None or (file.users == 1 and not any(map(is_database, file.others())))
 
     def require_own(self) -> None:
         """Make sure that this process took the lease.
@@ -254,7 +216,7 @@ class Lease:
             self._file = file
 
     def _lock(self, file: _OpenFile) -> None:
-        if any(_written_as(fd) not in (None, file.path) for fd in file.others()):
+        if any(written_as(fd) not in (None, file.path) for fd in file.others()):
             raise FileLockedError(_pid)  # under another name, without this library
         with suppress(OSError):  # DuckDB will raise an error
             file_locks.lock(file.open(), shared=self._read_only)
@@ -278,7 +240,7 @@ def is_open(path: Path) -> bool:
     with _lock:
         ours = [file for file in _files.values() if file.users]
     return any(key in (file.key, key_of(str(wal_of(file.path)))) for file in ours) or any(
-        other == key and _is_database(fd) for fd, other in _descriptors()
+        other == key and is_database(fd) for fd, other in descriptors()
     )
 
 
@@ -294,7 +256,7 @@ def is_database_or_wal(path: Path) -> bool:
                 return True
             if key_of(str(file)) is not None:
                 with file.open("rb") as opened:
-                    if _is_database(opened.fileno()):
+                    if is_database(opened.fileno()):
                         return True
     return False
 
@@ -313,38 +275,6 @@ def require_no_database(path: Path) -> None:
         )
 
 
-def key_of(database: str) -> Key | None:
-    """Return the identity of a database, None if there is no such file yet."""
-    if database.startswith(_MEMORY):
-        return database
-    try:
-        about = os.stat(database)  # noqa: PTH116 (no Path: DuckDB's texts are not all paths)
-    except (OSError, ValueError):
-        return None
-    return (about.st_dev, about.st_ino) if stat.S_ISREG(about.st_mode) else None
-
-
-def _kind_at(database: str) -> str | None:
-    """Return what is at a path, None if that is a file or nothing."""
-    if database.startswith(_MEMORY):
-        return None
-    try:
-        mode = os.stat(database).st_mode  # noqa: PTH116 (as above)
-    except (OSError, ValueError):
-        return None
-    return next((kind for is_one, kind in _KINDS if is_one(mode)), None)
-
-
-def plain_path(database: str) -> str:
-    """Return a database's name without the prefixes that DuckDB allows: ``duckdb:``, ``file:``.
-
-    DuckDB would treat the same file with such a prefix as another database, and open it twice.
-    """
-    while (found := _PREFIX.match(database)) is not None:
-        database = database[found.end() :]
-    return database
-
-
 def _sweep() -> None:
     """Forget files without leases, unless closing our descriptor would release DuckDB's lock."""
     for file in [file for file in _files.values() if not file.users]:
@@ -354,42 +284,6 @@ def _sweep() -> None:
                 continue
             os.close(file.descriptor)
         del _files[file.key]
-
-
-def _descriptors() -> Iterator[tuple[int, Key]]:
-    """Iterate over the descriptors of regular files of this process, on Linux."""
-    try:
-        found = [int(link.name) for link in _DESCRIPTORS.iterdir()]
-    except OSError:
-        return
-    for fd in found:
-        with suppress(OSError):  # closed meanwhile
-            about = os.fstat(fd)
-            if stat.S_ISREG(about.st_mode):
-                yield fd, (about.st_dev, about.st_ino)
-
-
-def _is_database(fd: int) -> bool:
-    """Tell whether a descriptor is one of a DuckDB file, by reading its magic bytes."""
-    try:
-        return os.pread(fd, len(_MAGIC), _MAGIC_AT) == _MAGIC
-    except OSError:  # open for writing only
-        return False
-
-
-def _written_as(fd: int) -> str | None:
-    """Return the path of a database that is open for writing, None for other descriptors."""
-    import fcntl
-
-    try:
-        may_write = fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDWR
-        return _path_of(fd) if may_write and _is_database(fd) else None
-    except OSError:  # closed meanwhile
-        return None
-
-
-def _path_of(fd: int) -> str:
-    return str((_DESCRIPTORS / str(fd)).readlink())
 
 
 def _after_fork() -> None:
@@ -405,11 +299,11 @@ def _after_fork() -> None:
         if file.descriptor is not None:
             os.close(file.descriptor)
     _files.clear()
-    for fd, key in list(_descriptors()):
-        if _is_database(fd):  # also one opened without this library
+    for fd, key in list(descriptors()):
+        if is_database(fd):  # also one opened without this library
             _inherited.setdefault(key, parent)
             with suppress(OSError):
-                _inherited.setdefault(_path_of(fd), parent)
+                _inherited.setdefault(path_of(fd), parent)
         if key in ours:
             _shut(fd)
 

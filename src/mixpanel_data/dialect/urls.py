@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.util import asbool
+
+from mixpanel_data.common.nearest import did_you_mean
 
 
 def _truth(text: Any) -> bool:
@@ -126,5 +127,5 @@ def explained(name: str, known: Iterable[str]) -> str:
 
 
 def _meant(name: str, known: Iterable[str]) -> str:
-    nearest = get_close_matches(name, known, 2)
-    return f" Did you mean {' or '.join(nearest)}?" if nearest else ""
+    advice = did_you_mean(name, known)
+    return f" {advice}" if advice else ""

@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
-from mixpanel_data.common import values
-from mixpanel_data.common.values import EARLIEST, EPOCH, LATEST, MICROSECOND
+from mixpanel_data.common import times, values
+from mixpanel_data.common.times import EARLIEST, EPOCH, LATEST, MICROSECOND
 from mixpanel_data.exceptions import TimeUnitError
 from mixpanel_data.types import NumberUnit, TimeUnit
 
@@ -55,11 +55,11 @@ class Clock:
         Raises:
             ValueError: The value is no time.
         """
-        moment = values.time_in(value) if isinstance(value, str) else value
+        moment = times.time_in(value) if isinstance(value, str) else value
         if values.is_number(moment):
             return self._count_of(moment), self.zone is not None
         is_local = isinstance(value, str) and getattr(moment, "tzinfo", None) is None
-        return values.microseconds(moment), is_local and self.zone is not None
+        return times.microseconds(moment), is_local and self.zone is not None
 
     def require_one_unit(self) -> None:
         """Raise when the numbers so far are of different units.
@@ -77,11 +77,11 @@ class Clock:
             ValueError: It is not finite, or too large.
         """
         if self.unit != "auto":
-            return values.scaled(number, MICROSECONDS[self.unit])
+            return times.scaled(number, MICROSECONDS[self.unit])
         if not isinstance(number, Integral) and not math.isfinite(number):
             raise ValueError(f"is {number}, which is no time.")
         unit: NumberUnit = next((unit for end, unit in _BANDS if abs(number) < end), "us")
-        count = values.scaled(number, MICROSECONDS[unit])
+        count = times.scaled(number, MICROSECONDS[unit])
         self.units.setdefault(unit, number)
         return count
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from datetime import date, datetime
 
 from mixpanel_data.common.names import check_table_name
-from mixpanel_data.common.values import identifier, microseconds, moment
+from mixpanel_data.common.times import microseconds, moment
+from mixpanel_data.common.values import identifier
 from mixpanel_data.database.handle import Database
 from mixpanel_data.ingest import deletion
 from mixpanel_data.types import CompactionResult

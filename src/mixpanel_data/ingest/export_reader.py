@@ -7,29 +7,29 @@ Engage API does; :mod:`~mixpanel_data.ingest.shapes` has the forms.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import chain, repeat
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 
-import orjson
-import pyarrow as pa
-
-from mixpanel_data.common import values
-from mixpanel_data.common.json_depth import MAX_DEPTH, TOO_DEEP, exceeds_depth
+from mixpanel_data.common import times
 from mixpanel_data.exceptions import ExportFileError, ExportLineError
-from mixpanel_data.ingest.arrow_batches import as_python, content_of
 from mixpanel_data.ingest.clock import Clock
 from mixpanel_data.ingest.decompression import is_damage
 from mixpanel_data.ingest.export_data import Rows, read_sources
+from mixpanel_data.ingest.export_records import (
+    CONVERTERS,
+    FIELDS,
+    Record,
+    parsed,
+    require_json,
+    rows_of,
+)
 from mixpanel_data.ingest.field_error import FieldError
 from mixpanel_data.ingest.framing import Block
-from mixpanel_data.ingest.json_problems import reason_of
 from mixpanel_data.ingest.parquet_files import ParquetRows
 from mixpanel_data.ingest.row_checks import RowChecks
-from mixpanel_data.ingest.shapes import parts_of
 from mixpanel_data.ingest.sources import LocalFile, Source, find_sources
 from mixpanel_data.types import TableType
 
@@ -43,10 +43,6 @@ ExportData = (
     | IO[bytes]
     | Iterable[str | bytes | os.PathLike[str] | Mapping[str, Any]]
 )
-
-Record = dict[str, Any]
-
-_T = TypeVar("_T")
 
 
 def read_events_export(data: ExportData) -> Iterator[Record]:
@@ -153,8 +149,8 @@ class _Reader:
 
     def __init__(self, kind: TableType, checks: RowChecks) -> None:
         self._checks = checks
-        self._convert = _CONVERTERS[kind]
-        self._properties = _FIELDS[kind]
+        self._convert = CONVERTERS[kind]
+        self._properties = FIELDS[kind]
         self._index = 0
         self._place = _Place("")
 
@@ -200,7 +196,7 @@ class _Reader:
         place.unit = "row" if isinstance(content, ParquetRows) else "object"
         documents: Iterator[tuple[Any, FieldError | None]]
         if isinstance(content, ParquetRows):
-            documents = chain.from_iterable(map(_rows_of, content.batches))
+            documents = chain.from_iterable(map(rows_of, content.batches))
         else:
             documents = zip(content, repeat(None))
         for item in documents:
@@ -208,10 +204,11 @@ class _Reader:
             yield item
 
     def _record(self, document: Any) -> Record:
-        parsed = _parsed(document, self._properties) if isinstance(document, bytes) else document
-        record = self._convert(parsed, self._checks.clock)
-        if parsed is document:
-            _require_json(self._properties, record["properties"])
+        is_text = isinstance(document, bytes)
+        read = parsed(document, self._properties) if is_text else document
+        record = self._convert(read, self._checks.clock)
+        if not is_text:
+            require_json(self._properties, record["properties"])
         self._checks.clock.require_one_unit()
         try:
             return self._completed(record)
@@ -222,11 +219,11 @@ class _Reader:
         """Return the record, of an event with an id, and with its time in UTC."""
         if "event_time" in record:
             count, is_local = record["event_time"]
-            record["event_time"] = values.moment(count)
+            record["event_time"] = times.moment(count)
             if not record["insert_id"]:
                 record["insert_id"] = self._checks.identities.next_id(record)
             if is_local:
-                record["event_time"] = values.moment(self._checks.clock.to_utc(count))
+                record["event_time"] = times.moment(self._checks.clock.to_utc(count))
         return record
 
     def _refuse(self, error: FieldError, document: Any, cause: Exception | None = None) -> None:
@@ -252,144 +249,3 @@ class _Place:
     name: str
     number: int = 0
     unit: str = "line"
-
-
-def _require_json(field: str, properties: Mapping[str, Any]) -> None:
-    """Raise for properties that were no text before, and cannot become JSON.
-
-    Raises:
-        FieldError: They cannot.
-    """
-    try:
-        try:
-            nulls = orjson.dumps(properties).count(b"null")  # which it writes for NaN, too
-        except TypeError:
-            nulls = -1
-        if nulls and nulls != sum(value is None for value in properties.values()):
-            values.document(properties)
-    except ValueError as error:
-        raise FieldError(field, str(error)) from error
-
-
-#: What pyarrow raises where Python has no value for a cell, such as a time in the year 150000.
-_NO_VALUE = (ValueError, OverflowError, KeyError)
-
-
-def _rows_of(batch: pa.RecordBatch) -> Iterator[tuple[Record, FieldError | None]]:
-    """Yield the rows of a table's batch with what is wrong with them; JSON text is parsed."""
-    try:
-        rows = batch.to_pylist()
-    except _NO_VALUE:
-        for position in range(batch.num_rows):
-            row = batch.slice(position, 1)
-            if (problem := _problem_of(row)) is None:
-                yield from _rows_of(row)
-            else:
-                yield content_of(row), problem
-        return
-    kind = batch.schema.field("properties").type
-    for row in rows:
-        problem, properties = None, row["properties"]
-        try:
-            if isinstance(properties, str):
-                row["properties"] = values.parse_json(properties.encode())
-            else:
-                row["properties"] = as_python(properties, kind)
-        except ValueError as error:
-            problem = FieldError("properties", f"is not JSON: {reason_of(properties.encode())}.")
-            problem.__cause__ = error
-        yield row, problem
-
-
-def _problem_of(row: pa.RecordBatch) -> FieldError | None:
-    """Return what is wrong with the first cell that Python has no value for."""
-    for name in row.schema.names:
-        try:
-            row.column(name)[0].as_py()
-        except _NO_VALUE as error:
-            problem = FieldError(name, f"has no value in Python: {error}.")
-            problem.__cause__ = error
-            return problem
-    return None
-
-
-def _parsed(document: bytes, properties: str) -> Any:
-    if exceeds_depth(document, MAX_DEPTH + 1):  # the document itself is one level
-        raise FieldError(properties, TOO_DEEP)
-    try:
-        return values.parse_json(document.strip())
-    except ValueError as error:
-        raise FieldError(None, f"is not JSON: {reason_of(document.strip())}.") from error
-
-
-def event_of(line: bytes, clock: Clock) -> Record:
-    """Return the record of a line of an events export.
-
-    ``insert_id`` is empty where it has none. ``event_time`` is what
-    :meth:`~mixpanel_data.ingest.clock.Clock.read` returns.
-
-    Raises:
-        ValueError: The line is not an event.
-    """
-    return _event(_parsed(line, "properties"), clock)
-
-
-def profile_of(line: bytes, clock: Clock) -> Record:
-    """Return the record of a line of a profiles export.
-
-    Raises:
-        ValueError: The line is not a profile.
-    """
-    return _profile(_parsed(line, "$properties"), clock)
-
-
-def _event(document: Any, clock: Clock) -> Record:
-    parts = parts_of(document, "events")
-    name = parts.get("event_name")
-    if not isinstance(name, str):
-        raise FieldError("event", "is missing or not a string.")
-    if values.is_missing(parts.get("event_time")):
-        raise FieldError("time", "is missing.")
-    return {
-        "event_name": name,
-        "event_time": _checked("time", parts["event_time"], clock.read),
-        "distinct_id": _identifier("distinct_id", parts.get("distinct_id")),
-        "insert_id": _identifier("$insert_id", parts.get("insert_id")),
-        "properties": parts["properties"],
-    }
-
-
-def _profile(document: Any, _: Clock) -> Record:
-    parts = parts_of(document, "profiles")
-    if parts.get("distinct_id") is None:
-        raise FieldError("$distinct_id", "is missing.")
-    last_seen = parts.get("last_seen")
-    is_missing = last_seen == "" or values.is_missing(last_seen)
-    return {
-        "distinct_id": _identifier("$distinct_id", parts["distinct_id"]),
-        "properties": parts["properties"],
-        "last_seen": None if is_missing else _checked("$last_seen", last_seen, _last_seen),
-    }
-
-
-def _last_seen(value: object) -> datetime:
-    """Return a time that is a number in seconds or in milliseconds, whichever it is by its size."""
-    return values.moment(Clock("auto").read(value)[0])
-
-
-_CONVERTERS: dict[TableType, Callable[[Any, Clock], Record]] = {
-    "events": _event,
-    "profiles": _profile,
-}
-_FIELDS: dict[TableType, str] = {"events": "properties", "profiles": "$properties"}
-
-
-def _identifier(field: str, value: object) -> str:
-    return "" if values.is_missing(value) else _checked(field, value, values.identifier)
-
-
-def _checked(field: str, value: object, convert: Callable[[object], _T]) -> _T:
-    try:
-        return convert(value)
-    except ValueError as error:
-        raise FieldError(field, str(error)) from error

@@ -1,7 +1,7 @@
 """Read export files with DuckDB, in parallel.
 
 SQL converts ordinary lines. It returns every other line as text, for the functions of
-:mod:`mixpanel_data.ingest.export_reader`, which define the format in full. A file that DuckDB
+:mod:`mixpanel_data.ingest.export_records`, which define the format in full. A file that DuckDB
 cannot read at all is left to the reader in Python. So SQL is only a fast path for the common case.
 """
 
@@ -19,15 +19,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import JSON, Table
 
-from mixpanel_data.common import values
+from mixpanel_data.common import times
 from mixpanel_data.common.signals import defer_keyboard_interrupt
 from mixpanel_data.database.settings import Resources
 from mixpanel_data.dialect.driver.errors import driver_errors
 from mixpanel_data.exceptions import TimeUnitError
-from mixpanel_data.ingest import export_reader
+from mixpanel_data.ingest import export_records
 from mixpanel_data.ingest.clock import MICROSECONDS, Clock
 from mixpanel_data.ingest.decompression import GZIP_MAGIC
-from mixpanel_data.ingest.export_reader import Record
+from mixpanel_data.ingest.export_records import Record
 from mixpanel_data.ingest.export_sql import UNIT_DIGITS, export_query, paths_variable
 from mixpanel_data.ingest.file_integrity import IntegrityCheck
 from mixpanel_data.ingest.json_validation import too_deep_at
@@ -51,8 +51,8 @@ _BASE_MEMORY = 256 * 2**20
 _THREAD_MEMORY = 128 * 2**20
 
 _CONVERTERS: dict[TableType, Callable[[bytes, Clock], Record]] = {
-    "events": export_reader.event_of,
-    "profiles": export_reader.profile_of,
+    "events": export_records.event_of,
+    "profiles": export_records.profile_of,
 }
 
 
@@ -243,7 +243,7 @@ def _take_times(records: list[Record]) -> list[bool]:
     is_local = []
     for record in records:
         count, local = record["event_time"]
-        record["event_time"] = values.moment(count)
+        record["event_time"] = times.moment(count)
         is_local.append(local)
     return is_local
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from mixpanel_data.common import values
+from mixpanel_data.common import json_documents, values
 from mixpanel_data.exceptions import RecordError
 from mixpanel_data.ingest.arrow_layouts import extension_in
 
@@ -94,7 +94,9 @@ def _with_documents(frame: Any) -> Any:
     texts = []
     for index, value in enumerate(map(_parsed_document, cells)):
         try:
-            texts.append(None if values.is_missing(value) else values.document(value).decode())
+            texts.append(
+                None if values.is_missing(value) else json_documents.document(value).decode()
+            )
         except ValueError as error:
             raise RecordError(index, "properties", str(error)) from error
     return frame.assign(properties=texts)
@@ -105,7 +107,7 @@ def _parsed_document(cell: Any) -> Any:
     if not isinstance(cell, str):
         return cell
     try:
-        return values.parse_json(cell.encode())
+        return json_documents.parse_json(cell.encode())
     except ValueError:
         return cell
 

@@ -16,7 +16,7 @@ from operator import itemgetter
 from typing import Literal
 
 from mixpanel_data.common.json_depth import exceeds_depth
-from mixpanel_data.common.values import parse_json
+from mixpanel_data.common.json_documents import parse_json
 from mixpanel_data.exceptions import ExportFileError
 from mixpanel_data.ingest.byte_stream import CHUNK, ByteStream
 from mixpanel_data.ingest.json_problems import is_unfinished

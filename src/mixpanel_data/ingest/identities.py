@@ -16,7 +16,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mixpanel_data.common import values
+from mixpanel_data.common import json_documents, times
 
 #: Columns of an event that its id is made of.
 _HASHED = ("event_name", "event_time", "distinct_id", "properties")
@@ -72,18 +72,18 @@ class Identities:
         if not missing.true_count:
             return batch
         events = batch.select(_HASHED).filter(missing)
-        times = events.column("event_time").cast(pa.int64()).to_pylist()
+        counts = events.column("event_time").cast(pa.int64()).to_pylist()
         columns = [events.column(name).to_pylist() for name in _HASHED if name != "event_time"]
         hashes = [
             _hash_of(
                 {
                     "event_name": name,
-                    "event_time": values.moment(time),
+                    "event_time": times.moment(count),
                     "distinct_id": user,
                     "properties": properties,
                 }
             )
-            for name, time, user, properties in zip(columns[0], times, *columns[1:], strict=True)
+            for name, count, user, properties in zip(columns[0], counts, *columns[1:], strict=True)
         ]
         made = list(map(self._numbered, hashes))
         filled = pc.replace_with_mask(ids, missing, pa.array(made, pa.string()))
@@ -94,13 +94,13 @@ def _sorted(properties: Any) -> orjson.Fragment:
     """Return properties, JSON text or a dict, as JSON with its members in order."""
     if isinstance(properties, str):
         text = properties.encode()
-        if not values.has_long_integer(text):
+        if not json_documents.has_long_integer(text):
             with suppress(ValueError):  # a number that is too large for it
                 parsed = orjson.loads(text)
                 return orjson.Fragment(orjson.dumps(parsed, option=orjson.OPT_SORT_KEYS))
-        properties = values.parse_json(text)
+        properties = json_documents.parse_json(text)
     # Inserted as text, because the event is one level deeper than a document may be.
-    return orjson.Fragment(values.document(properties, sort_keys=True))
+    return orjson.Fragment(json_documents.document(properties, sort_keys=True))
 
 
 def insert_id_of(event: Mapping[str, Any]) -> str:
@@ -114,7 +114,7 @@ def insert_id_of(event: Mapping[str, Any]) -> str:
         ValueError: The properties cannot become JSON.
 
     Example:
-        >>> time = values.moment(0)
+        >>> time = times.moment(0)
         >>> event = {"event_name": "Sign Up", "event_time": time, "distinct_id": "7"}
         >>> insert_id_of({**event, "properties": {"a": 1, "b": 2}}) == insert_id_of(
         ...     {**event, "properties": {"b": 2, "a": 1}}

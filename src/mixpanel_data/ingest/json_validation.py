@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection, Table, func, select
 
-from mixpanel_data.common import values
+from mixpanel_data.common import json_documents
 from mixpanel_data.common.json_depth import MAX_DEPTH, exceeds_depth
 from mixpanel_data.dialect.sql.derived import DOCUMENT
 from mixpanel_data.exceptions import RecordError
@@ -41,7 +41,7 @@ def bad_number_at(documents: pa.Array) -> int | None:
                 return int(position)
     elif not _all_finite(documents):
         for position, document in enumerate(documents.to_pylist()):
-            if not values.all_finite(document):
+            if not json_documents.all_finite(document):
                 return position
     return None
 
@@ -96,7 +96,7 @@ def _suspects(documents: pa.StringArray) -> list[int]:
 
 def _is_json(document: str) -> bool:
     try:
-        values.parse_json(document.encode())
+        json_documents.parse_json(document.encode())
     except ValueError:
         return False
     return True

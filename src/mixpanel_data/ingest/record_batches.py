@@ -2,7 +2,7 @@
 
 Ordinary records go through C code only: one ``itemgetter`` and one ``orjson.dumps`` per record, one
 ``set(map(type, ...))`` per column and batch. When these find anything else, the slower functions of
-:mod:`mixpanel_data.common.values` look at record by record and field by field.
+:mod:`mixpanel_data.common.values` and its neighbours look at record by record and field by field.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import orjson
 import pyarrow as pa
 from sqlalchemy import JSON, Column, DateTime, String, Table
 
-from mixpanel_data.common import values
+from mixpanel_data.common import json_documents, times, values
 from mixpanel_data.common.json_depth import TOO_DEEP, exceeds_depth
 from mixpanel_data.exceptions import RecordError
 from mixpanel_data.ingest.clock import Clock
@@ -107,7 +107,7 @@ class RecordBatches:
         for record in self._records:
             try:
                 properties = record[json]
-                document = orjson.dumps(properties, default=values.jsonable)
+                document = orjson.dumps(properties, default=json_documents.jsonable)
                 if len(record) == width:
                     scalars = scalars_of(record)
                 elif self._required <= record.keys() <= self._known:
@@ -154,7 +154,7 @@ class RecordBatches:
                 "is not a column of the table. Put it into 'properties', or leave it out.",
             )
         try:
-            document = values.document(record[self._json.name])
+            document = json_documents.document(record[self._json.name])
         except ValueError as error:
             raise FieldError(self._json.name, str(error)) from error
         return [record.get(column.name) for column in self._scalars], document
@@ -216,7 +216,9 @@ class RecordBatches:
             except FieldError as error:
                 names = (column.name for column in self._scalars)
                 record = dict(zip(names, scalars, strict=True))
-                self._refuse(row, error, {**record, self._json.name: values.parse_json(document)})
+                self._refuse(
+                    row, error, {**record, self._json.name: json_documents.parse_json(document)}
+                )
             else:
                 self._cells += scalars
                 self._documents += document
@@ -239,7 +241,7 @@ def _may_hide_number(properties: dict[str, Any], nulls: int) -> bool:
     A closer look is needed only where there are more nulls than Nones at the top level.
     """
     nones = len([None for value in properties.values() if value is None])
-    return nulls != nones and not values.all_finite(properties)
+    return nulls != nones and not json_documents.all_finite(properties)
 
 
 def _advice(record: Mapping[str, Any]) -> str:
@@ -268,7 +270,7 @@ def checked(column: Column[Any], value: object, clock: Clock) -> Any:
     if CLOCK in column.info:
         return clock.read(value)
     if isinstance(column.type, DateTime):
-        return values.microseconds(value)
+        return times.microseconds(value)
     return values.identifier(value) if IDENTIFIER in column.info else values.text(value)
 
 
@@ -301,7 +303,7 @@ def _times(
     if (found := counts_of(cells, clock if is_event_time else Clock())) is not None:
         counts, all_local = found
         return counts, np.full(len(cells), True) if all_local else None
-    times = [checked(column, cell, clock) for cell in cells]
+    read = [checked(column, cell, clock) for cell in cells]
     if not is_event_time:
-        return times, None
-    return [count for count, _ in times], np.array([local for _, local in times], np.bool_)
+        return read, None
+    return [count for count, _ in read], np.array([local for _, local in read], np.bool_)

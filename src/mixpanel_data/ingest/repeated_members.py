@@ -15,7 +15,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mixpanel_data.common import values
+from mixpanel_data.common import json_documents
 from mixpanel_data.ingest.string_buffers import string_data_and_offsets
 
 #: Bytes of documents that are searched at a time, few enough to stay in the processor's cache.
@@ -64,11 +64,11 @@ def without_repeated_members(documents: pa.StringArray) -> pa.StringArray:
 
 
 def _rewritten(text: bytes) -> bytes:
-    parsed = values.parse_json(text)
+    parsed = json_documents.parse_json(text)
     try:
         return orjson.dumps(parsed)
     except TypeError:  # such as an integer of more than 64 bits
-        return values.document(parsed)
+        return json_documents.document(parsed)
 
 
 def _suspects(data: npt.NDArray[np.uint8], starts: npt.NDArray[np.intp]) -> Iterator[int]:

@@ -13,11 +13,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mixpanel_data.common.values import EARLIEST, EPOCH, EPOCH_UTC, LATEST
+from mixpanel_data.common.times import EARLIEST, EPOCH, EPOCH_UTC, LATEST
 from mixpanel_data.ingest.clock import MICROSECONDS, Clock
 
 _SECOND = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?"
-#: The forms of text that Arrow reads as :func:`mixpanel_data.common.values.microseconds` does, and
+#: The forms of text that Arrow reads as :func:`mixpanel_data.common.times.microseconds` does, and
 #: the Arrow type that it reads them for.
 _FORMS = {
     _SECOND + "$": pa.timestamp("us"),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from sqlalchemy import Connection, Executable
 from sqlalchemy.engine import CursorResult
 
+from mixpanel_data.common.choices import require
 from mixpanel_data.common.signals import each_heard, heard_by
 from mixpanel_data.database.error_translation import query_errors
 from mixpanel_data.exceptions import QueryError, ResultTooLargeError
@@ -52,11 +53,7 @@ def checked_count(name: str, value: int | None, least: int = 0) -> int | None:
     """
     if value is None:
         return None
-    problem = f"{name} is {value!r}. Use a number of rows from {least}."
-    if not isinstance(value, Integral) or isinstance(value, bool):
-        raise TypeError(problem)
-    if value < least:
-        raise ValueError(problem)
+    require(name, value, Integral, f"a number of rows from {least}", lambda count: count >= least)
     return int(value)
 
 

@@ -15,6 +15,7 @@ from functools import lru_cache
 
 import duckdb
 
+from mixpanel_data.common.nearest import did_you_mean
 from mixpanel_data.database.opener import OpenDatabase
 from mixpanel_data.dialect.sql.names import fold
 from mixpanel_data.exceptions import SandboxError
@@ -29,7 +30,6 @@ from mixpanel_data.sandbox.tree import (
     RefusedError,
     TableName,
     Walk,
-    did_you_mean,
     parse,
 )
 

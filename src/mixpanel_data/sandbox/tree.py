@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 import orjson
 
+from mixpanel_data.common.nearest import did_you_mean
 from mixpanel_data.dialect.sql.names import fold
 from mixpanel_data.sandbox import allowed
 from mixpanel_data.sandbox.scratch import scratch
@@ -185,12 +185,6 @@ def _advice(function: str, listed: frozenset[str]) -> str:
     if function in allowed.REFUSED_NAMES:
         return allowed.INSTEAD.get(function, "")
     return did_you_mean(function, listed)
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return advice for a name that may be a typo, ``""`` if there is no similar one."""
-    alike = get_close_matches(name, known, n=3)
-    return f"Did you mean {' or '.join(alike)}?" if alike else ""
 
 
 def _kind(node: Node) -> str | None:

@@ -9,7 +9,7 @@ from sqlalchemy import JSON, DateTime, Interval
 from sqlalchemy.sql.functions import GenericFunction
 from sqlalchemy.types import TypeDecorator
 
-from mixpanel_data.common.values import EPOCH, microseconds
+from mixpanel_data.common.times import EPOCH, microseconds
 
 if TYPE_CHECKING:
     from sqlalchemy import Dialect

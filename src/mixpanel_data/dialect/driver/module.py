@@ -25,8 +25,9 @@ from duckdb import (
     Warning,  # noqa: A004 (the name is PEP 249's)
 )
 
+from mixpanel_data.common.database_files import ForeignFileError, NoFileError, plain_path
 from mixpanel_data.common.file_locks import FileLockedError
-from mixpanel_data.common.open_files import ForeignFileError, Lease, NoFileError, plain_path
+from mixpanel_data.common.open_files import Lease
 from mixpanel_data.dialect.driver.connection import Connection
 from mixpanel_data.dialect.driver.cursor import Cursor
 from mixpanel_data.dialect.driver.errors import (

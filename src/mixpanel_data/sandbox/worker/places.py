@@ -13,7 +13,7 @@ from typing import Any
 
 import duckdb
 
-from mixpanel_data.common.open_files import Key, key_of
+from mixpanel_data.common.database_files import Key, key_of
 from mixpanel_data.database.lake_opener import open_lake
 from mixpanel_data.database.opener import OpenDatabase, open_database
 from mixpanel_data.database.options import OpenOptions
