@@ -132,7 +132,7 @@ def test_names_that_end_alike_are_told_apart_without_parsing(
     names = ["$referrer", "$initial_referrer", "$lib_version", "$app_version", "$os", "os"]
     names += ["$referring_domain", "$initial_referring_domain", "plan", "plan name"]
     texts = pa.array([json.dumps(dict.fromkeys(names, "a:b"))] * 3)
-    monkeypatch.setattr(repeated_members, "values", None)
+    monkeypatch.setattr(repeated_members, "json_documents", None)
     assert without_repeated_members(texts) is texts
 
 

@@ -92,8 +92,8 @@ def test_a_wrong_query_raises_as_everywhere(storage: StorageEngine) -> None:
 
 
 def test_a_number_that_is_none_is_refused(storage: StorageEngine) -> None:
-    for n, error in ((-1, ValueError), (True, TypeError), ("1", TypeError)):
-        with pytest.raises(error, match="number of rows"):
+    for n in (-1, True, "1"):
+        with pytest.raises(ValueError, match="number of rows"):
             storage.preview("SELECT 1", n=n)  # type: ignore[arg-type]
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from mixpanel_data.common.choices import require
 from mixpanel_data.common.nearest import nearest
 from mixpanel_data.common.values import text
 from mixpanel_data.database.handle import Database
@@ -457,7 +456,8 @@ def _name(argument: str, value: str) -> str:
 
 
 def _count(argument: str, value: int) -> int:
-    require(argument, value, int, "a number of rows from 0", lambda count: count >= 0)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"{argument} is {value!r}. Use a number of rows, such as 10.")
     return value
 
 
