@@ -17,6 +17,7 @@ from mixpanel_data.common.names import check_project_id, check_table_name
 from mixpanel_data.database import paths
 from mixpanel_data.database.ephemeral import EphemeralFolder, creation_guard
 from mixpanel_data.database.handle import Database
+from mixpanel_data.database.instance import Instance
 from mixpanel_data.database.options import DEFAULT_LOAD_MEMORY_LIMIT, OpenOptions
 from mixpanel_data.database.targets import FileTarget, LakeTarget, MemoryTarget, Target
 from mixpanel_data.exceptions import DatabaseFileError, DatabaseNotFoundError, SandboxError
@@ -498,13 +499,14 @@ def _opened(
 ) -> Database:
     """Open a database, in a sandbox where one is wanted."""
     if sandbox is False:
-        return Database.open(target, options, folder=folder)
+        return Database.open(Instance(target, options, folder=folder))
     limits = Sandbox() if sandbox is True else sandbox
     if not isinstance(limits, Sandbox):
         raise TypeError(f"sandbox is {sandbox!r}. Use True, False or Sandbox(...).")
     options = replace(options, config=with_sandbox_settings(options.config, limits))
     make_policy = sandbox_factory(limits, target, options)
-    return Database.open(target, options, make_policy=make_policy, folder=folder)
+    instance = Instance(target, options, make_policy=make_policy, folder=folder)
+    return Database.open(instance)
 
 
 def _opened_lake(lake: Lake, options: OpenOptions, *, sandbox: bool | Sandbox) -> Database:

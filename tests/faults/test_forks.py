@@ -83,5 +83,5 @@ def test_no_way_to_start_processes_loses_a_row(
         process.write()
         assert process.wait() == 0, parent
     assert (found["refused"] > 0) == (method == "fork")
-    assert found["loaded"] >= rounds
+    assert found["loaded"] > rounds
     print(f"{method}: {dict(found)}")

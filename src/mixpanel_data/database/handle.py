@@ -14,12 +14,9 @@ from sqlalchemy import Connection, Table
 from sqlalchemy.exc import DBAPIError
 
 from mixpanel_data.database import backup, driver_failures, engines, error_translation
-from mixpanel_data.database.ephemeral import EphemeralFolder
 from mixpanel_data.database.instance import Instance
-from mixpanel_data.database.options import OpenOptions
 from mixpanel_data.database.settings import WITHOUT_WAL, Resources, TemporarySettings
-from mixpanel_data.database.statement_policy import PolicyFactory, StatementPolicy, TrustedSql
-from mixpanel_data.database.targets import Target
+from mixpanel_data.database.statement_policy import StatementPolicy
 from mixpanel_data.exceptions import (
     DatabaseReadOnlyError,
     LakeError,
@@ -76,28 +73,15 @@ class Database:
         self._own = error_translation.translate_driver_errors(self.trusted, target.place)
 
     @classmethod
-    def open(
-        cls,
-        target: Target,
-        options: OpenOptions,
-        *,
-        make_policy: PolicyFactory = lambda _: TrustedSql(),
-        folder: EphemeralFolder | None = None,
-    ) -> Self:
-        """Open a database.
+    def open(cls, instance: Instance) -> Self:
+        """Create the internal tables in a new database, check or upgrade those of any other.
 
         Args:
-            target: The database, which is created if it does not exist.
-            options: How to open it.
-            make_policy: Makes the policy for users' SQL.
-            folder: A folder to remove on closing.
+            instance: The open database, which is closed where that fails.
 
         Raises:
-            DatabaseFileError: The file cannot be opened; the subclass says why.
-            LakeError: The lake cannot be opened; the subclass says why.
             SchemaVersionError: Another version of the library made it.
         """
-        instance = Instance(target, options, make_policy, folder)
         with ExitStack() as undo:
             undo.callback(instance.close)
             database = cls(instance)

@@ -19,7 +19,7 @@ from mixpanel_data.database.connection_registry import Connections
 from mixpanel_data.database.ephemeral import EphemeralFolder
 from mixpanel_data.database.options import OpenOptions
 from mixpanel_data.database.settings import RESOURCES, Resources
-from mixpanel_data.database.statement_policy import PolicyFactory
+from mixpanel_data.database.statement_policy import PolicyFactory, TrustedSql
 from mixpanel_data.database.targets import Target
 from mixpanel_data.exceptions import DatabaseInUseError, StorageClosedError, StorageForkedError
 
@@ -59,8 +59,9 @@ class Instance:
         self,
         target: Target,
         options: OpenOptions,
-        make_policy: PolicyFactory,
-        folder: EphemeralFolder | None,
+        *,
+        make_policy: PolicyFactory = lambda _: TrustedSql(),
+        folder: EphemeralFolder | None = None,
     ) -> None:
         self.target, self.options = target, options
         self._make_policy, self._folder = make_policy, folder

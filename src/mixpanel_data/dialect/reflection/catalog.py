@@ -1,7 +1,7 @@
-"""Queries on DuckDB's catalog functions: two statements for all requested tables.
+"""Queries on DuckDB's catalog functions: one statement for all requested tables.
 
-The first one finds the schema. The second one reads its tables and what belongs to them, each in
-rows of its own: joining them here takes a third of the time that DuckDB needs to plan the joins.
+It returns the schemas, the tables and what belongs to them in rows of their own, which are joined
+here: DuckDB would take longer to plan the joins than to read everything.
 """
 
 from __future__ import annotations
@@ -22,14 +22,21 @@ from mixpanel_data.dialect.sql.parsing import split_schema
 
 # DuckDB 2.0 has nested schemas, whose names may equal those of top-level ones; 1.5 has no column
 # parent_schema.
-_SCHEMAS = text(
-    qualify_builtins("""
-    SELECT database_name, schema_name, oid,
-        database_name = current_database() AS is_current,
-        schema_name = current_schema() AS is_default
+_TOP_LEVEL = """
     FROM (FROM duckdb_schemas() UNION ALL BY NAME SELECT NULL AS parent_schema WHERE FALSE)
     WHERE parent_schema IS NULL
-""")
+"""
+
+_SCHEMAS = text(
+    qualify_builtins(
+        "SELECT database_name = current_database() AS is_current, database_name, schema_name"
+        + _TOP_LEVEL
+    )
+)
+
+_PLACES = (
+    "SELECT 'place' AS part, database_name = current_database() AS is_current, database_name, "
+    "oid AS schema_oid" + _TOP_LEVEL + " AND {here}"
 )
 
 #: The database of a connection's temporary tables.
@@ -38,21 +45,16 @@ _TEMPORARY = "temp"
 #: Databases that are none of the user's.
 _INTERNAL = {"system", _TEMPORARY}
 
-_HERE = """
-    WHERE CASE database_name WHEN :database THEN schema_oid = :schema
-        WHEN 'temp' THEN schema_oid = :temporary END
-"""
-
 _NAMED = " AND list_contains(:names, translate({name}, :upper, :lower))"
 
 _OBJECTS = {
     ObjectKind.TABLE: (
         "SELECT 'object' AS part, database_name, schema_oid, table_name, "
-        "FALSE AS is_view, comment, sql FROM duckdb_tables()"
+        "FALSE AS is_view, comment, sql FROM duckdb_tables() WHERE {here}"
     ),
     ObjectKind.VIEW: (
         "SELECT 'object' AS part, database_name, schema_oid, view_name AS table_name, "
-        "TRUE AS is_view, comment, sql FROM duckdb_views()"
+        "TRUE AS is_view, comment, sql FROM duckdb_views() WHERE {here}"
     ),
 }
 
@@ -60,13 +62,13 @@ _OBJECTS = {
 # of the tables' columns are selected too.
 _COLUMN_NAMES = """
     SELECT 'column' AS part, database_name, schema_oid, table_name, column_index, column_name
-    FROM duckdb_columns()
+    FROM duckdb_columns() WHERE {here}
 """
 
 _CONSTRAINTS = """
     SELECT 'detail' AS part, database_name, schema_oid, table_name, constraint_index AS position,
         expression, constraint_column_names, referenced_table, referenced_column_names
-    FROM duckdb_constraints()
+    FROM duckdb_constraints() WHERE {here}
 """
 
 
@@ -75,13 +77,11 @@ class Details(NamedTuple):
 
     Attributes:
         query: Selects the details of tables.
-        condition: Which of them.
         needs_columns: Whether the names of the tables' columns are needed with each of them.
         needs_others: Whether those of other tables are needed, too.
     """
 
     query: str
-    condition: str = ""
     needs_columns: bool = True
     needs_others: bool = False
 
@@ -90,45 +90,88 @@ COLUMNS = Details(
     """
     SELECT 'detail' AS part, database_name, schema_oid, table_name, column_index AS position,
         column_name, data_type, is_nullable, column_default, comment
-    FROM duckdb_columns()
+    FROM duckdb_columns() WHERE {here}
     """,
     needs_columns=False,
 )
-PRIMARY_KEYS = Details(_CONSTRAINTS, " AND constraint_type = 'PRIMARY KEY'")
-FOREIGN_KEYS = Details(_CONSTRAINTS, " AND constraint_type = 'FOREIGN KEY'", needs_others=True)
-UNIQUE_CONSTRAINTS = Details(_CONSTRAINTS, " AND constraint_type = 'UNIQUE'")
-CHECK_CONSTRAINTS = Details(_CONSTRAINTS, " AND constraint_type = 'CHECK'")
+PRIMARY_KEYS = Details(_CONSTRAINTS + " AND constraint_type = 'PRIMARY KEY'")
+FOREIGN_KEYS = Details(_CONSTRAINTS + " AND constraint_type = 'FOREIGN KEY'", needs_others=True)
+UNIQUE_CONSTRAINTS = Details(_CONSTRAINTS + " AND constraint_type = 'UNIQUE'")
+CHECK_CONSTRAINTS = Details(_CONSTRAINTS + " AND constraint_type = 'CHECK'")
 INDEXES = Details("""
     SELECT 'detail' AS part, database_name, schema_oid, table_name, index_name AS position,
         index_name, is_unique, CAST(expressions AS VARCHAR[]) AS expressions
-    FROM duckdb_indexes()
+    FROM duckdb_indexes() WHERE {here}
 """)
 
 
-def _here(query: str, condition: str = "") -> TextClause:
-    return text(qualify_builtins(query + _HERE + condition))
-
-
-_SEQUENCES = _here(
-    "SELECT sequence_name, increment_by, min_value, max_value, cycle FROM duckdb_sequences()"
-)
-_TYPES = _here("SELECT type_name FROM duckdb_types()", " AND NOT internal")
+_SEQUENCES = """
+    SELECT 'sequence' AS part, database_name, schema_oid, sequence_name, increment_by, min_value,
+        max_value, cycle
+    FROM duckdb_sequences() WHERE {here}
+"""
+_TYPES = """
+    SELECT 'type' AS part, database_name, schema_oid, type_name
+    FROM duckdb_types() WHERE {here} AND NOT internal
+"""
 
 
 @lru_cache
-def _statement(kind: ObjectKind, details: Details | None, *, has_names: bool) -> TextClause:
-    """Return the statement that reads tables or views, and their details."""
-    parts = []
-    for each, query in _OBJECTS.items():
-        if each in kind:
-            name = "view_name" if each is ObjectKind.VIEW else "table_name"
-            parts.append(query + _HERE + (_NAMED.format(name=name) if has_names else ""))
-    if details is not None:
-        named = _NAMED.format(name="table_name") if has_names else ""
-        parts.append(details.query + _HERE + named + details.condition)
-        if details.needs_columns:
-            parts.append(_COLUMN_NAMES + _HERE + ("" if details.needs_others else named))
-    return text(qualify_builtins(" UNION ALL BY NAME ".join(parts)))
+def _statement(parts: tuple[str, ...], *, has_database: bool, has_schema: bool) -> TextClause:
+    """Return the statement for parts of a schema, and the places that its name may stand for."""
+    equals = "translate({name}, :upper, :lower) = :{parameter}"
+    here = "database_name = current_database()"
+    if has_database:
+        here = equals.format(name="database_name", parameter="database")
+    if has_schema:
+        here += " AND " + equals.format(name="schema_name", parameter="schema")
+    else:
+        here = f"({here} AND schema_name = current_schema() OR database_name = '{_TEMPORARY}')"
+    query = " UNION ALL BY NAME ".join((_PLACES, *parts))
+    return text(qualify_builtins(query.replace("{here}", here)))
+
+
+def _rows(
+    connection: Connection,
+    parts: tuple[str, ...],
+    schema: str | None,
+    scope: ObjectScope,
+    names: Collection[str] = (),
+) -> list[Row[Any]]:
+    """Return the parts of a schema, and where none is named, those of temporary ones.
+
+    Args:
+        connection: Connection to the database.
+        parts: What to select.
+        schema: ``schema`` or ``database.schema``; None is the current schema.
+        scope: Whether to include temporary ones.
+        names: Those to select, where ``parts`` ask for names.
+    """
+    database, name = (None, None) if schema is None else split_schema(schema)
+    statement = _statement(parts, has_database=database is not None, has_schema=name is not None)
+    given = {
+        "database": database and fold(database),
+        "schema": name and fold(name),
+        "upper": ascii_uppercase,
+        "lower": ascii_lowercase,
+        "names": [fold(name) for name in names],
+    }
+    needed = {key: value for key, value in given.items() if f":{key}" in statement.text}
+    rows = connection.execute(statement, needed).all()
+    places = {
+        (row.database_name, row.schema_oid)
+        for row in rows
+        if row.part == "place"
+        and (
+            ((schema is not None or row.is_current) and ObjectScope.DEFAULT in scope)
+            or (
+                schema is None
+                and row.database_name == _TEMPORARY
+                and ObjectScope.TEMPORARY in scope
+            )
+        )
+    }
+    return [row for row in rows if (row.database_name, row.schema_oid) in places]
 
 
 class Entry(NamedTuple):
@@ -159,7 +202,7 @@ def read(
     kind: ObjectKind = ObjectKind.TABLE,
     **_: Any,
 ) -> dict[TableKey, Entry]:
-    """Read tables and views, with one statement for the schemas and one for all the rest.
+    """Read tables and views, with one statement.
 
     A temporary table hides another of the same name, as in DuckDB's own name resolution.
 
@@ -174,17 +217,25 @@ def read(
     Returns:
         The entries by name, as spelled in ``filter_names``, else in the catalog.
     """
-    parameters: dict[str, Any] = _place(connection, schema, scope)
-    if not any(each in kind for each in _OBJECTS) or not parameters:
+    parts = [query for each, query in _OBJECTS.items() if each in kind]
+    if not parts:
         return {}
+    if details is not None:
+        parts.append(details.query)
+        if details.needs_columns:
+            parts.append(_COLUMN_NAMES)
     if filter_names:
-        parameters["names"] = [fold(name) for name in filter_names]
-        parameters |= {"upper": ascii_uppercase, "lower": ascii_lowercase}
-    statement = _statement(kind, details, has_names=bool(filter_names))
-    found = _entries(connection.execute(statement, parameters).all())
+        everything = {_COLUMN_NAMES} if details is not None and details.needs_others else set()
+        parts = [part if part in everything else _named(part) for part in parts]
+    found = _entries(_rows(connection, tuple(parts), schema, scope, filter_names or ()))
     if not filter_names:
         return {(schema, entry.name): entry for entry in found.values()}
     return {(schema, name): found[fold(name)] for name in filter_names if fold(name) in found}
+
+
+def _named(query: str) -> str:
+    name = "view_name" if query is _OBJECTS[ObjectKind.VIEW] else "table_name"
+    return query + _NAMED.format(name=name)
 
 
 def _entries(rows: Collection[Row[Any]]) -> dict[str, Entry]:
@@ -201,7 +252,9 @@ def _entries(rows: Collection[Row[Any]]) -> dict[str, Entry]:
             columns[_table_of(row)].append(row)
         elif row.part == "detail":
             details[_table_of(row)].append(row)
-        elif row.database_name == _TEMPORARY or fold(row.table_name) not in objects:
+        elif row.part == "object" and (
+            row.database_name == _TEMPORARY or fold(row.table_name) not in objects
+        ):
             objects[fold(row.table_name)] = row
     names = {
         table: [row.column_name for row in sorted(found, key=lambda row: row.column_index)]
@@ -245,21 +298,19 @@ def read_schemas(connection: Connection) -> list[tuple[bool, str, str]]:
 
 def has_schema(connection: Connection, schema: str) -> bool:
     """Tell whether there is a schema of this name, in any case."""
-    return bool(_place(connection, schema, ObjectScope.DEFAULT))
+    return bool(_rows(connection, (), schema, ObjectScope.DEFAULT))
 
 
 def read_sequences(
     connection: Connection, schema: str | None, scope: ObjectScope = ObjectScope.DEFAULT
 ) -> list[str]:
     """Return the names of the sequences in a schema, sorted."""
-    place = _place(connection, schema, scope)
-    rows = connection.execute(_SEQUENCES, place) if place else ()
-    return sorted(row.sequence_name for row in rows)
+    return sorted(row.sequence_name for row in _sequences(connection, schema, scope))
 
 
 def read_sequence_options(connection: Connection, name: str, schema: str | None) -> dict[str, Any]:
     """Return the options of a sequence, by the names that SQLAlchemy's ``Identity`` gives them."""
-    rows = connection.execute(_SEQUENCES, _place(connection, schema, ObjectScope.DEFAULT))
+    rows = _sequences(connection, schema, ObjectScope.DEFAULT)
     (row,) = (row for row in rows if row.sequence_name == name)
     return {
         "increment": row.increment_by,
@@ -269,30 +320,12 @@ def read_sequence_options(connection: Connection, name: str, schema: str | None)
     }
 
 
+def _sequences(connection: Connection, schema: str | None, scope: ObjectScope) -> list[Row[Any]]:
+    rows = _rows(connection, (_SEQUENCES,), schema, scope)
+    return [row for row in rows if row.part == "sequence"]
+
+
 def read_types(connection: Connection, schema: str | None) -> list[str]:
     """Return the names of the user-defined types in a schema; None adds temporary ones."""
-    place = _place(connection, schema, ObjectScope.ANY)
-    return list(connection.execute(_TYPES, place).scalars()) if place else []
-
-
-def _place(connection: Connection, schema: str | None, scope: ObjectScope) -> dict[str, Any]:
-    """Find a schema and, if none is named, that of temporary tables.
-
-    Returns:
-        The database, its schema and that of temporary tables, None for what there is not or what
-        the scope excludes; empty for nothing at all.
-    """
-    database, name = (None, None) if schema is None else split_schema(schema)
-    place: dict[str, Any] = {"database": None, "schema": None, "temporary": None}
-    for row in connection.execute(_SCHEMAS):
-        is_database = row.is_current if database is None else _same(row.database_name, database)
-        is_schema = row.is_default if name is None else _same(row.schema_name, name)
-        if is_database and is_schema and ObjectScope.DEFAULT in scope:
-            place |= {"database": row.database_name, "schema": row.oid}
-        elif schema is None and row.database_name == _TEMPORARY and ObjectScope.TEMPORARY in scope:
-            place["temporary"] = row.oid
-    return place if any(value is not None for value in place.values()) else {}
-
-
-def _same(name: str, other: str) -> bool:
-    return fold(name) == fold(other)
+    rows = _rows(connection, (_TYPES,), schema, ObjectScope.ANY)
+    return [row.type_name for row in rows if row.part == "type"]

@@ -32,8 +32,7 @@ _T = TypeVar("_T")
 class Reflection(Listing):
     """The part of the dialect that reads the catalog.
 
-    Every ``get_multi_*`` method runs one statement, after the one that finds the schema;
-    the method for one table calls it.
+    Every ``get_multi_*`` method runs one statement; the method for one table calls it.
     """
 
     inspector = Inspector
