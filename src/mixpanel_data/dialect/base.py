@@ -19,8 +19,9 @@ from mixpanel_data.dialect.reflection.mixin import Reflection
 from mixpanel_data.dialect.sql import json_text, json_types
 from mixpanel_data.dialect.sql.ddl import DDLCompiler
 from mixpanel_data.dialect.sql.derived import DERIVES_OPTION
+from mixpanel_data.dialect.sql.execution_context import ExecutionContext
 from mixpanel_data.dialect.sql.shared_parameters import share_equal
-from mixpanel_data.dialect.sql.statements import ExecutionContext, StatementCompiler
+from mixpanel_data.dialect.sql.statements import StatementCompiler
 from mixpanel_data.dialect.sql.type_names import TypeCompiler
 
 #: Execution option: build a lazy DuckDB relation (``result.cursor.relation``) instead of executing.

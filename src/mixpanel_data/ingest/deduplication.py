@@ -7,10 +7,8 @@ event are key collisions. They are counted apart, or kept under a key of their o
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
@@ -38,11 +36,9 @@ from sqlalchemy.schema import CreateTable, DropTable
 from mixpanel_data.dialect.sql.builtin import qualify_builtins
 from mixpanel_data.dialect.sql.derived import DERIVES_OPTION
 from mixpanel_data.exceptions import DuplicateRecordError, KeyCollisionError
+from mixpanel_data.ingest.duplicate_counts import DuplicateCounts, identity_of
 from mixpanel_data.ingest.options import LoadOptions
 from mixpanel_data.schema.row_positions import ROWID, position_of
-from mixpanel_data.schema.tables import IDENTITY
-
-logger = logging.getLogger("mixpanel_data")
 
 #: DuckDB's built-in functions, even where the user has a macro of the same name.
 _BUILTIN = func.system.main
@@ -57,41 +53,6 @@ _CONFLICTS = Table(
     Column("key", String),
     prefixes=["TEMPORARY"],
 )
-
-
-@dataclass(frozen=True)
-class DuplicateCounts:
-    """How many rows were discarded because another row has their key.
-
-    Attributes:
-        rows: All of them, and the rows of the table that were replaced.
-        replaced: Rows of the table in whose place another one is now.
-        collisions: Those that differ from the row that was kept, so that they are no duplicates.
-        example: The key of one of the collisions.
-    """
-
-    rows: int = 0
-    replaced: int = 0
-    collisions: int = 0
-    example: str | None = None
-
-    @property
-    def duplicates(self) -> int:
-        """Rows that were discarded and repeat the one that was kept."""
-        return self.rows - self.replaced - self.collisions
-
-    def of_one_load(self) -> DuplicateCounts:
-        """Return the same counts where the rows that were replaced are of this load, too."""
-        return DuplicateCounts(self.rows, collisions=self.collisions, example=self.example)
-
-    def __add__(self, other: DuplicateCounts) -> DuplicateCounts:
-        """Return the sum of both."""
-        return DuplicateCounts(
-            self.rows + other.rows,
-            self.replaced + other.replaced,
-            self.collisions + other.collisions,
-            self.example or other.example,
-        )
 
 
 def deduplicate(connection: Connection, staging: Table, options: LoadOptions) -> DuplicateCounts:
@@ -237,7 +198,7 @@ def _found(connection: Connection, conflicts: Select[Any]) -> Iterator[bool]:
 def _collisions(staging: Table, others: Table, *columns: ColumnElement[Any]) -> Select[Any]:
     """Select columns of the conflicts whose rows describe different events."""
     staged, other, found = staging.alias("staged"), others.alias("other"), _CONFLICTS.c
-    differs = [staged.c[name].is_distinct_from(other.c[name]) for name in _identity(staging)]
+    differs = [staged.c[name].is_distinct_from(other.c[name]) for name in identity_of(staging)]
     return (
         select(*columns)
         .select_from(_CONFLICTS)
@@ -284,7 +245,7 @@ def _settle_collisions(
     """
     is_kept = options.on_collision == "keep"
     is_dropped = options.on_collision == "drop" and options.on_conflict == "replace"
-    if not _identity(staging) or not (is_kept or is_dropped):
+    if not identity_of(staging) or not (is_kept or is_dropped):
         return DuplicateCounts()
     with _found(connection, conflicts) as is_any:
         if not is_any:
@@ -302,24 +263,3 @@ def _settle_collisions(
         count, example = _count_key_collisions(connection, staging, others)
         connection.execute(delete(staging).where(is_one))
         return DuplicateCounts(count, collisions=count, example=example)
-
-
-def _identity(table: Table) -> list[str]:
-    return [column.name for column in table.columns if IDENTITY in column.info]
-
-
-def log_duplicates(options: LoadOptions, discarded: DuplicateCounts) -> None:
-    """Log what was discarded; key collisions as a warning, because they lose data."""
-    name = options.name
-    if discarded.rows:
-        logger.info("%s: %d rows had a key that occurs already.", name, discarded.rows)
-    if collisions := discarded.collisions:
-        logger.warning(
-            "%s: %d of the rows dropped for their %s differ from the row kept in %s, such as %r. "
-            "They are not duplicates: check where their ids come from.",
-            name,
-            collisions,
-            options.key,
-            " or ".join(_identity(options.table)),
-            discarded.example,
-        )

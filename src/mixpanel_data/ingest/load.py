@@ -26,13 +26,9 @@ from sqlalchemy import (
 from sqlalchemy.schema import AddConstraint, CreateTable, DropTable
 
 from mixpanel_data.exceptions import MetadataError, RecordDayError
-from mixpanel_data.ingest.deduplication import (
-    DuplicateCounts,
-    deduplicate,
-    discard_repeated,
-    log_duplicates,
-)
+from mixpanel_data.ingest.deduplication import deduplicate, discard_repeated
 from mixpanel_data.ingest.deferred_rows import DeferredRows
+from mixpanel_data.ingest.duplicate_counts import DuplicateCounts, log_duplicates
 from mixpanel_data.ingest.insert_stream import Batches, insert_batches, insert_derived
 from mixpanel_data.ingest.json_validation import refuse_missing_documents
 from mixpanel_data.ingest.key_filter import KeyFilter

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from types import GeneratorType
 from typing import Any
-
-import pyarrow as pa
-from sqlalchemy import Connection
 
 from mixpanel_data.common.open_files import is_open
 from mixpanel_data.common.sidecars import wal_of
@@ -21,26 +17,24 @@ from mixpanel_data.database.handle import Database
 from mixpanel_data.exceptions import (
     DuplicateRecordError,
     OutOfMemoryError,
-    PropertyColumnError,
     RecordDayError,
     RecordError,
-    TableExistsError,
-    TableNotFoundError,
 )
 from mixpanel_data.ingest import shared_load
 from mixpanel_data.ingest.arrow_batches import ArrowBatches, is_arrow
 from mixpanel_data.ingest.bad_rows import BadRows, rejects_file, require_rejects
 from mixpanel_data.ingest.clock import Clock
+from mixpanel_data.ingest.destination import choose
 from mixpanel_data.ingest.export_reader import ExportData, place_of, records_of
 from mixpanel_data.ingest.export_scan import ExportFiles, UnsupportedByDuckDBError
 from mixpanel_data.ingest.frames import frame_records, is_pandas, with_index
+from mixpanel_data.ingest.given_data import is_record, records_in, require_rows
 from mixpanel_data.ingest.insert_stream import Batches
 from mixpanel_data.ingest.load import Loaded, Space, append, create
 from mixpanel_data.ingest.options import LoadOptions
 from mixpanel_data.ingest.record_batches import RecordBatches
 from mixpanel_data.ingest.row_checks import RowChecks
 from mixpanel_data.ingest.sources import LocalFile, Objects, Source, find_sources
-from mixpanel_data.schema import catalog, property_columns
 from mixpanel_data.schema.table_lifecycle import drop_table
 from mixpanel_data.types import LoadResult, TimeUnit
 
@@ -61,7 +55,7 @@ def load_data(database: Database, options: LoadOptions, data: Any) -> LoadResult
         TypeError: The data is neither.
         ValueError: It is a generator that was used up.
     """
-    _require_rows(options, data)
+    require_rows(options, data)
     return _load(database, options, lambda checks: _batches_of(options, data, checks))
 
 
@@ -125,18 +119,18 @@ def load_days(
     """
     of_records = replace(options, time_unit=time_unit or "s")
     of_exports = replace(options, time_unit=time_unit or "auto")
-    if is_arrow(data) or (isinstance(data, _LISTS) and _is_record(next(iter(data), None))):
+    if is_arrow(data) or (isinstance(data, _LISTS) and is_record(next(iter(data), None))):
         return load_data(database, of_records, data)
     if isinstance(data, (*_LISTS, str, os.PathLike)) or hasattr(data, "read"):
         return load_exports(database, of_exports, data)
 
-    _require_rows(options, data)
+    require_rows(options, data)
 
     def make_batches(checks: RowChecks) -> Batches:
         rows = iter(data)
         first = next(rows, None)
         given = () if first is None else chain([first], rows)
-        if _is_record(first):
+        if is_record(first):
             return _batches_of(options, given, checks)
         checks.clock.unit = of_exports.time_unit
         return RecordBatches(
@@ -144,13 +138,6 @@ def load_days(
         )
 
     return _load(database, of_records, make_batches)
-
-
-def _is_record(row: object) -> bool:
-    """Tell a record, which may be a bad one, from a line or an object of an export."""
-    if isinstance(row, Mapping):
-        return "event_time" in row
-    return not isinstance(row, (str, bytes, os.PathLike))
 
 
 def _batches_of(options: LoadOptions, data: Any, checks: RowChecks) -> Batches:
@@ -163,71 +150,7 @@ def _batches_of(options: LoadOptions, data: Any, checks: RowChecks) -> Batches:
                 raise
             # A cell keeps its column from becoming Arrow.
             data = frame_records(with_index(data, options.table.columns.keys()))
-    return RecordBatches(_records_in(data), options.table, options.batch_size, checks)
-
-
-def _records_in(data: Iterable[Any]) -> Iterator[Any]:
-    """Return the records of an iterable.
-
-    Raises:
-        TypeError: While iterating: these are frames, batches or rows of a frame.
-    """
-    rows = iter(data)
-    return chain(_first_record(rows), rows)
-
-
-def _first_record(rows: Iterator[Any]) -> Iterator[Any]:
-    for first in rows:
-        given = type(first).__name__
-        if is_arrow(first):
-            raise TypeError(f"data is an iterable, and what is in it is a {given}. {_ONE_BY_ONE}")
-        if isinstance(first, tuple) and (hasattr(first, "_asdict") or _is_row_of_frame(first)):
-            raise TypeError(
-                "data is the rows of a data frame, as itertuples() and iterrows() have them. Pass "
-                "the frame itself."
-            )
-        yield first
-        return
-
-
-def _is_row_of_frame(row: tuple[Any, ...]) -> bool:
-    return len(row) == 2 and type(row[1]).__name__ == "Series"
-
-
-#: What to do with frames, or parts of one.
-_ONE_BY_ONE = (
-    "Append them one by one, or make one of them: pandas.concat(data), polars.concat(data), "
-    "pyarrow.Table.from_batches(data)."
-)
-
-
-def _require_rows(options: LoadOptions, data: Any) -> None:
-    """Raise for data that another method takes, or nothing does."""
-    kind, given = options.kind, type(data).__name__
-    if hasattr(data, "get_chunk"):
-        raise TypeError(f"data is a {given}, which gives data frames. {_ONE_BY_ONE}")
-    if isinstance(data, (str, bytes, os.PathLike)) or hasattr(data, "read"):
-        raise TypeError(f"data is a {given}. Files are loaded with load_{kind}_export().")
-    if isinstance(data, Mapping):
-        raise TypeError(f"data is one record, a {given}. Put it into a list.")
-    if hasattr(data, "collect") and hasattr(data, "lazy"):
-        raise TypeError(f"data is a {given}, which has no rows yet. Pass data.collect().")
-    if _is_one_column(data):
-        raise TypeError(
-            f"data is a {given}, which is one column. Pass a table or a data frame, or an iterable "
-            "of records."
-        )
-    if not is_arrow(data) and not isinstance(data, Iterable):
-        raise TypeError(f"data is {data!r:.100}. Pass an iterable of records, or Arrow data.")
-    if isinstance(data, GeneratorType) and data.gi_frame is None:
-        raise ValueError("data is a generator that was used up. Call its function again.")
-
-
-def _is_one_column(data: Any) -> bool:
-    """Tell an array of numbers or texts, or one column of a data frame, by its type."""
-    kind = getattr(data, "type" if isinstance(data, (pa.Array, pa.ChunkedArray)) else "dtype", None)
-    is_records = str(kind).lower().startswith(("object", "struct"))
-    return kind is not None and not is_records and not is_pandas(data)
+    return RecordBatches(records_in(data), options.table, options.batch_size, checks)
 
 
 def _load(
@@ -271,7 +194,7 @@ def _load_alone(
         rejects_file(options.rejects_path) as rejects,
     ):
         bad, checks = _checks(options, rejects)
-        chosen = _choose(connection, options)
+        chosen = choose(connection, options)
         if chosen == "replace":
             drop_table(connection, options.name)
         run = append if chosen == "append" else create
@@ -293,7 +216,7 @@ def _load_beside_others(
         space = Space(database.load_budget, None, database.lay_out)
         with _input_positions(bad):
             loaded = shared_load.load(
-                database, options, _choose, lambda: make_batches(checks), space
+                database, options, choose, lambda: make_batches(checks), space
             )
         bad.log(options.name)
     return loaded, bad, checks
@@ -311,52 +234,6 @@ def _input_positions(bad: BadRows) -> Iterator[None]:
         yield
     except (DuplicateRecordError, RecordDayError) as error:
         raise error.at(bad.index_of(error.index)) from error.__cause__
-
-
-#: What to do where if_exists meets what it cannot add to or replace.
-_UNMANAGED = (
-    "It is no events or profiles table, so nothing is added to it and it is not replaced. "
-    "adopt_table() makes it one, if it is a table that has their columns. Or choose another name."
-)
-
-
-def _choose(connection: Connection, options: LoadOptions) -> str:
-    """Return ``"create"``, ``"append"`` or ``"replace"``.
-
-    Whether the table is there decides, where the caller lets it.
-    """
-    if options.must_exist:
-        if options.days is not None:
-            catalog.find_metadata(connection, options.name)  # before anything is read
-        return "append"
-    if options.if_exists == "fail":
-        return "create"
-    try:
-        found = catalog.find_metadata(connection, options.name)
-    except TableNotFoundError:
-        if (name := catalog.find_table(connection, options.name, views=True)) is not None:
-            raise TableExistsError(name, _UNMANAGED) from None
-        return "create"
-    if options.if_exists == "append":
-        _require_columns(connection, options, found.table_name)
-        return "append"
-    return "replace"
-
-
-def _require_columns(connection: Connection, options: LoadOptions, name: str) -> None:
-    """Raise for a property column that the table does not have.
-
-    Raises:
-        PropertyColumnError: There is one.
-    """
-    found = {(c.property, c.column_name) for c in property_columns.find(connection, name)}
-    for column in options.property_columns:
-        if (column.property, column.column_name) not in found:
-            raise PropertyColumnError(
-                column.property,
-                f"has no column {column.column_name!r} in table {name!r}, which exists. "
-                "add_property_columns() adds it.",
-            )
 
 
 def _require_other_file(rejects: Path, database: Database, sources: Sequence[Path]) -> None:

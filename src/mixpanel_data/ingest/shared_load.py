@@ -18,7 +18,8 @@ from sqlalchemy import Connection
 
 from mixpanel_data.database.handle import Database
 from mixpanel_data.exceptions import TableExistsError, WriteConflictError
-from mixpanel_data.ingest.deduplication import discard_repeated, log_duplicates
+from mixpanel_data.ingest.deduplication import discard_repeated
+from mixpanel_data.ingest.duplicate_counts import log_duplicates
 from mixpanel_data.ingest.insert_stream import Batches
 from mixpanel_data.ingest.key_filter import KeyFilter
 from mixpanel_data.ingest.load import (
