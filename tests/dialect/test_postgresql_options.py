@@ -205,13 +205,25 @@ def test_keys_of_a_jsonb_document_can_be_asked_for(
     assert connection.scalar(select(documents.c.id).where(document.has_key("a"))) == 1
 
 
-@pytest.mark.parametrize("operator", ["@>", "<@", "@?", "@@", "#-"])
+@pytest.mark.parametrize("operator", ["@>", "<@", "@?", "@@", "#-", "||", "-"])
 def test_other_operators_of_jsonb_are_refused_with_what_to_use(
     documents: Table, operator: str
 ) -> None:
     dialect = MixpanelDialect()
     with pytest.raises(CompileError, match=f"no operator {re.escape(operator)} of PostgreSQL's"):
         select(documents.c.d.op(operator)("x")).compile(dialect=dialect)
+
+
+def test_documents_are_not_joined_as_text(documents: Table) -> None:
+    document = documents.c.d
+    for joined in (document.concat({"x": 1}), document + {"x": 1}, document.concat(document)):
+        with pytest.raises(CompileError, match=r"json_merge_patch\(document, patch\)"):
+            select(joined).compile(dialect=MixpanelDialect())
+
+
+def test_the_text_of_a_member_is_joined_with_text(connection: Connection, documents: Table) -> None:
+    member: Any = documents.c.d["a"]
+    assert connection.scalar(select(member.astext + "!")) == "1!"
 
 
 def test_an_upsert_of_sqlite_works(connection: Connection, documents: Table) -> None:

@@ -33,12 +33,16 @@ _ANYWHERE = "func.json_contains(document, part) looks at every depth, and so fin
 _PATH = 'Compare a member: column["name"].as_integer() > 0.'
 _CHANGE = "func.json_merge_patch(document, patch) changes members; null removes one."
 _NO_OPERATORS = {
+    "||": _CHANGE,
+    "-": _CHANGE,
     "@>": _ANYWHERE,
     "<@": _ANYWHERE,
     "@?": _PATH,
     "@@": _PATH,
     "#-": _CHANGE,
 }
+#: The same operators where SQLAlchemy has one for every type.
+_NO_OPERATORS_OF_ALL_TYPES = {operators.concat_op: "||", operators.sub: "-"}
 _COMPARISONS = {
     operators.eq,
     operators.ne,
@@ -57,6 +61,12 @@ def _as_document(value: Any) -> Any:
     if isinstance(value, BindParameter):
         return type_coerce(value, JSON).typed_expression
     return value
+
+
+def _refuse(operator: str | None) -> None:
+    """Raise for an operator of JSONB that DuckDB does not have, or has for text only."""
+    if (advice := _NO_OPERATORS.get(operator or "")) is not None:
+        raise CompileError(f"DuckDB has no operator {operator} of PostgreSQL's JSONB. {advice}")
 
 
 class DocumentCompiler(PGCompiler):
@@ -83,14 +93,17 @@ class DocumentCompiler(PGCompiler):
         return self.visit_json_getitem_op_binary(binary, operator, **kw)
 
     def visit_binary(self, binary: Any, *args: Any, **kw: Any) -> str:
-        """Compare documents with documents.
+        """Compare documents with documents, and refuse what DuckDB does to their text.
 
         SQLAlchemy binds the ``"pro"`` of ``column["plan"] == "pro"`` as text, and DuckDB would cast
         every member that it compares with a number to a number.
         """
-        if binary.operator in _COMPARISONS and binary.left.type._type_affinity is JSON:
+        is_document = binary.left.type._type_affinity is JSON
+        if binary.operator in _COMPARISONS and is_document:
             binary = binary._clone()
             binary.right = _as_document(binary.right)
+        if is_document and binary.type._type_affinity is JSON:
+            _refuse(_NO_OPERATORS_OF_ALL_TYPES.get(binary.operator))
         text: str = super().visit_binary(binary, *args, **kw)
         return text
 
@@ -104,10 +117,7 @@ class DocumentCompiler(PGCompiler):
                 keys = f"{BUILTIN}json_keys({self.process(element.left, **kw)})"
                 name = _KEY_OPERATORS[operator.opstring]
                 return f"{BUILTIN}{name}({keys}, {self.process(element.right, **kw)})"
-            if (advice := _NO_OPERATORS.get(operator.opstring)) is not None:
-                raise CompileError(
-                    f"DuckDB has no operator {operator.opstring} of PostgreSQL's JSONB. {advice}"
-                )
+            _refuse(operator.opstring)
         if function is None or not isinstance(element.left.type, JSON):
             text: str = super().visit_custom_op_binary(element, operator, **kw)
             return text
