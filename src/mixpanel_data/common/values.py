@@ -60,6 +60,8 @@ def is_truth(value: object) -> bool:
 
 def is_number(value: object) -> TypeGuard[Real | Decimal]:
     """Tell whether a value is a number, which Python's bools and NumPy's durations claim to be."""
+    if type(value) is int:
+        return True
     return isinstance(value, (Real, Decimal)) and not (
         isinstance(value, bool) or is_duration(value)
     )
@@ -72,6 +74,8 @@ def is_duration(value: object) -> bool:
 
 def is_missing(value: object) -> bool:
     """Tell whether a value stands for none: None, NaN, or pandas' ``NA`` and ``NaT``."""
+    if type(value) is str:
+        return False
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
     # NumPy's NaT differs from itself, as NaN does.

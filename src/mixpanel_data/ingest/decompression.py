@@ -41,7 +41,8 @@ _ENCRYPTED = 1
 _ZSTD_STEP = 4096
 
 GZIP_MAGIC = b"\x1f\x8b"
-_BZIP2, _ZSTD, _ZIP = b"BZh", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_BZIP2, _ZIP = b"BZh", b"PK\x03\x04"
 _EMPTY_ZIP = b"PK\x05\x06"
 
 #: How formats begin that are not read, with what unpacks them.
@@ -143,7 +144,7 @@ def _opener_of(start: bytes) -> Callable[[ByteStream], Callable[[int], bytes]] |
         return lambda stream: gzip.GzipFile(fileobj=stream).read1
     if start.startswith(_BZIP2) and start[3:4].isdigit():
         return lambda stream: bz2.BZ2File(stream).read1
-    if start.startswith(_ZSTD) or _is_skippable_zstd(start):
+    if start.startswith(ZSTD_MAGIC) or _is_skippable_zstd(start):
         return _open_zstd
     return None
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import JSON, Table
@@ -26,14 +27,14 @@ from mixpanel_data.dialect.driver.errors import driver_errors
 from mixpanel_data.exceptions import TimeUnitError
 from mixpanel_data.ingest import export_records
 from mixpanel_data.ingest.clock import MICROSECONDS, Clock
-from mixpanel_data.ingest.decompression import GZIP_MAGIC
 from mixpanel_data.ingest.export_records import Record
-from mixpanel_data.ingest.export_sql import UNIT_DIGITS, export_query, paths_variable
-from mixpanel_data.ingest.file_integrity import IntegrityCheck
-from mixpanel_data.ingest.json_validation import too_deep_at
+from mixpanel_data.ingest.export_sql import UNIT_DIGITS, Form, export_query, paths_variable
+from mixpanel_data.ingest.file_integrity import IntegrityCheck, compression_of, unpacking
+from mixpanel_data.ingest.json_validation import bad_number_at, too_deep_at
 from mixpanel_data.ingest.record_batches import RecordBatches, arrow_schema
 from mixpanel_data.ingest.repeated_members import without_repeated_members
 from mixpanel_data.ingest.row_checks import RowChecks
+from mixpanel_data.ingest.shapes import SHAPES, Shape, shape_of
 from mixpanel_data.ingest.sources import LocalFile, Source
 from mixpanel_data.types import TableType
 
@@ -43,8 +44,11 @@ BATCH_SIZE = 5_000
 #: The most threads that read. More would only wait for the threads that store.
 MAX_THREADS = 4
 
-#: Bytes to tell by whether a file has lines.
-_BEGINNING = 64
+#: Bytes at the end of an array.
+_END = 64
+
+#: Bytes of a file that are looked at, for the shape of its first line.
+_BEGINNING = 64 * 1024
 
 #: Memory that DuckDB's JSON reader needs, and memory of its buffers for every thread.
 _BASE_MEMORY = 256 * 2**20
@@ -54,10 +58,6 @@ _CONVERTERS: dict[TableType, Callable[[bytes, Clock], Record]] = {
     "events": export_records.event_of,
     "profiles": export_records.profile_of,
 }
-
-
-#: Compression and layout of a file.
-Form = tuple[str, str]
 
 
 class UnsupportedByDuckDBError(Exception):
@@ -70,7 +70,7 @@ class ExportFiles:
 
     Attributes:
         kind: What the lines are.
-        forms: Compression and layout of each file, in the order in which they are read.
+        forms: The form of each file, in the order in which they are read.
     """
 
     kind: TableType
@@ -84,7 +84,7 @@ class ExportFiles:
             # Rows tell only the name of their file: the same one twice would count as one source.
             if not isinstance(source, LocalFile) or source.path in forms:
                 return None
-            if (form := _form(source.path)) is None:
+            if (form := _form(source.path, kind)) is None:
                 return None
             forms[source.path] = form
         return cls(kind, forms)
@@ -161,7 +161,6 @@ class FileBatches:
             reader.execute(f"SET VARIABLE {variable} = $1", [[escape(str(path)) for path in paths]])
         clock = self._checks.clock
         query = export_query(
-            self._files.kind,
             [form for form, _ in groups],
             clock.unit,
             in_utc=clock.zone is None,
@@ -174,7 +173,7 @@ class FileBatches:
         """Convert the lines that SQL did not, and fill in their rows."""
         place = batch.schema.get_field_index(self._json)
         documents = batch.column(place)
-        if too_deep_at(documents) is not None:
+        if too_deep_at(documents) is not None or bad_number_at(documents) is not None:
             raise UnsupportedByDuckDBError
         documents = without_repeated_members(documents)
         batch = batch.set_column(place, batch.schema.field(place), documents)
@@ -248,20 +247,32 @@ def _take_times(records: list[Record]) -> list[bool]:
     return is_local
 
 
-def _form(path: Path) -> Form | None:
-    """Return the compression and the layout of a file, as DuckDB calls them.
+def _form(path: Path, kind: TableType) -> Form | None:
+    """Return the form of a file.
 
-    None where DuckDB cannot read it: it reads lines, plain or gzip, and one plain array.
+    None where DuckDB cannot read it: it reads lines, plain, gzip or zstd, and one plain array.
     """
     if not path.is_file():  # a pipe can be read only once
         return None
     with path.open("rb") as file:
         start = file.read(_BEGINNING)
-        if start.startswith(GZIP_MAGIC):
-            return "gzip", "newline_delimited"
+        compression = compression_of(start)
+        if compression is not None:
+            with unpacking(path) as unpacked:
+                line = unpacked.read(_BEGINNING).partition(b"\n")[0]
+            return Form(compression, "newline_delimited", _shape_of(line, kind))
         if start.lstrip().startswith(b"{"):
-            return "uncompressed", "newline_delimited"
-        file.seek(max(0, path.stat().st_size - _BEGINNING))
+            shape = _shape_of(start.lstrip().partition(b"\n")[0], kind)
+            return Form("uncompressed", "newline_delimited", shape)
+        file.seek(max(0, path.stat().st_size - _END))
         # DuckDB takes an array that breaks off after a comma for a whole one.
         is_array = start.lstrip().startswith(b"[") and file.read().rstrip().endswith(b"]")
-        return ("uncompressed", "array") if is_array else None
+        return Form("uncompressed", "array", _shape_of(b"", kind)) if is_array else None
+
+
+def _shape_of(line: bytes, kind: TableType) -> Shape:
+    """Return the shape of a line of JSON, and that of exports where it has none."""
+    try:
+        return shape_of(orjson.loads(line), kind)
+    except ValueError:
+        return next(shape for shape in SHAPES if shape.kind == kind)

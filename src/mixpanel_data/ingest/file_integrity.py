@@ -6,10 +6,12 @@ import gzip
 import threading
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
+
+import pyarrow as pa
 
 from mixpanel_data.common.signals import defer_keyboard_interrupt
-from mixpanel_data.ingest.decompression import GZIP_MAGIC
+from mixpanel_data.ingest.decompression import GZIP_MAGIC, ZSTD_MAGIC
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -19,17 +21,31 @@ _SHORTEST_LINE = 30
 
 _CHUNK = 1024 * 1024
 
-_DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error)
+_DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, pa.ArrowException)
+
+#: How compressed files begin, by what DuckDB calls the compression.
+_MAGIC = {"gzip": GZIP_MAGIC, "zstd": ZSTD_MAGIC}
 
 
-def is_gzip(path: Path) -> bool:
-    """Tell from its content whether a file is gzip."""
+def compression_of(start: bytes) -> str | None:
+    """Return the compression of a file from its beginning, None where DuckDB does not read it."""
+    return next((name for name, magic in _MAGIC.items() if start.startswith(magic)), None)
+
+
+def unpacking(path: Path) -> IO[bytes]:
+    """Open a compressed file to read what it holds.
+
+    What reading it raises when it is damaged is in ``_DAMAGED``, or an ``OSError``.
+    """
     with path.open("rb") as file:
-        return file.read(2) == GZIP_MAGIC
+        compression = compression_of(file.read(len(ZSTD_MAGIC)))
+    if compression == "gzip":
+        return cast("IO[bytes]", gzip.open(path))
+    return cast("IO[bytes]", pa.input_stream(path, compression=compression))
 
 
 class IntegrityCheck(threading.Thread):
-    """Checks the size and the gzip checksums of files; a context manager that ends with its block.
+    """Checks the size and the checksums of files; a context manager that ends with its block.
 
     Args:
         paths: The files.
@@ -63,10 +79,11 @@ class IntegrityCheck(threading.Thread):
             self.failed = True
 
     def _size_of(self, path: Path) -> int:
-        if not is_gzip(path):
-            return path.stat().st_size
+        with path.open("rb") as file:
+            if compression_of(file.read(len(ZSTD_MAGIC))) is None:
+                return path.stat().st_size
         size = 0
-        with gzip.open(path) as file:
+        with unpacking(path) as file:
             while not self._cancelled and (chunk := file.read(_CHUNK)):
                 size += len(chunk)
         return size

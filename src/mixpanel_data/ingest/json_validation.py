@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection, Table, func, select
@@ -81,7 +82,7 @@ def levels_of(kind: pa.DataType) -> int:
 
 
 def _suspects(documents: pa.StringArray) -> list[int]:
-    """Return the positions of the documents with ``nan`` or ``inf`` in them, in any case."""
+    """Return the positions of the documents that may have NaN or an infinity outside of texts."""
     data, starts = string_data_and_offsets(documents)
     found = [np.zeros(0, np.intp)]
     for start in range(0, len(data), _BLOCK):
@@ -90,8 +91,29 @@ def _suspects(documents: pa.StringArray) -> list[int]:
         nan = n[:-2] & (lower[1:-1] == ord("a")) & n[2:]
         inf = (lower[:-2] == ord("i")) & n[1:-1] & (lower[2:] == ord("f"))
         found.append(start + np.flatnonzero(nan | inf))
-    positions = np.searchsorted(starts, np.concatenate(found), side="right") - 1
+    places = np.concatenate(found)
+    positions = np.searchsorted(starts, places, side="right") - 1
+    if len(places):
+        positions = positions[~_are_in_texts(data, starts, places, positions)]
     return list(dict.fromkeys(positions.tolist()))
+
+
+def _are_in_texts(
+    data: npt.NDArray[np.uint8],
+    starts: npt.NDArray[np.intp],
+    places: npt.NDArray[np.intp],
+    positions: npt.NDArray[np.intp],
+) -> npt.NDArray[np.bool_]:
+    """Tell which places are in texts for sure: those after an odd number of quotes.
+
+    Nothing is known of documents with a backslash, which may stand before a quote.
+    """
+    quotes, escapes = (np.flatnonzero(data == ord(mark)) for mark in ('"', "\\"))
+    first, last = starts[positions], starts[positions + 1]
+    before = np.searchsorted(quotes, places) - np.searchsorted(quotes, first)
+    has_escape = np.searchsorted(escapes, last) > np.searchsorted(escapes, first)
+    in_text: npt.NDArray[np.bool_] = (before % 2 == 1) & ~has_escape
+    return in_text
 
 
 def _is_json(document: str) -> bool:

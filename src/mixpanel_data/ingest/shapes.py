@@ -16,6 +16,9 @@ from mixpanel_data.types import TableType
 
 Members = Mapping[str, Any]
 
+#: Asking for a dict first takes a fraction of the time.
+_OBJECTS = (dict, Mapping)
+
 _METHODS = {"events": "load_events_export()", "profiles": "load_profiles_export()"}
 
 
@@ -103,7 +106,7 @@ def shape_of(document: Any, kind: TableType) -> Shape:
         >>> shape_of({"event": "Sign Up", "properties": {}}, "events").name
         'export of events'
     """
-    if not isinstance(document, Mapping):
+    if not isinstance(document, _OBJECTS):
         raise FieldError(None, "is no JSON object.")
     found = _first_shape(document)
     if found is None:
@@ -118,7 +121,10 @@ def shape_of(document: Any, kind: TableType) -> Shape:
 
 
 def _first_shape(document: Members) -> Shape | None:
-    return next((shape for shape in SHAPES if shape.required <= document.keys()), None)
+    for shape in SHAPES:
+        if shape.required <= document.keys():
+            return shape
+    return None
 
 
 def _an(kind: TableType) -> str:
@@ -154,18 +160,17 @@ def parts_of(document: Any, kind: TableType) -> dict[str, Any]:
     """
     shape = shape_of(document, kind)
     properties = document.get(shape.properties)
-    if not isinstance(properties, Mapping):
+    if not isinstance(properties, _OBJECTS):
         raise FieldError(shape.properties, "is missing or no JSON object.")
     parts = {column: document[member] for member, column in shape.top.items() if member in document}
-    kept: dict[str, Any] = {}
-    for name, value in properties.items():
-        if name in shape.moved:
-            parts[shape.moved[name]] = value
-        else:
-            kept[name] = value
-    for name, value in document.items():
-        if name not in shape.top and name != shape.properties and name not in properties:
-            kept[name] = value
+    kept = dict(properties)
+    for name, column in shape.moved.items():
+        if name in kept:
+            parts[column] = kept.pop(name)
+    if len(document) > len(parts.keys() & shape.top.values()) + 1:
+        for name, value in document.items():
+            if name not in shape.top and name != shape.properties and name not in properties:
+                kept[name] = value
     parts["properties"] = kept
     return parts
 
