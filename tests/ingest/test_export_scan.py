@@ -10,12 +10,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mixpanel_data import (
     DuplicateRecordError,
+    ExportFileError,
     ExportLineError,
     MixpanelDataError,
     StorageEngine,
@@ -23,7 +25,7 @@ from mixpanel_data import (
     read_events_export,
     read_profiles_export,
 )
-from mixpanel_data.ingest import runner
+from mixpanel_data.ingest import export_scan, runner
 from tests.engines import empty_storage
 from tests.examples import examples
 from tests.records import EVENTS, PROFILES, parsed_rows
@@ -92,6 +94,66 @@ def test_ordinary_files_need_no_python_at_all(
         assert storage.load_events_export(name, file, EVENTS, calls.append) == 60_000
         assert calls == sorted(calls)
         assert calls[-1] == 60_000
+
+
+PIPELINE = {"event_name": "Tap", "time": 1735689600, "distinct_id": "u", "user_id": "u"}
+RECORD = {"event_name": "Tap", "event_time": "2025-01-01 00:00:00.25", "distinct_id": 7}
+OTHER_LINES = {
+    "further members": {**json.loads(line_of(1)), "source": "web", "labels": {"a": None}},
+    "a line of a JSON pipeline": {**PIPELINE, "insert_id": "i", "properties": {"a": 1}},
+    "a record": {**RECORD, "insert_id": "i", "properties": {}},
+    "a time with an offset": json.loads(line_of(1, time="2025-01-01T00:00:00.5+00:00")),
+    "words of numbers": json.loads(line_of(1, a="a banana", b="Infinity, NaN", c='"inf,nan,"')),
+}
+
+
+@pytest.mark.parametrize("case", OTHER_LINES)
+def test_other_lines_need_no_python_either(
+    storage: StorageEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    file = tmp_path / "export.jsonl"
+    file.write_text(f"{json.dumps(OTHER_LINES[case])}\n" * 3)
+    storage.load_events_export("lines", file.read_text().splitlines(), EVENTS)
+    monkeypatch.setattr(runner, "records_of", lambda *_: pytest.fail("read in Python"))
+    monkeypatch.setitem(export_scan._CONVERTERS, "events", lambda *_: pytest.fail("converted"))
+    storage.load_events_export("file", file, EVENTS)
+    assert parsed_rows(storage, "file") == parsed_rows(storage, "lines")
+
+
+def test_zstd_files_need_no_python_either(
+    storage: StorageEngine, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = file.with_name("packed.jsonl")
+    packed.write_bytes(pa.Codec("zstd").compress(file.read_bytes(), asbytes=True))
+    storage.load_events_export("plain", file, EVENTS)
+    monkeypatch.setattr(runner, "records_of", lambda *_: pytest.fail("read in Python"))
+    assert storage.load_events_export("packed", packed, EVENTS) == 3000
+    assert parsed_rows(storage, "packed") == parsed_rows(storage, "plain")
+
+
+@pytest.mark.parametrize("damage", ["cut off", "something behind it"])
+def test_a_damaged_zstd_file_is_refused(storage: StorageEngine, file: Path, damage: str) -> None:
+    whole = pa.Codec("zstd").compress(file.read_bytes(), asbytes=True)
+    damaged = {"cut off": whole[:-20], "something behind it": whole + b"something"}
+    (bad := file.with_name("bad.zst")).write_bytes(damaged[damage])
+    with pytest.raises((ExportFileError, ExportLineError)) as caught:
+        storage.load_events_export("t", [file, bad], EVENTS)
+    assert str(bad) in str(caught.value)
+    assert storage.list_tables() == []
+
+
+NO_NUMBERS = ["NaN", "nan", "NAN", "-Infinity", "inf", "iNf", "[1,-INFINITY]"]
+
+
+@pytest.mark.parametrize("number", NO_NUMBERS)
+@pytest.mark.parametrize("as_lines", [False, True])
+def test_what_is_no_number_is_refused_in_any_case(
+    storage: StorageEngine, file: Path, number: str, as_lines: bool
+) -> None:
+    bad = file.with_name("bad.jsonl")
+    bad.write_text(line_of(1).replace("1735689601", f'1735689601,"x":{number}'))
+    with pytest.raises(ExportLineError, match="not JSON"):
+        storage.load_events_export("t", bad.read_text().splitlines() if as_lines else bad, EVENTS)
 
 
 @pytest.mark.needs("order of rows")

@@ -33,6 +33,8 @@ times = st.one_of(
     st.integers(0, 4 * 10**9),
     st.floats(0, 4e9),
     st.sampled_from(["2025-01-31T12:00:00Z", "2025-01-31", "1764000000", "soon", "", None]),
+    st.sampled_from(["2025-01-31 12:00:00.25", "2025-01-31T12:00:00.123456+00:00"]),
+    st.sampled_from(["2025-01-31T12:00:00+05:30", "2025-01-31T12:00:00-00:00", "2025-02-30 12:00"]),
     st.sampled_from([True, [], -1, 10**10]),
 )
 ids: st.SearchStrategy[Any] = st.one_of(
@@ -76,10 +78,31 @@ def event_lines(draw: st.DrawFn) -> str:
     return as_object(pairs)
 
 
+@st.composite
+def flat_lines(draw: st.DrawFn, time: str) -> str:
+    """Draw a line with the parts of an event at its top, as pipelines and records have them."""
+    others = st.sampled_from(["user_id", "device_id", "event", "x", time])
+    pairs = [(time, json.dumps(draw(times))), ("event_name", json.dumps(draw(names)))]
+    pairs.append((time, str(draw(st.integers(10**9, 2 * 10**9)))))
+    pairs += [(name, json.dumps(draw(ids))) for name in draw(st.sets(st.sampled_from(OWN)))]
+    pairs += [(k, json.dumps(v)) for k, v in draw(st.lists(st.tuples(others, documents)))]
+    inner = as_object([(k, json.dumps(v)) for k, v in draw(members)])
+    pairs = draw(st.permutations([*pairs[draw(st.integers(0, 2)) :], ("properties", inner)]))
+    return as_object(pairs)
+
+
+OWN = ["distinct_id", "insert_id"]
+of_any_shape = st.one_of(event_lines(), flat_lines("time"), flat_lines("event_time"))
 lines = st.lists(
-    st.one_of(event_lines(), event_lines(), event_lines(), st.sampled_from(["", "no", "{", "[1]"])),
+    st.one_of(of_any_shape, of_any_shape, st.sampled_from(["", "no", "{", "[1]"])),
     max_size=6,
 )
+#: A first line of each shape, by which a file is taken.
+FIRST = [
+    '{"event":"First","properties":{"time":1,"$insert_id":"f"}}',
+    '{"event_name":"First","time":1,"insert_id":"f","properties":{},"user_id":"u"}',
+    '{"event_name":"First","event_time":"2025-01-01T00:00:00+00:00","properties":{"a":1}}',
+]
 
 
 def outcome(make: Callable[[], Any], **options: Any) -> Any:
@@ -98,6 +121,7 @@ def outcome(make: Callable[[], Any], **options: Any) -> Any:
 
 
 @given(
+    first=st.sampled_from(FIRST),
     texts=lines,
     end=st.sampled_from(["\n", "\r\n"]),
     on_error=st.sampled_from(["raise", "skip"]),
@@ -106,9 +130,8 @@ def outcome(make: Callable[[], Any], **options: Any) -> Any:
 )
 @examples(40)
 def test_a_file_that_duckdb_reads_has_the_rows_of_its_lines(
-    texts: list[str], end: str, **options: Any
+    first: str, texts: list[str], end: str, **options: Any
 ) -> None:
-    first = '{"event":"First","properties":{"time":1,"$insert_id":"f"}}'
     content = end.join([first, *texts, ""]).encode()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "export.jsonl"

@@ -102,10 +102,10 @@ def _integer(text: str) -> int | Decimal:
 
 def all_finite(value: object) -> bool:
     """Tell whether a value has no NaN and no infinity where ``orjson`` would write it as null."""
-    if isinstance(value, float):
-        return math.isfinite(value)
     if isinstance(value, dict):
         return _all_finite(value.values())
+    if isinstance(value, float):
+        return math.isfinite(value)
     if isinstance(value, (list, tuple)):
         return _all_finite(value)
     if isinstance(value, Enum):
@@ -127,8 +127,15 @@ def _members_of(value: Any) -> dict[str, Any]:
     return {name: getattr(value, name) for name in names if not name.startswith("_")}
 
 
-def _all_finite(members: Iterable[object]) -> bool:
-    return all(map(all_finite, [m for m in members if type(m) not in _CANNOT_BE_NAN]))
+def _all_finite(members: Iterable[Any]) -> bool:
+    for member in members:
+        kind = type(member)
+        if kind is float:  # without a call, as all that is ordinary
+            if member - member != 0:
+                return False
+        elif kind not in _CANNOT_BE_NAN and not all_finite(member):
+            return False
+    return True
 
 
 def jsonable(value: Any) -> Any:

@@ -51,6 +51,9 @@ from mixpanel_data.schema.tables import CLOCK, OPTIONAL
 #: The most rows of a batch, unless the caller chooses another number.
 DEFAULT_BATCH_SIZE = 65_536
 
+#: The most bytes of a batch, unless one row has more. DuckDB holds some batches at a time.
+MAX_BATCH_BYTES = 8 * 1024 * 1024
+
 _EXTENSION = "cannot be stored: it is {}. Cast it to text, a number or a time."
 
 
@@ -135,8 +138,8 @@ class ArrowBatches:
         """Consume the data."""
         with self._reader:  # a relation keeps its connection busy until its reader is closed
             for given in self._reader:
-                for start in range(0, given.num_rows, self._batch_size):
-                    batch = in_plain_layout(given.slice(start, self._batch_size), self._given)
+                for part in _parts_of(given, self._batch_size):
+                    batch = in_plain_layout(part, self._given)
                     rows = np.arange(self._done, self._done + batch.num_rows)
                     self._done += batch.num_rows
                     if self._checks.bad.skip:
@@ -208,6 +211,21 @@ class ArrowBatches:
             error = RecordError(int(rows[position]), column.name, NO_DOCUMENT)
             self._checks.bad.refuse(error, content_of(batch.slice(position, 1)))
         return batch.filter(kept.combine_chunks()), rows[np.array(kept)]
+
+
+def _parts_of(batch: pa.RecordBatch, most_rows: int) -> Iterator[pa.RecordBatch]:
+    """Yield a batch in parts that are not too large."""
+    for start in range(0, batch.num_rows, most_rows):
+        yield from _halves_of(batch.slice(start, most_rows))
+
+
+def _halves_of(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    if batch.num_rows == 1 or batch.nbytes <= MAX_BATCH_BYTES:
+        yield batch
+        return
+    half = batch.num_rows // 2
+    yield from _halves_of(batch.slice(0, half))
+    yield from _halves_of(batch.slice(half))
 
 
 def _reader_of(data: Any, table: Table) -> tuple[pa.RecordBatchReader, bool]:

@@ -29,14 +29,14 @@ from mixpanel_data.ingest import export_records
 from mixpanel_data.ingest.clock import MICROSECONDS, Clock
 from mixpanel_data.ingest.export_records import Record
 from mixpanel_data.ingest.export_sql import UNIT_DIGITS, Form, export_query, paths_variable
-from mixpanel_data.ingest.file_integrity import IntegrityCheck, compression_of, unpacking
+from mixpanel_data.ingest.file_integrity import IntegrityCheck, beginning_of, compression_of
 from mixpanel_data.ingest.json_validation import bad_number_at, too_deep_at
 from mixpanel_data.ingest.record_batches import RecordBatches, arrow_schema
 from mixpanel_data.ingest.repeated_members import without_repeated_members
 from mixpanel_data.ingest.row_checks import RowChecks
 from mixpanel_data.ingest.shapes import SHAPES, Shape, shape_of
 from mixpanel_data.ingest.sources import LocalFile, Source
-from mixpanel_data.types import TableType
+from mixpanel_data.types import NumberUnit, TableType
 
 #: Rows of a batch.
 BATCH_SIZE = 5_000
@@ -179,15 +179,10 @@ class FileBatches:
         batch = batch.set_column(place, batch.schema.field(place), documents)
         lines = batch.column("line")
         is_event = self._files.kind == "events"
-        if is_event:
-            self._note_units(batch)
         by_clock = self._checks.clock.zone is not None and is_event
         is_local = np.full(batch.num_rows, by_clock)
-        if lines.null_count < len(lines):
-            records = [
-                self._convert(line.encode(), self._checks.clock)
-                for line in lines.drop_null().to_pylist()
-            ]
+        records = self._converted(batch)
+        if records:
             if is_event:
                 is_local[np.array(lines.is_valid())] = _take_times(records)
             unfinished = RecordBatches(records, self._table, None, RowChecks(is_part=True))
@@ -205,6 +200,21 @@ class FileBatches:
             return parts[0]
         return pa.Table.from_batches(parts, self.schema).combine_chunks().to_batches()[0]
 
+    def _converted(self, batch: pa.RecordBatch) -> list[Record]:
+        """Convert the lines that SQL did not, and note the units of all times by the way."""
+        clock, records = self._checks.clock, []
+        units = self._units_in(batch)
+        lines = batch.column("line")
+        rows = np.flatnonzero(lines.is_valid()).tolist()
+        for row, line in zip(rows, lines.drop_null().to_pylist(), strict=True):
+            while units and units[0][0] < row:
+                _note(clock, *units.pop(0))
+            records.append(self._convert(line.encode(), clock))
+            clock.require_one_unit()
+        for unit in units:
+            _note(clock, *unit)
+        return records
+
     def _files_in(self, batch: pa.RecordBatch) -> Iterator[tuple[int, int]]:
         """Yield where the rows of each file begin and end, and begin with its ids when they do."""
         if len(self._files.forms) == 1 or self._files.kind != "events":
@@ -219,18 +229,25 @@ class FileBatches:
             yield start, end
             start = end
 
-    def _note_units(self, batch: pa.RecordBatch) -> None:
-        """Tell the clock the units that the numbers of a batch show."""
-        if self._checks.clock.unit != "auto":
-            return
+    def _units_in(self, batch: pa.RecordBatch) -> list[tuple[int, NumberUnit, int]]:
+        """Return the first row of each unit that numbers show, and its number."""
+        if self._checks.clock.unit != "auto" or self._files.kind != "events":
+            return []
         digits = np.array(batch.column("time_digits").fill_null(0))
+        found: list[tuple[int, NumberUnit, int]] = []
         fewer = 0
         for unit, most in UNIT_DIGITS.items():
             rows = np.flatnonzero((digits > fewer) & (digits <= most))
             if len(rows):
                 microseconds = batch.column("event_time").cast(pa.int64())[rows[0]].as_py()
-                self._checks.clock.units.setdefault(unit, microseconds // MICROSECONDS[unit])
+                found.append((int(rows[0]), unit, microseconds // MICROSECONDS[unit]))
             fewer = most
+        return sorted(found)
+
+
+def _note(clock: Clock, _: int, unit: NumberUnit, number: int) -> None:
+    clock.units.setdefault(unit, number)
+    clock.require_one_unit()
 
 
 def _take_times(records: list[Record]) -> list[bool]:
@@ -258,8 +275,7 @@ def _form(path: Path, kind: TableType) -> Form | None:
         start = file.read(_BEGINNING)
         compression = compression_of(start)
         if compression is not None:
-            with unpacking(path) as unpacked:
-                line = unpacked.read(_BEGINNING).partition(b"\n")[0]
+            line = beginning_of(path, _BEGINNING).partition(b"\n")[0]
             return Form(compression, "newline_delimited", _shape_of(line, kind))
         if start.lstrip().startswith(b"{"):
             shape = _shape_of(start.lstrip().partition(b"\n")[0], kind)

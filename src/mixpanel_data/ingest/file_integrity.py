@@ -32,11 +32,16 @@ def compression_of(start: bytes) -> str | None:
     return next((name for name, magic in _MAGIC.items() if start.startswith(magic)), None)
 
 
-def unpacking(path: Path) -> IO[bytes]:
-    """Open a compressed file to read what it holds.
+def beginning_of(path: Path, size: int) -> bytes:
+    """Return the beginning of what a compressed file holds, nothing where it is damaged there."""
+    try:
+        with _unpacking(path) as file:
+            return file.read(size)
+    except (*_DAMAGED, OSError):
+        return b""
 
-    What reading it raises when it is damaged is in ``_DAMAGED``, or an ``OSError``.
-    """
+
+def _unpacking(path: Path) -> IO[bytes]:
     with path.open("rb") as file:
         compression = compression_of(file.read(len(ZSTD_MAGIC)))
     if compression == "gzip":
@@ -83,7 +88,7 @@ class IntegrityCheck(threading.Thread):
             if compression_of(file.read(len(ZSTD_MAGIC))) is None:
                 return path.stat().st_size
         size = 0
-        with unpacking(path) as file:
+        with _unpacking(path) as file:
             while not self._cancelled and (chunk := file.read(_CHUNK)):
                 size += len(chunk)
         return size

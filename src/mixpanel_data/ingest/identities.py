@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 
 from mixpanel_data.common import json_documents, times
 
-#: Columns of an event that its id is made of.
-_HASHED = ("event_name", "event_time", "distinct_id", "properties")
+#: Columns of an event that its id is made of, in the order of their names.
+_HASHED = ("distinct_id", "event_name", "event_time", "properties")
 
 
 class Identities:
@@ -73,17 +73,13 @@ class Identities:
             return batch
         events = batch.select(_HASHED).filter(missing)
         counts = events.column("event_time").cast(pa.int64()).to_pylist()
-        columns = [events.column(name).to_pylist() for name in _HASHED if name != "event_time"]
+        moments = map(times.moment, counts)
+        users, names, properties = (
+            events.column(name).to_pylist() for name in _HASHED if name != "event_time"
+        )
         hashes = [
-            _hash_of(
-                {
-                    "event_name": name,
-                    "event_time": times.moment(count),
-                    "distinct_id": user,
-                    "properties": properties,
-                }
-            )
-            for name, count, user, properties in zip(columns[0], counts, *columns[1:], strict=True)
+            _hash_of(dict(zip(_HASHED, cells, strict=True)))
+            for cells in zip(users, names, moments, properties, strict=True)
         ]
         made = list(map(self._numbered, hashes))
         filled = pc.replace_with_mask(ids, missing, pa.array(made, pa.string()))
@@ -127,7 +123,7 @@ def insert_id_of(event: Mapping[str, Any]) -> str:
 def _hash_of(event: Mapping[str, Any]) -> bytes:
     hashed = {name: event[name] for name in _HASHED}
     hashed["properties"] = _sorted(event["properties"])
-    return hashlib.sha256(orjson.dumps(hashed, option=orjson.OPT_SORT_KEYS)).digest()[:16]
+    return hashlib.sha256(orjson.dumps(hashed)).digest()[:16]
 
 
 def _derived_id(first: str, before: int) -> str:

@@ -1,8 +1,8 @@
 """Members that occur twice in one object of a JSON document: the last one counts.
 
 DuckDB keeps both. Hardly any document has such members, and nearly all show it by their names: the
-first and last bytes of these are compared for thousands of documents at once, and only documents
-where two agree are parsed.
+first and last bytes of these are compared for thousands of documents at once, and where two of a
+document agree, the objects that they are in. Only documents where these agree, too, are parsed.
 """
 
 from __future__ import annotations
@@ -110,9 +110,53 @@ def _suspects_in(data: npt.NDArray[np.uint8], starts: npt.NDArray[np.intp]) -> l
     in_order = np.sort(keys)
     repeated = in_order[1:][in_order[1:] == in_order[:-1]]
     if len(repeated):
-        found.append(ends[np.isin(keys, repeated)])
+        names = np.flatnonzero(np.isin(keys, repeated))
+        names = names[_are_in_one_object(text, quotes, begins[names], keys[names])]
+        found.append(ends[names])
     places = np.concatenate(found) - _WORD
     return [*map(int, np.unique(np.searchsorted(starts, places, side="right") - 1))]
+
+
+def _are_in_one_object(
+    text: npt.NDArray[np.uint8],
+    quotes: npt.NDArray[np.intp],
+    places: npt.NDArray[np.intp],
+    keys: _Words,
+) -> npt.NDArray[np.bool_]:
+    """Tell which names have the key of another one in the same object.
+
+    An object is known by its opening brace: the last one before a name that is as deep as the name.
+    """
+    braces = np.flatnonzero((text == ord("{")) | (text == ord("}")))
+    in_texts = np.searchsorted(_without_escaped(text, quotes), braces) % 2 == 1
+    braces = braces[~in_texts]
+    is_opening = text[braces] == ord("{")
+    depths = np.cumsum(np.where(is_opening, 1, -1))
+    by_depth = depths * len(text) + braces
+    opening = np.sort(by_depth[is_opening])
+    if not len(opening):  # these are no documents
+        return np.full(len(places), True)
+    last = np.maximum(np.searchsorted(braces, places) - 1, 0)
+    objects = opening[np.searchsorted(opening, by_depth[last], side="right") - 1]
+    apart = (keys + objects.astype(np.uint64) * _APART) * _SPREAD
+    in_order = np.sort(apart)
+    return np.isin(apart, in_order[1:][in_order[1:] == in_order[:-1]])
+
+
+def _without_escaped(
+    text: npt.NDArray[np.uint8], quotes: npt.NDArray[np.intp]
+) -> npt.NDArray[np.intp]:
+    """Return the quotes that begin or end a text: those after an even number of backslashes."""
+    after_escape = text[quotes - 1] == ord("\\")
+    if not after_escape.any():
+        return quotes
+    others = np.flatnonzero(text != ord("\\"))
+    before = quotes[after_escape]
+    escapes = before - 1 - others[np.searchsorted(others, before) - 1]
+    is_escaped = after_escape.copy()
+    is_escaped[after_escape] = escapes % 2 == 1
+    ending: npt.NDArray[np.intp] = quotes[~is_escaped]
+    return ending
 
 
 def _have_escape(
