@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -39,20 +41,31 @@ def test_limits_are_set_once_and_never_above_those_there_are(
     assert (resource.RLIMIT_FSIZE in found) == (file_size is not None)
 
 
-def test_a_process_tied_to_a_pipe_lives_while_it_is_open() -> None:
+def tied(after: str) -> int:
+    """Return how a process ends that is tied to a pipe, which is closed before, after or never."""
     here, there = os.pipe()
-    with confinement.dying_with(here):
-        pass
-    os.close(there)
-    assert os.read(here, 1) == b""
-    os.close(here)
-
-
-def test_a_process_tied_to_a_closed_pipe_dies_at_once() -> None:
+    started, is_started = os.pipe()
     child = os.fork()
     if child == 0:
-        here, there = os.pipe()
         os.close(there)
-        with confinement.dying_with(here):
-            os._exit(0)
-    assert os.waitpid(child, 0)[1] == 9
+        confinement.die_with(here)
+        os.write(is_started, b"x")
+        time.sleep(0.2 if after == "never" else 60)
+        os._exit(0)
+    if after != "before":
+        os.read(started, 1)
+    if after != "never":
+        os.close(there)
+    status = os.waitpid(child, 0)[1]
+    for descriptor in [here, started, is_started, *([there] if after == "never" else [])]:
+        os.close(descriptor)
+    return status
+
+
+def test_a_process_tied_to_a_pipe_lives_while_it_is_open() -> None:
+    assert tied("never") == 0
+
+
+@pytest.mark.parametrize("after", ["before", "start"])
+def test_a_process_tied_to_a_closed_pipe_dies_at_once(after: str) -> None:
+    assert tied(after) == signal.SIGKILL

@@ -7,7 +7,7 @@ import pickle
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -208,12 +208,6 @@ def test_an_error_of_an_unknown_class_is_an_error_of_duckdb(
 # The worker's side, in a thread of this process
 
 
-@pytest.fixture
-def immortal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a worker in this process not take it along when its engine goes."""
-    monkeypatch.setattr(main, "dying_with", lambda pipe: nullcontext())
-
-
 class Served:
     """A worker in a thread, which has no limits of its own."""
 
@@ -262,7 +256,7 @@ def opening(path: Path, **limits: Any) -> protocol.Opening:
 
 
 @pytest.fixture
-def served(file: Path, immortal: None) -> Iterator[Served]:
+def served(file: Path) -> Iterator[Served]:
     serving = Served(opening(file, max_rows=1000, max_bytes=100_000))
     yield serving
     serving.close()
@@ -304,7 +298,7 @@ def test_a_failure_says_what_is_wrong(served: Served, sql: Any, said: dict[str, 
     assert {name: found[name][: len(value)] for name, value in said.items()} == said
 
 
-def test_a_memory_error_of_python_is_an_out_of_memory_error(file: Path, immortal: None) -> None:
+def test_a_memory_error_of_python_is_an_out_of_memory_error(file: Path) -> None:
     class Hungry(Permissive):
         def check(self, sql: str) -> None:
             raise MemoryError("no more")
@@ -320,7 +314,7 @@ def test_a_memory_error_of_python_is_an_out_of_memory_error(file: Path, immortal
     }
 
 
-def test_a_file_that_cannot_be_opened_is_reported(tmp_path: Path, immortal: None) -> None:
+def test_a_file_that_cannot_be_opened_is_reported(tmp_path: Path) -> None:
     serving = Served(opening(tmp_path / "nothing.db"))
     kind, body = serving.receive()
     serving.close()

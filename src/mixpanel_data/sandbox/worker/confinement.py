@@ -7,8 +7,7 @@ import os
 import resource
 import select
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 #: How many files a worker may have open: the database, its temporary files, a library.
@@ -47,15 +46,15 @@ def _limit(kind: int, value: int) -> None:
     resource.setrlimit(kind, (value, value))
 
 
-@contextmanager
-def dying_with(pipe: int) -> Iterator[None]:
-    """Have the kernel kill this process if the other end of a pipe is closed in the block.
+def die_with(pipe: int) -> None:
+    """Have the kernel kill this process when the other end of a pipe is closed.
 
     ``PR_SET_PDEATHSIG`` does not suffice: it depends on the thread that started this process, not
     on that thread's process.
 
     Args:
-        pipe: The descriptor to read from. Nothing must arrive meanwhile.
+        pipe: The descriptor to read from. Nothing may ever be written to it: the signal comes for
+            that, too, and even after what was written has been read.
     """
     flags = fcntl.fcntl(pipe, fcntl.F_GETFL)
     fcntl.fcntl(pipe, fcntl.F_SETOWN, os.getpid())
@@ -63,7 +62,3 @@ def dying_with(pipe: int) -> Iterator[None]:
     fcntl.fcntl(pipe, fcntl.F_SETFL, flags | os.O_ASYNC)
     if select.select([pipe], [], [], 0)[0]:  # closed already
         os.kill(os.getpid(), signal.SIGKILL)
-    try:
-        yield
-    finally:
-        fcntl.fcntl(pipe, fcntl.F_SETFL, flags)

@@ -32,7 +32,7 @@ from mixpanel_data.sandbox.result_limits import capped, first_rows, stream
 from mixpanel_data.sandbox.results import untold_types
 from mixpanel_data.sandbox.rules import Rules
 from mixpanel_data.sandbox.worker import protocol
-from mixpanel_data.sandbox.worker.confinement import confine, dying_with
+from mixpanel_data.sandbox.worker.confinement import confine, die_with
 
 #: Maximum length of an error message: DuckDB includes the value that it could not convert.
 _MESSAGE = 10_000
@@ -49,10 +49,15 @@ class Judge(Protocol):
 
 
 def main(rules: Callable[[OpenDatabase, Sandbox], Judge] = Rules) -> None:
-    """Serve over standard input and output until the engine closes the pipe."""
+    """Serve over standard input and output until the engine closes the pipe.
+
+    Standard error is a pipe to which nothing is written: it tells that the engine is gone.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the engine to decide
+    requests, answers, lifeline = _pipes()
+    die_with(lifeline)
     with suppress(EOFError, BrokenPipeError):
-        serve(*_pipes(), confine, rules)
+        serve(requests, answers, confine, rules)
 
 
 def serve(
@@ -73,40 +78,38 @@ def serve(
         EOFError: The engine closed the pipe.
     """
     _, body = protocol.receive(requests, protocol.SMALL)
-    with dying_with(requests):
-        opening: protocol.Opening = pickle.loads(body)  # noqa: S301 (from the engine)
-        try:
-            opened = opening.place.open(opening.config)
-        except CatalogueUnavailableError as error:
-            protocol.send(answers, protocol.FAILED, _json({"opening": error.problem}))
-            return
-        except MixpanelDataError as error:
-            protocol.send(answers, protocol.FAILED, _json({"opening": error.message}))
-            return
-        memory, sandbox = opening.memory, opening.sandbox
-        del opening, body  # they contain secrets
-        judge = rules(opened, sandbox)
-        _warm_up(opened, sandbox, judge)
-        with closing(opened.cursor()) as cursor:
-            ((file_size,),) = cursor.execute(_FILE_SIZE).fetchall()
-        confine(memory, file_size)
+    opening: protocol.Opening = pickle.loads(body)  # noqa: S301 (from the engine)
+    try:
+        opened = opening.place.open(opening.config)
+    except CatalogueUnavailableError as error:
+        protocol.send(answers, protocol.FAILED, _json({"opening": error.problem}))
+        return
+    except MixpanelDataError as error:
+        protocol.send(answers, protocol.FAILED, _json({"opening": error.message}))
+        return
+    memory, sandbox = opening.memory, opening.sandbox
+    del opening, body  # they contain secrets
+    judge = rules(opened, sandbox)
+    _warm_up(opened, sandbox, judge)
+    with closing(opened.cursor()) as cursor:
+        ((file_size,),) = cursor.execute(_FILE_SIZE).fetchall()
+    confine(memory, file_size)
     last: protocol.Frame = (protocol.READY, b"")
     with closing(opened):
         while True:
-            # The last frame is sent outside of dying_with(), in which no request may arrive.
+            # The last frame is sent when all that the statement used is closed.
             protocol.send(answers, *last)
             _, body = protocol.receive(requests, protocol.UNLIMITED)
-            with dying_with(requests):
-                for last in _answer(opened, sandbox, judge, body):
-                    if last[0] == protocol.ROWS:
-                        protocol.send(answers, *last)
+            for last in _answer(opened, sandbox, judge, body):
+                if last[0] == protocol.ROWS:
+                    protocol.send(answers, *last)
 
 
-def _pipes() -> tuple[int, int]:
-    """Return the pipes of requests and answers, moved away from standard input and output."""
-    pipes = os.dup(0), os.dup(1)
+def _pipes() -> tuple[int, int, int]:
+    """Return the standard streams, moved away from where libraries would use them."""
+    pipes = os.dup(0), os.dup(1), os.dup(2)
     nowhere = os.open(os.devnull, os.O_RDWR)
-    for number in (0, 1):
+    for number in range(3):
         os.dup2(nowhere, number)
     os.close(nowhere)
     return pipes

@@ -74,7 +74,7 @@ class Process:
         self._opening: protocol.Opening | None = opening
         self._sandbox = opening.sandbox
         with _starting:
-            self._process = _start()
+            self._process, self._lifeline = _start()
             _running.add(self)
         pipes = (self._process.stdin, self._process.stdout)
         self._requests, self._answers = (pipe.fileno() for pipe in pipes if pipe is not None)
@@ -147,6 +147,9 @@ class Process:
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()
+        if self._lifeline is not None:
+            os.close(self._lifeline)
+            self._lifeline = None
 
     def disown(self) -> None:
         """Forget the process in a forked child: it belongs to the parent."""
@@ -181,17 +184,26 @@ class Process:
                 raise protocol.ProtocolError("More rows than a worker may send.")
 
 
-def _start() -> subprocess.Popen[bytes]:
+def _start() -> tuple[subprocess.Popen[bytes], int | None]:
+    """Start a worker, and return the end of a pipe with which it dies, too."""
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    return subprocess.Popen(  # noqa: S603 (our own code)
-        [sys.executable, "-c", BOOTSTRAP, *map(os.path.abspath, sys.path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=inherited | _ALLOCATORS,
-        cwd=Path(sys.executable).anchor,
-        start_new_session=True,  # out of reach of the terminal's signals
-    )
+    theirs, ours = os.pipe()
+    try:
+        process = subprocess.Popen(  # noqa: S603 (our own code)
+            [sys.executable, "-c", BOOTSTRAP, *map(os.path.abspath, sys.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+            env=inherited | _ALLOCATORS,
+            cwd=Path(sys.executable).anchor,
+            start_new_session=True,  # out of reach of the terminal's signals
+        )
+    except BaseException:
+        os.close(ours)
+        raise
+    finally:
+        os.close(theirs)
+    return process, ours
 
 
 def _failure(kind: bytes, body: bytearray) -> Failure:
