@@ -56,3 +56,11 @@ def test_other_connections_are_refused() -> None:
     with pytest.raises(ArgumentError, match=r"returned Connection.*connect_args"):
         engine.connect()
     made.close()
+
+
+def test_the_creator_of_a_pool_may_be_called_without_a_record(path: Path) -> None:
+    engine = create_engine(f"duckdb+mixpanel:///{path}")
+    connection: Any = engine.pool._creator()  # type: ignore[call-arg]
+    assert connection.execute("SELECT 1").fetchall() == [(1,)]
+    connection.close()
+    engine.dispose()

@@ -167,6 +167,8 @@ KNOWN_NAMES = Reason(OTHER, "has a branch for each database that SQLAlchemy know
 FAILS_ELSEWHERE = Reason(OTHER, "expects the failure of databases that cannot do it; DuckDB can")
 TYPE_NAMES = Reason(OTHER, "replaces the table of type names of another dialect")
 MODULE = Reason(OTHER, "errors whose module is the driver's; DuckDB's own are in `_duckdb`")
+MOCKS = Reason(OTHER, "connections that are none of DuckDB's, which the dialect refuses")
+WRAPPED_DRIVER = Reason(MEND, "a cursor inside an object that passes everything on gives no rows")
 FORMATTER = Reason(OTHER, "the formatter black, which is not installed")
 PYFORMAT = Reason(OTHER, "parameters as %(name)s")
 
@@ -180,10 +182,19 @@ ROWS = [
     Row(r"sql/test_returning\.InsertReturningTest::test_literal_returning$", FAILS_ELSEWHERE),
     Row(r"engine/test_execute\..*::test_exception_wrapping_orig_accessors$", MODULE),
     Row(r"engine/test_execute\..*::test_raw_python$", PYFORMAT),
+    Row(r"engine/test_execute\.DialectEventTest::test_connect_(do_connect|replace)", MOCKS),
+    Row(r"engine/test_pool\.QueuePoolTest::test_recycle_pool_no_race", MOCKS),
+    Row(r"engine/test_reconnect\.(RecycleTest|RealPrePingEventHandlerTest)::", WRAPPED_DRIVER),
     Row(r"engine/test_reconnect\.(InvalidateDuringResult|PrePingReal)Test::", SERVER),
     Row(
         r"engine/test_reconnect\.RealReconnectTest::"
         r"test_(close|ensure_is_disconnect|multiple_invalidate|null_pool|reconnect|with_transact)",
+        SERVER,
+    ),
+    # Find the table `sometable` that tests of a server left.
+    Row(
+        r"engine/test_reflection\.(CaseSensitiveTest::test_(reflect_(exact|via)|table_n)"
+        r"|ReflectionTest::test_comment_reflection)",
         SERVER,
     ),
     Row(r"engine/test_reflection\..*::test_reflect_case_insensitive$", FAILS_ELSEWHERE),
