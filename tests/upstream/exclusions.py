@@ -61,7 +61,6 @@ class Row:
 REFUSED = "DuckDB refuses the SQL"
 OTHER = "asks for another database"
 ORDER = "relies on an order that SQL does not promise"
-MEND = "to be mended here"
 
 FOREIGN_KEY_LATER = Refused(
     REFUSED,
@@ -168,7 +167,6 @@ FAILS_ELSEWHERE = Reason(OTHER, "expects the failure of databases that cannot do
 TYPE_NAMES = Reason(OTHER, "replaces the table of type names of another dialect")
 MODULE = Reason(OTHER, "errors whose module is the driver's; DuckDB's own are in `_duckdb`")
 MOCKS = Reason(OTHER, "connections that are none of DuckDB's, which the dialect refuses")
-WRAPPED_DRIVER = Reason(MEND, "a cursor inside an object that passes everything on gives no rows")
 FORMATTER = Reason(OTHER, "the formatter black, which is not installed")
 PYFORMAT = Reason(OTHER, "parameters as %(name)s")
 
@@ -184,7 +182,7 @@ ROWS = [
     Row(r"engine/test_execute\..*::test_raw_python$", PYFORMAT),
     Row(r"engine/test_execute\.DialectEventTest::test_connect_(do_connect|replace)", MOCKS),
     Row(r"engine/test_pool\.QueuePoolTest::test_recycle_pool_no_race", MOCKS),
-    Row(r"engine/test_reconnect\.(RecycleTest|RealPrePingEventHandlerTest)::", WRAPPED_DRIVER),
+    Row(r"engine/test_reconnect\.RealPrePingEventHandlerTest::", MOCKS),
     Row(r"engine/test_reconnect\.(InvalidateDuringResult|PrePingReal)Test::", SERVER),
     Row(
         r"engine/test_reconnect\.RealReconnectTest::"
