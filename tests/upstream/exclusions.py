@@ -161,7 +161,6 @@ LOCK = Refused(
     "CREATE TABLE a (x INT); SELECT x FROM a FOR UPDATE NOWAIT",
 )
 NO_ORDER_BY = Reason(ORDER, "compares the list of rows of a statement without ORDER BY")
-SERVER = Reason(OTHER, "a server that is shut down and started again")
 KNOWN_NAMES = Reason(OTHER, "has a branch for each database that SQLAlchemy knows, and no other")
 FAILS_ELSEWHERE = Reason(OTHER, "expects the failure of databases that cannot do it; DuckDB can")
 TYPE_NAMES = Reason(OTHER, "replaces the table of type names of another dialect")
@@ -183,18 +182,6 @@ ROWS = [
     Row(r"engine/test_execute\.DialectEventTest::test_connect_(do_connect|replace)", MOCKS),
     Row(r"engine/test_pool\.QueuePoolTest::test_recycle_pool_no_race", MOCKS),
     Row(r"engine/test_reconnect\.RealPrePingEventHandlerTest::", MOCKS),
-    Row(r"engine/test_reconnect\.(InvalidateDuringResult|PrePingReal)Test::", SERVER),
-    Row(
-        r"engine/test_reconnect\.RealReconnectTest::"
-        r"test_(close|ensure_is_disconnect|multiple_invalidate|null_pool|reconnect|with_transact)",
-        SERVER,
-    ),
-    # Find the table `sometable` that tests of a server left.
-    Row(
-        r"engine/test_reflection\.(CaseSensitiveTest::test_(reflect_(exact|via)|table_n)"
-        r"|ReflectionTest::test_comment_reflection)",
-        SERVER,
-    ),
     Row(r"engine/test_reflection\..*::test_reflect_case_insensitive$", FAILS_ELSEWHERE),
     Row(r"engine/test_reflection\..*::test_(autoload_with_imply|basic_reflection)", LENGTH),
     Row(r"engine/test_reflection\..*::test_composite_fk$", LENGTH),
