@@ -92,7 +92,7 @@ test-dialect-oldest: $(OLDEST)/ready ## The same on the oldest supported depende
 	$(OLDEST)/bin/python -m pytest -q -c tests/sqlalchemy_suite/setup.cfg tests/sqlalchemy_suite $(ARGS)
 
 .PHONY: test-sqlalchemy
-test-sqlalchemy: $(VENV)/ready ## Run SQLAlchemy's own tests of SQL, engines and extensions; ARGS='orm alembic' for the rest
+test-sqlalchemy: $(VENV)/ready ## Run SQLAlchemy's and Alembic's own tests; ARGS=engine for one folder
 	$(VENV)/bin/python -m tests.upstream $(ARGS)
 
 .PHONY: test-faults

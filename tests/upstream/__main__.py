@@ -33,8 +33,8 @@ FOLDERS = {
     "alembic": ("alembic", "tests"),
 }
 #: Folders whose exclusions are complete.
-READY = ("sql", "engine", "ext")
-MINUTES = 15
+READY = ("sql", "engine", "ext", "orm", "alembic")
+MINUTES = 45
 
 
 def source_of(package: str) -> Path:

@@ -13,7 +13,6 @@ from typing import Any
 import requirements as suite
 from sqlalchemy import exc, inspect
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.schema import CreateTable, DropTable
 from sqlalchemy.testing import exclusions, provision
 
 try:
@@ -114,16 +113,19 @@ def _delete_from_all_tables(connection: Any, cfg: Any, metadata: Any) -> None:
     Within one transaction, DuckDB does not see that the rows which refer to a row are gone:
     https://duckdb.org/docs/stable/sql/indexes#constraint-checking-in-update-statements
     """
-    for table in reversed(metadata.sorted_tables):
-        try:
+    with connection.engine.connect() as one:
+        existing = [
+            table
+            for table in metadata.sorted_tables
+            if inspect(one).has_table(table.name, table.schema)
+        ]
+    try:
+        for table in reversed(existing):
             with connection.engine.begin() as one:
-                if inspect(one).has_table(table.name, table.schema):
-                    one.execute(table.delete())
-        except exc.IntegrityError:  # rows that refer to rows of the same table
-            with connection.engine.begin() as one:
-                one.execute(DropTable(table))
-            with connection.engine.begin() as one:
-                one.execute(CreateTable(table))
+                one.execute(table.delete())
+    except exc.IntegrityError:  # rows that refer to rows of the same table
+        metadata.drop_all(connection.engine, existing)
+        metadata.create_all(connection.engine, existing)
 
 
 if hasattr(provision, "delete_from_all_tables"):  # SQLAlchemy 2.0.0 has none

@@ -219,4 +219,8 @@ def _wrapped(connection: Any) -> module.Connection:
 def _wrap_created(engine: Engine) -> None:
     """Wrap the connections that the pool gets; SQLAlchemy has no other place for it."""
     create = engine.pool._invoke_creator
-    engine.pool._creator = lambda record: _wrapped(create(record))  # type: ignore[assignment]
+
+    def connect(record: Any = None) -> Any:
+        return _wrapped(create(record))
+
+    engine.pool._creator = connect

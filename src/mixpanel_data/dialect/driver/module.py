@@ -126,6 +126,9 @@ def connect(
         raise IOException(_LOCKED.format(database=database, pid=error.pid)) from None
     except (ForeignFileError, NoFileError) as error:
         raise IOException(str(error)) from None
+    if isinstance(driver, Connection):  # another module passes everything on to this one
+        lease.release()
+        return driver
     connection = Connection(driver, lease.require_own, lease)
     # A pool may drop a connection without closing it.
     weakref.finalize(connection, lease.release).atexit = False
