@@ -36,7 +36,7 @@ from mixpanel_data.ingest.repeated_members import without_repeated_members
 from mixpanel_data.ingest.row_checks import RowChecks
 from mixpanel_data.ingest.shapes import SHAPES, Shape, shape_of
 from mixpanel_data.ingest.sources import LocalFile, Source
-from mixpanel_data.types import NumberUnit, TableType
+from mixpanel_data.types import TableType
 
 #: Rows of a batch.
 BATCH_SIZE = 5_000
@@ -111,8 +111,8 @@ class FileBatches:
         expressions: Empty: the batches hold the cells as they are stored.
 
     Raises:
-        UnsupportedByDuckDBError: While iterating: DuckDB cannot read the files, or a line is bad.
-        TimeUnitError: While iterating: the times of events are in different units.
+        UnsupportedByDuckDBError: While iterating: DuckDB cannot read the files, a line is bad, or
+            the times of events are in different units.
     """
 
     def __init__(
@@ -148,9 +148,7 @@ class FileBatches:
                 check.join()
                 if check.failed:
                     raise UnsupportedByDuckDBError
-        except TimeUnitError:
-            raise
-        except (duckdb.Error, pa.ArrowException, OSError, ValueError) as error:
+        except (duckdb.Error, pa.ArrowException, OSError, ValueError, TimeUnitError) as error:
             raise UnsupportedByDuckDBError from error
 
     def _read(self, reader: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
@@ -181,8 +179,13 @@ class FileBatches:
         is_event = self._files.kind == "events"
         by_clock = self._checks.clock.zone is not None and is_event
         is_local = np.full(batch.num_rows, by_clock)
-        records = self._converted(batch)
-        if records:
+        if is_event:
+            self._note_units(batch)
+        if lines.null_count < len(lines):
+            records = [
+                self._convert(line.encode(), self._checks.clock)
+                for line in lines.drop_null().to_pylist()
+            ]
             if is_event:
                 is_local[np.array(lines.is_valid())] = _take_times(records)
             unfinished = RecordBatches(records, self._table, None, RowChecks(is_part=True))
@@ -200,21 +203,6 @@ class FileBatches:
             return parts[0]
         return pa.Table.from_batches(parts, self.schema).combine_chunks().to_batches()[0]
 
-    def _converted(self, batch: pa.RecordBatch) -> list[Record]:
-        """Convert the lines that SQL did not, and note the units of all times by the way."""
-        clock, records = self._checks.clock, []
-        units = self._units_in(batch)
-        lines = batch.column("line")
-        rows = np.flatnonzero(lines.is_valid()).tolist()
-        for row, line in zip(rows, lines.drop_null().to_pylist(), strict=True):
-            while units and units[0][0] < row:
-                _note(clock, *units.pop(0))
-            records.append(self._convert(line.encode(), clock))
-            clock.require_one_unit()
-        for unit in units:
-            _note(clock, *unit)
-        return records
-
     def _files_in(self, batch: pa.RecordBatch) -> Iterator[tuple[int, int]]:
         """Yield where the rows of each file begin and end, and begin with its ids when they do."""
         if len(self._files.forms) == 1 or self._files.kind != "events":
@@ -229,25 +217,18 @@ class FileBatches:
             yield start, end
             start = end
 
-    def _units_in(self, batch: pa.RecordBatch) -> list[tuple[int, NumberUnit, int]]:
-        """Return the first row of each unit that numbers show, and its number."""
-        if self._checks.clock.unit != "auto" or self._files.kind != "events":
-            return []
+    def _note_units(self, batch: pa.RecordBatch) -> None:
+        """Tell the clock the units that the numbers of a batch show."""
+        if self._checks.clock.unit != "auto":
+            return
         digits = np.array(batch.column("time_digits").fill_null(0))
-        found: list[tuple[int, NumberUnit, int]] = []
         fewer = 0
         for unit, most in UNIT_DIGITS.items():
             rows = np.flatnonzero((digits > fewer) & (digits <= most))
             if len(rows):
                 microseconds = batch.column("event_time").cast(pa.int64())[rows[0]].as_py()
-                found.append((int(rows[0]), unit, microseconds // MICROSECONDS[unit]))
+                self._checks.clock.units.setdefault(unit, microseconds // MICROSECONDS[unit])
             fewer = most
-        return sorted(found)
-
-
-def _note(clock: Clock, _: int, unit: NumberUnit, number: int) -> None:
-    clock.units.setdefault(unit, number)
-    clock.require_one_unit()
 
 
 def _take_times(records: list[Record]) -> list[bool]:
