@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -23,12 +24,13 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    func,
     insert,
     inspect,
     select,
 )
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.dialects.postgresql import JSONB, ExcludeConstraint, array
+from sqlalchemy.dialects.postgresql import CITEXT, JSONB, TIMESTAMP, ExcludeConstraint, array
 from sqlalchemy.exc import CompileError, SAWarning
 from sqlalchemy.schema import CreateIndex, DropIndex
 
@@ -224,6 +226,21 @@ def test_documents_are_not_joined_as_text(documents: Table) -> None:
 def test_the_text_of_a_member_is_joined_with_text(connection: Connection, documents: Table) -> None:
     member: Any = documents.c.d["a"]
     assert connection.scalar(select(member.astext + "!")) == "1!"
+
+
+def test_documents_are_made_by_the_functions_of_postgresql(connection: Connection) -> None:
+    made = func.json_build_object("a", func.jsonb_build_array(1, None))
+    assert connection.scalar(select(made)) == '{"a":[1,null]}'
+
+
+def test_types_of_postgresql_that_differ_in_words_only_are_made(connection: Connection) -> None:
+    kinds: dict[str, Any] = {"t": TIMESTAMP(timezone=True, precision=3), "c": CITEXT()}
+    made = Table("kinds", MetaData(), *(Column(name, kind) for name, kind in kinds.items()))
+    made.create(connection)
+    connection.execute(insert(made).values(t=datetime(2025, 1, 1, tzinfo=timezone.utc), c="Ada"))
+    assert connection.scalar(select(made.c.t).where(made.c.c == "ADA")) == datetime(
+        2025, 1, 1, tzinfo=timezone.utc
+    )
 
 
 def test_an_upsert_of_sqlite_works(connection: Connection, documents: Table) -> None:

@@ -29,6 +29,13 @@ _JSON_OPERATORS = {
 #: PostgreSQL's operators for the keys of an object, as functions of a list of them.
 _KEY_OPERATORS = {"?": "list_contains", "?|": "list_has_any", "?&": "list_has_all"}
 
+#: PostgreSQL's functions that make documents, with DuckDB's names.
+_FUNCTIONS = {
+    f"{kind}_build_{made}": f"json_{made}"
+    for kind in ("json", "jsonb")
+    for made in ("object", "array")
+}
+
 _ANYWHERE = "func.json_contains(document, part) looks at every depth, and so finds more."
 _PATH = 'Compare a member: column["name"].as_integer() > 0.'
 _CHANGE = "func.json_merge_patch(document, patch) changes members; null removes one."
@@ -71,6 +78,13 @@ def _refuse(operator: str | None) -> None:
 
 class DocumentCompiler(PGCompiler):
     """Compiles what reads documents."""
+
+    def visit_function(self, func: Any, *args: Any, **kw: Any) -> str:
+        """Write DuckDB's name of a function of PostgreSQL that makes a document."""
+        if not func.packagenames and (name := _FUNCTIONS.get(func.name.lower())) is not None:
+            func = func._clone()
+            func.name = name
+        return str(super().visit_function(func, *args, **kw))
 
     def visit_json_getitem_op_binary(
         self, binary: Any, operator: Any, *args: Any, **kw: Any

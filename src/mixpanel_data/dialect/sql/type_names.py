@@ -48,6 +48,17 @@ class TypeCompiler(PGTypeCompiler):
         """DuckDB's times have one precision."""
         return "TIME WITH TIME ZONE" if type_.timezone else "TIME"
 
+    def visit_TIMESTAMP(self, type_: Any, **kw: Any) -> str:  # noqa: N802
+        """DuckDB's times with a zone have one precision."""
+        if type_.timezone:
+            return "TIMESTAMP WITH TIME ZONE"
+        text: str = super().visit_TIMESTAMP(type_, **kw)
+        return text
+
+    def visit_CITEXT(self, type_: Any, **kw: Any) -> str:  # noqa: N802
+        """Compare texts without regard to case, as PostgreSQL's type does."""
+        return "VARCHAR COLLATE NOCASE"
+
     def visit_JSONB(self, type_: Any, **kw: Any) -> str:  # noqa: N802
         """DuckDB has one kind of JSON."""
         return "JSON"
