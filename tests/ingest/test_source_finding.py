@@ -27,6 +27,7 @@ from mixpanel_data.ingest.export_data import read_sources
 from mixpanel_data.ingest.framing import Block
 from mixpanel_data.ingest.sources import find_sources
 from tests.loopback import serving
+from tests.records import EVENTS
 
 LINES = [b'{"a": 1}', b'{"a": 2}', b'{"a": 3}']
 DATA = b"\n".join(LINES) + b"\n"
@@ -364,3 +365,14 @@ def test_secrets_of_a_url_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None
         find_sources("https://user:secret@host/a.jsonl?signature=secret#secret")
     assert "https://host/a.jsonl " in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("given", [".", "*"])
+def test_the_database_itself_is_no_data_file_of_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    line = '{"event": "Tap", "properties": {"time": 1735689600}}'
+    (tmp_path / "day.jsonl").write_text(line)
+    with StorageEngine("events.db") as storage:
+        assert storage.load_events_export("t", given, EVENTS) == 1

@@ -17,7 +17,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from mixpanel_data.common.open_files import require_no_database
+from mixpanel_data.common.open_files import is_open, require_no_database
 from mixpanel_data.exceptions import ExportFileNotFoundError
 from mixpanel_data.ingest.arrow_batches import is_arrow
 from mixpanel_data.ingest.byte_stream import (
@@ -243,7 +243,8 @@ def _matches(pattern: str) -> Iterator[LocalFile]:
 
 
 def _is_data_file(path: Path) -> bool:
-    return is_data_name(path.name) and not path.is_dir()
+    """Tell a data file from others; the database that is loaded into may be in the same folder."""
+    return is_data_name(path.name) and not path.is_dir() and not is_open(path)
 
 
 def _expanded(path: Path) -> Path:
