@@ -222,7 +222,7 @@ def _local(given: Path) -> Iterator[LocalFile]:
     if not path.is_dir():
         yield LocalFile(str(path), path)
         return
-    files = [file for file in sorted(path.iterdir()) if _is_data_file(file)]
+    files = _data_files(path.iterdir())
     if not files:
         raise ExportFileNotFoundError(
             f"{path}", "no data file is in this folder. Those of its folders: '<folder>/**/*'."
@@ -235,16 +235,24 @@ def _matches(pattern: str) -> Iterator[LocalFile]:
     expanded = str(_expanded(Path(pattern)))
     # `Path.glob` would go into hidden folders.
     found = map(Path, glob(expanded, recursive=True))  # noqa: PTH207
-    files = [path for path in found if _is_data_file(path)]
+    files = _data_files(found)
     if not files:
         raise ExportFileNotFoundError(pattern, "no file matches this pattern. Check the path.")
-    for path in sorted(files):
+    for path in files:
         yield LocalFile(str(path), path)
 
 
+def _data_files(paths: Iterable[Path]) -> list[Path]:
+    """Return the data files of paths, in order.
+
+    The database that is loaded into may be among them: it is left out, unless it is all there is.
+    """
+    files = sorted(filter(_is_data_file, paths))
+    return [path for path in files if not is_open(path)] or files
+
+
 def _is_data_file(path: Path) -> bool:
-    """Tell a data file from others; the database that is loaded into may be in the same folder."""
-    return is_data_name(path.name) and not path.is_dir() and not is_open(path)
+    return is_data_name(path.name) and not path.is_dir()
 
 
 def _expanded(path: Path) -> Path:
