@@ -19,7 +19,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -234,14 +234,20 @@ def descriptor_of(path: Path) -> int:
 
 def is_open(path: Path) -> bool:
     """Tell whether this process has a file open as a database or its WAL, under any name."""
-    key = key_of(str(path))
-    if key is None:
-        return False
+    return bool(open_among([path]))
+
+
+def open_among(paths: Iterable[Path]) -> set[Path]:
+    """Return the files that this process has open as a database or its WAL, under any name."""
+    keys = {path: key for path in paths if (key := key_of(str(path))) is not None}
+    if not keys:
+        return set()
     with _lock:
         ours = [file for file in _files.values() if file.users]
-    return any(key in (file.key, key_of(str(wal_of(file.path)))) for file in ours) or any(
-        other == key and is_database(fd) for fd, other in descriptors()
-    )
+    asked = {*keys.values()}
+    found = {key for file in ours for key in (file.key, key_of(str(wal_of(file.path))))}
+    found |= {other for fd, other in descriptors() if other in asked and is_database(fd)}
+    return {path for path, key in keys.items() if key in found}
 
 
 def is_database_or_wal(path: Path) -> bool:

@@ -138,13 +138,19 @@ class ArrowBatches:
         """Consume the data."""
         with self._reader:  # a relation keeps its connection busy until its reader is closed
             for given in self._reader:
-                for part in _parts_of(given, self._batch_size):
-                    batch = in_plain_layout(part, self._given)
+                for batch in self._parts_of(given):
                     rows = np.arange(self._done, self._done + batch.num_rows)
                     self._done += batch.num_rows
                     if self._checks.bad.skip:
                         batch, rows = self._with_documents(batch, rows)
                     yield from self._converted(batch, rows)
+
+    def _parts_of(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+        """Yield a batch in parts that are not too large."""
+        for start in range(0, batch.num_rows, self._batch_size):
+            part = batch.slice(start, self._batch_size)
+            # pyarrow 18 cannot tell how many bytes the layout of a view has.
+            yield from _halves_of(in_plain_layout(part, self._given))
 
     def _converted(
         self, batch: pa.RecordBatch, rows: npt.NDArray[np.int64]
@@ -211,12 +217,6 @@ class ArrowBatches:
             error = RecordError(int(rows[position]), column.name, NO_DOCUMENT)
             self._checks.bad.refuse(error, content_of(batch.slice(position, 1)))
         return batch.filter(kept.combine_chunks()), rows[np.array(kept)]
-
-
-def _parts_of(batch: pa.RecordBatch, most_rows: int) -> Iterator[pa.RecordBatch]:
-    """Yield a batch in parts that are not too large."""
-    for start in range(0, batch.num_rows, most_rows):
-        yield from _halves_of(batch.slice(start, most_rows))
 
 
 def _halves_of(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:

@@ -17,7 +17,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from mixpanel_data.common.open_files import is_open, require_no_database
+from mixpanel_data.common.open_files import open_among, require_no_database
 from mixpanel_data.exceptions import ExportFileNotFoundError
 from mixpanel_data.ingest.arrow_batches import is_arrow
 from mixpanel_data.ingest.byte_stream import (
@@ -248,7 +248,8 @@ def _data_files(paths: Iterable[Path]) -> list[Path]:
     The database that is loaded into may be among them: it is left out, unless it is all there is.
     """
     files = sorted(filter(_is_data_file, paths))
-    return [path for path in files if not is_open(path)] or files
+    opened = open_among(files)
+    return [path for path in files if path not in opened] or files
 
 
 def _is_data_file(path: Path) -> bool:
