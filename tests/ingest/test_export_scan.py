@@ -142,6 +142,17 @@ def test_a_damaged_zstd_file_is_refused(storage: StorageEngine, file: Path, dama
     assert storage.list_tables() == []
 
 
+def test_an_archive_that_swells_without_end_is_stopped(
+    storage: StorageEngine, tmp_path: Path
+) -> None:
+    bomb = tmp_path / "bomb.zst"
+    lines = (line_of(1) + "\n").encode() * 700_000
+    bomb.write_bytes(pa.Codec("zstd").compress(lines, asbytes=True))
+    with pytest.raises(ExportFileError, match="unpacks to more than"):
+        storage.load_events_export("t", bomb, EVENTS)
+    assert storage.list_tables() == []
+
+
 NO_NUMBERS = ["NaN", "nan", "NAN", "-Infinity", "inf", "iNf", "[1,-INFINITY]"]
 
 

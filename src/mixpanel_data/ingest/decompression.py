@@ -61,6 +61,11 @@ _DAMAGED = (EOFError, zlib.error, zipfile.BadZipFile, lzma.LZMAError, pa.ArrowEx
 _ZIP_DAMAGED = (NotImplementedError, RuntimeError, ValueError, OverflowError, struct.error)
 
 
+def most_unpacked(packed: int) -> int:
+    """Return how many bytes an archive of a size may become, where the caller sets no limit."""
+    return max(ALWAYS_ALLOWED, MAX_RATIO * packed)
+
+
 def decompressed(
     stream: ByteStream, *, max_decompressed_bytes: int | None = None
 ) -> Iterator[ByteStream]:
@@ -120,7 +125,7 @@ class _Limit:
         self._unpacked += size
         # What was read is no measure of a file that can seek: members of a zip may overlap.
         packed = self._archive.taken if self._size is None else self._size
-        most = max(ALWAYS_ALLOWED, MAX_RATIO * packed) if self._most is None else self._most
+        most = most_unpacked(packed) if self._most is None else self._most
         if self._unpacked > most:
             raise ExportFileError(
                 self._archive.name,

@@ -144,7 +144,10 @@ class FileBatches:
                 with defer_keyboard_interrupt(), driver_errors():
                     batches = self._read(reader)
                 with batches:
-                    yield from map(self._completed, batches)
+                    for batch in batches:
+                        if check.failed:
+                            break
+                        yield self._completed(batch)
                 check.join()
                 if check.failed:
                     raise UnsupportedByDuckDBError
@@ -256,7 +259,7 @@ def _form(path: Path, kind: TableType) -> Form | None:
         start = file.read(_BEGINNING)
         compression = compression_of(start)
         if compression is not None:
-            line = beginning_of(path, _BEGINNING).partition(b"\n")[0]
+            line = beginning_of(path, compression, _BEGINNING).partition(b"\n")[0]
             return Form(compression, "newline_delimited", _shape_of(line, kind))
         if start.lstrip().startswith(b"{"):
             shape = _shape_of(start.lstrip().partition(b"\n")[0], kind)

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, cast
 import pyarrow as pa
 
 from mixpanel_data.common.signals import defer_keyboard_interrupt
-from mixpanel_data.ingest.decompression import GZIP_MAGIC, ZSTD_MAGIC
+from mixpanel_data.ingest.decompression import GZIP_MAGIC, ZSTD_MAGIC, most_unpacked
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -32,18 +32,16 @@ def compression_of(start: bytes) -> str | None:
     return next((name for name, magic in _MAGIC.items() if start.startswith(magic)), None)
 
 
-def beginning_of(path: Path, size: int) -> bytes:
+def beginning_of(path: Path, compression: str, size: int) -> bytes:
     """Return the beginning of what a compressed file holds, nothing where it is damaged there."""
     try:
-        with _unpacking(path) as file:
+        with _unpacking(path, compression) as file:
             return file.read(size)
     except (*_DAMAGED, OSError):
         return b""
 
 
-def _unpacking(path: Path) -> IO[bytes]:
-    with path.open("rb") as file:
-        compression = compression_of(file.read(len(ZSTD_MAGIC)))
+def _unpacking(path: Path, compression: str) -> IO[bytes]:
     if compression == "gzip":
         return cast("IO[bytes]", gzip.open(path))
     return cast("IO[bytes]", pa.input_stream(path, compression=compression))
@@ -56,7 +54,8 @@ class IntegrityCheck(threading.Thread):
         paths: The files.
 
     Attributes:
-        failed: True when a file is too short or damaged. Final once the thread was joined.
+        failed: True when a file is too short, damaged, or unpacks to more than it may. Final once
+            the thread was joined.
     """
 
     def __init__(self, paths: list[Path]) -> None:
@@ -84,11 +83,14 @@ class IntegrityCheck(threading.Thread):
             self.failed = True
 
     def _size_of(self, path: Path) -> int:
+        packed, size = path.stat().st_size, 0
         with path.open("rb") as file:
-            if compression_of(file.read(len(ZSTD_MAGIC))) is None:
-                return path.stat().st_size
-        size = 0
-        with _unpacking(path) as file:
-            while not self._cancelled and (chunk := file.read(_CHUNK)):
+            compression = compression_of(file.read(len(ZSTD_MAGIC)))
+        if compression is None:
+            return packed
+        with _unpacking(path, compression) as unpacked:
+            while not self._cancelled and (chunk := unpacked.read(_CHUNK)):
                 size += len(chunk)
+                if size > most_unpacked(packed):
+                    raise EOFError("It swells without end.")
         return size

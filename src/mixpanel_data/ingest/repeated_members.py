@@ -107,10 +107,8 @@ def _suspects_in(data: npt.NDArray[np.uint8], starts: npt.NDArray[np.intp]) -> l
     counts = np.diff(np.searchsorted(ends - _WORD, starts))
     documents = np.repeat(np.arange(len(counts), dtype=np.uint64), counts)
     keys = (_words_of(text, begins, ends) + documents * _APART) * _SPREAD
-    in_order = np.sort(keys)
-    repeated = in_order[1:][in_order[1:] == in_order[:-1]]
-    if len(repeated):
-        names = np.flatnonzero(np.isin(keys, repeated))
+    names = np.flatnonzero(_are_repeated(keys))
+    if len(names):
         names = names[_are_in_one_object(text, quotes, begins[names], keys[names])]
         found.append(ends[names])
     places = np.concatenate(found) - _WORD
@@ -138,9 +136,14 @@ def _are_in_one_object(
         return np.full(len(places), True)
     last = np.maximum(np.searchsorted(braces, places) - 1, 0)
     objects = opening[np.searchsorted(opening, by_depth[last], side="right") - 1]
-    apart = (keys + objects.astype(np.uint64) * _APART) * _SPREAD
-    in_order = np.sort(apart)
-    return np.isin(apart, in_order[1:][in_order[1:] == in_order[:-1]])
+    return _are_repeated((keys + objects.astype(np.uint64) * _APART) * _SPREAD)
+
+
+def _are_repeated(keys: _Words) -> npt.NDArray[np.bool_]:
+    """Tell which keys another one equals."""
+    in_order = np.sort(keys)
+    repeated = in_order[1:][in_order[1:] == in_order[:-1]]
+    return np.isin(keys, repeated) if len(repeated) else np.full(len(keys), False)
 
 
 def _without_escaped(
