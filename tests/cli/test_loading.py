@@ -189,6 +189,20 @@ def test_columns_are_added_and_dropped(run: Run, database: Path) -> None:
     assert run("columns", "add", database, "users", "$city:INTEGR").code == 2
 
 
+def test_columns_without_a_value_are_told_of(run: Run, database: Path) -> None:
+    misspelt = run("columns", "add", database, "jan", "browser")
+    assert misspelt.code == 0
+    assert "'browser' does not occur here. Did you mean '$browser'?" in misspelt.err
+    unfit = run("columns", "add", database, "jan", "$browser:BIGINT")
+    assert "No value of '$browser' fits BIGINT" in unfit.err
+    assert run("columns", "add", database, "jan", "number").err == ""
+    Path("a.jsonl").write_text(line(0, amount=1.5))
+    columns = ("--columns", "$amount,amount AS eur")
+    loaded = run("load", "a.jsonl", "--into", "a.db", "--table", "jan", *columns)
+    assert "'$amount' does not occur here" in loaded.err
+    assert "'amount' does not" not in loaded.err
+
+
 def test_tables_are_renamed_and_dropped(run: Run, database: Path) -> None:
     assert run("rename", database, "jan", "january").rows == [{"old": "jan", "new": "january"}]
     assert run("rename", database, "jan", "x").code == 3

@@ -37,6 +37,16 @@ def test_a_result_is_written_in_each_format(run: Run, database: Path) -> None:
     assert r"ü\"\n".replace('\\"', '"') in written["table"].out
 
 
+def test_of_several_statements_the_last_one_is_shown_and_a_note_says_so(
+    run: Run, database: Path
+) -> None:
+    found = run("query", database, "SELECT 1 AS a; SELECT 2 AS a;")
+    assert found.rows == [{"a": 2}]
+    assert "has 2 statements" in found.err
+    pivot = "PIVOT (SELECT 1 AS a, 2 AS b) ON a USING sum(b)"
+    assert [run("query", database, sql).err for sql in (SQL, "SELECT 1; -- one", pivot)] == [""] * 3
+
+
 @pytest.mark.parametrize(("form", "nothing"), [("json", "[]\n"), ("jsonl", ""), ("csv", '"a"\n')])
 def test_a_result_may_have_no_rows(run: Run, database: Path, form: str, nothing: str) -> None:
     assert run("query", database, "SELECT 1 AS a WHERE false", "-F", form).out == nothing

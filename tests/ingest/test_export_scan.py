@@ -96,6 +96,16 @@ def test_ordinary_files_need_no_python_at_all(
         assert calls[-1] == 60_000
 
 
+def test_wide_lines_need_no_python_either(
+    storage: StorageEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    properties = {f"property {number}": f"value {number}" for number in range(200)}
+    file = tmp_path / "wide.jsonl"
+    file.write_text("\n".join(line_of(number, **properties) for number in range(6000)))
+    monkeypatch.setattr(runner, "records_of", lambda *_: pytest.fail("read in Python"))
+    assert storage.load_events_export("wide", file, EVENTS) == 6000
+
+
 PIPELINE = {"event_name": "Tap", "time": 1735689600, "distinct_id": "u", "user_id": "u"}
 RECORD = {"event_name": "Tap", "event_time": "2025-01-01 00:00:00.25", "distinct_id": 7}
 OTHER_LINES = {

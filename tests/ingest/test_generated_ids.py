@@ -14,6 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mixpanel_data import RecordError, StorageEngine, read_events_export
+from mixpanel_data.common.json_documents import document
+from mixpanel_data.common.times import moment
+from mixpanel_data.ingest.identities import Identities
 from tests.engines import empty_storage
 from tests.examples import examples
 from tests.records import EVENTS, Record
@@ -166,3 +169,62 @@ def test_what_is_left_out_takes_no_id_from_the_equal_ones_beside_it(storage: Sto
     result = storage.create_events_table("t", table, EVENTS, on_error="skip")
     again = storage.append_events_table("t", [{**record, "properties": {}}] * 3, EVENTS)
     assert (result, again) == (3, 0)
+
+
+numbers = st.one_of(
+    st.integers(-(2**70), 2**70),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.sampled_from([10**18, 10**19, 2**63, 2**64 - 1, 2**64, 10**400]),
+)
+documents = st.dictionaries(
+    st.text(max_size=3),
+    st.recursive(
+        st.one_of(st.none(), st.booleans(), st.text(max_size=25), numbers),
+        lambda inner: (
+            st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=3)
+        ),
+        max_leaves=6,
+    ),
+    max_size=4,
+)
+times = st.one_of(
+    st.integers(0, 2**32).map(lambda seconds: seconds * 1_000_000),
+    st.integers(-62_135_596_800_000_000, 253_402_300_799_999_999),
+)
+
+
+@given(
+    rows=st.lists(
+        st.tuples(st.text(max_size=5), st.text(max_size=5), times, documents),
+        min_size=1,
+        max_size=4,
+    )
+)
+@examples(200)
+def test_ids_of_a_batch_are_those_of_its_events(
+    rows: list[tuple[str, str, int, Record]],
+) -> None:
+    users, names, counts, given_documents = zip(*rows, strict=True)
+    properties = [document(each).decode() for each in given_documents]
+    batch = pa.record_batch(
+        {
+            "distinct_id": pa.array(users),
+            "event_name": pa.array(names),
+            "event_time": pa.array(counts, pa.timestamp("us")),
+            "insert_id": pa.nulls(len(rows), pa.string()),
+            "properties": pa.array(properties),
+        }
+    )
+    one_by_one = Identities()
+    wanted = [
+        one_by_one.next_id(
+            {
+                "event_name": name,
+                "event_time": moment(count),
+                "distinct_id": user,
+                "properties": each,
+            }
+        )
+        for user, name, count, each in zip(users, names, counts, properties, strict=True)
+    ]
+    assert Identities().completed(batch).column("insert_id").to_pylist() == wanted

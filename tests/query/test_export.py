@@ -455,6 +455,11 @@ def test_unsigned_integers_of_128_bits_keep_their_value(
         assert pq.read_table(path).to_pylist() == [{"n": str(number), "s": f'{{"m":{number}}}'}]
 
 
+def test_bit_strings_are_text_in_parquet(memory: StorageEngine, tmp_path: Path) -> None:
+    memory.export("SELECT '0101'::BIT AS b", path := tmp_path / "bits.parquet")
+    assert pq.read_table(path).to_pylist() == [{"b": "0101"}]
+
+
 KILLED = """
 storage = StorageEngine.memory()
 def kill(rows):

@@ -23,6 +23,7 @@ from mixpanel_data.cli.commands import Commands
 from mixpanel_data.cli.databases import open_database
 
 if TYPE_CHECKING:
+    from mixpanel_data.storage import StorageEngine
     from mixpanel_data.types import PropertyColumn
 
 #: ``property``, ``property:TYPE``, and either with ``AS name``.
@@ -110,7 +111,24 @@ def add_columns(
     if not wanted:
         raise typer.BadParameter("No property is named.")
     with open_database(database, write=True, lock_timeout=lock_timeout) as storage:
-        _write(table, storage.add_property_columns(table, wanted), form)
+        added = storage.add_property_columns(table, wanted)
+        _write(table, added, form)
+        for column in added:
+            tell_if_empty(storage, table, column)
+
+
+def tell_if_empty(storage: StorageEngine, table: str, column: PropertyColumn) -> None:
+    """Tell that a new column has no value, and why: a misspelt property, or another type."""
+    from sqlalchemy import func, select
+
+    cells = storage.table(table).columns[column.column_name]
+    if storage.execute_scalar(select(func.count(cells))):
+        return
+    stats = storage.property_stats(table, column.property, top_n=1)
+    if stats.defined_count:
+        output.tell_hint(f"No value of {column.property!r} fits {column.type}: all are NULL.")
+    else:
+        output.tell_hint(stats.hint)
 
 
 @app.add("drop")

@@ -15,7 +15,7 @@ import typer
 
 from mixpanel_data.cli import databases, output
 from mixpanel_data.cli.arguments import FormatOption, LockTimeoutOption
-from mixpanel_data.cli.columns import parse_columns
+from mixpanel_data.cli.columns import parse_columns, tell_if_empty
 from mixpanel_data.cli.exit_codes import ERROR, INTERRUPTED, say
 from mixpanel_data.cli.progress import progress_of_files
 from mixpanel_data.common.choices import IfExists, OnCollision, OnConflict, OnError, TimeUnit
@@ -109,8 +109,9 @@ def load(
         options |= of_events
     elif time_zone is not None or time_unit != "auto" or on_collision != "drop":
         raise typer.BadParameter("--time-zone, --time-unit and --on-collision are for events.")
+    wanted = parse_columns(columns or [])
     if days is None:
-        options |= {"if_exists": if_exists, "property_columns": parse_columns(columns or [])}
+        options |= {"if_exists": if_exists, "property_columns": wanted}
     data = _sources(files)
     with _opened(into, lock_timeout) as storage, progress_of_files(data) as progress:
         run = _method(storage, kind, days)
@@ -120,6 +121,8 @@ def load(
             metadata,
             lambda: run(table, data, metadata=metadata, progress_callback=progress, **options),
         )
+        for column in wanted:
+            tell_if_empty(storage, table, column)
     record = {"table": table} | {name: getattr(result, name) for name in _COUNTS}
     output.report(f"{table}: {result.summary}", record, form)
 

@@ -59,6 +59,16 @@ def query(
         raise typer.BadParameter("There is no SQL in it.")
     with open_database(database, write=write, lock_timeout=lock_timeout, sandbox=sandbox) as found:
         output.write_query(found, text, form)
+    # A sandbox takes one statement only, and parses it in its worker.
+    if not sandbox and (count := _statements_in(text)) > 1:
+        output.tell_hint(f"The SQL has {count} statements. This is the result of the last one.")
+
+
+def _statements_in(sql: str) -> int:
+    """Count the statements of SQL that has run; DuckDB makes several of a PIVOT, one with text."""
+    import duckdb
+
+    return sum(bool(each.query) for each in duckdb.extract_statements(sql))
 
 
 def _text_of(sql: str | None, file: Path | None) -> str:

@@ -168,7 +168,11 @@ class FileBatches:
             with_files=len(forms) > 1,
         )
         # With a bound parameter, DuckDB 1.5 would read all files before the first batch.
-        return reader.sql(query).to_arrow_reader(BATCH_SIZE)
+        try:
+            return reader.sql(query).to_arrow_reader(BATCH_SIZE)
+        except duckdb.OutOfMemoryException:  # wide documents: each thread holds 2,048 of them
+            reader.execute("SET threads = 1")
+            return reader.sql(query).to_arrow_reader(BATCH_SIZE)
 
     def _completed(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Convert the lines that SQL did not, and fill in their rows."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -17,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mixpanel_data.common import json_documents, times
+from mixpanel_data.ingest.string_buffers import string_data_and_offsets
 
 #: Columns of an event that its id is made of, in the order of their names.
 _HASHED = ("distinct_id", "event_name", "event_time", "properties")
@@ -71,17 +73,7 @@ class Identities:
         missing = pc.equal(ids, "")
         if not missing.true_count:
             return batch
-        events = batch.select(_HASHED).filter(missing)
-        counts = events.column("event_time").cast(pa.int64()).to_pylist()
-        moments = map(times.moment, counts)
-        users, names, properties = (
-            events.column(name).to_pylist() for name in _HASHED if name != "event_time"
-        )
-        hashes = [
-            _hash_of(dict(zip(_HASHED, cells, strict=True)))
-            for cells in zip(users, names, moments, properties, strict=True)
-        ]
-        made = list(map(self._numbered, hashes))
+        made = list(map(self._numbered, _hashes_of(batch.select(_HASHED).filter(missing))))
         filled = pc.replace_with_mask(ids, missing, pa.array(made, pa.string()))
         return batch.set_column(position, batch.schema.field(position), filled)
 
@@ -124,6 +116,44 @@ def _hash_of(event: Mapping[str, Any]) -> bytes:
     hashed = {name: event[name] for name in _HASHED}
     hashed["properties"] = _sorted(event["properties"])
     return hashlib.sha256(orjson.dumps(hashed)).digest()[:16]
+
+
+def _hashes_of(events: pa.RecordBatch) -> list[bytes]:
+    """Return what :func:`_hash_of` returns for each event, of ordinary documents in less time."""
+    counts = events.column("event_time").cast(pa.int64())
+    users, names, documents = (
+        events.column(name).to_pylist() for name in _HASHED if name != "event_time"
+    )
+    if _are_ordinary(events.column("properties")):
+        times_in_utc = counts.to_numpy().astype("datetime64[us]").tolist()
+        cells = zip(users, names, times_in_utc, documents, strict=True)
+        with suppress(ValueError, TypeError):  # a number too large for it, or one level too many
+            return [_ordinary_hash(*row) for row in cells]
+    cells = zip(users, names, map(times.moment, counts.to_pylist()), documents, strict=True)
+    return [_hash_of(dict(zip(_HASHED, row, strict=True))) for row in cells]
+
+
+def _are_ordinary(documents: pa.Array) -> bool:
+    """Tell whether documents are texts without integers that ``orjson`` would read as floats."""
+    if not pa.types.is_string(documents.type):
+        return False
+    text, _ = string_data_and_offsets(documents)
+    return not json_documents.has_long_integer(text.tobytes())
+
+
+def _ordinary_hash(user: str, name: str, time_in_utc: datetime, document: str) -> bytes:
+    """Hash an event without what documents need that ``orjson`` reads otherwise, or not at all."""
+    hashed = {
+        "distinct_id": user,
+        "event_name": name,
+        "event_time": time_in_utc,
+        "properties": orjson.loads(document),
+    }
+    return hashlib.sha256(orjson.dumps(hashed, option=_ORDINARY)).digest()[:16]
+
+
+#: Naive times as what they are in, and members in order; the names of columns are in order.
+_ORDINARY = orjson.OPT_NAIVE_UTC | orjson.OPT_SORT_KEYS
 
 
 def _derived_id(first: str, before: int) -> str:

@@ -52,7 +52,7 @@ _QUOTED = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*\"""")
 
 #: Types that Parquet lacks, or Arrow on the way there, anywhere in the name of a type.
 _NOT_IN_PARQUET = re.compile(
-    r"\b(?:INTERVAL|UNION|BIGNUM|UHUGEINT|TIME WITH TIME ZONE|VARIANT|STRUCT(?!\())\b"
+    r"\b(?:BIT|INTERVAL|UNION|BIGNUM|UHUGEINT|TIME WITH TIME ZONE|VARIANT|STRUCT(?!\())\b"
 )
 
 #: A document on one line; only SQL could have stored one on several.
