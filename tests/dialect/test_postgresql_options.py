@@ -24,7 +24,6 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
-    func,
     insert,
     inspect,
     select,
@@ -226,11 +225,6 @@ def test_documents_are_not_joined_as_text(documents: Table) -> None:
 def test_the_text_of_a_member_is_joined_with_text(connection: Connection, documents: Table) -> None:
     member: Any = documents.c.d["a"]
     assert connection.scalar(select(member.astext + "!")) == "1!"
-
-
-def test_documents_are_made_by_the_functions_of_postgresql(connection: Connection) -> None:
-    made = func.json_build_object("a", func.jsonb_build_array(1, None))
-    assert connection.scalar(select(made)) == '{"a":[1,null]}'
 
 
 def test_types_of_postgresql_that_differ_in_words_only_are_made(connection: Connection) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import literal, type_coerce
-from sqlalchemy.dialects.postgresql.base import PGCompiler
 from sqlalchemy.exc import CompileError
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import BinaryExpression, BindParameter, False_, True_
@@ -18,6 +17,7 @@ from sqlalchemy.types import (
 )
 
 from mixpanel_data.dialect.sql.builtin import BUILTIN
+from mixpanel_data.dialect.sql.functions import FunctionCompiler
 
 #: PostgreSQL's JSON operators. In DuckDB their precedence is lower than that of ``=``.
 _JSON_OPERATORS = {
@@ -28,13 +28,6 @@ _JSON_OPERATORS = {
 }
 #: PostgreSQL's operators for the keys of an object, as functions of a list of them.
 _KEY_OPERATORS = {"?": "list_contains", "?|": "list_has_any", "?&": "list_has_all"}
-
-#: PostgreSQL's functions that make documents, with DuckDB's names.
-_FUNCTIONS = {
-    f"{kind}_build_{made}": f"json_{made}"
-    for kind in ("json", "jsonb")
-    for made in ("object", "array")
-}
 
 _ANYWHERE = "func.json_contains(document, part) looks at every depth, and so finds more."
 _PATH = 'Compare a member: column["name"].as_integer() > 0.'
@@ -76,15 +69,8 @@ def _refuse(operator: str | None) -> None:
         raise CompileError(f"DuckDB has no operator {operator} of PostgreSQL's JSONB. {advice}")
 
 
-class DocumentCompiler(PGCompiler):
+class DocumentCompiler(FunctionCompiler):
     """Compiles what reads documents."""
-
-    def visit_function(self, func: Any, *args: Any, **kw: Any) -> str:
-        """Write DuckDB's name of a function of PostgreSQL that makes a document."""
-        if not func.packagenames and (name := _FUNCTIONS.get(func.name.lower())) is not None:
-            func = func._clone()
-            func.name = name
-        return str(super().visit_function(func, *args, **kw))
 
     def visit_json_getitem_op_binary(
         self, binary: Any, operator: Any, *args: Any, **kw: Any
