@@ -54,15 +54,69 @@ def test_messages_advise_what_can_be_typed(run: Run, database: Path) -> None:
         assert not re.search(r"\w+=\w|\w\(\)", message), message
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
-def test_a_closed_stream_is_no_reason_for_a_traceback(database: Path, closed: str) -> None:
+_NO_STDOUT = "Error: The output: Bad file descriptor\n"
+
+
+@pytest.mark.parametrize(
+    ("closed", "ended"),
+    [
+        (">&-", (1, _NO_STDOUT)),
+        ("2>&-", (0, "")),
+        (">&- 2>&-", (1, "")),
+        (">&- <&-", (1, _NO_STDOUT)),
+    ],
+)
+def test_a_closed_stdout_is_an_error_as_elsewhere(
+    database: Path, closed: str, ended: tuple[int, str]
+) -> None:
     done = subprocess.run(
         ["/bin/sh", "-c", f'"{sys.executable}" -m mixpanel_data tables "{database}" {closed}'],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == ended
+
+
+@pytest.mark.parametrize("seconds", [0, 0.1, 0.3])
+def test_ctrl_c_while_the_command_is_imported_is_no_traceback(
+    database: Path, seconds: float
+) -> None:
+    # A module that Python imports first tells that it has started.
+    script = f"""
+import subprocess, time
+code = "import runpy, signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+code += "print(flush=True); sys.argv = ['x', 'tables', {str(database)!r}];"
+code += "runpy.run_module('mixpanel_data', run_name='__main__')"
+process = subprocess.Popen([sys.executable, "-c", code], stdout=-1, stderr=-1, text=True)
+process.stdout.readline()
+time.sleep({seconds} + 0.05)
+process.send_signal(2)
+out, error = process.communicate()
+say(process.returncode, "Traceback" in error)
+"""
+    (ended,) = run_python(script)
+    assert ended in ("130 False", "0 False")  # it may be done by then
+
+
+def test_a_signal_that_ends_a_load_leaves_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_text("".join(f"{line(n)}\n" for n in range(200_000)))
+    script = """
+import subprocess, time
+from pathlib import Path
+os.chdir(sys.argv[1])
+command = [sys.executable, "-m", "mixpanel_data", "load", "a.jsonl", "--into", "a.db"]
+for number in (signal.SIGTERM, signal.SIGHUP):
+    process = subprocess.Popen([*command, "--table", "t"], stdout=-1, stderr=-1, text=True)
+    while not Path("a.db.wal").exists():
+        time.sleep(0.01)
+    process.send_signal(number)
+    out, error = process.communicate()
+    say(process.returncode, error.strip(), sorted(os.listdir()))
+"""
+    wanted = [f"{code} Terminated: nothing was loaded. ['a.jsonl']" for code in (143, 129)]
+    assert run_python(script, tmp_path) == wanted
 
 
 def test_a_full_disk_behind_stdout_is_told(database: Path) -> None:

@@ -202,6 +202,22 @@ def test_a_table_is_dropped_when_the_answer_is_yes(
         assert len(storage.list_tables()) == left
 
 
+def test_nobody_is_kept_out_while_a_question_waits(database: Path) -> None:
+    with Terminal(database.parent, "drop", database, "jan") as terminal:
+        terminal.wait_for("[y/N]")
+        with StorageEngine(database) as storage:
+            storage.rename_table("jan", "january")
+        terminal.type("y\n")
+        assert terminal.end() == 3
+    assert "january" in terminal.shown
+
+
+def test_an_export_to_the_terminal_has_no_bar(database: Path) -> None:
+    with Terminal(database.parent, "export", database, "FROM range(3) t(n)", "-") as terminal:
+        assert terminal.end() == 0
+    assert terminal.shown.splitlines() == ['{"n":0}', '{"n":1}', '{"n":2}']
+
+
 def test_ctrl_c_at_a_question_changes_nothing(database: Path) -> None:
     with Terminal(database.parent, "drop", database, "jan") as terminal:
         terminal.wait_for("[y/N]")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any, TextIO
@@ -12,11 +15,16 @@ from typer.core import TyperGroup
 
 from mixpanel_data.cli import changing, columns, loading, looking, migrating, querying, serving
 from mixpanel_data.cli.commands import Commands
-from mixpanel_data.cli.exit_codes import exit_codes
+from mixpanel_data.cli.exit_codes import end_by_signal, exit_codes
+from mixpanel_data.common.signals import DEADLY, ENDING
 
 
 class _Group(TyperGroup):
     """The group of all commands, which ends with our exit codes."""
+
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        with exit_codes():
+            return super().make_context(*args, **options)
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         with exit_codes():
@@ -55,14 +63,40 @@ def options(
     """Take the options of the command as a whole, of which there is none but --version."""
 
 
+class _Closed(io.RawIOBase):
+    """A stream that was closed before the command started.
+
+    The first write raises. Python writes again what is left when it ends.
+    """
+
+    is_told = False
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        if self.is_told:
+            return len(data)
+        self.is_told = True
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+
 def _nowhere() -> TextIO:
     return Path(os.devnull).open("w", encoding="utf-8")
 
 
 def main() -> None:
     """Run the command."""
-    # Python has none of these that was closed before it started.
-    sys.stdout, sys.stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()
+    # Python has none of these that was closed before it started. Its number must not become that
+    # of a file, to which C code may write then.
+    if sys.stdout is None:
+        os.open(os.devnull, os.O_WRONLY)
+        sys.stdout = io.TextIOWrapper(io.BufferedWriter(_Closed()), encoding="utf-8")
+    sys.stderr = sys.stderr or _nowhere()
+    for number in DEADLY:
+        if signal.getsignal(number) is signal.SIG_DFL:  # not under nohup
+            signal.signal(number, end_by_signal)
+    ENDING.add(end_by_signal)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # not every terminal can write 東京

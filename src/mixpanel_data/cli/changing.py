@@ -48,10 +48,12 @@ def drop(
     Example:
         mixpanel-data drop app.db events --yes
     """
+    if not yes:
+        # Nobody is asked about a table that is not there, nor waited for while others are kept out.
+        with open_database(database, lock_timeout=lock_timeout) as storage:
+            storage.get_metadata(table)
+    require_consent(f"Drop table {table}, with all its rows?", yes=yes)
     with open_database(database, write=True, lock_timeout=lock_timeout) as storage:
-        if not yes:
-            storage.get_metadata(table)  # nobody is asked about a table that is not there
-        require_consent(f"Drop table {table}, with all its rows?", yes=yes)
         storage.drop_table(table)
     output.report(f"Dropped table {table}.", {"dropped": table}, form)
 

@@ -149,9 +149,11 @@ def drop_columns(
     Example:
         mixpanel-data columns drop app.db events '$browser' --yes
     """
+    if not yes:
+        with open_database(database, lock_timeout=lock_timeout) as storage:
+            storage.get_metadata(table)
+    require_consent(f"Drop {', '.join(names)} of table {table}?", yes=yes)
     with open_database(database, write=True, lock_timeout=lock_timeout) as storage:
-        storage.get_metadata(table)
-        require_consent(f"Drop {', '.join(names)} of table {table}?", yes=yes)
         storage.drop_property_columns(table, names)
     sentence = f"Dropped {', '.join(names)} of table {table}."
     output.report(sentence, {"table": table, "dropped": names}, form)

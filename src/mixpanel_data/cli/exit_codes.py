@@ -14,6 +14,9 @@ from mixpanel_data.common.printable import printable
 
 OK, ERROR, USAGE, NOT_FOUND, LOCKED, WRONG_REVISION, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 
+#: What shells add to the number of a signal that ended a command.
+SIGNALLED = 128
+
 
 @contextmanager
 def exit_codes() -> Iterator[None]:
@@ -30,8 +33,9 @@ def exit_codes() -> Iterator[None]:
     except typer.Exit:
         raise
     except KeyboardInterrupt:
-        say("Interrupted.")
-        raise typer.Exit(INTERRUPTED) from None
+        how, code = interruption()
+        say(f"{how}.")
+        raise typer.Exit(code) from None
     except BrokenPipeError:
         _forget_stdout()
         raise typer.Exit(OK) from None
@@ -43,6 +47,25 @@ def exit_codes() -> Iterator[None]:
         if not isinstance(error, MixpanelDataError):
             raise
         fail(error)
+
+
+#: Signals that came and end the command as Ctrl-C does, so that nothing is left behind.
+_came: list[int] = []
+
+
+def end_by_signal(number: int, _: object) -> None:
+    """Handle a signal that ends a command.
+
+    Raises:
+        KeyboardInterrupt: Always.
+    """
+    _came.append(number)
+    raise KeyboardInterrupt
+
+
+def interruption() -> tuple[str, int]:
+    """Return what has interrupted the command, in a word, and the exit code of that."""
+    return ("Terminated", SIGNALLED + _came[-1]) if _came else ("Interrupted", INTERRUPTED)
 
 
 def fail(error: Exception) -> None:

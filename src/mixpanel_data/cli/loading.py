@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ import typer
 from mixpanel_data.cli import databases, output
 from mixpanel_data.cli.arguments import FormatOption, LockTimeoutOption
 from mixpanel_data.cli.columns import parse_columns, tell_if_empty
-from mixpanel_data.cli.exit_codes import ERROR, INTERRUPTED, say
+from mixpanel_data.cli.exit_codes import ERROR, interruption, say
 from mixpanel_data.cli.progress import progress_of_files
 from mixpanel_data.common.choices import IfExists, OnCollision, OnConflict, OnError, TimeUnit
 
@@ -62,7 +62,7 @@ def load(
         OnError, typer.Option(help="What to do with a line that cannot be stored.")
     ] = "raise",
     rejects: Annotated[
-        Path | None,
+        str | None,
         typer.Option(help="File for lines that are skipped, with reasons.", show_default=False),
     ] = None,
     on_conflict: Annotated[
@@ -97,7 +97,7 @@ def load(
     days = _days(replace_range, profiles=profiles, if_exists=if_exists, columns=columns)
     kind: TableType = "profiles" if profiles else "events"
     metadata = TableMetadata(kind, datetime.now(timezone.utc), *(days or ()))
-    if rejects == Path("-"):
+    if rejects == "-":
         raise typer.BadParameter("--rejects needs a file.")
     options: dict[str, Any] = {
         "on_error": on_error,
@@ -113,14 +113,14 @@ def load(
     if days is None:
         options |= {"if_exists": if_exists, "property_columns": wanted}
     data = _sources(files)
-    with _opened(into, lock_timeout) as storage, progress_of_files(data) as progress:
-        run = _method(storage, kind, days)
-        result = _interruptible(
-            storage,
-            table,
-            metadata,
-            lambda: run(table, data, metadata=metadata, progress_callback=progress, **options),
-        )
+    with _opened(into, lock_timeout) as storage:
+        method = _method(storage, kind, days)
+
+        def run() -> LoadResult:
+            with progress_of_files(data) as progress:
+                return method(table, data, metadata=metadata, progress_callback=progress, **options)
+
+        result = _interruptible(storage, table, metadata, run)
         for column in wanted:
             tell_if_empty(storage, table, column)
     record = {"table": table} | {name: getattr(result, name) for name in _COUNTS}
@@ -193,24 +193,28 @@ def _opened(into: str, lock_timeout: float) -> Iterator[StorageEngine]:
     found = databases.located(into)
     path = found.place if isinstance(found.place, Path) else None
     is_new = path is not None and not paths.exists(path)
-    with StorageEngine(found.place, **found.options(lock_timeout)) as storage:
-        try:
+    options = found.options(lock_timeout)
+    try:
+        with StorageEngine(found.place, **options) as storage:
             yield storage
-        except BaseException:
-            if path is not None and is_new and _is_empty(storage):
-                path.unlink()  # nobody else can have it open
-            raise
+    except BaseException:
+        if path is not None and is_new:
+            _remove_if_empty(path, options)
+        raise
 
 
-def _is_empty(storage: StorageEngine) -> bool:
-    """Tell whether a new database still has no table but internal ones."""
+def _remove_if_empty(path: Path, options: dict[str, Any]) -> None:
+    """Remove a new database that has no table but internal ones."""
     from mixpanel_data.exceptions import MixpanelDataError
+    from mixpanel_data.storage import StorageEngine
 
     tables = "SELECT count(*) FROM duckdb_tables() WHERE NOT starts_with(table_name, '_')"
-    try:
-        return bool(storage.execute_scalar(tables) == 0)
-    except MixpanelDataError:  # after what has failed, nothing can be asked any more
-        return False
+    with (
+        suppress(MixpanelDataError, OSError),  # somebody else has it by now
+        StorageEngine.open_existing(path, **options) as storage,
+    ):
+        if storage.execute_scalar(tables) == 0:
+            path.unlink()
 
 
 def _interruptible(
@@ -233,10 +237,9 @@ def _interruptible(
             is_loaded = storage.get_metadata(table).fetched_at == metadata.fetched_at
         except MixpanelDataError:
             is_loaded = False
-        say(
-            "Interrupted after all was loaded." if is_loaded else "Interrupted: nothing was loaded."
-        )
-        raise typer.Exit(INTERRUPTED) from None
+        how, code = interruption()
+        say(f"{how} after all was loaded." if is_loaded else f"{how}: nothing was loaded.")
+        raise typer.Exit(code) from None
 
 
 COMMANDS = [load]

@@ -123,20 +123,18 @@ def export(
         mixpanel-data export app.db events events.parquet
     """
     name = "ndjson" if form is ExportFormat.JSONL else None if form is None else form.value
-    with (
-        open_database(database, lock_timeout=lock_timeout) as storage,
-        progress_of_rows("Exporting") as progress,
-    ):
+    with open_database(database, lock_timeout=lock_timeout) as storage:
         if path == "-":
             storage.export(source, sys.stdout.buffer, name or "ndjson")  # type: ignore[arg-type]
             return
-        result = storage.export(
-            source,
-            path,
-            name,  # type: ignore[arg-type]
-            overwrite=overwrite,
-            progress_callback=progress,
-        )
+        with progress_of_rows("Exporting") as progress:
+            result = storage.export(
+                source,
+                path,
+                name,  # type: ignore[arg-type]
+                overwrite=overwrite,
+                progress_callback=progress,
+            )
     record = {name: getattr(result, name) for name in _FACTS}
     sentence = f"{result.path}: {result.rows:,} rows, {result.bytes:,} bytes"
     output.report(f"{sentence}, in {result.seconds:.1f} s", record, None)

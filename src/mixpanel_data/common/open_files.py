@@ -37,7 +37,7 @@ from mixpanel_data.common.database_files import (
 )
 from mixpanel_data.common.file_locks import FileLockedError
 from mixpanel_data.common.forks import in_forked_children
-from mixpanel_data.common.sidecars import wal_of
+from mixpanel_data.common.sidecars import file_of_wal, wal_of
 from mixpanel_data.common.signals import defer_keyboard_interrupt
 from mixpanel_data.exceptions import DatabaseFileError, StorageForkedError
 
@@ -254,9 +254,7 @@ def is_database_or_wal(path: Path) -> bool:
     """Tell whether a file is a database of whomever, or has the name of the WAL of one."""
     if is_open(path):
         return True  # reading it would take DuckDB's lock off it
-    named = path.with_suffix("")
-    named = named if wal_of(named) == path else path
-    for file in {path, named}:
+    for file in {path, file_of_wal(path) or path}:
         with suppress(OSError):
             if is_open(file):
                 return True

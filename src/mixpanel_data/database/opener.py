@@ -132,12 +132,20 @@ def open_database(
     )
 
 
+#: DuckDB puts the ending of the log before the first ``?`` of the path.
+_NO_FOLDER = (
+    "is in a folder with a ? in its name, where DuckDB can write no log. Move it elsewhere."
+)
+
+
 def _open(
     path: Path | None, *, read_only: bool, config: Mapping[str, Any], key: Secret | None
 ) -> OpenDatabase:
     if path is None:
         return _opened_by_duckdb(None, read_only=read_only, config=config, key=key)
     is_new = not exists(path)
+    if "?" in str(path.resolve().parent) and not read_only:
+        raise DatabaseFileError(path, _NO_FOLDER)
     stale_files.reject_links(path)
     stale_files.reject_orphaned_wal(path)
     with ExitStack() as undo:

@@ -6,6 +6,8 @@ import os
 import re
 from pathlib import Path
 
+from mixpanel_data.common.homes import expanded
+from mixpanel_data.common.printable import printable
 from mixpanel_data.exceptions import DatabaseFileError
 
 #: DuckDB's name for a database without a file.
@@ -26,6 +28,9 @@ def exists(path: Path) -> bool:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return False
+    except UnicodeEncodeError as error:
+        problem = "is not valid UTF-8, which DuckDB needs. Rename it."
+        raise DatabaseFileError(printable(str(path)), problem) from error
     except (OSError, ValueError) as error:
         raise DatabaseFileError(path, f"cannot be the path of a database: {error}.") from error
     return True
@@ -54,10 +59,12 @@ def path_of(text: str | os.PathLike[str]) -> Path:
             "file alone; sqlalchemy.create_engine() takes duckdb+mixpanel:///PATH."
         )
     try:
-        path = Path(given).expanduser()
+        path = expanded(given)
         path.absolute()
     except RuntimeError as error:
-        raise DatabaseFileError(given, f"cannot be the path of a database: {error}") from error
+        raise DatabaseFileError(
+            given, f"is no path: {str(error).rstrip('.')}. For a name with ~, write ./~."
+        ) from error
     except FileNotFoundError as error:
         problem = "begins in the working directory, which was removed. Use an absolute path."
         raise DatabaseFileError(given, problem) from error

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from mixpanel_data.common.sidecars import wal_of
+from mixpanel_data.common.sidecars import beside, temporary_folder_of, wal_of
 from mixpanel_data.exceptions import DatabaseLinkError, DatabaseWalError
 
 _LOGS = (".wal", ".wal.checkpoint", ".wal.recovery")
@@ -39,13 +39,13 @@ def reject_links(path: Path) -> None:
     """
     file = path.resolve()
     for ending in (*_LOGS, _TEMPORARY):
-        beside = Path(f"{file}{ending}")
+        other = beside(file, ending)
         try:
-            found = beside.lstat()
+            found = other.lstat()
         except OSError:  # there is none, or its name would be too long
             continue
         if kind := _kind_of(found, is_log=ending in _LOGS):
-            raise DatabaseLinkError(beside, kind)
+            raise DatabaseLinkError(other, kind)
 
 
 def _kind_of(found: os.stat_result, *, is_log: bool) -> str | None:
@@ -66,7 +66,7 @@ def remove_stale_temp_files(cursor: duckdb.DuckDBPyConnection, path: Path) -> No
             the files are stale or our own.
         path: Its file, links resolved.
     """
-    folder = path.with_name(f"{path.name}{_TEMPORARY}")
+    folder = temporary_folder_of(path)
     if folder.is_symlink() or not folder.is_dir():
         return
     found = [file for file in folder.glob("duckdb_temp_*") if file.is_file()]

@@ -239,8 +239,9 @@ class DatabasePermissionError(DatabaseFileError, PermissionError):
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(
             path,
-            "not ours to open. To read it only, use read_only=True; to write it, make the file and "
-            f"{path.parent} writable for this user. DuckDB says: {problem}",
+            "not ours to open. To read it, it must be readable for this user, and opened with "
+            f"read_only=True; to write it, it and {path.parent} must be writable. "
+            f"DuckDB says: {problem}",
         )
 
 

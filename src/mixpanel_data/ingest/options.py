@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import Table
 
+from mixpanel_data.common.homes import expanded_if_known
 from mixpanel_data.common.names import check_table_name
 from mixpanel_data.common.values import is_truth
 from mixpanel_data.exceptions import MetadataError
@@ -160,10 +161,7 @@ class LoadOptions:
         """The file for rows that are left out."""
         if self.rejects is None:
             return None
-        try:
-            return Path(self.rejects).expanduser()
-        except RuntimeError:  # there is no such user
-            return Path(self.rejects)
+        return expanded_if_known(self.rejects)
 
     @cached_property
     def table(self) -> Table:

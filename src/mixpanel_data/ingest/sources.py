@@ -17,6 +17,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from mixpanel_data.common.homes import expanded_if_known
 from mixpanel_data.common.open_files import open_among, require_no_database
 from mixpanel_data.exceptions import ExportFileNotFoundError
 from mixpanel_data.ingest.arrow_batches import is_arrow
@@ -204,7 +205,7 @@ def _named(name: str) -> list[Source]:
         )
     if has_magic(name) and not _exists(Path(name)):
         return list(_matches(name))
-    return list(_local(Path(name)))
+    return list(_local(name))
 
 
 def _exists(path: Path) -> bool:
@@ -214,9 +215,9 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def _local(given: Path) -> Iterator[LocalFile]:
+def _local(given: str | Path) -> Iterator[LocalFile]:
     """Yield a file, or the data files of a folder."""
-    path = given if _exists(given) else _expanded(given)
+    path = Path(given) if _exists(Path(given)) else expanded_if_known(given)
     if not _exists(path):
         raise ExportFileNotFoundError(str(given), "no such file. Check the path.")
     if not path.is_dir():
@@ -232,7 +233,7 @@ def _local(given: Path) -> Iterator[LocalFile]:
 
 
 def _matches(pattern: str) -> Iterator[LocalFile]:
-    expanded = str(_expanded(Path(pattern)))
+    expanded = str(expanded_if_known(pattern))
     # `Path.glob` would go into hidden folders.
     found = map(Path, glob(expanded, recursive=True))  # noqa: PTH207
     files = _data_files(found)
@@ -254,10 +255,3 @@ def _data_files(paths: Iterable[Path]) -> list[Path]:
 
 def _is_data_file(path: Path) -> bool:
     return is_data_name(path.name) and not path.is_dir()
-
-
-def _expanded(path: Path) -> Path:
-    try:
-        return path.expanduser()
-    except RuntimeError:  # there is no such user
-        return path

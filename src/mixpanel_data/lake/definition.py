@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 from urllib.parse import quote, unquote, urlsplit
 
+from mixpanel_data.common.homes import expanded
 from mixpanel_data.common.secret import Secret
 
 if TYPE_CHECKING:
@@ -277,7 +278,7 @@ def _data_path(given: object) -> str:
         raise ValueError("data_path is empty. Use a folder, or a URL such as s3://bucket/path.")
     if "://" in text:
         return text.rstrip("/")
-    return str(Path(text).expanduser().absolute())
+    return str(expanded(text).absolute())
 
 
 def _from_query(cls: type[Lake], url: URL) -> Lake:
