@@ -85,6 +85,12 @@ _MATERIALIZED = (
     "again to refresh it."
 )
 
+_AS_CREATED = (
+    "DuckDB has this in CREATE TABLE only. Recreate the table: in Alembic with "
+    "op.batch_alter_table(), else with CREATE TABLE and INSERT … SELECT. Foreign keys can also be "
+    "in the models only: duckdb+mixpanel:///PATH?foreign_keys=off."
+)
+
 #: What helps where DuckDB says what is wrong, but not what to do.
 _ADVICE = [
     _advising(
@@ -101,6 +107,8 @@ _ADVICE = [
         "second transaction. Or create the tables without foreign keys in the database: "
         "duckdb+mixpanel:///PATH?foreign_keys=off.",
     ),
+    _advising(NotImplementedException, r"No support for .*\bALTER TABLE\b", _AS_CREATED),
+    _advising(ParserException, "Adding columns with .*constraints", _AS_CREATED),
     _advising(
         ParserException,
         r'(?i)at or near "DATABASE".*\b(?:CREATE|DROP)\b',

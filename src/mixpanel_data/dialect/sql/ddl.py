@@ -246,7 +246,8 @@ class DDLCompiler(PGDDLCompiler):
             return _NOTHING
         if isinstance(create.element, ForeignKeyConstraint) and not self.dialect.foreign_keys:  # type: ignore[attr-defined]
             raise CompileError(
-                "This engine has foreign_keys=off, which leaves foreign keys out of the database."
+                "This engine has foreign_keys=off, which leaves foreign keys out of the database. "
+                "Leave the operation out, too."
             )
         text: str = super().visit_add_constraint(create, **kw)
         return text
