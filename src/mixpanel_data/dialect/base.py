@@ -131,7 +131,7 @@ class MixpanelDialect(Reflection, Connecting):
 
     @property
     def supports_alter(self) -> bool:
-        """Whether a key that cannot be in CREATE TABLE is added afterwards: not if all are left out."""
+        """Whether keys that CREATE TABLE cannot have are added later, and not left out, too."""
         return bool(self.foreign_keys)
 
     def __init__(self, **options: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
 from datetime import timedelta
@@ -14,6 +14,7 @@ from sqlalchemy import literal
 from sqlalchemy.exc import CompileError
 from sqlalchemy.sql.elements import BinaryExpression, BindParameter
 from sqlalchemy.types import (
+    JSON,
     Date,
     DateTime,
     Integer,
@@ -42,6 +43,15 @@ def _as_of_postgresql(on_conflict: Any) -> Any:
     return changed
 
 
+def _require_columns(assigned: Iterable[Any]) -> None:
+    """Refuse an assignment to a member of a document or an element of an array."""
+    for part in assigned:
+        if isinstance(part, BinaryExpression):
+            patch = "func.json_merge_patch(column, {name: value}), which removes a member for None"
+            advice = patch if part.left.type._type_affinity is JSON else "all of its elements"
+            raise CompileError(f"DuckDB assigns whole columns only. Set {part.left} to {advice}.")
+
+
 class StatementCompiler(DocumentCompiler):
     """Compiles statements.
 
@@ -59,7 +69,11 @@ class StatementCompiler(DocumentCompiler):
             return str(super().visit_insert(insert_stmt, *args, **kw))
 
     def visit_update(self, update_stmt: Any, *args: Any, **kw: Any) -> str:
-        """Note what the statement writes."""
+        """Note what the statement writes.
+
+        Raises:
+            CompileError: It assigns to a part of a column.
+        """
         with self._noting(update_stmt):
             return str(super().visit_update(update_stmt, *args, **kw))
 
@@ -76,6 +90,7 @@ class StatementCompiler(DocumentCompiler):
         # What values() and from_select() were given is known to SQLAlchemy by no public name.
         given = getattr(self.compile_state, "_dict_parameters", None) or ()
         selected = getattr(statement, "_select_names", None) or ()
+        _require_columns(given)
         if self.column_keys is None and not given and not selected:
             return None
         return named(statement.table, [*(self.column_keys or ()), *given, *selected])
@@ -120,6 +135,7 @@ class StatementCompiler(DocumentCompiler):
     def visit_on_conflict_do_update(self, on_conflict: Any, **kw: Any) -> str:
         """Write the columns that are derived from one that is set as well."""
         statement: Any = self.stack[-1]["selectable"]
+        _require_columns(dict(on_conflict.update_values_to_set))
         given = named(statement.table, dict(on_conflict.update_values_to_set))
         on_conflict = with_derived(_as_of_postgresql(on_conflict), statement.table)
         inserted, self.derived = self.derived, {}
