@@ -28,6 +28,7 @@ from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable, DropIndex
 from sqlalchemy.sql.compiler import IdentifierPreparer
 from sqlalchemy.util import warn
 
+from mixpanel_data.dialect.sql.defaults import default_in_duckdb
 from mixpanel_data.dialect.sql.indexes import plain_index, postgresql_option, warn_of_ignored
 
 #: What DuckDB does anyway: it refuses to change or delete a row that others refer to.
@@ -159,6 +160,11 @@ class DDLCompiler(PGDDLCompiler):
         if not column.nullable:
             words.append("NOT NULL")
         return " ".join(words)
+
+    def get_column_default_string(self, column: Column[Any]) -> str | None:
+        """Write the default of a column, as PostgreSQL's models have it."""
+        default = super().get_column_default_string(column)
+        return None if default is None else default_in_duckdb(column, default)
 
     def visit_foreign_key_constraint(self, constraint: ForeignKeyConstraint, **kw: Any) -> Any:
         """Write a foreign key, or nothing for an engine with ``foreign_keys=off``."""
