@@ -10,7 +10,7 @@ from math import isfinite
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import literal
+from sqlalchemy import Constraint, PrimaryKeyConstraint, UniqueConstraint, literal
 from sqlalchemy.exc import CompileError
 from sqlalchemy.sql.elements import BinaryExpression, BindParameter
 from sqlalchemy.types import (
@@ -34,13 +34,32 @@ _PERCENT = {"system", "bernoulli"}
 _WRITTEN_AS_TEXT = {Date, DateTime, Time, Uuid}
 
 
-def _as_of_postgresql(on_conflict: Any) -> Any:
-    """Return a clause with what SQLite's has not: the name of a constraint."""
-    if hasattr(on_conflict, "constraint_target"):
-        return on_conflict
+def _of_columns(on_conflict: Any, table: Any) -> Any:
+    """Return a clause of PostgreSQL or of SQLite with columns, not with the name of a constraint.
+
+    Raises:
+        CompileError: The table has no key of that name.
+    """
     changed = copy(on_conflict)
-    changed.constraint_target = None
+    name, changed.constraint_target = getattr(on_conflict, "constraint_target", None), None
+    if name is not None:
+        keys = {known: key for key in table.constraints for known in _names_of(key)}
+        if name not in keys:
+            raise CompileError(
+                f"DuckDB keeps no names of constraints, and table {table.name!r} has no primary "
+                f"key and no unique constraint {name!r}. Name the columns: index_elements=[...]."
+            )
+        changed.inferred_target_elements = [column.name for column in keys[name].columns]
     return changed
+
+
+def _names_of(constraint: Constraint) -> Iterator[object]:
+    """Yield the name of a key, and the one that PostgreSQL gives to it without that."""
+    if isinstance(constraint, (PrimaryKeyConstraint, UniqueConstraint)):
+        names = [column.name for column in constraint.columns]
+        is_primary = isinstance(constraint, PrimaryKeyConstraint)
+        yield "_".join([constraint.table.name, *(["pkey"] if is_primary else [*names, "key"])])
+        yield constraint.name
 
 
 def _require_columns(assigned: Iterable[Any]) -> None:
@@ -137,7 +156,7 @@ class StatementCompiler(DocumentCompiler):
         statement: Any = self.stack[-1]["selectable"]
         _require_columns(dict(on_conflict.update_values_to_set))
         given = named(statement.table, dict(on_conflict.update_values_to_set))
-        on_conflict = with_derived(_as_of_postgresql(on_conflict), statement.table)
+        on_conflict = with_derived(_of_columns(on_conflict, statement.table), statement.table)
         inserted, self.derived = self.derived, {}
         text: str = super().visit_on_conflict_do_update(on_conflict, **kw)
         self.writes += write_of(statement.table, Clause(given, self.derived))
@@ -146,7 +165,9 @@ class StatementCompiler(DocumentCompiler):
 
     def visit_on_conflict_do_nothing(self, on_conflict: Any, **kw: Any) -> str:
         """Write the clause of PostgreSQL's and of SQLite's ``insert()``."""
-        text: str = super().visit_on_conflict_do_nothing(_as_of_postgresql(on_conflict), **kw)
+        statement: Any = self.stack[-1]["selectable"]
+        on_conflict = _of_columns(on_conflict, statement.table)
+        text: str = super().visit_on_conflict_do_nothing(on_conflict, **kw)
         return text
 
     def returning_clause(self, *args: Any, **kw: Any) -> str:
