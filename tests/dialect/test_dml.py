@@ -32,7 +32,7 @@ from sqlalchemy import (
     values,
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.exc import CompileError, IntegrityError
+from sqlalchemy.exc import CompileError, DBAPIError, IntegrityError
 
 from tests.engines import open_engine
 
@@ -98,6 +98,42 @@ def test_a_conflict_can_be_ignored(connection: Connection) -> None:
     ignored = upsert(STOCK).values(name="apple").on_conflict_do_nothing().returning(NAME)
     assert connection.execute(ignored).all() == []
     assert stock(connection) == {"apple": 1, "pear": 2}
+
+
+@pytest.mark.parametrize(
+    "convention", [{}, {"pk": "pk_%(table_name)s", "uq": "uq_%(column_0_name)s"}]
+)
+def test_a_conflict_can_be_named_by_its_constraint(
+    engine: Engine, convention: dict[str, str]
+) -> None:
+    models = MetaData(naming_convention=convention)
+    named: Any = UniqueConstraint("a", "b", name="named")
+    columns = [Column(name, Integer) for name in ("a", "b")]
+    goods = Table(
+        "goods", models, Column("id", Integer, primary_key=True), *columns, named,
+        Column("code", Integer, unique=True),
+    )  # fmt: skip
+    names = [goods.primary_key, "goods_pkey", named, "named", "goods_a_b_key", "goods_code_key"]
+    names += ["pk_goods", "uq_code"] if convention else []
+    with engine.connect() as connection:
+        models.create_all(connection)
+        row = {"id": 1, "a": 2, "b": 3, "code": 4}
+        connection.execute(insert(goods), row)
+        for name in names:
+            do_nothing = upsert(goods).on_conflict_do_nothing(constraint=name)
+            connection.execute(do_nothing, row)
+            do_update = upsert(goods).on_conflict_do_update(constraint=name, set_={"id": 1})
+            connection.execute(do_update, row)
+        with pytest.raises(CompileError, match=r"'goods'.*'other'.*index_elements=\[\.\.\.\]"):
+            connection.execute(upsert(goods).on_conflict_do_nothing(constraint="other"), row)
+        assert connection.execute(select(goods)).all() == [(1, 2, 3, 4)]
+
+
+def test_a_column_that_returning_cannot_have_says_where_it_is(connection: Connection) -> None:
+    other = STOCK.alias("other")
+    changed = update(STOCK).values(amount=other.c.amount).where(other.c.name == NAME)
+    with pytest.raises(DBAPIError, match="RETURNING has columns of the changed table only"):
+        connection.execute(changed.returning(other.c.amount))
 
 
 def test_a_conflict_can_update(connection: Connection) -> None:

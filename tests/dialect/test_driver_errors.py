@@ -14,6 +14,7 @@ from sqlalchemy.exc import (
     DataError,
     DBAPIError,
     IntegrityError,
+    InvalidRequestError,
     NotSupportedError,
     OperationalError,
     ProgrammingError,
@@ -247,6 +248,24 @@ def test_a_parent_that_goes_after_its_children_names_both_ways_out(
         ways = r"second transaction.*\?foreign_keys=off"
         with pytest.raises(IntegrityError, match=ways):
             connection.execute(text(change))
+
+
+@pytest.mark.parametrize("change", ["DROP COLUMN b", "RENAME b TO c", "RENAME TO u"])
+def test_a_change_of_a_table_with_an_index_says_what_to_drop(engine: Engine, change: str) -> None:
+    with engine.connect() as connection:
+        connection.execute(text("CREATE TABLE t (a INTEGER, b INTEGER)"))
+        connection.execute(text("CREATE INDEX i ON t (a)"))
+        with pytest.raises(DBAPIError, match=r"Drop the index.*op\.batch_alter_table"):
+            connection.execute(text(f"ALTER TABLE t {change}"))
+
+
+def test_an_asynchronous_engine_is_refused_with_what_to_use() -> None:
+    pytest.importorskip("greenlet")
+    from sqlalchemy.ext.asyncio import create_async_engine
+
+    ways = r"asyncio\.to_thread\(\).*run_sync.*template generic"
+    with pytest.raises(InvalidRequestError, match=ways):
+        create_async_engine("duckdb+mixpanel:///:memory:")
 
 
 @pytest.mark.parametrize("setting", ["threads=1", "read_only=true", "access_mode=read_only"])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
@@ -245,6 +246,63 @@ def test_the_driver_connection_is_duckdbs_own(engine: Engine) -> None:
     assert isinstance(raw.driver_connection, duckdb.DuckDBPyConnection)
     assert raw.driver_connection is getattr(raw.dbapi_connection, "_ConnectionWrapper__c")  # noqa: B009
     raw.close()
+
+
+#: How DuckDB's connection gives the result of its last statement.
+WAYS: dict[str, Callable[[Any], Any]] = {
+    "fetchall": lambda result: result.fetchall(),
+    "fetchone": lambda result: [result.fetchone()],
+    "fetchmany": lambda result: result.fetchmany(5),
+    "df": lambda result: result.df().to_records(index=False).tolist(),
+    "fetchdf": lambda result: result.fetchdf().to_records(index=False).tolist(),
+    "pl": lambda result: result.pl().rows(),
+    "arrow": lambda result: pl.from_arrow(result.arrow().read_all()).rows(),  # type: ignore[union-attr]
+    "fetch_arrow_table": lambda result: pl.from_arrow(result.fetch_arrow_table()).rows(),  # type: ignore[union-attr]
+    "fetch_record_batch": lambda result: pl.from_arrow(result.fetch_record_batch()).rows(),  # type: ignore[union-attr]
+    "fetchnumpy": lambda result: list(zip(*result.fetchnumpy().values(), strict=True)),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_connection_has_the_result_of_its_last_statement(engine: Engine, way: str) -> None:
+    pooled = engine.raw_connection()
+    own: Any = pooled.dbapi_connection
+    for connection in (pooled, own):
+        connection.execute("CREATE OR REPLACE TABLE t AS SELECT 7 AS x, 'a' AS y")
+        connection.execute("FROM t")
+        other = connection.cursor().execute("FROM range(9)")
+        assert [name for name, *_ in connection.description] == ["x", "y"]
+        assert WAYS[way](connection) == [(7, "a")]
+        assert len(other.fetchall()) == 9
+    pooled.close()
+
+
+def test_a_connection_counts_the_rows_that_its_last_statement_changed(raw: Any) -> None:
+    raw.execute("CREATE TABLE t (x INTEGER)")
+    assert (raw.fetchall(), raw.description) == ([], None)
+    assert raw.df().empty
+    raw.execute("INSERT INTO t VALUES (1), (2)")
+    raw.cursor().execute("INSERT INTO t VALUES (3)")
+    assert raw.rowcount == 2
+
+
+def test_a_connection_that_ran_nothing_itself_has_no_result(engine: Engine) -> None:
+    pooled = engine.raw_connection()
+    pooled.execute("SELECT 1")
+    pooled.close()
+    with engine.connect() as connection:
+        again: Any = connection.connection
+        connection.execute(text("SELECT 2"))
+        assert (again.description, again.rowcount) == (None, -1)
+        for fetch in (again.fetchall, again.fetchone, again.df):
+            with pytest.raises(module.InterfaceError, match="no statement was run"):
+                fetch()
+
+
+def test_rows_of_a_connection_that_nobody_took_are_not_kept(raw: Any) -> None:
+    unread = weakref.ref(raw.execute(MANY))
+    raw.execute("SELECT 1")
+    assert (unread(), raw.fetchall()) == (None, [(1,)])
 
 
 def test_functions_and_data_are_registered_as_with_duckdb_engine(engine: Engine) -> None:

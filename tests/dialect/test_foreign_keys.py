@@ -10,8 +10,20 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-from sqlalchemy import Engine, ForeignKey, create_engine, func, inspect, select
-from sqlalchemy.exc import CompileError, IntegrityError, SAWarning
+from sqlalchemy import (
+    Column,
+    Engine,
+    ForeignKey,
+    Integer,
+    MetaData,
+    Table,
+    create_engine,
+    func,
+    inspect,
+    select,
+    text,
+)
+from sqlalchemy.exc import CompileError, DBAPIError, IntegrityError, SAWarning
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 from sqlalchemy.schema import CreateTable
 
@@ -82,6 +94,69 @@ def test_autogenerate_proposes_none_and_none_can_be_added(engine: Engine) -> Non
             Operations(context).create_foreign_key(
                 "fk", "children", "parents", ["parent_id"], ["id"]
             )
+
+
+def cyclic(**options: Any) -> MetaData:
+    """Two tables that refer to each other, and one that refers to itself."""
+    models = MetaData()
+    Table("teams", models, Column("id", Integer, primary_key=True), _reference("users", **options))
+    Table("users", models, Column("id", Integer, primary_key=True), _reference("teams"))
+    Table("nodes", models, Column("id", Integer, primary_key=True), _reference("nodes"))
+    return models
+
+
+def _reference(table: str, **options: Any) -> Column[int]:
+    return Column(f"{table}_id", Integer, ForeignKey(f"{table}.id", **options))
+
+
+@pytest.mark.filterwarnings("ignore:.*unresolvable foreign key dependency:sqlalchemy.exc.SAWarning")
+@pytest.mark.parametrize(
+    "options", [{}, {"name": "fk"}, {"use_alter": True}, {"use_alter": True, "name": "fk"}]
+)
+def test_tables_that_refer_to_each_other_are_created_and_dropped(
+    engine: Engine, options: dict[str, Any]
+) -> None:
+    models = cyclic(**options)
+    tables = set(models.tables)
+    for _ in range(2):
+        models.create_all(engine)
+        assert tables <= set(inspect(engine).get_table_names())
+        models.drop_all(engine)
+        assert not tables & set(inspect(engine).get_table_names())
+    models.tables["teams"].create(engine)
+    models.tables["teams"].drop(engine)
+
+
+@pytest.mark.parametrize("name", [None, "fk"])
+def test_a_column_is_added_without_its_key(engine: Engine, name: str | None) -> None:
+    with engine.begin() as connection:
+        operations = Operations(MigrationContext.configure(connection))
+        key = ForeignKey("parents.id", name=name)
+        operations.add_column("children", Column("other", Integer, key))
+        with operations.batch_alter_table("children") as batch:  # Alembic wants a name there
+            batch.add_column(Column("third", Integer, ForeignKey("parents.id", name="third_key")))
+    names = [column["name"] for column in inspect(engine).get_columns("children")]
+    assert names == ["id", "parent_id", "other", "third"]
+    assert inspect(engine).get_foreign_keys("children") == []
+
+
+def test_a_key_that_would_be_added_later_is_refused_with_the_ways_out() -> None:
+    engine = create_engine("duckdb+mixpanel:///:memory:")
+    ways = r"op\.batch_alter_table.*\?foreign_keys=off"
+    with pytest.raises(DBAPIError, match=ways):
+        cyclic().create_all(engine)
+    Base.metadata.create_all(engine)
+    with engine.connect() as connection:
+        operations = Operations(MigrationContext.configure(connection))
+        with pytest.raises(DBAPIError, match=ways):
+            operations.create_foreign_key("fk", "children", "parents", ["parent_id"], ["id"])
+        connection.rollback()
+        with pytest.raises(DBAPIError, match=ways):
+            operations.add_column("children", Column("n", Integer, ForeignKey("parents.id")))
+        connection.rollback()
+        with pytest.raises(DBAPIError, match=ways):
+            connection.execute(text("ALTER TABLE children ADD n INTEGER REFERENCES parents (id)"))
+    engine.dispose()
 
 
 def test_duckdb_checks_them_otherwise() -> None:

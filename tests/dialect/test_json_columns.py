@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import (
+    ARRAY,
     JSON,
     BigInteger,
     Column,
@@ -18,6 +20,7 @@ from sqlalchemy import (
     Engine,
     Integer,
     MetaData,
+    String,
     Table,
     bindparam,
     cast,
@@ -30,7 +33,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.exc import StatementError
+from sqlalchemy.exc import CompileError, StatementError
 
 from tests.engines import open_engine
 
@@ -273,7 +276,103 @@ def test_the_operators_of_postgresql_work_too(connection: Connection) -> None:
     assert connection.scalar(select(column["$browser", "a.b", 0].astext)) == "Firefox"
 
 
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("{n,d}", 4),
+        ("{ n , d }", 4),
+        ("{n,0}", "zero"),
+        ("{a,0}", "p"),
+        ("{a,-1}", "q"),
+        (r'{"a b","x,\"y}"}', 1),
+        ("{n,missing}", None),
+        ("{a}", ["p", "q"]),
+        (["n", "d"], 4),
+        (("a", -1), "q"),
+        ("$.n.d", 4),
+        ("/n/d", 4),
+    ],
+)
+def test_a_path_of_postgresql_finds_its_member(
+    connection: Connection, path: Any, found: Any
+) -> None:
+    document = {"n": {"d": 4, "0": "zero"}, "a": ["p", "q"], "a b": {'x,"y}': 1}}
+    connection.execute(insert(EVENTS), {"id": 77, "properties": document})
+    ways: list[Any] = [path, bindparam("path", path)]
+    for bound in ways:
+        query = select(PROPERTIES.op("#>")(bound), PROPERTIES.op("#>>")(bound))
+        assert connection.execute(query.where(EVENTS.c.id == 77)).one()[0] == found
+    text = connection.scalar(select(PROPERTIES.op("#>>")(path)).where(EVENTS.c.id == 77))
+    assert text == (
+        found
+        if found is None or isinstance(found, str)
+        else json.dumps(found, separators=(",", ":"))
+    )
+
+
+def test_a_cached_statement_takes_other_paths_of_postgresql(connection: Connection) -> None:
+    document = {"n": {"d": 4, "e": 5}}
+    connection.execute(insert(EVENTS), {"id": 78, "properties": document})
+    for path, found in (("{n,d}", "4"), ("{n,e}", "5")):
+        query = select(PROPERTIES.op("#>>")(path)).where(EVENTS.c.id == 78)
+        assert connection.scalar(query) == found
+
+
+def test_a_path_that_is_malformed_or_made_by_the_database_says_what_to_do(
+    connection: Connection,
+) -> None:
+    with pytest.raises(StatementError) as refused:
+        connection.scalar(select(PROPERTIES.op("#>")("{a,")))
+    cause = refused.value.orig.__cause__ if refused.value.orig else None
+    assert "column[('a', 'b')]" in str(cause)
+    for path in (postgresql.array(["a", "b"]), cast("{a,b}", ARRAY(String))):
+        with pytest.raises(CompileError, match=r"column\[\('a', 'b'\)\]"):
+            connection.scalar(select(PROPERTIES.op("#>")(path)))
+
+
+# SQLAlchemy 2.1 wants no + of what it takes for a document.
+@pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning")
+def test_the_text_of_a_member_is_text_without_a_type(connection: Connection) -> None:
+    document = {"s": "y", "n": {"d": 7}}
+    connection.execute(insert(EVENTS), {"id": 79, "properties": document})
+    word: Any = PROPERTIES.op("->>")("s")
+    number: Any = PROPERTIES.op("->")("n").op("->>")("d")
+    one = select(word, word.label("w"), number, func.coalesce(word, "x"), word + "!")
+    one = one.where(EVENTS.c.id == 79)
+    assert connection.execute(one).one() == ("y", "y", "7", "y", "y!")
+    inner = select(word.label("w"), EVENTS.c.id).subquery()
+    assert connection.execute(select(inner).where(inner.c.w == "y")).all() == [("y", 79)]
+    for condition in (word == "y", word.in_(["y"]), number == "7"):
+        assert connection.scalars(select(EVENTS.c.id).where(condition)).all() == [79]
+    typed: Any = PROPERTIES.op("->>", return_type=JSON())("n")
+    assert connection.scalar(select(typed).where(EVENTS.c.id == 79)) == {"d": 7}
+
+
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
 def test_values_that_json_cannot_express_are_refused(connection: Connection, number: float) -> None:
     with pytest.raises(StatementError):
         add(connection, {"number": number})
+
+
+@pytest.mark.parametrize("member", [PROPERTIES["s"], PROPERTIES["n", "d"], PROPERTIES.op("->")(1)])
+def test_an_assignment_to_a_member_says_how_to_change_it(
+    connection: Connection, member: Any
+) -> None:
+    upsert = postgresql.insert(EVENTS).values(id=1)
+    for statement in (
+        update(EVENTS).values({member: "y"}),
+        update(EVENTS).ordered_values((EVENTS.c.id, 1), (member, "y")),
+        upsert.on_conflict_do_update(index_elements=["id"], set_={member: "y"}),
+    ):
+        with pytest.raises(CompileError, match=r"events\.properties to func\.json_merge_patch"):
+            connection.execute(statement)
+    add(connection, {"s": "x", "n": {"d": 4, "e": 5}})
+    patched = func.json_merge_patch(PROPERTIES, {"s": "y", "n": {"d": None}}, type_=JSON)
+    connection.execute(update(EVENTS).values(properties=patched))
+    assert value(connection, PROPERTIES) == {"s": "y", "n": {"e": 5}}
+
+
+def test_an_assignment_to_an_element_of_an_array_is_refused(connection: Connection) -> None:
+    lists = Table("lists", MetaData(), Column("a", ARRAY(Integer)))
+    with pytest.raises(CompileError, match=r"lists\.a to all of its elements"):
+        connection.execute(update(lists).values({lists.c.a[1]: 3}))

@@ -9,9 +9,12 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
+from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy import (
+    ARRAY,
+    JSON,
     CheckConstraint,
     Column,
     Computed,
@@ -27,6 +30,8 @@ from sqlalchemy import (
     insert,
     inspect,
     select,
+    text,
+    type_coerce,
 )
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql import CITEXT, JSONB, TIMESTAMP, ExcludeConstraint, array
@@ -243,3 +248,38 @@ def test_an_upsert_of_sqlite_works(connection: Connection, documents: Table) -> 
     assert connection.execute(ignored).rowcount == 0
     connection.execute(new.on_conflict_do_update(index_elements=["id"], set_={"d": new.excluded.d}))
     assert connection.scalar(select(documents.c.d)) == {"new": True}
+
+
+#: Defaults of models and of PostgreSQL's own catalog, and what rows have of them.
+DEFAULTS: dict[str, tuple[Any, Any, Any]] = {
+    "a document": (JSONB, text("'{}'::jsonb"), {}),
+    "a generic document": (JSON, text("'[1, {\"a\": \"it''s\"}]' :: JSON"), [1, {"a": "it's"}]),
+    "a cast": (JSONB, text("CAST('{\"a\": 1}' AS jsonb)"), {"a": 1}),
+    "a document without a cast": (JSONB, "{}", {}),
+    "no elements": (ARRAY(String), "{}", []),
+    "no elements of a type": (ARRAY(String), text("'{}'::character varying(9)[]"), []),
+    "elements": (ARRAY(String), '{a,"b {c}"}', ["a", "b {c}"]),
+    "numbers": (ARRAY(Integer, dimensions=2), text("'{{1,2},{3}}'::integer[]"), [[1, 2], [3]]),
+    "DuckDB's brackets": (ARRAY(String), "[]", []),
+    "an expression": (ARRAY(String), text("ARRAY['a']"), ["a"]),
+    "text": (String, "{}", "{}"),
+}
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_defaults_of_documents_and_arrays_are_those_of_postgresql(
+    connection: Connection, name: str
+) -> None:
+    kind, default, value = DEFAULTS[name]
+    models = MetaData()
+    key = Column("id", Integer, primary_key=True)
+    table = Table("with_default", models, key, Column("x", kind, server_default=default))
+    models.create_all(connection)
+    connection.execute(insert(table).values(id=1))
+    assert connection.scalar(select(table.c.x)) == value
+    context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+    assert compare_metadata(context, models) == []
+    added = Column("y", kind, server_default=default)
+    Operations(context).add_column("with_default", added)
+    grown = Table("with_default", MetaData(), autoload_with=connection)
+    assert connection.scalar(select(type_coerce(grown.c.y, added.type))) == value

@@ -176,7 +176,10 @@ def test_autogenerate_finds_nothing_after_a_rename(connection: Connection) -> No
 
 @pytest.mark.parametrize(
     ("table", "message"),
-    [("teams", "foreign keys of people refer to it"), ("nodes", "a foreign key of its own")],
+    [
+        ("teams", r"foreign keys of people refer to it.*\?foreign_keys=off"),
+        ("nodes", "a foreign key of its own"),
+    ],
 )
 def test_a_table_that_keys_refer_to_is_not_renamed(
     connection: Connection, table: str, message: str

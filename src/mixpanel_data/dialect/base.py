@@ -129,6 +129,11 @@ class MixpanelDialect(Reflection, Connecting):
     narrows_types = True
     max_identifier_length = 9999  # DuckDB has no limit
 
+    @property
+    def supports_alter(self) -> bool:
+        """Whether keys that CREATE TABLE cannot have are added later, and not left out, too."""
+        return bool(self.foreign_keys)
+
     def __init__(self, **options: Any) -> None:
         options.setdefault("json_serializer", json_text.dumps)
         options.setdefault("json_deserializer", json_text.loads)

@@ -15,7 +15,7 @@ import duckdb_engine
 from duckdb_engine.config import apply_config, get_core_config
 from sqlalchemy import event
 from sqlalchemy.engine import URL, CursorResult, Engine
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, InvalidRequestError
 from sqlalchemy.pool import Pool, QueuePool
 from sqlalchemy.util import asbool
 
@@ -62,6 +62,19 @@ class Connecting(duckdb_engine.Dialect):
     def get_pool_class(cls, url: URL) -> type[Pool]:
         """Return ``QueuePool`` for files and memory: many threads can use both."""
         return QueuePool
+
+    @classmethod
+    def get_async_dialect_cls(cls, url: URL) -> Any:
+        """Refuse an asynchronous engine.
+
+        Raises:
+            InvalidRequestError: Always.
+        """
+        raise InvalidRequestError(
+            "DuckDB has no asynchronous client, so there is no asynchronous engine. Use "
+            "create_engine() and Session, in asyncio.to_thread(); no run_sync() is needed then. "
+            "For Alembic, its template generic instead of async."
+        )
 
     def create_connect_args(self, url: URL) -> tuple[list[Any], dict[str, Any]]:
         """Return the arguments of :meth:`connect`, and take the dialect's own from the URL."""

@@ -103,6 +103,9 @@ class DuckDBImpl(DefaultImpl):
                 f"Column {column.name!r} would count by itself, which only columns of a new table "
                 f"can. Create one with it, and copy the rows of {table_name!r}."
             )
+        if not self.dialect.foreign_keys:  # type: ignore[attr-defined]
+            # Alembic adds what the table has of them afterwards.
+            column.table.constraints -= column.table.foreign_key_constraints
         super().add_column(table_name, column, **kw)
 
     def drop_table(self, table: Table, **kw: Any) -> None:

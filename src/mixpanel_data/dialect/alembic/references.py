@@ -41,7 +41,8 @@ def require_unreferred(
     if others:
         raise InvalidRequestError(
             f"Table {name!r} cannot be {verb} while foreign keys of {', '.join(others)} refer to "
-            f"it{why}. Drop these tables, or recreate them without the foreign key."
+            f"it{why}. Drop these tables, or recreate them without the foreign key: an engine with "
+            "?foreign_keys=off leaves it out."
         )
     if referring:
         raise InvalidRequestError(

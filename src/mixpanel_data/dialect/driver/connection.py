@@ -17,6 +17,7 @@ from mixpanel_data.common.open_files import Lease
 from mixpanel_data.common.weak_registry import WeakRegistry
 from mixpanel_data.dialect.driver.cursor import Cursor
 from mixpanel_data.dialect.driver.errors import driver_errors
+from mixpanel_data.dialect.driver.frames import Frames
 from mixpanel_data.dialect.driver.guards import Parameters
 from mixpanel_data.dialect.driver.shared_connection import GONE, SharedConnection
 from mixpanel_data.dialect.driver.stale_columns import StaleColumns
@@ -24,6 +25,12 @@ from mixpanel_data.dialect.sql.derived import Write
 
 #: How long to wait before DuckDB is told again to stop: it may not have listened yet.
 _INSIST_SECONDS = 0.01
+
+#: What a connection has of its own last result, as DuckDB's has: rows, frames, and these.
+_OF_RESULTS = {
+    *("description", "rowcount", "fetchone", "fetchmany", "fetchall"),
+    *(name for name in vars(Frames) if not name.startswith("_")),
+}
 
 _END = re.compile(
     r"\s*(?:(commit|end)|rollback|abort)(?:\s+(?:work|transaction))?\s*;?\s*", re.IGNORECASE
@@ -79,6 +86,7 @@ class Connection(SharedConnection):
         self.background: BackgroundStatement | None = None
         self.must_roll_back = False
         self._stale_columns = StaleColumns()
+        self._own: Cursor | None = None
         _open_here.add(self)
 
     def cursor(self) -> Cursor:
@@ -86,12 +94,20 @@ class Connection(SharedConnection):
         return Cursor(self)
 
     def execute(self, statement: str, parameters: Parameters | None = None) -> Cursor:
-        """Run a statement with a new cursor, and return that; polars gives SQLAlchemy's text."""
-        return self.cursor().execute(getattr(statement, "text", statement), parameters)
+        """Run a statement with a new cursor, and return that; polars gives SQLAlchemy's text.
+
+        Its result is also that of the connection: ``fetchall()``, ``df()``, ``description``.
+        """
+        return self._take_own().execute(getattr(statement, "text", statement), parameters)
 
     def executemany(self, statement: str, parameters: Iterable[Parameters] | None = None) -> Cursor:
         """Run a statement for many rows with a new cursor, and return that."""
-        return self.cursor().executemany(statement, parameters)
+        return self._take_own().executemany(statement, parameters)
+
+    def _take_own(self) -> Cursor:
+        self._own = None  # the rows of the last one are only kept where the application has it
+        self._own = self.cursor()
+        return self._own
 
     def sql(self, query: str, *, params: Parameters | None = None) -> DuckDBPyRelation:
         """Return a lazy relation of a query."""
@@ -111,12 +127,14 @@ class Connection(SharedConnection):
                 self._stale_columns.mark(self.cursor, write)
 
     def __getattr__(self, name: str) -> Any:
-        """Return what else DuckDB's connection has, such as ``create_function``.
+        """Return what else DuckDB's connection has: its result, or such as ``create_function``.
 
-        A guard of the statements sees none of that, so there is nothing then.
+        A guard of the statements sees none of the latter, so there is nothing then.
         """
         if name == "_ConnectionWrapper__c":  # how users of duckdb-engine find the connection
             return self.driver
+        if name in _OF_RESULTS:
+            return getattr(self._own or self.cursor(), name)
         if name.startswith("_") or name == "driver" or self.statement_guard is not None:
             raise AttributeError(name)
         found = getattr(self.driver, name)
@@ -193,6 +211,7 @@ class Connection(SharedConnection):
         """
         self.stop_background()
         with self.lock:
+            self._own = None  # the next user of a pool's connection must not find it
             self._drop_result()
             began, self._in_transaction = self._in_transaction, False
             self._first = None
@@ -226,6 +245,7 @@ class Connection(SharedConnection):
             with self.lock:
                 if self.closed:
                     return
+                self._own = None
                 self._drop_result()
                 self.closed = True
                 self._end_transaction()

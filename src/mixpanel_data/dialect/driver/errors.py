@@ -13,8 +13,10 @@ from typing import Any, NamedTuple
 
 import duckdb
 from duckdb import (
+    BinderException,
     ConnectionException,
     ConstraintException,
+    DependencyException,
     InvalidInputException,
     NotImplementedException,
     OutOfRangeException,
@@ -85,6 +87,12 @@ _MATERIALIZED = (
     "again to refresh it."
 )
 
+_AS_CREATED = (
+    "DuckDB has this in CREATE TABLE only. Recreate the table: in Alembic with "
+    "op.batch_alter_table(), else with CREATE TABLE and INSERT … SELECT. Foreign keys can also be "
+    "in the models only: duckdb+mixpanel:///PATH?foreign_keys=off."
+)
+
 #: What helps where DuckDB says what is wrong, but not what to do.
 _ADVICE = [
     _advising(
@@ -101,6 +109,21 @@ _ADVICE = [
         "second transaction. Or create the tables without foreign keys in the database: "
         "duckdb+mixpanel:///PATH?foreign_keys=off.",
     ),
+    _advising(
+        DependencyException,
+        "Cannot alter entry",
+        "An index or a foreign key depends on the table. Drop the index, or the table that refers "
+        "to it, and create it again afterwards. In Alembic, op.batch_alter_table() does that for "
+        "indexes; without foreign keys in the database, ?foreign_keys=off, none depends on it.",
+    ),
+    _advising(
+        BinderException,
+        r"Referenced table .* not found.*\b(?i:RETURNING)\b",
+        "RETURNING has columns of the changed table only, not of FROM or USING. Select the others "
+        "by its key, in the same transaction.",
+    ),
+    _advising(NotImplementedException, r"No support for .*\bALTER TABLE\b", _AS_CREATED),
+    _advising(ParserException, "Adding columns with .*constraints", _AS_CREATED),
     _advising(
         ParserException,
         r'(?i)at or near "DATABASE".*\b(?:CREATE|DROP)\b',

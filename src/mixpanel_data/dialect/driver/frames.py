@@ -181,7 +181,7 @@ class Frames(Rows):
 
     def _relation_of(self, rows: list[Row]) -> DuckDBPyRelation:
         """Return rows as a relation in a database of its own, with the types of the description."""
-        columns = self.description or []
+        columns = self.description or [("Count", "BIGINT")]  # of a statement without rows
         driver = duckdb.connect(":memory:")
         cursor: Any = cast(Any, type(self))(SharedConnection(driver))
         types = (str(kind).replace('"NULL"', "INTEGER") for _, kind, *_ in columns)

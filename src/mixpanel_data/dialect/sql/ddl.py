@@ -28,6 +28,7 @@ from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable, DropIndex
 from sqlalchemy.sql.compiler import IdentifierPreparer
 from sqlalchemy.util import warn
 
+from mixpanel_data.dialect.sql.defaults import default_in_duckdb
 from mixpanel_data.dialect.sql.indexes import plain_index, postgresql_option, warn_of_ignored
 
 #: What DuckDB does anyway: it refuses to change or delete a row that others refer to.
@@ -160,6 +161,11 @@ class DDLCompiler(PGDDLCompiler):
             words.append("NOT NULL")
         return " ".join(words)
 
+    def get_column_default_string(self, column: Column[Any]) -> str | None:
+        """Write the default of a column, as PostgreSQL's models have it."""
+        default = super().get_column_default_string(column)
+        return None if default is None else default_in_duckdb(column, default)
+
     def visit_foreign_key_constraint(self, constraint: ForeignKeyConstraint, **kw: Any) -> Any:
         """Write a foreign key, or nothing for an engine with ``foreign_keys=off``."""
         actions = {"ON DELETE": constraint.ondelete, "ON UPDATE": constraint.onupdate}
@@ -246,7 +252,8 @@ class DDLCompiler(PGDDLCompiler):
             return _NOTHING
         if isinstance(create.element, ForeignKeyConstraint) and not self.dialect.foreign_keys:  # type: ignore[attr-defined]
             raise CompileError(
-                "This engine has foreign_keys=off, which leaves foreign keys out of the database."
+                "This engine has foreign_keys=off, which leaves foreign keys out of the database. "
+                "Leave the operation out, too."
             )
         text: str = super().visit_add_constraint(create, **kw)
         return text

@@ -8,7 +8,9 @@ from sqlalchemy import literal, type_coerce
 from sqlalchemy.exc import CompileError
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import BinaryExpression, BindParameter, False_, True_
+from sqlalchemy.sql.functions import ReturnTypeFromArgs
 from sqlalchemy.types import (
+    ARRAY,
     JSON,
     BigInteger,
     Integer,
@@ -18,6 +20,7 @@ from sqlalchemy.types import (
 
 from mixpanel_data.dialect.sql.builtin import BUILTIN
 from mixpanel_data.dialect.sql.functions import FunctionCompiler
+from mixpanel_data.dialect.sql.json_types import BracedPath
 
 #: PostgreSQL's JSON operators. In DuckDB their precedence is lower than that of ``=``.
 _JSON_OPERATORS = {
@@ -26,6 +29,8 @@ _JSON_OPERATORS = {
     "#>": "json_extract",
     "#>>": "json_extract_string",
 }
+#: Those of a path, and those that make text.
+_OF_PATHS, _OF_TEXT = {"#>", "#>>"}, {"->>", "#>>"}
 #: PostgreSQL's operators for the keys of an object, as functions of a list of them.
 _KEY_OPERATORS = {"?": "list_contains", "?|": "list_has_any", "?&": "list_has_all"}
 
@@ -63,6 +68,37 @@ def _as_document(value: Any) -> Any:
     return value
 
 
+def _as_path(value: Any) -> Any:
+    """Return the right side of ``#>``, which is an array of names in PostgreSQL."""
+    if isinstance(value, BindParameter):
+        is_own = isinstance(value.type, JSON.JSONPathType)
+        return value if is_own else type_coerce(value, BracedPath).typed_expression
+    if value.type._type_affinity is ARRAY:
+        raise CompileError(
+            "DuckDB takes no array of names as the path of a member. Write the path into the "
+            "statement: column[('a', 'b')].astext, or column.op('#>>')('{a,b}')."
+        )
+    return value
+
+
+def _is_text(value: Any) -> bool:
+    """Tell whether a value that SQLAlchemy takes for a document is the text of a member.
+
+    That is so for ``column.op("->>")("name")``, also within a subquery.
+    """
+    if getattr(getattr(value, "type", None), "_type_affinity", None) is not JSON:
+        return False
+    for column in value.proxy_set:
+        operator: Any = getattr(column, "operator", None)
+        if getattr(operator, "opstring", "") in _OF_TEXT and operator.return_type is None:
+            return True
+        if isinstance(column, ReturnTypeFromArgs) and any(map(_is_text, column.clauses)):
+            return True
+        if operator is operators.concat_op and _is_text(column.left):
+            return True
+    return False
+
+
 def _refuse(operator: str | None) -> None:
     """Raise for an operator of JSONB that DuckDB does not have, or has for text only."""
     if (advice := _NO_OPERATORS.get(operator or "")) is not None:
@@ -98,7 +134,7 @@ class DocumentCompiler(FunctionCompiler):
         SQLAlchemy binds the ``"pro"`` of ``column["plan"] == "pro"`` as text, and DuckDB would cast
         every member that it compares with a number to a number.
         """
-        is_document = binary.left.type._type_affinity is JSON
+        is_document = binary.left.type._type_affinity is JSON and not _is_text(binary.left)
         if binary.operator in _COMPARISONS and is_document:
             binary = binary._clone()
             binary.right = _as_document(binary.right)
@@ -121,7 +157,17 @@ class DocumentCompiler(FunctionCompiler):
         if function is None or not isinstance(element.left.type, JSON):
             text: str = super().visit_custom_op_binary(element, operator, **kw)
             return text
+        if operator.opstring in _OF_PATHS:
+            element = element._clone()
+            element.right = _as_path(element.right)
         return self._json_function(function, element, **kw)
+
+    def _add_to_result_map(
+        self, keyname: str, name: str, objects: tuple[Any, ...], type_: Any
+    ) -> None:
+        """Let text of documents be text in results, too."""
+        type_ = String() if any(map(_is_text, objects)) else type_
+        super()._add_to_result_map(keyname, name, objects, type_)
 
     def _json_function(self, name: str, binary: BinaryExpression[Any], **kw: Any) -> str:
         path = binary.right

@@ -143,7 +143,8 @@ class FunctionCompiler(PGCompiler):
             return str(super().visit_function(func, *args, **kw))
         if name in _LISTS:
             return f"CAST({super().visit_function(_as_list(func), *args, **kw)} AS JSON)"
-        given = list(func.clause_expr.element)
+        is_rewritten = name in _OF_DOCUMENTS or name in _OF_PATTERNS
+        given = list(func.clause_expr.element) if is_rewritten else []  # next_value() has none
         if name in _OF_DOCUMENTS and len(given) == 1:
             cell = self.process(given[0], **kw)
             return qualify_builtins(_OF_DOCUMENTS[name]).format(cell)

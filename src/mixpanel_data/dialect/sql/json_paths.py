@@ -19,6 +19,11 @@ Step = str | int
 #: on ``""`` with "JSON path error". A pointer can express them, but has no negative indexes.
 _ONLY_IN_POINTERS = ("", "*")
 
+#: An element of an array of PostgreSQL's as text, which is in double quotes where it has to be.
+_ELEMENT = r'\s*(?:"((?:[^"\\]|\\.)*)"\s*|([^",{}\\]+))'
+_ARRAY = re.compile(rf"\{{(?:{_ELEMENT}(?:,{_ELEMENT})*)?\s*\}}", re.DOTALL)
+_NUMBER, _NEGATIVE = re.compile(r"-?\d+"), re.compile(r"-\d+")
+
 
 def path(steps: Sequence[Step]) -> str:
     r"""Return the path or JSON pointer of a member, whatever its name is.
@@ -42,6 +47,46 @@ def path(steps: Sequence[Step]) -> str:
             f"The path {tuple(steps)!r} mixes a negative index with a name that is empty or '*', "
             "which DuckDB cannot express. Take one step after the other: column['*'][-1]."
         )
+    return _pointer(steps)
+
+
+def braced_path(given: str | Sequence[Step]) -> str:
+    """Return the path that is on the right of PostgreSQL's ``#>``.
+
+    Args:
+        given: An array in braces, a list of names and indexes, or a path as DuckDB writes it. A
+            number in braces is an index or a name, whatever the document has there.
+
+    Raises:
+        ValueError: The braces do not hold an array of names.
+
+    Example:
+        >>> print(braced_path('{a,0,"b c"}'))
+        /a/0/b c
+        >>> print(braced_path("{a,-1}"))
+        $."a"[-1]
+    """
+    if not isinstance(given, str):
+        steps = list(given)
+    elif not given.startswith("{"):
+        return given
+    else:
+        steps = _elements(given)
+    if any(_NEGATIVE.fullmatch(str(step)) for step in steps):
+        return path([int(step) if _NUMBER.fullmatch(str(step)) else step for step in steps])
+    return _pointer(steps) or "$"
+
+
+def _elements(array: str) -> list[Step]:
+    if not _ARRAY.fullmatch(array):
+        raise ValueError(f"{array!r} is no path. Write it as '{{a,b}}', or column[('a', 'b')].")
+    return [
+        plain.strip() or re.sub(r"\\(.)", r"\1", quoted_, flags=re.DOTALL)
+        for quoted_, plain in re.findall(_ELEMENT, array[1:-1], re.DOTALL)
+    ]
+
+
+def _pointer(steps: Sequence[Step]) -> str:
     return "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in steps)
 
 

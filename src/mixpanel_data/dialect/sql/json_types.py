@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import types
 from sqlalchemy.engine import Dialect
 
-from mixpanel_data.dialect.sql.json_paths import path, text_literal
+from mixpanel_data.dialect.sql.json_paths import braced_path, path, text_literal
 
 
 class Document(types.JSON[Any]):
@@ -25,15 +25,25 @@ class _Path(types.TypeEngine[Any]):
 
     def bind_processor(self, dialect: Dialect) -> Callable[[Any], str]:
         """Return the function that makes a parameter of a path."""
-        return _as_path
+        return self.written
 
     def literal_processor(self, dialect: Dialect) -> Callable[[Any], str]:
         """Return the function that makes the SQL text of a path."""
-        return lambda value: text_literal(_as_path(value))
+        return lambda value: text_literal(self.written(value))
+
+    @staticmethod
+    def written(value: Any) -> str:
+        """Return the path of what is in brackets."""
+        return path([value] if isinstance(value, str | int) else value)
 
 
-def _as_path(value: Any) -> str:
-    return path([value] if isinstance(value, str | int) else value)
+class BracedPath(_Path):
+    """What is on the right of PostgreSQL's ``#>`` and ``#>>``."""
+
+    @staticmethod
+    def written(value: Any) -> str:
+        """Return the path of an array of names."""
+        return braced_path(value)
 
 
 class JSONIndex(_Path, types.JSON.JSONIndexType):

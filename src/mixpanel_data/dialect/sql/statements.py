@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
 from datetime import timedelta
@@ -10,10 +10,11 @@ from math import isfinite
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import literal
+from sqlalchemy import Constraint, PrimaryKeyConstraint, UniqueConstraint, literal
 from sqlalchemy.exc import CompileError
 from sqlalchemy.sql.elements import BinaryExpression, BindParameter
 from sqlalchemy.types import (
+    JSON,
     Date,
     DateTime,
     Integer,
@@ -33,13 +34,41 @@ _PERCENT = {"system", "bernoulli"}
 _WRITTEN_AS_TEXT = {Date, DateTime, Time, Uuid}
 
 
-def _as_of_postgresql(on_conflict: Any) -> Any:
-    """Return a clause with what SQLite's has not: the name of a constraint."""
-    if hasattr(on_conflict, "constraint_target"):
-        return on_conflict
+def _of_columns(on_conflict: Any, table: Any) -> Any:
+    """Return a clause of PostgreSQL or of SQLite with columns, not with the name of a constraint.
+
+    Raises:
+        CompileError: The table has no key of that name.
+    """
     changed = copy(on_conflict)
-    changed.constraint_target = None
+    name, changed.constraint_target = getattr(on_conflict, "constraint_target", None), None
+    if name is not None:
+        keys = {known: key for key in table.constraints for known in _names_of(key)}
+        if name not in keys:
+            raise CompileError(
+                f"DuckDB keeps no names of constraints, and table {table.name!r} has no primary "
+                f"key and no unique constraint {name!r}. Name the columns: index_elements=[...]."
+            )
+        changed.inferred_target_elements = [column.name for column in keys[name].columns]
     return changed
+
+
+def _names_of(constraint: Constraint) -> Iterator[object]:
+    """Yield the name of a key, and the one that PostgreSQL gives to it without that."""
+    if isinstance(constraint, (PrimaryKeyConstraint, UniqueConstraint)):
+        names = [column.name for column in constraint.columns]
+        is_primary = isinstance(constraint, PrimaryKeyConstraint)
+        yield "_".join([constraint.table.name, *(["pkey"] if is_primary else [*names, "key"])])
+        yield constraint.name
+
+
+def _require_columns(assigned: Iterable[Any]) -> None:
+    """Refuse an assignment to a member of a document or an element of an array."""
+    for part in assigned:
+        if isinstance(part, BinaryExpression):
+            patch = "func.json_merge_patch(column, {name: value}), which removes a member for None"
+            advice = patch if part.left.type._type_affinity is JSON else "all of its elements"
+            raise CompileError(f"DuckDB assigns whole columns only. Set {part.left} to {advice}.")
 
 
 class StatementCompiler(DocumentCompiler):
@@ -59,7 +88,11 @@ class StatementCompiler(DocumentCompiler):
             return str(super().visit_insert(insert_stmt, *args, **kw))
 
     def visit_update(self, update_stmt: Any, *args: Any, **kw: Any) -> str:
-        """Note what the statement writes."""
+        """Note what the statement writes.
+
+        Raises:
+            CompileError: It assigns to a part of a column.
+        """
         with self._noting(update_stmt):
             return str(super().visit_update(update_stmt, *args, **kw))
 
@@ -76,6 +109,7 @@ class StatementCompiler(DocumentCompiler):
         # What values() and from_select() were given is known to SQLAlchemy by no public name.
         given = getattr(self.compile_state, "_dict_parameters", None) or ()
         selected = getattr(statement, "_select_names", None) or ()
+        _require_columns(given)
         if self.column_keys is None and not given and not selected:
             return None
         return named(statement.table, [*(self.column_keys or ()), *given, *selected])
@@ -120,8 +154,9 @@ class StatementCompiler(DocumentCompiler):
     def visit_on_conflict_do_update(self, on_conflict: Any, **kw: Any) -> str:
         """Write the columns that are derived from one that is set as well."""
         statement: Any = self.stack[-1]["selectable"]
+        _require_columns(dict(on_conflict.update_values_to_set))
         given = named(statement.table, dict(on_conflict.update_values_to_set))
-        on_conflict = with_derived(_as_of_postgresql(on_conflict), statement.table)
+        on_conflict = with_derived(_of_columns(on_conflict, statement.table), statement.table)
         inserted, self.derived = self.derived, {}
         text: str = super().visit_on_conflict_do_update(on_conflict, **kw)
         self.writes += write_of(statement.table, Clause(given, self.derived))
@@ -130,7 +165,9 @@ class StatementCompiler(DocumentCompiler):
 
     def visit_on_conflict_do_nothing(self, on_conflict: Any, **kw: Any) -> str:
         """Write the clause of PostgreSQL's and of SQLite's ``insert()``."""
-        text: str = super().visit_on_conflict_do_nothing(_as_of_postgresql(on_conflict), **kw)
+        statement: Any = self.stack[-1]["selectable"]
+        on_conflict = _of_columns(on_conflict, statement.table)
+        text: str = super().visit_on_conflict_do_nothing(on_conflict, **kw)
         return text
 
     def returning_clause(self, *args: Any, **kw: Any) -> str:
