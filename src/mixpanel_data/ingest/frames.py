@@ -13,7 +13,10 @@ from mixpanel_data.common import json_documents, values
 from mixpanel_data.exceptions import RecordError
 from mixpanel_data.ingest.arrow_layouts import extension_in
 
-UNKNOWN = "is not a column of the table. Leave it out of the data."
+UNKNOWN = (
+    "is not a column of the table. Leave it out of the data, which may have property columns only "
+    "if the table has them, too."
+)
 REPEATED = "occurs more than once."
 NO_ARROW_TYPE = "cannot become Arrow: {}. Cast the column to a type that pyarrow has, such as text."
 
