@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, get_args
 
+from mixpanel_data.common import file_names
 from mixpanel_data.common.full_disks import full_disk
 from mixpanel_data.common.open_files import is_database_or_wal
 from mixpanel_data.common.signals import each_heard, heard_by
@@ -180,6 +181,8 @@ def _exists(path: Path) -> ExportExistsError:
 @contextmanager
 def _file_for(path: Path, *, overwrite: bool) -> Iterator[IO[bytes]]:
     """Provide a new private file, which gets its name when the block ends without an error."""
+    if (problem := file_names.problem_of(path)) is not None:
+        raise ExportFileError(repr(str(path)), problem)
     if is_database_or_wal(path):
         problem = "it is a database, or the log of one. Nothing was written. Use another path."
         raise ExportFileError(str(path), problem)

@@ -292,6 +292,7 @@ class QueryMethods:
         """
         from mixpanel_data.query import exporting
 
+        execution.require_query("source", source)
         target: Any = path
         if not hasattr(target, "write"):
             target = paths.path_of(target)
@@ -399,6 +400,7 @@ class QueryMethods:
             4
         """
         check_table_name(name)
+        execution.require_query("select", select)
         with self._database.write_transaction(name) as connection:
             quoted = require_free_name(connection, name)
             with self._database.prefixing(connection, f"CREATE TABLE {quoted} AS"):
