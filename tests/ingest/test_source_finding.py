@@ -19,6 +19,7 @@ import pytest
 from mixpanel_data import StorageEngine
 from mixpanel_data.exceptions import (
     DatabaseFileError,
+    DatabaseReadOnlyError,
     ExportFileError,
     ExportFileNotFoundError,
     RemoteFilesUnavailableError,
@@ -111,8 +112,6 @@ def test_the_tilde_is_the_home_folder(folder: Path, monkeypatch: pytest.MonkeyPa
         "empty",
         Path("empty"),
         "",
-        [],
-        (),
         [""],
         "~no-such-user/x",
         "a\0b",
@@ -127,6 +126,24 @@ def test_nothing_found_is_an_error(folder: Path, data: Any) -> None:
     with pytest.raises(FileNotFoundError) as caught:
         find_sources(data)
     assert isinstance(caught.value, ExportFileNotFoundError)
+
+
+@pytest.mark.parametrize("data", [[], (), set(), iter([])])
+def test_a_list_with_nothing_in_it_is_a_day_without_events(data: Any) -> None:
+    with StorageEngine.memory() as storage:
+        result = storage.load_events_export("t", data, EVENTS)
+        assert (result, result.read, storage.list_tables()[0].row_count) == (0, 0, 0)
+        assert storage.replace_range("t", [], "2025-01-01", "2025-01-31", EVENTS) == 0
+
+
+@pytest.mark.parametrize("data", [[], "no.jsonl", ["no.jsonl"]])
+def test_an_engine_that_may_not_write_says_so_before_it_looks_for_files(
+    tmp_path: Path, data: Any
+) -> None:
+    StorageEngine(tmp_path / "a.db").close()
+    reader = StorageEngine(tmp_path / "a.db", read_only=True)
+    with reader as storage, pytest.raises(DatabaseReadOnlyError):
+        storage.load_events_export("t", data, EVENTS)
 
 
 @pytest.mark.parametrize("data", [None, 5, {"event": "a"}, b"week1.jsonl", 1.5, object(), FRAME])

@@ -72,6 +72,8 @@ def load_exports(
         data: The exports.
         argument: What the caller knows them as.
     """
+    database.require_open()
+    database.require_writable()
     sources = find_sources(data, argument)
     try:
         return _load_sources(database, options, sources)

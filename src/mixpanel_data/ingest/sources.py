@@ -159,7 +159,7 @@ def _sources_in(items: Iterable[Any], argument: str) -> list[Source]:
         if not _is_blank(first):
             break
     else:
-        if isinstance(items, (list, tuple, set, frozenset)) or before:
+        if before:
             raise ExportFileNotFoundError(name, "no file, no line and no object is in it.")
         return [Objects(name, ())]
     everything = chain(before, rest)
