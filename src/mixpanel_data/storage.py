@@ -20,7 +20,12 @@ from mixpanel_data.database.handle import Database
 from mixpanel_data.database.instance import Instance
 from mixpanel_data.database.options import DEFAULT_LOAD_MEMORY_LIMIT, OpenOptions
 from mixpanel_data.database.targets import FileTarget, LakeTarget, MemoryTarget, Target
-from mixpanel_data.exceptions import DatabaseFileError, DatabaseNotFoundError, SandboxError
+from mixpanel_data.exceptions import (
+    DatabaseFileError,
+    DatabaseNotFoundError,
+    SandboxError,
+    TableExistsError,
+)
 from mixpanel_data.ingest.deletion_methods import DeletionMethods
 from mixpanel_data.ingest.export_methods import ExportMethods
 from mixpanel_data.ingest.lake_methods import LakeMethods
@@ -49,6 +54,11 @@ _Given = TypeVar("_Given")
 
 #: Rows of a batch of a table that is copied.
 BATCH_SIZE = 65_536
+
+#: What to do where a table is to be copied to and another has its name.
+_TAKEN = (
+    "Nothing was copied. Give the copy another name with new_name=, or drop the table there first."
+)
 
 
 class StorageEngine(
@@ -310,6 +320,8 @@ class StorageEngine(
         """
         from mixpanel_data.query import execution
 
+        if not isinstance(target, (StorageEngine, str, os.PathLike, Lake)):
+            raise TypeError(f"target is {target!r:.100}. Pass another engine, or a path.")
         metadata, schema = self.get_metadata(name), self.get_schema(name)
         new_name = schema.table_name if new_name is None else new_name
         check_table_name(new_name)  # before there is a database for it
@@ -325,14 +337,17 @@ class StorageEngine(
             "events": target.create_events_table,
             "profiles": target.create_profiles_table,
         }[metadata.type]
-        with rows:
-            return create(
-                new_name,
-                rows,
-                metadata,
-                primary_key=any(column.primary_key for column in schema.columns),
-                property_columns=columns,
-            )
+        try:
+            with rows:
+                return create(
+                    new_name,
+                    rows,
+                    metadata,
+                    primary_key=any(column.primary_key for column in schema.columns),
+                    property_columns=columns,
+                )
+        except TableExistsError as error:
+            raise TableExistsError(error.table_name, _TAKEN) from error.__cause__
 
     def __enter__(self) -> Self:
         """Return the engine."""

@@ -356,6 +356,18 @@ def test_a_backup_is_encrypted_with_the_same_key(encrypted: Path) -> None:
         assert storage.execute_scalar("SELECT count(*) FROM jan") == 3
 
 
+def test_an_open_database_is_copied_with_the_means_to_encrypt_that_it_has(
+    tmp_path: Path,
+) -> None:
+    config = {"force_mbedtls_unsafe": True}
+    with StorageEngine(tmp_path / "a.db", encryption_key=KEY, config=config) as storage:
+        storage.create_events_table("jan", make_events(3), EVENTS)
+        copy = storage.backup(tmp_path / "copy.db")
+    assert PLAIN_TEXT not in copy.read_bytes()
+    with StorageEngine(copy, encryption_key=KEY, config=config) as storage:
+        assert storage.execute_scalar("SELECT count(*) FROM jan") == 3
+
+
 # No plain text on the disk
 
 

@@ -49,6 +49,14 @@ CALLS: dict[str, Call] = {
     "execute_df parameter": lambda s, t: s.execute_df("SELECT ?", [t]),
     "execute_scalar": lambda s, t: s.execute_scalar(t),
     "execute_scalar parameter": lambda s, t: s.execute_scalar("SELECT ?", [t]),
+    **{
+        f"{method} literal": lambda s, t, method=method: getattr(s, method)(f"SELECT '{t}'")  # type: ignore[misc]
+        for method in ("execute", "stream", "preview", "explain", "execute_arrow")
+    },
+    "export literal": lambda s, t: s.export(f"SELECT '{t}'", "a.csv"),
+    "export path": lambda s, t: s.export("canary", f"{t}.csv"),
+    "create_table_as literal": lambda s, t: s.create_table_as("a", f"SELECT '{t}'"),
+    "rejects": lambda s, t: s.create_events_table("t", [], EVENTS, on_error="skip", rejects=t),
     "table_exists": lambda s, t: s.table_exists(t),
     "get_schema": lambda s, t: s.get_schema(t),
     "get_metadata": lambda s, t: s.get_metadata(t),

@@ -264,3 +264,90 @@ def test_a_number_that_is_no_time_is_refused_and_says_nothing_of_the_unit(
     options: Any = {"time_unit": unit, "on_error": "skip"}
     result = storage.create_events_table("t", data, EVENTS, **options)
     assert (result, result.rejected) == (1, 1)
+
+
+LAST_HOUR, FIRST_HOUR = "9999-12-31T23:00:00", "0001-01-01T00:00:00"
+TOKYO = "Asia/Tokyo"
+
+
+def records_of(times: list[Any]) -> list[dict[str, Any]]:
+    return [make_event(number, event_time=time, properties={}) for number, time in enumerate(times)]
+
+
+def objects_of(times: list[Any]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in lines_of(*times)]
+
+
+def frame_of(times: list[Any]) -> pd.DataFrame:
+    rows = [{**record, "properties": "{}"} for record in records_of(times)]
+    return pd.DataFrame(rows)
+
+
+LOADING: dict[str, Callable[..., Any]] = {
+    "records": lambda storage, _, times, **options: storage.create_events_table(
+        "t", records_of(times), EVENTS, **options
+    ),
+    "pandas": lambda storage, _, times, **options: storage.create_events_table(
+        "t", frame_of(times), EVENTS, **options
+    ),
+    "arrow": lambda storage, _, times, **options: storage.create_events_table(
+        "t", pa.Table.from_pandas(frame_of(times)), EVENTS, **options
+    ),
+    "objects": lambda storage, _, times, **options: storage.load_events_export(
+        "t", objects_of(times), EVENTS, **options
+    ),
+    "lines": lambda storage, _, times, **options: storage.load_events_export(
+        "t", lines_of(*times), EVENTS, **options
+    ),
+    "file": lambda storage, folder, times, **options: storage.load_events_export(
+        "t", as_file(folder, lines_of(*times)), EVENTS, **options
+    ),
+}
+
+
+@pytest.mark.parametrize("way", LOADING)
+@pytest.mark.parametrize(("time", "zone"), [(LAST_HOUR, LOS_ANGELES), (FIRST_HOUR, TOKYO)])
+def test_a_wall_clock_time_that_is_in_no_year_of_utc_is_refused(
+    storage: StorageEngine, tmp_path: Path, way: str, time: str, zone: str
+) -> None:
+    times = ["2022-01-01T12:00:00", time]
+    with pytest.raises(RecordError, match="is not between the years 1 and 9999") as caught:
+        LOADING[way](storage, tmp_path, times, time_zone=zone)
+    assert caught.value.index == 1
+    assert storage.list_tables() == []
+    LOADING[way](storage, tmp_path, times, time_zone=zone, on_error="skip")
+    assert storage.execute_scalar("SELECT year(event_time) FROM t") == 2022
+
+
+@pytest.mark.parametrize("way", LOADING)
+@pytest.mark.parametrize(("time", "zone"), [(LAST_HOUR, TOKYO), (FIRST_HOUR, LOS_ANGELES)])
+def test_one_that_is_in_a_year_of_utc_is_stored(
+    storage: StorageEngine, tmp_path: Path, way: str, time: str, zone: str
+) -> None:
+    LOADING[way](storage, tmp_path, [time], time_zone=zone)
+    stored = storage.execute_scalar("SELECT event_time FROM t")
+    assert stored.year == int(time[:4])
+
+
+@pytest.mark.parametrize("count", [253402297200, 253402297200.5, Decimal(253402297200)])
+def test_a_number_near_the_end_of_9999_is_refused_where_utc_is_later(
+    storage: StorageEngine, count: Any
+) -> None:
+    data = records_of([count])
+    with pytest.raises(RecordError, match="is not between the years 1 and 9999"):
+        storage.create_events_table("t", data, EVENTS, time_zone=LOS_ANGELES)
+    assert storage.create_events_table("t", data, EVENTS) == 1
+
+
+def test_days_are_not_replaced_by_a_time_that_is_in_no_year_of_utc(storage: StorageEngine) -> None:
+    storage.create_events_table("t", records_of([LAST_HOUR]), EVENTS)
+    with pytest.raises(RecordError, match="is not between the years 1 and 9999"):
+        storage.replace_range(
+            "t",
+            records_of([LAST_HOUR]),
+            "9999-12-31",
+            "9999-12-31",
+            EVENTS,
+            time_zone=LOS_ANGELES,
+        )
+    assert storage.execute_scalar("SELECT count(*) FROM t") == 1

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from decimal import Decimal
 from io import StringIO
 from typing import Any, cast
 
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -83,6 +85,63 @@ def test_decimals_of_256_bits_keep_all_digits(storage: StorageEngine) -> None:
     data = pa.table({"distinct_id": ["a"], "properties": cells})
     storage.create_profiles_table("t", data, PROFILES)
     assert storage.execute_scalar("SELECT properties->>'n' FROM t") == str(10**60 + 1)
+
+
+NUMBERS = {
+    "exponents": [Decimal("1E+3"), Decimal("2"), Decimal("3")],
+    "places": [Decimal("1.5"), Decimal("2.25"), Decimal("3.000")],
+    "decimals and an integer": [Decimal("1.5"), 2, 3],
+    "decimals and none": [Decimal("1E+3"), None, "c"],
+    "integers and a float": [1, 2.5, 3],
+    "integers and NaN": [1, float("nan"), 3],
+    "numbers of numpy": [np.int8(1), np.float32(0.1), np.uint64(2**63)],
+    "decimals that are NaN": [Decimal("1"), Decimal("NaN"), Decimal("3")],
+    "text and a decimal that is NaN": ["a", Decimal("NaN"), "c"],
+    "truths": [True, False, None],
+    "truths and numbers": [True, 1, 1.0],
+}
+
+
+@pytest.mark.parametrize("cells", NUMBERS.values(), ids=NUMBERS)
+@pytest.mark.parametrize("column", ["insert_id", "distinct_id"])
+@pytest.mark.parametrize("on_error", ["raise", "skip"])
+def test_ids_that_are_numbers_have_the_text_that_they_have_in_records(
+    storage: StorageEngine, column: str, cells: list[Any], on_error: Any
+) -> None:
+    data = frame(**{column: pd.Series(cells, dtype=object)})
+    outcomes: list[Any] = []
+    for name, given in (("t", data), ("u", cast("Any", data.to_dict("records")))):
+        try:
+            storage.create_events_table(name, given, EVENTS, on_error=on_error)
+            outcomes.append(parsed_rows(storage, name))
+        except RecordError as error:
+            outcomes.append([str(error)])
+    assert outcomes[0] == outcomes[1]
+
+
+@pytest.mark.parametrize("kind", ["pyarrow", "polars"])
+def test_decimals_of_a_typed_column_are_the_text_of_its_values(
+    storage: StorageEngine, kind: str
+) -> None:
+    cells = [Decimal("1.5"), Decimal("1000"), Decimal("2.25")]
+    rows = [{**row, "distinct_id": cell} for row, cell in zip(make_events(3), cells, strict=True)]
+    data: Any = pa.Table.from_pylist([{**row, "properties": "{}"} for row in rows])
+    values = data["distinct_id"].to_pylist()
+    storage.create_events_table("t", pl.from_arrow(data) if kind == "polars" else data, EVENTS)
+    found = storage.execute_rows("SELECT distinct_id FROM t ORDER BY event_time")
+    assert [value for (value,) in found] == list(map(str, values)) == ["1.50", "1000.00", "2.25"]
+
+
+def test_a_time_that_is_a_decimal_without_a_value_is_refused_as_in_a_record(
+    storage: StorageEngine,
+) -> None:
+    rows: list[Any] = [{"distinct_id": "a", "properties": {}, "last_seen": Decimal("NaN")}]
+    messages = set()
+    for data in (rows, pd.DataFrame(rows)):
+        with pytest.raises(RecordError) as caught:
+            storage.create_profiles_table("t", cast("Any", data), PROFILES)
+        messages.add(str(caught.value))
+    assert len(messages) == 1
 
 
 @pytest.mark.parametrize("index", ["insert_id", ["insert_id"], ["distinct_id", "insert_id"]])

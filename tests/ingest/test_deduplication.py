@@ -94,6 +94,20 @@ def test_error_names_the_first_record_whose_key_the_table_has(storage: StorageEn
     assert versions(storage) == {"a": 1, "b": 1}
 
 
+@pytest.mark.parametrize(
+    ("keys", "first"), [("bcc", 0), ("ccb", 1), ("cbc", 1), ("cdeb", 3), ("cdd", 2)]
+)
+def test_error_names_the_first_of_records_that_the_table_or_the_load_has(
+    storage: StorageEngine, keys: str, first: int
+) -> None:
+    storage.create_events_table("t", [event("a", 1), event("b", 1)], EVENTS)
+    data = [event(key, 2) for key in keys]
+    with pytest.raises(DuplicateRecordError) as caught:
+        storage.append_events_table("t", data, EVENTS, on_conflict="error")
+    assert (caught.value.index, caught.value.key) == (first, keys[first])
+    assert versions(storage) == {"a": 1, "b": 1}
+
+
 def test_error_lets_a_load_without_duplicates_pass(storage: StorageEngine) -> None:
     assert storage.create_events_table("t", make_events(5), EVENTS, on_conflict="error") == 5
     more = make_events(5, start=5)

@@ -19,6 +19,7 @@ import pytest
 from mixpanel_data import StorageEngine
 from mixpanel_data.exceptions import (
     DatabaseFileError,
+    DatabaseReadOnlyError,
     ExportFileError,
     ExportFileNotFoundError,
     RemoteFilesUnavailableError,
@@ -127,6 +128,22 @@ def test_nothing_found_is_an_error(folder: Path, data: Any) -> None:
     with pytest.raises(FileNotFoundError) as caught:
         find_sources(data)
     assert isinstance(caught.value, ExportFileNotFoundError)
+
+
+def test_an_iterable_of_nothing_is_a_day_without_events() -> None:
+    with StorageEngine.memory() as storage:
+        result = storage.load_events_export("t", iter([]), EVENTS)
+        assert (result, result.read, storage.list_tables()[0].row_count) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("data", [[], "no.jsonl", ["no.jsonl"]])
+def test_an_engine_that_may_not_write_says_so_before_it_looks_for_files(
+    tmp_path: Path, data: Any
+) -> None:
+    StorageEngine(tmp_path / "a.db").close()
+    reader = StorageEngine(tmp_path / "a.db", read_only=True)
+    with reader as storage, pytest.raises(DatabaseReadOnlyError):
+        storage.load_events_export("t", data, EVENTS)
 
 
 @pytest.mark.parametrize("data", [None, 5, {"event": "a"}, b"week1.jsonl", 1.5, object(), FRAME])

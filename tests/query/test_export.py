@@ -420,7 +420,7 @@ def test_a_database_opens_again_while_the_error_of_an_export_is_kept(tmp_path: P
         assert storage.execute_scalar("SELECT 1") == 1
 
 
-@pytest.mark.parametrize("name", ["pc.jsonl", "pc.json.gz"])
+@pytest.mark.parametrize("name", ["pc.jsonl", "pc.json.gz", "pc.parquet"])
 def test_a_table_with_property_columns_loads_again_as_the_same_rows(
     memory: StorageEngine, tmp_path: Path, name: str
 ) -> None:
@@ -436,6 +436,8 @@ def test_a_table_with_property_columns_loads_again_as_the_same_rows(
         "SELECT event_name, event_time, distinct_id, insert_id, properties FROM pc ORDER BY ALL"
     )
     assert read_again(memory, file, "events") == wanted
+    if name == "pc.parquet":  # for other programs it has them
+        assert pq.read_schema(file).names[5:] == ["number", 'a "b', "n"]
     memory.export("FROM pc", tmp_path / "all.jsonl")
     assert json.loads((tmp_path / "all.jsonl").read_text().splitlines()[0])["number"] == "0"
 

@@ -7,10 +7,12 @@ import math
 import re
 from collections.abc import Iterator
 from datetime import datetime, timezone
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +20,7 @@ from hypothesis import strategies as st
 from mixpanel_data import (
     PropertyColumn,
     PropertyColumnError,
+    RecordError,
     SchemaDriftError,
     StorageEngine,
     TableNotFoundError,
@@ -485,3 +488,81 @@ def test_times_in_columns_are_utc(memory: StorageEngine) -> None:
     )
     (found,) = cells(memory, "a")
     assert found.replace(tzinfo=timezone.utc) == datetime(2025, 1, 1, 8, tzinfo=timezone.utc)
+
+
+COPIED = PropertyColumn("amount", "DOUBLE", name="euros")
+
+#: Ways to hand over the rows of a table with all of its columns.
+ROWS_OF_A_TABLE: dict[str, Any] = {
+    "relation": lambda storage: storage.execute("FROM e"),
+    "stream": lambda storage: storage.stream("FROM e"),
+    "arrow": lambda storage: storage.execute_arrow("FROM e"),
+    "pandas": lambda storage: storage.execute_df("FROM e"),
+    "polars": lambda storage: storage.execute_polars("FROM e"),
+    "pandas, with a cell that Arrow would change": lambda storage: storage.execute_df(
+        "FROM e"
+    ).assign(distinct_id=[Decimal("1.50")]),
+    "records": lambda storage: [
+        {**row, "properties": json.loads(row["properties"])}
+        for row in storage.execute_dicts("FROM e")
+    ],
+}
+
+
+@pytest.fixture(params=ROWS_OF_A_TABLE)
+def copied(request: pytest.FixtureRequest) -> Iterator[tuple[StorageEngine, Any]]:
+    with StorageEngine.memory() as storage:
+        rows = events_of({"amount": 1.5})
+        storage.create_events_table("e", rows, EVENTS, property_columns=[COPIED])
+        yield storage, ROWS_OF_A_TABLE[request.param](storage)
+
+
+def test_rows_of_a_table_with_a_property_column_fill_one_that_gets_it_too(
+    copied: tuple[StorageEngine, Any],
+) -> None:
+    storage, rows = copied
+    assert storage.create_events_table("copy", rows, EVENTS, property_columns=[COPIED]) == 1
+    assert storage.execute_rows("SELECT properties, euros FROM copy") == [('{"amount":1.5}', 1.5)]
+
+
+@pytest.mark.parametrize("way", ["append", "if_exists", "replace_range"])
+def test_rows_go_back_into_their_table_with_what_its_documents_say(
+    copied: tuple[StorageEngine, Any], way: str
+) -> None:
+    storage, rows = copied
+    if not isinstance(rows, list):
+        rows = pa.table(rows) if not hasattr(rows, "to_arrow_table") else rows.to_arrow_table()
+    if isinstance(rows, pa.Table):
+        rows = rows.set_column(5, "euros", pa.array([99.0]))  # the document stays the truth
+    storage.execute_rows("DELETE FROM e")
+    if way == "append":
+        storage.append_events_table("E", rows, EVENTS)
+    elif way == "if_exists":
+        storage.create_events_table("e", rows, EVENTS, if_exists="append")
+    else:
+        storage.replace_range("e", rows, "2025-01-01", "2025-01-01", EVENTS)
+    assert storage.execute_rows("SELECT properties, euros FROM e") == [('{"amount":1.5}', 1.5)]
+
+
+@pytest.mark.parametrize("if_exists", ["fail", "append", "replace"])
+def test_a_table_without_the_property_column_does_not_lose_it_silently(
+    copied: tuple[StorageEngine, Any], if_exists: Any
+) -> None:
+    storage, rows = copied
+    with pytest.raises(RecordError, match="is not a column of the table") as caught:
+        storage.create_events_table("copy", rows, EVENTS, if_exists=if_exists)
+    assert caught.value.field == "euros"
+    assert not storage.table_exists("copy")
+
+
+def test_parquet_of_a_table_gives_no_property_columns_to_a_load(
+    storage: StorageEngine, tmp_path: Path
+) -> None:
+    storage.create_events_table("e", events_of({"amount": 1.5}), EVENTS, property_columns=[COPIED])
+    file = tmp_path / "e.parquet"
+    storage.export("e", file)
+    storage.load_events_export("of_file", file, EVENTS)
+    storage.create_events_table("of_arrow", pq.read_table(file), EVENTS)
+    assert pq.read_table(file)["euros"].to_pylist() == [1.5]
+    for name in ("of_file", "of_arrow"):
+        assert storage.execute_rows(f"SELECT properties FROM {name}") == [('{"amount":1.5}',)]

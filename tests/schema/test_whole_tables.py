@@ -103,6 +103,58 @@ BAD_ROWS: dict[str, str] = {
 }
 
 
+DEEP = '{"a":' + 254 * "[" + 254 * "]" + "}"
+
+#: What SQL can store and no load does; the key of the row is x.
+NOT_LOADED = {
+    "('a', 'infinity', 'u', 'x', '{}')": "'event_time' is not between the years 1 and 9999",
+    "('a', '-infinity', 'u', 'x', '{}')": "'event_time' is not between",
+    "('a', '10000-01-01', 'u', 'x', '{}')": "'event_time' is not between",
+    "('a', '0001-01-01 (BC)', 'u', 'x', '{}')": "'event_time' is not between",
+    "('a', now(), 'u', 'x', NULL)": "'properties' are NULL. Make them '{}'",
+    "('a', now(), 'u', 'x', 'null')": "'properties' are NULL",
+    """('a', now(), 'u', 'x', '{"a":1,"a":2}')""": "have a member twice. Leave one of them",
+    """('a', now(), 'u', 'x', '{"a":[{"b":1,"c":2,"b":1}]}')""": "have a member twice",
+    """('a', now(), 'u', 'x', '{"a":1,"\\u0061":1,"b":12345678901234567890}')""": "member twice",
+    """('a', now(), 'u', 'x', '{"a":NaN}')""": "no strict JSON, such as NaN. Correct them",
+    """('a', now(), 'u', 'x', '{"a":[-Infinity]}')""": "no strict JSON",
+    f"('a', now(), 'u', 'x', '{DEEP}')": "are nested more than",
+}
+
+
+@pytest.mark.parametrize("row", NOT_LOADED)
+def test_rows_that_no_load_could_have_stored_are_not_adopted(
+    storage: StorageEngine, row: str
+) -> None:
+    storage.execute_rows(f"CREATE TABLE jan ({COLUMNS})")
+    storage.execute_rows(f"INSERT INTO jan VALUES ('a', now(), 'u', 'a', '{{}}'), {row}")
+    problem = f"has 1 rows whose .*{NOT_LOADED[row]}.*One has the 'insert_id' 'x'"
+    with pytest.raises(TableShapeError, match=problem):
+        storage.adopt_table("jan", EVENTS)
+    assert storage.list_tables() == []
+
+
+def test_a_profile_that_was_never_seen_is_adopted_and_one_of_no_year_is_not(
+    storage: StorageEngine,
+) -> None:
+    for name, time in (("fits", "NULL"), ("other", "'infinity'")):
+        storage.execute_rows(
+            f"CREATE TABLE {name} AS SELECT 'ada' AS distinct_id, '{{}}'::JSON AS properties, "
+            f"{time}::TIMESTAMP AS last_seen"
+        )
+    storage.adopt_table("fits", PROFILES)
+    with pytest.raises(TableShapeError, match="'last_seen' is not between"):
+        storage.adopt_table("other", PROFILES)
+
+
+def test_documents_that_are_written_in_other_ways_are_adopted(storage: StorageEngine) -> None:
+    storage.execute_rows(f"CREATE TABLE jan ({COLUMNS})")
+    document = '{"a": 1.50, "b": {"a": 12345678901234567890123}, "\\u0063": [1e999]}'
+    storage.execute_rows(f"INSERT INTO jan VALUES ('a', now(), 'u', 'x', '{document}')")
+    storage.adopt_table("jan", EVENTS)
+    assert storage.execute_scalar("SELECT properties FROM jan") == document
+
+
 @pytest.mark.parametrize("problem", BAD_ROWS)
 def test_a_table_whose_rows_do_not_fit_is_left_alone(storage: StorageEngine, problem: str) -> None:
     storage.execute_rows(f"CREATE TABLE jan ({COLUMNS})")

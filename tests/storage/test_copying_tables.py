@@ -61,8 +61,9 @@ def test_a_table_that_is_there_is_left_alone() -> None:
     with StorageEngine.memory() as storage, StorageEngine.memory() as other:
         storage.create_events_table("jan", make_events(3), EVENTS)
         other.create_events_table("jan", make_events(1), EVENTS)
-        with pytest.raises(TableExistsError):
+        with pytest.raises(TableExistsError, match="new_name=") as caught:
             storage.copy_table("jan", other)
+        assert "if_exists" not in str(caught.value)
         with pytest.raises(TableExistsError):
             storage.copy_table("jan", storage)
         with pytest.raises(TableNotFoundError, match="Did you mean 'jan'"):

@@ -15,6 +15,8 @@ from sqlalchemy import make_url
 
 from mixpanel_data import (
     DatabaseFileError,
+    ExportFileError,
+    QueryError,
     SettingsError,
     StorageEngine,
     TableNameError,
@@ -177,3 +179,69 @@ def test_an_engine_is_not_pickled_and_says_what_to_hand_over(make: Callable[[Any
         with pytest.raises(TypeError, match=r"its path.*open it in the other process"):
             make(storage)
         assert ASKING["execute_scalar"](storage) == 1
+
+
+#: Calls with an argument that it cannot be, by the name of the argument.
+HUGE = 10**30
+NOT_TAKEN: dict[str, tuple[str, Callable[[StorageEngine], object]]] = {
+    "no query": ("sql", lambda s: s.execute_rows(None)),  # type: ignore[arg-type]
+    "bytes for a query": ("sql", lambda s: s.execute(b"SELECT 1")),  # type: ignore[arg-type]
+    "nothing to explain": ("sql", lambda s: s.explain(None)),  # type: ignore[arg-type]
+    "nothing to export": ("source", lambda s: s.export(None, "a.csv")),  # type: ignore[arg-type]
+    "nothing to keep": ("select", lambda s: s.create_table_as("a", 5)),  # type: ignore[arg-type]
+    "no target": ("target", lambda s: s.copy_table("jan", None)),  # type: ignore[arg-type]
+    "no percentiles": ("percentiles", lambda s: s.numeric_summary("jan", None, "v", None)),  # type: ignore[arg-type]
+    "one percentile": ("percentiles", lambda s: s.numeric_summary("jan", None, "v", 50)),  # type: ignore[arg-type]
+    "a number for events": ("events", lambda s: s.daily_counts("jan", 5)),  # type: ignore[arg-type]
+    "a number for properties": ("properties", lambda s: s.property_coverage("jan", None, 5)),  # type: ignore[arg-type]
+    "no rows to look at": ("sample_rows", lambda s: s.property_coverage("jan", sample_rows=0)),
+    "too large a sample": ("n", lambda s: s.sample("jan", HUGE)),
+    "too large a preview": ("n", lambda s: s.preview("SELECT 1", n=HUGE)),
+    "too large a limit": ("limit", lambda s: s.property_distribution("jan", None, "v", limit=HUGE)),
+    "too large a batch": ("batch_size", lambda s: s.stream("SELECT 1", batch_size=HUGE)),
+    "too many rows": ("max_rows", lambda s: s.execute_rows("SELECT 1", max_rows=HUGE)),
+}
+
+
+@pytest.mark.parametrize("call", NOT_TAKEN)
+def test_an_argument_that_cannot_be_is_named(
+    filled: StorageEngine, folder: Path, call: str
+) -> None:
+    name, wrong = NOT_TAKEN[call]
+    with pytest.raises((TypeError, ValueError), match=rf"^{name} is "):
+        wrong(filled)
+    assert list(folder.iterdir()) == []
+
+
+BROKEN = "SELECT '\ud800'"
+RUNNING: dict[str, Callable[[StorageEngine], object]] = {
+    **{
+        method: partial(_call, method, given=BROKEN)
+        for method in ("execute", "execute_rows", "execute_df", "execute_arrow", "execute_dicts")
+    },
+    **{method: partial(_call, method, given=BROKEN) for method in ("stream", "preview")},
+    "explain": lambda s: s.explain(BROKEN),
+    "export": lambda s: s.export(BROKEN, "a.csv"),
+    "export of such a table": lambda s: s.export("\ud800", "a.csv"),
+    "create_table_as": lambda s: s.create_table_as("a", BROKEN),
+}
+
+
+@pytest.mark.parametrize("call", RUNNING)
+def test_sql_that_utf8_cannot_express_is_an_error_of_the_query(
+    filled: StorageEngine, folder: Path, call: str
+) -> None:
+    with pytest.raises(QueryError):
+        RUNNING[call](filled)
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["\ud800.csv", "a\0.csv"])
+def test_a_file_that_cannot_be_is_an_error_of_the_file(
+    filled: StorageEngine, folder: Path, name: str
+) -> None:
+    with pytest.raises(ExportFileError, match="no file can have this name"):
+        filled.export("jan", name)
+    with pytest.raises(ExportFileError, match="rejects: no file can have this name"):
+        filled.create_events_table("new", [], EVENTS, on_error="skip", rejects=name)
+    assert list(folder.iterdir()) == []

@@ -50,14 +50,14 @@ def microseconds(value: object) -> int:
     """
     given: Any = time_in(value) if isinstance(value, str) else value
     if getattr(getattr(given, "dtype", None), "kind", None) == "M":  # NumPy's datetime64
-        return _in_range(int(given.astype("datetime64[us]").astype(int)), value)
+        return in_range(int(given.astype("datetime64[us]").astype(int)), value)
     if isinstance(given, datetime):
         count = (given - (EPOCH if given.tzinfo is None else EPOCH_UTC)) // MICROSECOND
-        return _in_range(count, value)
+        return in_range(count, value)
     if is_number(given):
         return scaled(given, 1_000_000)
     if isinstance(given, date):
-        return _in_range((given - EPOCH.date()) // MICROSECOND, value)
+        return in_range((given - EPOCH.date()) // MICROSECOND, value)
     raise ValueError(
         f"must be a datetime, an ISO 8601 string or epoch seconds, not {kind_of(value)}."
     )
@@ -79,16 +79,25 @@ def scaled(number: Real | Decimal, factor: int) -> int:
         ValueError: It is not finite, or not between the years 1 and 9999.
     """
     if isinstance(number, Integral):
-        return _in_range(int(number) * factor, number)
+        return in_range(int(number) * factor, number)
     try:
         # A float of microseconds has fewer digits than one of seconds needs.
         product = number * factor if isinstance(number, Decimal) else float(number) * factor
-        return _in_range(round(product), number)
+        return in_range(round(product), number)
     except (OverflowError, ValueError, InvalidOperation) as error:  # too large, or not finite
         raise ValueError(f"is {_short(number)}, which is no time.") from error
 
 
-def _in_range(count: int, value: object) -> int:
+def in_range(count: int, value: object) -> int:
+    """Return microseconds since 1970-01-01 UTC that a datetime can hold.
+
+    Args:
+        count: The microseconds.
+        value: What they were given as.
+
+    Raises:
+        ValueError: They are not between the years 1 and 9999.
+    """
     if not EARLIEST <= count <= LATEST:
         raise ValueError(
             f"is {_short(value)}, which is not between the years 1 and 9999. "

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import Column, Connection, Engine, Integer, MetaData, Table, text
@@ -49,6 +50,7 @@ def copy_database(
     *,
     read_only: bool,
     key: Secret | None = None,
+    config: Mapping[str, Any] | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Copy an open database to a file, atomically.
@@ -61,6 +63,7 @@ def copy_database(
         target: The path of the copy.
         read_only: Whether the database was opened read-only.
         key: The key of an encrypted database. The copy has the same key.
+        config: Settings that DuckDB needs to write the copy.
         overwrite: Replace an existing copy, unless another process is writing to it.
 
     Returns:
@@ -79,7 +82,7 @@ def copy_database(
                 _copy_tables(connection, copy)
             else:
                 _copy_file(connection, Path(str(source)), copy, read_only=read_only)
-        _take_in_log(copy, key)
+        _take_in_log(copy, key, config or {})
         sync(copy)
         with _kept_from_writers(target, overwrite=overwrite):
             copy.replace(target)
@@ -170,10 +173,10 @@ def _copy_tables(connection: Connection, copy: Path) -> None:
         connection.exec_driver_sql(f"DETACH {name}")
 
 
-def _take_in_log(copy: Path, key: Secret | None) -> None:
+def _take_in_log(copy: Path, key: Secret | None, config: Mapping[str, Any]) -> None:
     """Write the WAL of a copy into the copy."""
     copy.chmod(0o600)
     log = wal_of(copy)
     if log.exists() and log.stat().st_size:
-        opener.open_database(copy, read_only=False, config={}, key=key).close()
+        opener.open_database(copy, read_only=False, config=config, key=key).close()
     log.unlink(missing_ok=True)

@@ -31,6 +31,9 @@ from mixpanel_data.types import CompactionResult
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+#: The setting that lets DuckDB encrypt without OpenSSL.
+_ENCRYPTING = "force_mbedtls_unsafe"
+
 
 class Database:
     """An open database, its SQLAlchemy engine and the locks of its writers.
@@ -275,8 +278,14 @@ class Database:
             )
         if self.path is None and self.policy.is_sandbox:
             raise SandboxError("copying a database in memory to a file", "")
+        given = self._options.config.items()
         return backup.copy_database(
-            self._own, target, read_only=self.read_only, key=self._options.key, overwrite=overwrite
+            self._own,
+            target,
+            read_only=self.read_only,
+            key=self._options.key,
+            config={name: value for name, value in given if name.lower() == _ENCRYPTING},
+            overwrite=overwrite,
         )
 
     def compact(self) -> CompactionResult:

@@ -46,6 +46,7 @@ from mixpanel_data.ingest.frames import (
 from mixpanel_data.ingest.record_batches import arrow_schema
 from mixpanel_data.ingest.relations import without_loss
 from mixpanel_data.ingest.row_checks import RowChecks
+from mixpanel_data.schema.property_fields import is_marked
 from mixpanel_data.schema.tables import CLOCK, OPTIONAL
 
 #: The most rows of a batch, unless the caller chooses another number.
@@ -126,6 +127,9 @@ class ArrowBatches:
             if column.name not in given.names and OPTIONAL not in column.info:
                 raise RecordError(0, column.name, f"is missing from the data, {has}.")
         known = {column.name for column in self._columns}
+        if not known.issuperset(given.names):
+            derived = self._checks.property_columns()
+            given = pa.schema(f for f in given if f.name not in derived and not is_marked(f))
         for field in given:
             if field.name not in known:
                 raise RecordError(0, field.name, UNKNOWN)

@@ -31,6 +31,11 @@ _BANDS: tuple[tuple[int, NumberUnit], ...] = ((10**11, "s"), (10**14, "ms"))
 _HOUR = 3_600_000_000
 
 
+def is_far_from_ends(count: int) -> bool:
+    """Tell whether a time is between the years 1 and 9999 in every time zone."""
+    return EARLIEST + 24 * _HOUR <= count <= LATEST - 24 * _HOUR
+
+
 class Clock:
     """Reads the times of events in one load.
 
@@ -53,13 +58,17 @@ class Clock:
         A time of the zone is returned as it stands; :meth:`to_utc` converts it.
 
         Raises:
-            ValueError: The value is no time.
+            ValueError: The value is no time, or one that has left the years 1 to 9999 in UTC.
         """
         moment = times.time_in(value) if isinstance(value, str) else value
         if values.is_number(moment):
-            return self._count_of(moment), self.zone is not None
-        is_local = isinstance(value, str) and getattr(moment, "tzinfo", None) is None
-        return times.microseconds(moment), is_local and self.zone is not None
+            count, is_local = self._count_of(moment), self.zone is not None
+        else:
+            is_naive = isinstance(value, str) and getattr(moment, "tzinfo", None) is None
+            count, is_local = times.microseconds(moment), is_naive and self.zone is not None
+        if is_local and not is_far_from_ends(count):
+            times.in_range(self.to_utc(count), value)
+        return count, is_local
 
     def require_one_unit(self) -> None:
         """Raise when the numbers so far are of different units.

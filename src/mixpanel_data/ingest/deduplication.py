@@ -16,6 +16,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     ColumnElement,
+    CompoundSelect,
     Connection,
     MetaData,
     Select,
@@ -29,6 +30,7 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    union_all,
     update,
 )
 from sqlalchemy.schema import CreateTable, DropTable
@@ -63,6 +65,10 @@ def deduplicate(connection: Connection, staging: Table, options: LoadOptions) ->
     """
     existing = _conflicts_with(staging, options.table, options.key)
     collisions = _settle_collisions(connection, staging, options.table, options, existing)
+    if options.on_conflict == "error":
+        repeated = _conflicts_within(staging, options.key)
+        _settle_collisions(connection, staging, staging, options, repeated)
+        return _resolve(connection, staging, options.table, options, union_all(repeated, existing))
     steps = [discard_repeated, discard_existing]
     if options.on_conflict == "ignore":
         steps.reverse()
@@ -147,7 +153,7 @@ def _resolve(
     staging: Table,
     others: Table,
     options: LoadOptions,
-    conflicts: Select[Any],
+    conflicts: Select[Any] | CompoundSelect[Any],
 ) -> DuplicateCounts:
     """Delete one row of each conflict between staged and other rows, or raise for the first."""
     found = _CONFLICTS.c
@@ -187,7 +193,7 @@ def _count_key_collisions(
 
 
 @contextmanager
-def _found(connection: Connection, conflicts: Select[Any]) -> Iterator[bool]:
+def _found(connection: Connection, conflicts: Select[Any] | CompoundSelect[Any]) -> Iterator[bool]:
     """Keep the conflicts in a temporary table for the block, and tell whether there are any."""
     connection.execute(CreateTable(_CONFLICTS))
     rows = insert(_CONFLICTS).from_select(_CONFLICTS.c.keys(), conflicts)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from decimal import Decimal
+from numbers import Real
 from typing import Any
 
 import pyarrow as pa
@@ -11,7 +13,10 @@ from mixpanel_data.common import json_documents, values
 from mixpanel_data.exceptions import RecordError
 from mixpanel_data.ingest.arrow_layouts import extension_in
 
-UNKNOWN = "is not a column of the table. Leave it out of the data."
+UNKNOWN = (
+    "is not a column of the table. Leave it out of the data, which may have property columns only "
+    "if the table has them, too."
+)
 REPEATED = "occurs more than once."
 NO_ARROW_TYPE = "cannot become Arrow: {}. Cast the column to a type that pyarrow has, such as text."
 
@@ -49,6 +54,8 @@ def from_pandas(frame: Any) -> tuple[pa.Table, bool]:
             raise RecordError(0, name, REPEATED)
     written = _with_documents(frame)
     given = frame if written is None else written
+    for name in frame.columns:
+        _require_one_sort_of_number(name, given[name])
     try:
         table = pa.Table.from_pandas(given, preserve_index=False)
         _require_plain_types(table.schema)
@@ -57,6 +64,20 @@ def from_pandas(frame: Any) -> tuple[pa.Table, bool]:
             _refuse_mixed(name, given[name])
         raise RecordError(0, None, NO_ARROW_TYPE.format(error)) from error
     return table, written is not None
+
+
+def _require_one_sort_of_number(name: str, cells: Any) -> None:
+    """Raise for numbers that Arrow would change: of integers beside floats it makes floats.
+
+    It also gives all decimals the same number of places, and makes NULL of those that are NaN.
+    """
+    if cells.dtype != object:
+        return
+    kinds = [kind for kind in set(map(type, cells)) if issubclass(kind, (Real, Decimal))]
+    if len(kinds) > 1 or Decimal in kinds:
+        names = ", ".join(sorted(kind.__name__ for kind in kinds))
+        error = TypeError(f"its numbers are of the types {names}")
+        raise RecordError(0, name, NO_ARROW_TYPE.format(error)) from error
 
 
 def _require_plain_types(schema: pa.Schema) -> None:

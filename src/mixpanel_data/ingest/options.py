@@ -15,10 +15,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import Table
 
+from mixpanel_data.common import file_names
 from mixpanel_data.common.homes import expanded_if_known
 from mixpanel_data.common.names import check_table_name
 from mixpanel_data.common.values import is_truth
-from mixpanel_data.exceptions import MetadataError
+from mixpanel_data.exceptions import ExportFileError, MetadataError
 from mixpanel_data.schema.tables import key_of, managed_table
 from mixpanel_data.types import (
     IfExists,
@@ -158,9 +159,16 @@ class LoadOptions:
 
     @cached_property
     def rejects_path(self) -> Path | None:
-        """The file for rows that are left out."""
+        """The file for rows that are left out.
+
+        Raises:
+            ExportFileError: No file can have that name.
+        """
         if self.rejects is None:
             return None
+        path = Path(self.rejects)
+        if (problem := file_names.problem_of(path)) is not None:
+            raise ExportFileError(repr(str(path)), f"rejects: {problem}")
         return expanded_if_known(self.rejects)
 
     @cached_property

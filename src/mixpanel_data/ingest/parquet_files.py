@@ -16,6 +16,7 @@ from mixpanel_data.ingest.arrow_layouts import extension_in, is_text
 from mixpanel_data.ingest.byte_stream import ByteStream
 from mixpanel_data.ingest.decompression import damage_named
 from mixpanel_data.ingest.framing import Block
+from mixpanel_data.schema.property_fields import is_marked
 
 MAGIC = b"PAR1"
 
@@ -91,12 +92,15 @@ def open_parquet(stream: ByteStream) -> ParquetRows:
             if (extension := extension_in(field)) is not None:
                 problem = f"the column {field.name!r} is {extension}. Write it as text or numbers."
                 raise ExportFileError(stream.name, problem)
-        return ParquetRows(stream.name, file.schema_arrow, _batches(stream.name, file))
+        kept = [field for field in file.schema_arrow if not is_marked(field)]
+        names = [field.name for field in kept]
+        return ParquetRows(stream.name, pa.schema(kept), _batches(stream.name, file, names))
 
 
-def _batches(name: str, file: Any) -> Iterator[pa.RecordBatch]:
+def _batches(name: str, file: Any, columns: list[str]) -> Iterator[pa.RecordBatch]:
     with damage_named(name, "Parquet file"):
-        yield from file.iter_batches(BATCH_SIZE)
+        for batch in file.iter_batches(BATCH_SIZE):
+            yield batch if len(columns) == batch.num_columns else batch.select(columns)
 
 
 def _json_query(schema: pa.Schema) -> str:

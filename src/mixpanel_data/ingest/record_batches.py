@@ -148,6 +148,8 @@ class RecordBatches:
         for column in self._columns:
             if column.name not in record and column.name in self._required:
                 raise FieldError(column.name, "is missing." + _advice(record))
+        if not record.keys() <= self._known:
+            self._known |= self._checks.property_columns()
         if unknown := record.keys() - self._known:
             raise FieldError(
                 str(min(unknown, key=str)),

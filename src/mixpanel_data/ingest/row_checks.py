@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,12 +23,15 @@ class RowChecks:
         bad: Takes those that cannot be stored.
         identities: Gives ids to events that have none.
         is_part: Whether the rows are a part of others, with which they are finished.
+        property_columns: Names the columns that the table makes of the documents. What rows have
+            under these names, being from such a table themselves, is left out.
     """
 
     clock: Clock = field(default_factory=Clock)
     bad: BadRows = field(default_factory=BadRows)
     identities: Identities = field(default_factory=Identities)
     is_part: bool = False
+    property_columns: Callable[[], frozenset[str]] = frozenset
 
     def finished(
         self, batch: pa.RecordBatch, is_local: npt.NDArray[np.bool_] | None = None

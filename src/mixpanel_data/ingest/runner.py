@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ from mixpanel_data.ingest.options import LoadOptions
 from mixpanel_data.ingest.record_batches import RecordBatches
 from mixpanel_data.ingest.row_checks import RowChecks
 from mixpanel_data.ingest.sources import LocalFile, Objects, Source, find_sources
+from mixpanel_data.schema import catalog, property_columns
 from mixpanel_data.schema.table_lifecycle import drop_table
 from mixpanel_data.types import LoadResult, TimeUnit
 
@@ -70,6 +72,8 @@ def load_exports(
         data: The exports.
         argument: What the caller knows them as.
     """
+    database.require_open()
+    database.require_writable()
     sources = find_sources(data, argument)
     try:
         return _load_sources(database, options, sources)
@@ -193,7 +197,7 @@ def _load_alone(
         transaction(options.name) as connection,
         rejects_file(options.rejects_path) as rejects,
     ):
-        bad, checks = _checks(options, rejects)
+        bad, checks = _checks(database, options, rejects)
         chosen = choose(connection, options)
         if chosen == "replace":
             drop_table(connection, options.name)
@@ -212,7 +216,7 @@ def _load_beside_others(
 ) -> tuple[Loaded, BadRows, RowChecks]:
     """Load into a database that others write to at the same time."""
     with rejects_file(options.rejects_path) as rejects:
-        bad, checks = _checks(options, rejects)
+        bad, checks = _checks(database, options, rejects)
         space = Space(database.load_budget, None, database.lay_out)
         with _input_positions(bad):
             loaded = shared_load.load(
@@ -222,9 +226,20 @@ def _load_beside_others(
     return loaded, bad, checks
 
 
-def _checks(options: LoadOptions, rejects: Any) -> tuple[BadRows, RowChecks]:
+def _checks(database: Database, options: LoadOptions, rejects: Any) -> tuple[BadRows, RowChecks]:
     bad = BadRows(skip=options.on_error == "skip", rejects=rejects)
-    return bad, RowChecks(Clock(options.time_unit, options.zone), bad)
+
+    @cache
+    def names() -> frozenset[str]:
+        columns = options.property_columns
+        if options.must_exist or options.if_exists == "append":
+            with database.catalog_connection() as connection:  # that of the load is busy
+                if (found := catalog.find_table(connection, options.name)) is not None:
+                    columns = property_columns.find_all(connection, [found])[found]
+        return frozenset(column.column_name for column in columns)
+
+    clock = Clock(options.time_unit, options.zone)
+    return bad, RowChecks(clock, bad, property_columns=names)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import get_args
 
 from mixpanel_data.common.names import check_table_name
 from mixpanel_data.database.handle import Database
+from mixpanel_data.ingest import adoption
 from mixpanel_data.schema import table_lifecycle
 from mixpanel_data.types import TableMetadata, TableType
 
@@ -73,9 +74,11 @@ class TableMethods:
     def adopt_table(self, name: str, metadata: TableMetadata) -> None:
         """Make a table that was created otherwise one of ours, if it has what ours have.
 
-        It needs the same columns in any order, their types, JSON objects as properties, and a key
-        in every row that no other row has. It does not need a primary key constraint: loads keep
-        keys unique without one. Columns that are NOT NULL in our tables become so.
+        It needs the same columns in any order, their types, a key in every row that no other row
+        has, and what a load could have stored: JSON objects as properties, without NaN and members
+        that occur twice, and times between the years 1 and 9999. It does not need a primary key
+        constraint: loads keep keys unique without one. Columns that are NOT NULL in our tables
+        become so.
 
         Args:
             name: The table.
@@ -102,4 +105,4 @@ class TableMethods:
         """
         check_table_name(name)
         with self._database.ddl_transaction(name) as connection:
-            table_lifecycle.adopt_table(connection, name, metadata)
+            adoption.adopt_table(connection, name, metadata)

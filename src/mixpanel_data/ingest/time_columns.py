@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mixpanel_data.common.times import EARLIEST, EPOCH, EPOCH_UTC, LATEST
-from mixpanel_data.ingest.clock import MICROSECONDS, Clock
+from mixpanel_data.ingest.clock import MICROSECONDS, Clock, is_far_from_ends
 
 _SECOND = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?"
 #: The forms of text that Arrow reads as :func:`mixpanel_data.common.times.microseconds` does, and
@@ -40,9 +40,13 @@ def counts_of(cells: Sequence[Any], clock: Clock) -> tuple[Counts, bool] | None:
         found = read(cells, clock)
     except (ValueError, TypeError, OverflowError):  # includes pyarrow.ArrowInvalid
         return None
-    if found is None or found[0].min() < EARLIEST or found[0].max() > LATEST:
+    if found is None:
         return None
-    return found
+    counts, is_local = found
+    ends = int(counts.min()), int(counts.max())
+    if is_local and not all(map(is_far_from_ends, ends)):
+        return None
+    return found if EARLIEST <= ends[0] <= ends[1] <= LATEST else None
 
 
 def _of_datetimes(cells: Sequence[Any], _: Clock) -> tuple[Counts, bool]:

@@ -7,6 +7,7 @@ types say. On a connection in autocommit mode, a statement that writes commits.
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from numbers import Integral
@@ -53,7 +54,13 @@ def checked_count(name: str, value: int | None, least: int = 0) -> int | None:
     """
     if value is None:
         return None
-    require(name, value, Integral, f"a number of rows from {least}", lambda count: count >= least)
+    require(
+        name,
+        value,
+        Integral,
+        f"a number of rows from {least}",
+        lambda count: least <= count < sys.maxsize,
+    )
     return int(value)
 
 
@@ -326,6 +333,7 @@ def _run(
         TypeError: The parameters are not such.
         QueryError: There is no statement.
     """
+    require_query("sql", query)
     _check_params(query, params)
     if isinstance(query, str):
         if _NOTHING.fullmatch(query):
@@ -336,6 +344,15 @@ def _run(
         return connection.exec_driver_sql(query, bound, execution_options=options)
     named = dict(params) if isinstance(params, Mapping) else None
     return connection.execute(query, named, execution_options=options)
+
+
+def require_query(name: str, query: object) -> None:
+    """Make sure that an argument is a query.
+
+    Raises:
+        TypeError: It is neither SQL text nor a statement of SQLAlchemy.
+    """
+    require(name, query, (str, Executable), "SQL text, or a SQLAlchemy statement")
 
 
 def _check_params(query: Query, params: object) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from functools import partial
@@ -11,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from mixpanel_data.common.choices import require
 from mixpanel_data.common.nearest import nearest
 from mixpanel_data.common.values import text
 from mixpanel_data.database.handle import Database
@@ -193,14 +195,14 @@ class ExplorationMethods:
             ...     storage.daily_counts("events_jan", "Sign Up").counts
             [DailyCount(date=datetime.date(2025, 1, 1), event='Sign Up', count=1)]
         """
-        names = [events] if isinstance(events, str) else events
+        names = _names("events", events)
         first, last = _day("from_date", from_date), _day("to_date", to_date)
         if first is not None and last is not None and first > last:
             raise ValueError(f"from_date {first} is after to_date {last}.")
         return exploration.daily_counts(
             self._ask,
             self._events(table),
-            None if names is None else [_name("events", name) for name in names],
+            names,
             first,
             last,
         )
@@ -270,12 +272,8 @@ class ExplorationMethods:
             ...     plan.coverage_percentage, plan.types, plan.example
             (50.0, {'string': 1}, 'pro')
         """
-        if isinstance(properties, str):
-            properties = [properties]
-        names = None
-        if properties is not None:
-            names = list(dict.fromkeys(_name("properties", name) for name in properties))
-        sample_rows = max(1, _count("sample_rows", sample_rows))
+        names = _names("properties", properties)
+        sample_rows = _count("sample_rows", sample_rows, least=1)
         with self._looking(table, event) as (ask, rows):
             percent = exploration.sampling(ask, rows.table, sample_rows, exact=exact)
             return exploration.property_coverage(ask, rows._replace(percent=percent), names)
@@ -337,6 +335,7 @@ class ExplorationMethods:
             ...     storage.numeric_summary("users", None, "n", percentiles=[50]).percentiles
             {50: 2.0}
         """
+        require("percentiles", percentiles, Iterable, "a list of numbers from 0 to 100")
         for percentile in percentiles:
             if not isinstance(percentile, (int, float)) or not 0 <= percentile <= 100:
                 raise ValueError(f"percentiles has {percentile!r}. Use numbers from 0 to 100.")
@@ -455,8 +454,18 @@ def _name(argument: str, value: str) -> str:
         raise ValueError(f"{argument} is {value!r}, which {error}") from error
 
 
-def _count(argument: str, value: int) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+def _names(argument: str, value: str | Iterable[str] | None) -> list[str] | None:
+    """Return the names in a list, each once; None for all."""
+    if value is None:
+        return None
+    require(argument, value, Iterable, "a name, or a list of names")
+    names = [value] if isinstance(value, str) else value
+    return list(dict.fromkeys(_name(argument, name) for name in names))
+
+
+def _count(argument: str, value: int, least: int = 0) -> int:
+    is_count = isinstance(value, int) and not isinstance(value, bool)
+    if not is_count or not least <= value < sys.maxsize:
         raise ValueError(f"{argument} is {value!r}. Use a number of rows, such as 10.")
     return value
 

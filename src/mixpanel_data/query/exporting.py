@@ -6,11 +6,12 @@ import errno
 import io
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, get_args
 
+from mixpanel_data.common import file_names
 from mixpanel_data.common.full_disks import full_disk
 from mixpanel_data.common.open_files import is_database_or_wal
 from mixpanel_data.common.signals import each_heard, heard_by
@@ -26,6 +27,7 @@ from mixpanel_data.query.export_formats import (
     unsayable,
     writing,
 )
+from mixpanel_data.schema.property_fields import with_marks
 from mixpanel_data.types import ExportResult
 
 if TYPE_CHECKING:
@@ -69,6 +71,7 @@ def export(
     compression: str | None,
     *,
     overwrite: bool,
+    property_columns: Collection[str] = (),
     progress: Callable[[int], object] | None,
     interrupt: Callable[[], object],
 ) -> ExportResult:
@@ -80,6 +83,7 @@ def export(
         form: The format.
         compression: As :func:`format_of` returns it.
         overwrite: Replace a file that is there.
+        property_columns: The columns that a load of the file makes anew.
         progress: Called with the number of rows so far.
         interrupt: Interrupts what the rows compute.
 
@@ -101,7 +105,8 @@ def export(
         with heard_by(interrupt):
             reader = shaped(rows, form).to_arrow_reader(BATCH_SIZE)
         stack.callback(reader.close)  # an error that somebody keeps would keep it open
-        write = stack.enter_context(writing(file, form, compression, reader.schema))
+        schema = with_marks(reader.schema, property_columns)
+        write = stack.enter_context(writing(file, form, compression, schema))
         for batch in each_heard(reader, interrupt):
             with _typed(str(path or "<open file>"), form):
                 write(batch)
@@ -176,6 +181,8 @@ def _exists(path: Path) -> ExportExistsError:
 @contextmanager
 def _file_for(path: Path, *, overwrite: bool) -> Iterator[IO[bytes]]:
     """Provide a new private file, which gets its name when the block ends without an error."""
+    if (problem := file_names.problem_of(path)) is not None:
+        raise ExportFileError(repr(str(path)), problem)
     if is_database_or_wal(path):
         problem = "it is a database, or the log of one. Nothing was written. Use another path."
         raise ExportFileError(str(path), problem)

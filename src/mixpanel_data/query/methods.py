@@ -292,17 +292,20 @@ class QueryMethods:
         """
         from mixpanel_data.query import exporting
 
+        execution.require_query("source", source)
         target: Any = path
         if not hasattr(target, "write"):
             target = paths.path_of(target)
         named = target if isinstance(target, Path) else None
         form, compression = exporting.format_of(named, format)
         table = self._exported_table(source, form)
+        derived: Sequence[str] = ()
         if table is None:
             self._database.require_open()
             connection, query = self._database.autocommit_connection(), source
         else:
-            connection, query, params = self._database.catalog_connection(), table, None
+            connection, params = self._database.catalog_connection(), None
+            query, derived = table
         with query_errors(query, connection.engine):
             is_trusted = not self._database.policy.is_sandbox
             rows, interrupt = execution.relation(connection, query, params, only_query=is_trusted)
@@ -314,12 +317,15 @@ class QueryMethods:
                 form,
                 compression,
                 overwrite=overwrite,
+                property_columns=derived,
                 progress=progress_callback,
                 interrupt=interrupt,
             )
 
-    def _exported_table(self, source: Query, form: ExportFormat) -> str | None:
-        """Return the SQL of all rows of a table, None for a query.
+    def _exported_table(
+        self, source: Query, form: ExportFormat
+    ) -> tuple[str, Sequence[str]] | None:
+        """Return the SQL of all rows of a table, and its property columns, None for a query.
 
         Lines of JSON have no property columns: a load would take them for further properties.
         Elsewhere a stale column has what it would have if it were not.
@@ -342,7 +348,7 @@ class QueryMethods:
         elif stale := [column for column in columns if column.stale]:
             cells = [f"{sql} AS {_name(name)}" for name, sql in expressions(stale).items()]
             selected = f" SELECT * REPLACE ({', '.join(cells)})"
-        return f"FROM {_name(found)}{selected}"
+        return f"FROM {_name(found)}{selected}", [column.column_name for column in columns]
 
     def explain(self, sql: Query, params: Params | None = None, *, analyze: bool = False) -> str:
         """Return DuckDB's query plan as text.
@@ -394,6 +400,7 @@ class QueryMethods:
             4
         """
         check_table_name(name)
+        execution.require_query("select", select)
         with self._database.write_transaction(name) as connection:
             quoted = require_free_name(connection, name)
             with self._database.prefixing(connection, f"CREATE TABLE {quoted} AS"):

@@ -93,6 +93,7 @@ def require_query(driver: DuckDBPyConnection, statement: str) -> None:
         InvalidInputException: It is something else.
         ParserException: It is no SQL.
     """
+    statement.encode()  # otherwise the client's error would be that of a wrong argument
     found = driver.extract_statements(statement)
     # DuckDB turns a PIVOT into statements that create the types it needs, and a SELECT.
     is_pivot = len(found) > 1 and not any(part.query for part in found[:-1])

@@ -143,6 +143,8 @@ class SharedConnection:
     def starting(self, sql: str) -> str:
         """Ask the guard of the statements, if there is one, what is to run for a statement."""
         self._statement = sql
+        with driver_errors():
+            sql.encode()  # what DuckDB's client would refuse in one way or another
         if self.statement_guard is None:
             return sql
         with self._calling(), driver_errors():
