@@ -485,3 +485,24 @@ def test_times_in_columns_are_utc(memory: StorageEngine) -> None:
     )
     (found,) = cells(memory, "a")
     assert found.replace(tzinfo=timezone.utc) == datetime(2025, 1, 1, 8, tzinfo=timezone.utc)
+
+
+#: White space and control characters, at the ends of plain names.
+EDGES = st.text(st.sampled_from([*map(chr, range(1, 33)), "\x7f", "\x85", "\xa0", "\u2028"]))
+
+
+@examples(10)
+@given(before=EDGES, after=EDGES)
+def test_a_column_keeps_what_is_blank_at_the_ends_of_its_name(before: str, after: str) -> None:
+    names = {f"{before}k{after}", "k\n", " k", "k"}
+    properties = dict.fromkeys(names, "v")
+    with empty_storage() as storage:
+        storage.create_events_table(
+            "e", events_of(properties), EVENTS, property_columns=sorted(names)
+        )
+        storage.append_events_table("e", [event("later", properties)], EVENTS)
+        assert {column.column_name for column in storage.property_columns("e")} == names
+        assert all(cells(storage, name) == ["v", "v"] for name in names)
+        migrate.check(storage)
+        storage.drop_property_columns("e", names)
+        assert storage.property_columns("e") == []
