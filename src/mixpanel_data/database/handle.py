@@ -276,7 +276,12 @@ class Database:
         if self.path is None and self.policy.is_sandbox:
             raise SandboxError("copying a database in memory to a file", "")
         return backup.copy_database(
-            self._own, target, read_only=self.read_only, key=self._options.key, overwrite=overwrite
+            self._own,
+            target,
+            source=self._instance.file,
+            read_only=self.read_only,
+            key=self._options.key,
+            overwrite=overwrite,
         )
 
     def compact(self) -> CompactionResult:
