@@ -249,7 +249,7 @@ class Database:
     def own_autocommit(self) -> Connection:
         """Return a connection in autocommit mode that raises errors of this library."""
         self.require_open()
-        return self._own.execution_options(isolation_level="AUTOCOMMIT").connect()
+        return self._own.connect().execution_options(isolation_level="AUTOCOMMIT")
 
     def require_writable(self) -> None:
         """Raise if the database was opened read-only.
