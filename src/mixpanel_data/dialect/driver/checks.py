@@ -136,7 +136,10 @@ def changes(driver: DuckDBPyConnection, statement: str) -> bool:
     """
     if _CHANGING_WORDS.search(statement) is None:
         return False
-    kinds = {part.type.name for part in driver.extract_statements(statement)}
+    try:
+        kinds = {part.type.name for part in driver.extract_statements(statement)}
+    except ValueError:  # the client has no name for some statements, such as UPDATE EXTENSIONS
+        return False
     if not _CHANGING.isdisjoint(kinds):
         return True
     if "COPY" in kinds:
