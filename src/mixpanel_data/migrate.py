@@ -192,7 +192,7 @@ def check(
         engine.connect() as connection,
     ):
         version = versions.version_of(connection)
-        versions.refuse(version, path)
+        versions.refuse(version, path, engine.url)
         if version.revision is None:
             return
         found = alembic_runner.differences(connection) or property_lifecycle.drift(connection)
@@ -304,7 +304,7 @@ def _migrate(
         with alone(), engine.connect() as connection, connection.begin():
             before = versions.version_of(connection)
             if before.state in ("newer", "foreign") or (down and before.state == "unversioned"):
-                versions.refuse(before, path)
+                versions.refuse(before, path, engine.url)
             run = alembic_runner.downgrade if down else alembic_runner.upgrade
             run(connection, path, revision)
             after = versions.version_of(connection)

@@ -232,3 +232,20 @@ def test_altering_takes_any_name_default_and_comment(
         assert tuple(connection.execute(second).one()) == (value + "2", value, value)
         connection.rollback()
         assert catalog_and_canary(connection) == before
+
+
+@pytest.mark.parametrize("blank", ["\n", "\r", "\t", " ", "\v", "\x85", "\u2028"])
+def test_names_keep_what_is_blank_at_their_ends(engine: Engine, blank: str) -> None:
+    names_ = [f"{blank}t", f"t{blank}", "t"]
+    with engine.connect() as connection:
+        for name in names_:
+            columns = [Column(column, Integer) for column in names_]
+            table = Table(name, MetaData(), *columns, Index(f"i_{name}", name))
+            table.create(connection)
+            connection.execute(insert(table), dict.fromkeys(names_, 1))
+        inspector = inspect(connection)
+        assert {*names_} <= {*inspector.get_table_names()}
+        for name in names_:
+            assert [column["name"] for column in inspector.get_columns(name)] == names_
+            assert [index["column_names"] for index in inspector.get_indexes(name)] == [[name]]
+        connection.rollback()

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mixpanel_data import (
     CatalogueUnavailableError,
+    DeletedRowsError,
     Lake,
     LakeError,
+    LakePermissionError,
+    SchemaOlderError,
     StorageEngine,
     TableLockedError,
+    migrate,
 )
+from mixpanel_data.common.quoting import quoted
+from mixpanel_data.lake import attaching
 from mixpanel_data.lake.locks import Locks
 from tests.lake.lakes import PORT, lake_in, new_database, s3_lake, server
-from tests.lake.servers import PASSWORD, postgres
+from tests.lake.servers import PASSWORD, USER, postgres
 from tests.records import EVENTS, make_events
 
 pytestmark = pytest.mark.lake
@@ -141,3 +153,101 @@ def test_the_password_is_in_no_error_of_a_load(lake: Lake) -> None:
     assert PORT is not None
     with StorageEngine(lake_in(lake.database, lake.data_path)) as storage:
         assert storage.list_tables()[0].row_count == 5
+
+
+def test_a_catalog_that_stops_after_it_was_attached_is_a_typed_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with postgres() as own:
+        catalog = f"postgresql://{USER}@127.0.0.1:{own.port}/postgres"
+        lake = Lake(catalog, data_path=str(tmp_path), password=PASSWORD)
+        with StorageEngine(lake) as storage:
+            storage.create_events_table("jan", make_events(10), EVENTS)
+        attach = attaching._attach
+
+        def stopping(*args: Any) -> None:
+            attach(*args)
+            own.stop()
+
+        monkeypatch.setattr(attaching, "_attach", stopping)
+        with pytest.raises(CatalogueUnavailableError):
+            StorageEngine(lake)
+        monkeypatch.undo()
+        own.start()
+        with StorageEngine(lake) as storage:
+            assert storage.list_tables()[0].row_count == 10
+
+
+def test_a_catalog_that_starts_again_and_again_gives_typed_errors_only(tmp_path: Path) -> None:
+    with postgres() as own:
+        catalog = f"postgresql://{USER}@127.0.0.1:{own.port}/postgres"
+        lake = Lake(catalog, data_path=str(tmp_path), password=PASSWORD)
+        StorageEngine(lake).close()
+        done = threading.Event()
+
+        def restart() -> None:
+            for _ in range(8):
+                own.stop()
+                own.start()
+            done.set()
+
+        restarting = threading.Thread(target=restart)
+        restarting.start()
+        while not done.is_set():
+            with suppress(CatalogueUnavailableError):
+                StorageEngine(lake, lock_timeout=1).close()
+        restarting.join()
+
+
+def test_the_command_for_an_older_lake_works(lake: Lake) -> None:
+    StorageEngine(lake).close()
+    migrate.downgrade(lake, "0002")
+    with pytest.raises(SchemaOlderError) as caught:
+        StorageEngine(lake)
+    assert PASSWORD not in str(caught.value)
+    _, *arguments = shlex.split(caught.value.command or "")
+    environment = {**os.environ, "PGPASSWORD": PASSWORD}
+    subprocess.run([sys.executable, *arguments], check=True, env=environment)
+    StorageEngine(lake).close()
+
+
+def test_a_role_that_may_only_read_is_named_where_it_writes(lake: Lake) -> None:
+    role = f"reader_{lake.database}"
+    with StorageEngine(lake) as storage:
+        storage.create_events_table("jan", make_events(10), EVENTS)
+    server().sql(
+        f"CREATE ROLE {role} LOGIN PASSWORD {quoted(PASSWORD)}; "
+        f"GRANT USAGE ON SCHEMA public TO {role}; "
+        f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}",
+        lake.database,
+    )
+    reader = replace(lake, catalog=lake.catalog.replace(f"{USER}@", f"{role}@"))
+    with StorageEngine(reader) as storage:
+        for write in (
+            lambda: storage.append_events_table("jan", make_events(20), EVENTS),
+            lambda: storage.create_events_table("feb", make_events(20), EVENTS),
+            lambda: storage.drop_table("jan"),
+            lambda: storage.execute_rows("DELETE FROM jan"),
+            lambda: storage.maintain(keep=timedelta(), grace=timedelta()),
+        ):
+            with pytest.raises(LakePermissionError, match="GRANT") as caught:
+                write()
+            assert caught.value.role == role
+        assert storage.execute_scalar("SELECT count(*) FROM jan") == 10
+    server().sql(f"DROP OWNED BY {role}; DROP ROLE {role}", lake.database)
+
+
+def test_what_a_lake_cannot_give_says_what_to_do(lake: Lake) -> None:
+    with StorageEngine(lake) as storage:
+        storage.create_events_table("jan", make_events(10), EVENTS)
+        for wrong in (5, "x", None):
+            with pytest.raises(TypeError, match="timedelta"):
+                storage.maintain(keep=wrong)  # type: ignore[arg-type]
+            with pytest.raises(TypeError, match="timedelta"):
+                storage.maintain(grace=wrong)  # type: ignore[arg-type]
+        storage.erase("user-1")
+        with pytest.raises(DeletedRowsError, match=r"maintain\(\)"):
+            storage.data_files("jan")
+    for gone in (9999, datetime(2001, 1, 1)):
+        with pytest.raises(LakeError, match=r"snapshots\(\)"):
+            StorageEngine(replace(lake, as_of=gone))

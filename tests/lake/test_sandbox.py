@@ -11,6 +11,7 @@ from mixpanel_data import (
     CatalogueUnavailableError,
     Lake,
     OutOfMemoryError,
+    QueryError,
     QueryTimeoutError,
     Sandbox,
     SandboxError,
@@ -97,6 +98,40 @@ def test_sql_sees_the_tables_and_nothing_else(jan: Lake, worker: bool) -> None:
             assert answer
             for hidden in (PASSWORD, jan.data_path, jan.database, "ducklake_data_file"):
                 assert hidden not in answer
+        assert storage.execute_scalar(COUNT) == 10
+
+
+@pytest.mark.parametrize("column", ["filename", "file_index", "file_row_number", "snapshot_id"])
+def test_columns_that_tell_of_files_are_refused_unless_they_are_the_tables_own(
+    jan: Lake, column: str
+) -> None:
+    with StorageEngine(jan) as storage:
+        storage.execute_rows(f"CREATE TABLE own AS SELECT 'mine' AS {column}")
+        storage.execute_rows("CREATE VIEW days AS SELECT event_time::DATE AS day FROM jan")
+    with StorageEngine(jan, read_only=True, sandbox=True) as storage:
+        for sql in (
+            f"SELECT {column} FROM jan",
+            f"SELECT j.{column.upper()} FROM jan j",
+            f'SELECT lake.main.jan."{column}" FROM lake.main.jan',
+            f"SELECT 1 FROM jan ORDER BY {column}",
+            f"SELECT * FROM jan JOIN jan other USING ({column})",
+            f"SELECT * FROM (SELECT {column} AS c FROM jan)",
+            f"SELECT max({column}) FROM jan GROUP BY ALL",
+            f"WITH a AS (SELECT {column} FROM jan) FROM a",
+            f"SELECT jan.{column}, own.{column} FROM jan, own",
+            f"SELECT (SELECT min({column}) FROM jan) FROM own",
+            f"SELECT {column} FROM days",
+        ):
+            with pytest.raises(SandboxError):
+                storage.execute_rows(sql)
+        assert storage.execute_rows(f"SELECT {column} FROM own") == [("mine",)]
+        for sql in (
+            f"SELECT COLUMNS('{column}') FROM jan",
+            f"SELECT struct_extract(jan, '{column}') FROM jan",
+            f"SELECT * REPLACE (1 AS {column}) FROM jan",
+        ):
+            with pytest.raises((SandboxError, QueryError)):
+                storage.execute_rows(sql)
         assert storage.execute_scalar(COUNT) == 10
 
 

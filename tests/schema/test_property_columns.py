@@ -566,3 +566,24 @@ def test_parquet_of_a_table_gives_no_property_columns_to_a_load(
     assert pq.read_table(file)["euros"].to_pylist() == [1.5]
     for name in ("of_file", "of_arrow"):
         assert storage.execute_rows(f"SELECT properties FROM {name}") == [('{"amount":1.5}',)]
+
+
+#: White space and control characters, at the ends of plain names.
+EDGES = st.text(st.sampled_from([*map(chr, range(1, 33)), "\x7f", "\x85", "\xa0", "\u2028"]))
+
+
+@examples(10)
+@given(before=EDGES, after=EDGES)
+def test_a_column_keeps_what_is_blank_at_the_ends_of_its_name(before: str, after: str) -> None:
+    names = {f"{before}k{after}", "k\n", " k", "k"}
+    properties = dict.fromkeys(names, "v")
+    with empty_storage() as storage:
+        storage.create_events_table(
+            "e", events_of(properties), EVENTS, property_columns=sorted(names)
+        )
+        storage.append_events_table("e", [event("later", properties)], EVENTS)
+        assert {column.column_name for column in storage.property_columns("e")} == names
+        assert all(cells(storage, name) == ["v", "v"] for name in names)
+        migrate.check(storage)
+        storage.drop_property_columns("e", names)
+        assert storage.property_columns("e") == []

@@ -39,7 +39,7 @@ from mixpanel_data.common.file_locks import FileLockedError
 from mixpanel_data.common.forks import in_forked_children
 from mixpanel_data.common.sidecars import file_of_wal, wal_of
 from mixpanel_data.common.signals import defer_keyboard_interrupt
-from mixpanel_data.exceptions import DatabaseFileError, StorageForkedError
+from mixpanel_data.exceptions import DatabaseFileError, DatabaseMovedError, StorageForkedError
 
 #: For how many seconds, and how often, to try to lock a file that DuckDB has just created: another
 #: process that has locked it will soon be refused by DuckDB.
@@ -93,6 +93,7 @@ class Lease:
         read_only: Let other processes read at the same time.
 
     Raises:
+        DatabaseMovedError: This process has the file open that was at the path before.
         FileLockedError: Another process has the file open, or this one under another name.
         StorageForkedError: The parent process had the file open when it forked this one.
     """
@@ -103,6 +104,7 @@ class Lease:
         self._file: _OpenFile | None = None
         key = key_of(database)
         self._require_not_inherited(key)
+        self._require_not_replaced(key)
         if key is not None:
             self._enter(key)
 
@@ -163,11 +165,12 @@ class Lease:
                 _sweep()
 
     def moved_to(self, path: Path) -> None:
-        """Note that the file has another path now."""
+        """Note that the file has another path now, and the one that was there has none."""
         with _lock:
-            self._database = str(path)
-            if self._file is not None:
-                self._file.path = os.path.realpath(path)
+            self._database, new = str(path), os.path.realpath(path)
+            for file in _files.values():
+                if file is self._file or file.path == new:
+                    file.path = new if file is self._file else ""
 
     @property
     def others(self) -> int:
@@ -189,6 +192,22 @@ class Lease:
         """
         if self._file is not None and (pid := _inherited.get(self._file.key)) is not None:
             raise StorageForkedError(pid)
+
+    def require_in_place(self) -> None:
+        """Make sure that the file is still at its path: what is written would be lost otherwise.
+
+        Raises:
+            DatabaseMovedError: It was removed, renamed or replaced.
+        """
+        if (file := self._file) is not None and key_of(file.path) != file.key:
+            raise DatabaseMovedError(Path(self._database))
+
+    def _require_not_replaced(self, key: Key | None) -> None:
+        """Make sure that DuckDB, which goes by the path, does not return the file before it."""
+        with _lock:
+            known = {file.path: file.key for file in _files.values() if file.users}
+        if known and known.get(os.path.realpath(self._database), key) != key:
+            raise DatabaseMovedError(Path(self._database), to="open")
 
     def _require_not_inherited(self, key: Key | None) -> None:
         """Make sure that DuckDB does not return a database that a parent process has open."""
@@ -226,10 +245,11 @@ def descriptor_of(path: Path) -> int:
     """Return a descriptor for reading an open database file, which must never be closed.
 
     Args:
-        path: A file that has a lease.
+        path: The path of a file that has a lease, also where another file is there now.
     """
+    named = os.path.realpath(path)
     with _lock:
-        return _files[key_of(str(path)) or ""].open()
+        return next(file for file in _files.values() if file.users and file.path == named).open()
 
 
 def is_open(path: Path) -> bool:

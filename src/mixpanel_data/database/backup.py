@@ -48,6 +48,7 @@ def copy_database(
     engine: Engine,
     target: Path,
     *,
+    source: Path | None = None,
     read_only: bool,
     key: Secret | None = None,
     config: Mapping[str, Any] | None = None,
@@ -61,6 +62,7 @@ def copy_database(
     Args:
         engine: An engine over the database that may run any SQL.
         target: The path of the copy.
+        source: The file, links resolved; by default that of the engine's URL.
         read_only: Whether the database was opened read-only.
         key: The key of an encrypted database. The copy has the same key.
         config: Settings that DuckDB needs to write the copy.
@@ -71,17 +73,18 @@ def copy_database(
 
     Raises:
         DatabaseExistsError: There is a file of that name, and ``overwrite`` is false.
+        DatabaseMovedError: The file was removed, renamed or replaced: its log is not known.
         DatabaseFileError: The copy cannot be made; the subclass says why.
     """
     _require_free(target, overwrite=overwrite)
-    source = engine.url.database
     with copy_errors(target), unfinished_folder(target) as folder:
         copy = folder / "copy.db"
         with engine.connect().execution_options(isolation_level="SERIALIZABLE") as connection:
-            if source in (None, MEMORY):
+            if source is None and engine.url.database in (None, MEMORY):
                 _copy_tables(connection, copy)
             else:
-                _copy_file(connection, Path(str(source)), copy, read_only=read_only)
+                source = source or Path(str(engine.url.database))
+                _copy_file(connection, source, copy, read_only=read_only)
         _take_in_log(copy, key, config or {})
         sync(copy)
         with _kept_from_writers(target, overwrite=overwrite):
@@ -142,6 +145,8 @@ def _copy_file(connection: Connection, source: Path, copy: Path, *, read_only: b
                 shutil.copyfile(log, copied_log)
             _copy_bytes(original, copy)
             unchanged = os.pread(original, _HEADERS, 0) == headers
+            lent: Any = connection.connection.dbapi_connection
+            lent.require_in_place()  # or the log was not its own
             transaction.rollback()
         if unchanged:
             return

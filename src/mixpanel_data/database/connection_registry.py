@@ -66,6 +66,7 @@ class Connections:
             if self._closed:
                 raise StorageClosedError
             connection = Connection(self._opened.cursor(), guard)
+            connection.require_in_place = self._opened.require_in_place
             connection.must_roll_back = self._opened.must_roll_back
             self._living.add(connection)
         return connection

@@ -252,7 +252,7 @@ class Database:
     def own_autocommit(self) -> Connection:
         """Return a connection in autocommit mode that raises errors of this library."""
         self.require_open()
-        return self._own.execution_options(isolation_level="AUTOCOMMIT").connect()
+        return self._own.connect().execution_options(isolation_level="AUTOCOMMIT")
 
     def require_writable(self) -> None:
         """Raise if the database was opened read-only.
@@ -282,6 +282,7 @@ class Database:
         return backup.copy_database(
             self._own,
             target,
+            source=self._instance.file,
             read_only=self.read_only,
             key=self._options.key,
             config={name: value for name, value in given if name.lower() == _ENCRYPTING},

@@ -26,13 +26,17 @@ class OpenLake(OpenDatabase):
 
     Args:
         driver: The connection that opened it.
+        lake: The lake.
         locks: The locks of the lake.
         is_new: Whether the lake has just been created.
     """
 
     must_roll_back = True
 
-    def __init__(self, driver: duckdb.DuckDBPyConnection, locks: Locks, *, is_new: bool) -> None:
+    def __init__(
+        self, driver: duckdb.DuckDBPyConnection, lake: Lake, locks: Locks, *, is_new: bool
+    ) -> None:
+        self._lake = lake
         self.locks = locks
         self.is_new = is_new
         super().__init__(driver)
@@ -40,7 +44,7 @@ class OpenLake(OpenDatabase):
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """Return a new connection to the lake."""
         cursor = self._driver.cursor()
-        cursor.execute(attaching.USE)
+        attaching.use(cursor, self._lake)
         return cursor
 
     def close(self) -> None:
@@ -85,13 +89,13 @@ def open_lake(lake: Lake, options: OpenOptions, folder: Path | None) -> OpenLake
         is_new = attach_or_create(
             driver, lake, locks, read_only=options.read_only, may_create=not options.must_exist
         )
-        driver.execute(attaching.USE)
+        attaching.use(driver, lake)
         driver.execute("DETACH memory")
         if not has_access:
             folders = [*options.config.get(_FOLDERS, ()), f"{lake.data_path}/"]
             driver.execute(f"SET GLOBAL {_FOLDERS} = $1", [folders])
             driver.execute(f"SET GLOBAL {_ACCESS} = false")
         set_zone(driver, options.config, everywhere=True)
-        opened = OpenLake(driver, locks, is_new=is_new)
+        opened = OpenLake(driver, lake, locks, is_new=is_new)
         undo.pop_all()
     return opened

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ from mixpanel_data.dialect.driver.time_zone import names_zone, set_zone, without
 from mixpanel_data.exceptions import (
     DatabaseFileError,
     DatabaseLockedError,
+    DatabaseMovedError,
     NotADatabaseError,
     QueryError,
     SettingsError,
@@ -95,6 +96,15 @@ class OpenDatabase:
         if self.sidecar_files is not None:
             self.sidecar_files.keep_private()
 
+    def require_in_place(self) -> None:
+        """Make sure that the file is still at its path.
+
+        Raises:
+            DatabaseMovedError: It was removed, renamed or replaced.
+        """
+        if self.lease is not None:
+            self.lease.require_in_place()
+
     def close(self) -> None:
         """Close all connections to the database, and with them the file."""
         self._driver.close()
@@ -162,18 +172,32 @@ def _open(
             raise NotADatabaseError(path, str(error)) from None
         except NoFileError as error:
             raise DatabaseFileError(path, error.problem) from None
-        if is_new:
-            path.chmod(0o600)
-        if not read_only:
-            with opened.cursor() as cursor:
-                stale_files.remove_stale_temp_files(cursor, path.resolve())
-            with suppress(OSError):  # a folder that may not be listed
-                remove_unfinished(path.resolve())
-        # The WAL of an encrypted file is encrypted, too.
-        opened.sidecar_files = find_sidecar_files(path, log=not read_only and key is None)
         opened.lease = lease
+        with _file_errors(path):
+            if is_new:
+                path.chmod(0o600)
+            if not read_only:
+                with opened.cursor() as cursor:
+                    stale_files.remove_stale_temp_files(cursor, path.resolve())
+                with suppress(OSError):  # a folder that may not be listed
+                    remove_unfinished(path.resolve())
+            # The WAL of an encrypted file is encrypted, too.
+            opened.sidecar_files = find_sidecar_files(path, log=not read_only and key is None)
         undo.pop_all()
     return opened
+
+
+@contextmanager
+def _file_errors(path: Path) -> Iterator[None]:
+    """Turn errors of the system at a file that DuckDB has opened into errors of this library."""
+    try:
+        yield
+    except DatabaseFileError:
+        raise
+    except FileNotFoundError as error:
+        raise DatabaseMovedError(path, to="begin") from error
+    except OSError as error:
+        raise DatabaseFileError(path, f"cannot be opened. {error.strerror}.") from error
 
 
 def _opened_by_duckdb(

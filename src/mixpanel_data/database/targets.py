@@ -89,7 +89,7 @@ class FileTarget(Target):
                 key=options.key,
                 lock_timeout=options.lock_timeout or 0,
             )
-        return Opened(opened, FileGuard(self._file), is_new)
+        return Opened(opened, FileGuard(opened.require_in_place), is_new)
 
 
 class MemoryTarget(Target):

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
-from pathlib import Path
 from typing import Protocol
 
 from sqlalchemy import Connection
 
 from mixpanel_data.dialect.driver.errors import WriteConflictException
-from mixpanel_data.exceptions import DatabaseMovedError, QueryError, WriteConflictError
+from mixpanel_data.exceptions import QueryError, WriteConflictError
 from mixpanel_data.lake.locks import Locks
 from mixpanel_data.schema.fences import pass_fence
 
@@ -45,32 +43,21 @@ class FileGuard:
     """Makes sure that the file is still the one that was opened; its lock keeps others away.
 
     Args:
-        path: The file, open.
+        require_in_place: Raises if it is not.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file = path.resolve()
-        self._opened_file = self._file.stat()
+    def __init__(self, require_in_place: Callable[[], None]) -> None:
+        self._require_in_place = require_in_place
 
     @contextmanager
     def writing(self, table_name: str, *, adds_rows: bool) -> Iterator[Confirm]:
-        """Return a context that compares the files before and after.
+        """Return a context that looks for the file before and after.
 
         Raises:
             DatabaseMovedError: The file was moved or replaced, before or during the block.
         """
         self._require_in_place()
         yield lambda _: self._require_in_place()
-
-    def _require_in_place(self) -> None:
-        """Raise if the file was moved, removed or replaced: what is written would be lost."""
-        try:
-            in_place = os.path.samestat(self._file.stat(), self._opened_file)
-        except FileNotFoundError:
-            in_place = False
-        if not in_place:
-            raise DatabaseMovedError(self._path)
 
 
 class LakeGuard:

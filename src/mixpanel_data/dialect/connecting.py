@@ -153,8 +153,11 @@ class Connecting(duckdb_engine.Dialect):
                 self._memory = first
         connection = self._open(database=self._memory_name, config=opening)
         connection.must_roll_back = True
-        connection.driver.execute(attaching.USE)
-        set_zone(connection.driver, settings)
+        with ExitStack() as undo:
+            undo.callback(connection.close)
+            attaching.use(connection.driver, lake)
+            set_zone(connection.driver, settings)
+            undo.pop_all()
         return connection
 
     def _open(self, *args: Any, **options: Any) -> module.Connection:

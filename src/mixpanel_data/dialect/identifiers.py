@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -25,6 +26,9 @@ def reserved_words() -> frozenset[str]:
 
 class IdentifierPreparer(duckdb_engine.DuckDBIdentifierPreparer):
     """Quotes names without touching DuckDB's process-wide default connection."""
+
+    # SQLAlchemy's own pattern ends with $, which also matches before a newline at the end.
+    legal_characters = re.compile(r"[a-z0-9_$]+\Z", re.IGNORECASE | re.ASCII)
 
     def __init__(self, dialect: Any, **options: Any) -> None:
         # Skips duckdb-engine's __init__, which would use the default connection

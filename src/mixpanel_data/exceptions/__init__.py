@@ -37,7 +37,9 @@ In parentheses, the class of Python's that an error is as well::
             ExportFileNotFoundError (FileNotFoundError)
         LakeError (OSError)
             CatalogueUnavailableError
+            DeletedRowsError (ValueError)
             LakeNotFoundError (FileNotFoundError)
+            LakePermissionError (PermissionError)
             TableLockedError
         LakeExtensionError (ImportError)
         McpUnavailableError (ImportError)
@@ -100,9 +102,11 @@ from mixpanel_data.exceptions.files import (
 )
 from mixpanel_data.exceptions.lakes import (
     CatalogueUnavailableError,
+    DeletedRowsError,
     LakeError,
     LakeExtensionError,
     LakeNotFoundError,
+    LakePermissionError,
     TableLockedError,
 )
 from mixpanel_data.exceptions.packages import McpUnavailableError
@@ -158,6 +162,7 @@ __all__ = [
     "DatabasePermissionError",
     "DatabaseReadOnlyError",
     "DatabaseWalError",
+    "DeletedRowsError",
     "DiskFullError",
     "DuplicateRecordError",
     "EncryptionKeyError",
@@ -171,6 +176,7 @@ __all__ = [
     "LakeError",
     "LakeExtensionError",
     "LakeNotFoundError",
+    "LakePermissionError",
     "McpUnavailableError",
     "MetadataError",
     "MigrationError",

@@ -141,18 +141,23 @@ class DiskFullError(DatabaseFileError):
 class DatabaseMovedError(DatabaseFileError):
     """The file was removed, renamed or replaced while it was open."""
 
-    def __init__(self, path: Path, *, by_a_worker: bool = False) -> None:
-        if by_a_worker:
-            advice = "A new worker would read another one. Close this engine and open it again."
-        else:
-            advice = (
-                "Nothing was written, for it would be lost. Read through this engine what you "
-                "still need, then close it and open the right file."
-            )
+    _advice: ClassVar[dict[str, str]] = {
+        "write": "Nothing was written, for it would be lost. Read through this engine what you "
+        "still need, such as with copy_table() or export(), then close it and open the right file.",
+        "start a worker": "A new worker would read another one. Close this engine and open it "
+        "again.",
+        "begin": "It went while it was being opened. Open it again.",
+        "open": "This process still has that one open, and DuckDB would give you that. Close its "
+        "engines and connections, then open the file again.",
+    }
+
+    def __init__(
+        self, path: Path, *, to: Literal["write", "start a worker", "begin", "open"] = "write"
+    ) -> None:
         super().__init__(
             path,
             "no longer the file that was opened: somebody has removed, renamed or replaced it. "
-            + advice,
+            + self._advice[to],
         )
 
 

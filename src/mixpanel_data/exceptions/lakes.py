@@ -70,6 +70,43 @@ class TableLockedError(LakeError):
         self.holder = holder
 
 
+class LakePermissionError(LakeError, PermissionError):
+    """The user of a lake may not read or write something in its catalog.
+
+    Attributes:
+        role: PostgreSQL's role, None for libpq's default.
+        problem: What PostgreSQL says.
+    """
+
+    def __init__(self, lake: str, role: str | None, problem: str) -> None:
+        who = "the user" if role is None else f"the role {role!r}"
+        super().__init__(
+            lake,
+            f"{who} has no permission for that in PostgreSQL, which says: {problem}. Nothing was "
+            "committed. Use a role that may, or GRANT it SELECT, and to write INSERT, UPDATE and "
+            "DELETE, on the tables of the catalog; who only reads opens with read_only=True.",
+            {"role": role},
+        )
+        self.role = role
+        self.problem = problem
+
+
+class DeletedRowsError(LakeError, ValueError):
+    """Files of a table have rows that were deleted, which other readers would see.
+
+    Attributes:
+        table_name: The table.
+    """
+
+    def __init__(self, lake: str, table_name: str) -> None:
+        super().__init__(
+            lake,
+            f"files of {table_name!r} have rows that were deleted. Call maintain() before.",
+            {"table_name": table_name},
+        )
+        self.table_name = table_name
+
+
 class LakeExtensionError(MixpanelDataError, ImportError):
     """DuckDB lacks an extension that lakes need, in the version of this DuckDB.
 

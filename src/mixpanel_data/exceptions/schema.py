@@ -12,7 +12,7 @@ from mixpanel_data.exceptions.files import DatabaseFileError
 
 def _upgrade_command(place: Path | str) -> str:
     """Return a command for the shell that works wherever the library is installed."""
-    target = f"{place}?..." if isinstance(place, str) else str(place.absolute())
+    target = place if isinstance(place, str) else str(place.absolute())
     return shlex.join(["python", "-m", "mixpanel_data", "migrate", "upgrade", target])
 
 
@@ -28,10 +28,18 @@ class SchemaVersionError(DatabaseFileError):
     #: What is wrong; ``{found}`` and ``{expected}`` are filled in.
     problem: ClassVar[str]
 
-    def __init__(self, path: Path | str, found: str | None, expected: str, more: str = "") -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        found: str | None,
+        expected: str,
+        more: str = "",
+        *,
+        url: str | None = None,
+    ) -> None:
         self.found = found
         self.expected = expected
-        self.command = self._command(path)
+        self.command = self._command(url or path)
         problem = self.problem.format(found=found or "none", expected=expected)
         super().__init__(
             path,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
+from mixpanel_data.common.choices import require
 from mixpanel_data.common.names import check_table_name
 from mixpanel_data.database.handle import Database
+from mixpanel_data.exceptions import DeletedRowsError
 from mixpanel_data.schema import catalog, lake_catalog, metadata_rows
 from mixpanel_data.types import MaintenanceResult, Snapshot
 
@@ -49,7 +51,7 @@ class LakeMethods:
             table: The table.
 
         Raises:
-            ValueError: Rows of the files have been deleted, which others would read:
+            DeletedRowsError: Rows of the files have been deleted, which others would read:
                 :meth:`maintain` writes such files anew.
             TableNotFoundError: There is no such table.
         """
@@ -60,9 +62,7 @@ class LakeMethods:
                 raise catalog.not_found(connection, table)
             files = lake_catalog.files(connection, found) if self._database.is_shared else []
         if any(deleted for _, deleted in files):
-            raise ValueError(
-                f"Files of {found!r} have rows that were deleted. Call maintain() before."
-            )
+            raise DeletedRowsError(str(self._database.name), found)
         return [data for data, _ in files]
 
     def maintain(
@@ -82,7 +82,9 @@ class LakeMethods:
             dry_run: Change nothing, and tell what would be deleted now.
 
         Raises:
+            TypeError: A time is no ``timedelta``.
             ValueError: The database is no lake, or a time is negative.
+            LakePermissionError: The user may not write to the catalog.
             DatabaseReadOnlyError: The engine was opened read-only.
             TableLockedError: Another loader has a lock for too long.
             CatalogueUnavailableError: The catalog does not answer.
@@ -91,8 +93,9 @@ class LakeMethods:
         self._database.require_writable()
         if not self._database.is_shared:
             raise ValueError("Only a lake has maintenance, and this engine has a file or memory.")
-        if keep < timedelta() or grace < timedelta():
-            raise ValueError(f"keep is {keep}, grace is {grace}. Use times that are not negative.")
+        wanted = "a timedelta that is not negative, such as timedelta(days=7)"
+        for name, age in {"keep": keep, "grace": grace}.items():
+            require(name, age, timedelta, wanted, lambda age: age >= timedelta())
         merged = 0 if dry_run else self._merge()
 
         def before(age: timedelta) -> datetime:

@@ -23,8 +23,7 @@ NAME = "lake"
 #: DuckDB's name of the catalog of the lake, which it attaches as well and does not list.
 METADATA = f"__ducklake_metadata_{NAME}"
 
-#: Makes it the default of a connection.
-USE = f"USE {NAME}"
+_USE = f"USE {NAME}"
 
 _CATALOG_SECRET = "mixpanel_data_catalog"  # noqa: S105 (the name of one)
 _LAKE_SECRET = "mixpanel_data_lake"  # noqa: S105
@@ -58,12 +57,28 @@ def attach(driver: duckdb.DuckDBPyConnection, lake: Lake, *, read_only: bool) ->
     try:
         _attach(driver, lake, "READ_ONLY" if read_only else "CREATE_IF_NOT_EXISTS false")
     except duckdb.InvalidInputException as error:
+        if "No snapshot found" in str(error):
+            problem = (
+                f"there is no snapshot of as_of={lake.as_of}, or it has expired. snapshots() of an "
+                "engine without as_of lists those that can be read."
+            )
+            raise LakeError(str(lake), problem) from error
         if "does not exist" not in str(error):
             raise LakeError(str(lake), f"cannot be attached. DuckDB says: {error}") from error
         if read_only:
             raise LakeNotFoundError(str(lake)) from None
         return False
     return True
+
+
+def use(driver: duckdb.DuckDBPyConnection, lake: Lake) -> None:
+    """Make the attached lake the default of a connection, for which DuckDB asks its catalog.
+
+    Raises:
+        CatalogueUnavailableError: The catalog does not answer.
+    """
+    with catalog_errors(lake):
+        driver.execute(_USE)
 
 
 def create(driver: duckdb.DuckDBPyConnection, lake: Lake) -> None:

@@ -8,7 +8,12 @@ from contextlib import contextmanager
 
 import duckdb
 
-from mixpanel_data.exceptions import CatalogueUnavailableError, LakeError, MixpanelDataError
+from mixpanel_data.exceptions import (
+    CatalogueUnavailableError,
+    LakeError,
+    LakePermissionError,
+    MixpanelDataError,
+)
 from mixpanel_data.lake.definition import Lake
 
 #: What libpq, or DuckDB's extension over it, says of a server that is gone or refuses us.
@@ -28,6 +33,9 @@ _STORAGE = re.compile(
     r"|Unable to connect to URL"
 )
 
+#: What PostgreSQL says to a role that may not do something.
+_FORBIDDEN = re.compile(r"permission denied for [^\n]+")
+
 #: The connection string in DuckDB's message, and what follows it.
 _DETAIL = re.compile(r'.*Unable to connect to Postgres at "[^"]*": ', re.DOTALL)
 
@@ -38,6 +46,8 @@ def lake_error(error: BaseException, lake: Lake) -> MixpanelDataError | None:
     if _UNAVAILABLE.search(message):
         problem = _DETAIL.sub("", message)
         return CatalogueUnavailableError(str(lake), lake.host, lake.database, problem)
+    if isinstance(error, duckdb.Error) and (found := _FORBIDDEN.search(message)) is not None:
+        return LakePermissionError(str(lake), lake.user, found[0])
     if isinstance(error, duckdb.HTTPException | duckdb.IOException) and _STORAGE.search(message):
         return LakeError(
             str(lake),

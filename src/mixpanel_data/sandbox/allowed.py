@@ -356,6 +356,9 @@ INSTEAD = {
 #: The names of all functions that were reviewed and are refused.
 REFUSED_NAMES = _names(*REFUSED_FUNCTIONS.values(), *REFUSED_TABLE_FUNCTIONS.values())
 
+#: Columns that every table of a lake has beside its own, and that tell of its files and snapshots.
+LAKE_COLUMNS = frozenset({"filename", "file_index", "file_row_number", "snapshot_id"})
+
 #: Words that the tree has as columns, and that are functions if there is no such column.
 VALUE_FUNCTIONS = {
     "current_time": "get_current_time",

@@ -37,6 +37,10 @@ _DEFAULTS = """
     SELECT database_name, schema_name, table_name, column_default
     FROM system.main.duckdb_columns() WHERE column_default IS NOT NULL
 """
+_COLUMNS = """
+    SELECT schema_name, table_name, column_name FROM system.main.duckdb_columns()
+    WHERE database_name = system.main.current_database()
+"""
 _FUNCTIONS = "SELECT function_name FROM system.main.duckdb_functions() WHERE NOT internal"
 _TYPES = "SELECT type_name, logical_type FROM system.main.duckdb_types() WHERE NOT internal"
 _MACROS = """
@@ -100,6 +104,7 @@ class Catalog:
         with closing(opened.cursor()) as cursor:
             ((own, kind, path),) = cursor.execute(_WHERE).fetchall()
         self._databases = {fold(own), "system", "temp"}
+        self._is_lake = kind == "ducklake"
         has_file = kind == "duckdb" and path is not None
         self._files = (Path(path), wal_of(path)) if has_file else ()
         self._read: tuple[State, Names] | None = None
@@ -131,6 +136,18 @@ class Catalog:
         with closing(self._opened.cursor()) as cursor:
             rows = cursor.execute(_DEFAULTS).fetchall()
         return [sql for *path, sql in rows if [*map(fold, path)] == [*table[:3]]]
+
+    def lake_tables(self, names: set[str]) -> list[tuple[str, set[str]]]:
+        """Return the tables and views of a lake that names may mean, with their columns."""
+        if not self._is_lake:
+            return []
+        with closing(self._opened.cursor()) as cursor:
+            rows = cursor.execute(_COLUMNS).fetchall()
+        found: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+        for schema, table, column in rows:
+            if fold(table) in names:
+                found[schema, table].add(fold(column))
+        return [(table, columns) for (_, table), columns in found.items()]
 
     def names(self) -> Names:
         """Return the user-defined names, cached until the next commit.

@@ -77,6 +77,7 @@ class Rules:
             waiting += self._behind(new.tables - found.tables, schema)
             found.add(new)
         self._check_taken(found)
+        self._check_columns(found)
 
     def _behind(self, tables: set[TableName], schema: str) -> Iterator[tuple[Node, str, str]]:
         """Yield the trees behind tables and views, each with its schema and its place in words."""
@@ -110,6 +111,15 @@ class Rules:
             made_of = own.types.get(name)
             if made_of not in allowed.PLAIN_TYPES if made_of else name not in allowed.TYPES:
                 raise RefusedError(f"the type {name.upper()}")
+
+    def _check_columns(self, found: Found) -> None:
+        """Refuse the columns of a lake's tables that are none of their own."""
+        if not found.lake_columns:
+            return
+        for table, own in self._catalog.lake_tables({table.name for table in found.tables}):
+            if lacking := found.lake_columns - own:
+                advice = f"Columns of {table} are in DESCRIBE. Give others another name."
+                raise RefusedError(f"the column {min(lacking)}, which tells of files", advice)
 
 
 def _check_text(sql: str, max_bytes: int) -> None:

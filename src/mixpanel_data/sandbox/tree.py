@@ -53,17 +53,20 @@ class Found:
         tables: Tables and views.
         functions: Functions, including those that DuckDB calls implicitly.
         types: Types in casts.
+        lake_columns: Those of the columns that tables of a lake have beside their own.
     """
 
     tables: set[TableName] = field(default_factory=set)
     functions: set[str] = field(default_factory=set)
     types: set[str] = field(default_factory=set)
+    lake_columns: set[str] = field(default_factory=set)
 
     def add(self, other: Found) -> None:
         """Add the names in another tree."""
         self.tables |= other.tables
         self.functions |= other.functions
         self.types |= other.types
+        self.lake_columns |= other.lake_columns
 
 
 class _Place(NamedTuple):
@@ -155,6 +158,9 @@ class Walk:
             word = fold(node["column_names"][0])
             if (called := allowed.VALUE_FUNCTIONS.get(word)) is not None:
                 found.functions.add(called)
+        for member in ("column_names", "using_columns"):
+            names = filter(lambda name: isinstance(name, str), node.get(member) or ())
+            found.lake_columns.update(allowed.LAKE_COLUMNS.intersection(map(fold, names)))
         if isinstance(known := node.get("id"), str) and fold(known) not in allowed.TYPES:
             raise RefusedError(f"the type {known}")
         found.types.update(_types_of(node))

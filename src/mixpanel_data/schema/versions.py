@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlalchemy import Connection, insert, inspect, select
+from sqlalchemy import URL, Connection, insert, inspect, select
 from sqlalchemy.schema import CreateTable
 
 from mixpanel_data.exceptions import (
@@ -15,6 +16,7 @@ from mixpanel_data.exceptions import (
     SchemaUnversionedError,
     SchemaVersionError,
 )
+from mixpanel_data.lake.definition import Lake, is_lake
 from mixpanel_data.schema.tables import INTERNAL, METADATA_TABLE, VERSION_TABLE
 from mixpanel_data.types import SchemaState
 
@@ -90,15 +92,21 @@ def check(connection: Connection, path: Path | str) -> Version:
         SchemaVersionError: It cannot; the subclass says why.
     """
     version = version_of(connection)
-    refuse(version, path)
+    refuse(version, path, connection.engine.url)
     return version
 
 
-def refuse(version: Version, path: Path | str) -> None:
+def refuse(version: Version, path: Path | str, url: URL) -> None:
     """Raise the error for a version that the library cannot work with.
+
+    Args:
+        version: The version.
+        path: The file or place of the database, for the message.
+        url: Its URL, which a command needs for a lake.
 
     Raises:
         SchemaVersionError: The subclass says what is wrong.
     """
     if error := ERRORS.get(version.state):
-        raise error(path, version.revision, HEAD)
+        lake = replace(Lake.from_url(url), as_of=None) if is_lake(url) else None
+        raise error(path, version.revision, HEAD, url=str(lake.url) if lake else None)

@@ -23,6 +23,20 @@ _WRITING_WORDS = {"DELETE", "INSERT", "UPDATE", "COPY"}
 #: What a PIVOT is in DuckDB 2.0; in 1.5, it is several statements, without a text.
 _PIVOT = getattr(StatementType, "MULTI", None)
 
+#: Words of statements that change a database, to leave out quickly those that have none of them.
+_CHANGING_WORDS = re.compile(r"(?i)\b(insert|update|delete|merge|create|alter|drop|copy)\b")
+
+#: The kinds of such statements.
+_CHANGING = {"INSERT", "UPDATE", "DELETE", "MERGE_INTO", "CREATE", "ALTER", "DROP"}
+
+#: A COPY that reads a file.
+_COPY_FROM = re.compile(r"(?is)\s*copy\s+[^\s(][^']*\sfrom\s")
+
+_OTHERS = """
+    SELECT database_name FROM system.main.duckdb_databases()
+    WHERE NOT internal AND database_name <> system.main.current_database()
+"""
+
 _WORD = re.compile(rb"[A-Za-z_]+")
 
 _TREE = "SELECT system.main.json_serialize_sql($1)"
@@ -113,6 +127,33 @@ def _writes(driver: DuckDBPyConnection, statement: str) -> bool:
         return _WRITING_NODE.search(tree) is not None
     # The tree of a PIVOT is not to be had.
     return bool(_WRITING_WORDS & set(_keywords(statement)))
+
+
+def changes(driver: DuckDBPyConnection, statement: str) -> bool:
+    """Tell whether a statement changes tables or other things of a database.
+
+    Raises:
+        ParserException: It is no SQL.
+    """
+    if _CHANGING_WORDS.search(statement) is None:
+        return False
+    try:
+        kinds = {part.type.name for part in driver.extract_statements(statement)}
+    except ValueError:  # the client has no name for some statements, such as UPDATE EXTENSIONS
+        return False
+    if not _CHANGING.isdisjoint(kinds):
+        return True
+    if "COPY" in kinds:
+        return _COPY_FROM.match(statement) is not None
+    return kinds == {"SELECT"} and _writes(driver, statement)
+
+
+def names_other_database(driver: DuckDBPyConnection, statement: str) -> bool:
+    """Tell whether a statement names something in another database that is attached."""
+    with driver.cursor() as cursor:
+        names = [re.escape(name) for (name,) in cursor.execute(_OTHERS).fetchall()]
+    found = "|".join(names)
+    return bool(names) and re.search(rf'(?i)(?<!\w)"?({found})"?\s*\.', statement) is not None
 
 
 def is_returning(statement: str) -> bool:

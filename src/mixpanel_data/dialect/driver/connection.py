@@ -22,6 +22,7 @@ from mixpanel_data.dialect.driver.guards import Parameters
 from mixpanel_data.dialect.driver.shared_connection import GONE, SharedConnection
 from mixpanel_data.dialect.driver.stale_columns import StaleColumns
 from mixpanel_data.dialect.sql.derived import Write
+from mixpanel_data.exceptions import DatabaseMovedError
 
 #: How long to wait before DuckDB is told again to stop: it may not have listened yet.
 _INSIST_SECONDS = 0.01
@@ -82,6 +83,8 @@ class Connection(SharedConnection):
     ) -> None:
         super().__init__(driver, guard)
         self._lease = lease
+        if lease is not None:
+            self.require_in_place = lease.require_in_place
         self.autocommit = False
         self.background: BackgroundStatement | None = None
         self.must_roll_back = False
@@ -172,12 +175,15 @@ class Connection(SharedConnection):
                 self._in_transaction = True
                 self._failed = False
                 self._first = None
+                self._changes = False
                 self._stale_columns.forget()
 
     def commit(self) -> None:
         """Commit the transaction, if there is one.
 
         Raises:
+            DatabaseMovedError: It has changes, and the file is no longer in its place, so that they
+                would be lost. The transaction is rolled back.
             Error: A statement of the transaction failed, whose error is the ``__cause__`` and in
                 the message; the class is the same. The transaction is rolled back. DuckDB 2.0
                 would do the same without a word, and 1.5 would commit the rest.
@@ -194,6 +200,12 @@ class Connection(SharedConnection):
             first = self._first
             self.rollback()
             raise _failed_before(first)
+        if self._changes:
+            try:
+                self.require_in_place()
+            except DatabaseMovedError:
+                self.rollback()
+                raise
         self._in_transaction = False
         try:
             with driver_errors():

@@ -14,8 +14,10 @@ import duckdb
 from duckdb import ConnectionException, DuckDBPyConnection, Error, TransactionException
 
 from mixpanel_data.common.signals import heard_by
+from mixpanel_data.dialect.driver.checks import changes, names_other_database
 from mixpanel_data.dialect.driver.errors import driver_errors
 from mixpanel_data.dialect.driver.guards import Parameters, StatementGuard
+from mixpanel_data.exceptions import DatabaseMovedError
 
 #: What is raised on a connection that has been closed or lost its database.
 DISCONNECTED = (ConnectionException, duckdb.FatalException)
@@ -32,6 +34,10 @@ _REGISTER = re.compile(
 )
 
 _T = TypeVar("_T")
+
+
+def _do_nothing() -> None:
+    """Have no file that could be moved."""
 
 
 class Reader(Protocol):
@@ -66,6 +72,7 @@ class SharedConnection:
         closed: True when the DuckDB connection is closed, by us or with its whole database.
         lock: Held while DuckDB is called, and while it is decided whose result is unread.
         statement_guard: Watches over the statements, None for nothing.
+        require_in_place: Raises ``DatabaseMovedError`` if the file is no longer at its path.
     """
 
     def __init__(
@@ -74,10 +81,12 @@ class SharedConnection:
         self.driver = driver
         self.closed = False
         self.statement_guard: StatementGuard | None = None
+        self.require_in_place: Callable[[], None] = _do_nothing
         self._guard = guard
         self.lock = threading.RLock()
         self._failed = False
         self._in_transaction = False
+        self._changes = False
         self._statement = ""
         self._first: tuple[str, BaseException] | None = None
         self._current: weakref.ref[Reader] | None = None
@@ -141,14 +150,32 @@ class SharedConnection:
         return True
 
     def starting(self, sql: str) -> str:
-        """Ask the guard of the statements, if there is one, what is to run for a statement."""
+        """Ask the guard of the statements, if there is one, what is to run for a statement.
+
+        Raises:
+            DatabaseMovedError: It would change a file that is no longer in its place.
+        """
         self._statement = sql
         with driver_errors():
             sql.encode()  # what DuckDB's client would refuse in one way or another
+        self._require_kept(sql)
         if self.statement_guard is None:
             return sql
         with self._calling(), driver_errors():
             return self.statement_guard.starting(sql)
+
+    def _require_kept(self, sql: str) -> None:
+        """Note a change of the transaction, and refuse one that would be lost."""
+        try:
+            self.require_in_place()
+        except DatabaseMovedError:
+            with self._calling(), suppress(Error):  # which the statement will raise
+                if changes(self.driver, sql) and not names_other_database(self.driver, sql):
+                    raise
+        else:
+            if self._in_transaction and not self._changes:
+                with self._calling(), suppress(Error):
+                    self._changes = changes(self.driver, sql)
 
     def _note_failure(self, error: BaseException) -> None:
         """Keep the first error of a transaction: of later statements DuckDB says "aborted"."""

@@ -82,7 +82,7 @@ class SentFile(SentPlace):
         opened = open_database(self.path, read_only=True, config=config, key=key)
         if key_of(str(self.path)) != self.file:
             opened.close()
-            raise DatabaseMovedError(self.path, by_a_worker=True)
+            raise DatabaseMovedError(self.path, to="start a worker")
         return opened
 
 
@@ -106,7 +106,7 @@ class FilePlace(Place):
     def failure(self, problem: str) -> MixpanelDataError:
         """Return the error for a file, another one if it has been replaced."""
         if key_of(str(self._path)) != self._file:
-            return DatabaseMovedError(self._path, by_a_worker=True)
+            return DatabaseMovedError(self._path, to="start a worker")
         return DatabaseFileError(self._path, f"a worker cannot open it. {problem}")
 
 
