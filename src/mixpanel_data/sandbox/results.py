@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import duckdb
 
 from mixpanel_data.common.quoting import quoted
+from mixpanel_data.dialect.driver.arrow_types import typed_nulls
 from mixpanel_data.sandbox.scratch import scratch, scratch_connection
 
 if TYPE_CHECKING:
@@ -143,7 +144,8 @@ def _relation(connection: duckdb.DuckDBPyConnection, result: Result) -> duckdb.D
         connection.execute("SET TimeZone = " + quoted(zone))
     names = [f"c{number}" for number in range(table.num_columns)]
     relation = connection.from_arrow(table.rename_columns(names))
-    casts = {f"c{n}": name for n, name in result.types.items() if is_type(connection, name)}
+    types = ((f"c{n}", typed_nulls(name)) for n, name in result.types.items())
+    casts = {name: kind for name, kind in types if is_type(connection, kind)}
     if not casts:
         return relation
     return relation.project(
