@@ -128,7 +128,10 @@ def export(
         progress_of_rows("Exporting") as progress,
     ):
         if path == "-":
-            storage.export(source, sys.stdout.buffer, name or "ndjson")  # type: ignore[arg-type]
+            name = name or "ndjson"
+            is_text = name != "parquet"
+            target = output.stdout(is_json=name != "csv") if is_text else sys.stdout.buffer
+            storage.export(source, target, name)  # type: ignore[arg-type]
             return
         result = storage.export(
             source,
