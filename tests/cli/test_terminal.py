@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import orjson
 import pytest
 
 from mixpanel_data import StorageEngine
@@ -155,6 +156,23 @@ def test_a_terminal_cannot_show_parquet(database: Path) -> None:
     with Terminal(database.parent, "tables", database, "--format", "parquet") as terminal:
         assert terminal.end() == 2
     assert "Write it to a file" in plain(terminal.shown)
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "jsonl"])
+def test_no_format_steers_a_terminal(database: Path, form: str) -> None:
+    codes = [0, 7, 8, 0x1B, 0x7F, 0x9B, 0x202E, 0x2066]
+    sql = f"SELECT {' || '.join(f'chr({code})' for code in codes)} || '東' AS a"
+    arguments = ("query", database, sql, "--format", form)
+    with Terminal(database.parent, *arguments) as terminal:
+        assert terminal.end() == 0
+    shown = terminal.shown
+    assert not any(chr(code) in shown for code in codes)
+    assert "東" in shown
+    assert ("\\x9b" if form == "csv" else "\\u009b") in shown
+    if form != "csv":
+        found = orjson.loads(shown)
+        (row,) = found if form == "json" else [found]
+        assert row["a"] == "".join(map(chr, codes)) + "東"
 
 
 def test_a_bar_shows_rows_bytes_rate_and_the_end(big: Path) -> None:

@@ -7,6 +7,7 @@ standard output for itself; whatever else is printed goes to standard error.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import signal
@@ -48,8 +49,8 @@ LOCK_TIMEOUT = 10.0
 #: What the sandbox may return; a tool returns less of it.
 _MAX_ROWS, _MAX_BYTES = 100_000, 64 * 2**20
 
-#: The status of a process that Ctrl-C has ended.
-_INTERRUPTED = 130
+#: The status of a process whose client has gone, and of one that Ctrl-C has ended.
+_OK, _INTERRUPTED = 0, 130
 
 
 class McpServer:
@@ -129,18 +130,34 @@ class McpServer:
     def run(self) -> None:
         """Serve over standard input and output, until the client hangs up.
 
-        Ctrl-C stops all calls and ends the process with status 130.
+        Ctrl-C stops all calls and ends the process with status 130, and a client that is gone
+        with status 0.
+
+        Raises:
+            BrokenPipeError: The client has gone without waiting for an answer.
         """
         import anyio
 
-        anyio.run(self._run)
+        try:
+            anyio.run(self._run)
+        except Exception as error:  # a group of those of the SDK's tasks
+            split = getattr(error, "split", None)
+            if split is None or split(BrokenPipeError)[1] is not None:
+                raise
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)) from error
 
     async def _run(self) -> None:
         from mcp.server.stdio import stdio_server
 
         _end_on_interrupt(self._calls)
         async with stdio_server() as (requests, answers):
-            await self.server.run(requests, answers, self.server.create_initialization_options())
+            options = self.server.create_initialization_options()
+            try:
+                await self.server.run(requests, answers, options)
+            except asyncio.CancelledError:  # an answer could not be written
+                if sys.platform == "win32":  # or Ctrl-C came
+                    raise
+                _end(self._calls, _OK)
 
     def close(self) -> None:
         """Stop all calls, and wait for their threads."""
@@ -154,15 +171,18 @@ class McpServer:
 
 
 def _end_on_interrupt(calls: Calls) -> None:
-    """End the process on Ctrl-C: the SDK would wait for the next line of its input."""
+    """End the process on Ctrl-C."""
     if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
         return
 
-    def end() -> None:
-        calls.close()
-        os._exit(_INTERRUPTED)
-
+    end = partial(_end, calls, _INTERRUPTED)
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, end)
+
+
+def _end(calls: Calls, status: int) -> None:
+    """End the process, since the SDK would wait for the next line of its input."""
+    calls.close()
+    os._exit(status)
 
 
 def _server(place: Path | Lake, calls: Calls) -> Server[Any]:

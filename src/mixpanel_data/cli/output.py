@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import IO, TYPE_CHECKING, Any, cast
 
@@ -13,6 +14,7 @@ import typer
 
 from mixpanel_data.cli.arguments import OutputFormat
 from mixpanel_data.cli.drawing import draw, draw_query
+from mixpanel_data.common.printable import printable, printable_json
 from mixpanel_data.common.quoting import quoted
 
 if TYPE_CHECKING:
@@ -85,7 +87,7 @@ def write_record(record: Mapping[str, Any], given: OutputFormat | None) -> None:
         rows = [(name, text_of(value)) for name, value in record.items()]
         draw(Drawing("", ("", ""), rows))
     elif form is OutputFormat.JSON:
-        _write(_json(record, indent=2) + b"\n")
+        _write(_json(record, indent=2) + b"\n", is_json=True)
     else:
         _write_records([record], form, list(record))
 
@@ -110,8 +112,9 @@ def write_query(storage: StorageEngine, sql: str, given: OutputFormat | None) ->
         draw_query(storage, sql)
         return
     is_json = form in (OutputFormat.JSON, OutputFormat.JSONL)
-    array = _JsonArray(sys.stdout.buffer) if form is OutputFormat.JSON else None
-    target = cast(IO[bytes], array or sys.stdout.buffer)
+    target = stdout(is_json=is_json)
+    array = _JsonArray(target) if form is OutputFormat.JSON else None
+    target = cast(IO[bytes], array or target)
     name, _ = exporting.format_of(None, "ndjson" if is_json else form.value)
     # export() would refuse what is not a query; here, it is the user who says --write.
     found = storage.execute(sql)
@@ -129,9 +132,9 @@ def _write_records(
 ) -> None:
     if form is OutputFormat.JSON:
         lines = b",\n".join(map(_json, records))
-        _write(b"[" + lines + b"]\n")
+        _write(b"[" + lines + b"]\n", is_json=True)
     elif form is OutputFormat.JSONL:
-        _write(b"".join(_json(record) + b"\n" for record in records))
+        _write(b"".join(_json(record) + b"\n" for record in records), is_json=True)
     elif form is OutputFormat.CSV:
         _write(_csv(records, names))
     else:
@@ -184,10 +187,32 @@ def _parquet(records: Sequence[Mapping[str, Any]], names: Sequence[str]) -> byte
     return file.getvalue()
 
 
-def _write(data: bytes) -> None:
+def _write(data: bytes, *, is_json: bool = False) -> None:
     sys.stdout.flush()
-    sys.stdout.buffer.write(data)
+    stdout(is_json=is_json).write(data)
     sys.stdout.buffer.flush()
+
+
+def stdout(*, is_json: bool) -> IO[bytes]:
+    """Return where text goes: on a terminal, escapes stand for the characters that steer it."""
+    if not sys.stdout.isatty():
+        return sys.stdout.buffer
+    return cast(IO[bytes], _Terminal(sys.stdout.buffer, printable_json if is_json else printable))
+
+
+class _Terminal(io.RawIOBase):
+    """Writes UTF-8 to a terminal, in any parts, as a function makes it printable."""
+
+    def __init__(self, file: IO[bytes], shown: Callable[[str], str]) -> None:
+        self._file, self._shown = file, shown
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._file.write(self._shown(self._decoder.decode(bytes(data))).encode())
+        return len(data)
 
 
 class _JsonArray(io.RawIOBase):

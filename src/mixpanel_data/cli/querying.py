@@ -125,7 +125,10 @@ def export(
     name = "ndjson" if form is ExportFormat.JSONL else None if form is None else form.value
     with open_database(database, lock_timeout=lock_timeout) as storage:
         if path == "-":
-            storage.export(source, sys.stdout.buffer, name or "ndjson")  # type: ignore[arg-type]
+            name = name or "ndjson"
+            is_text = name != "parquet"
+            target = output.stdout(is_json=name != "csv") if is_text else sys.stdout.buffer
+            storage.export(source, target, name)  # type: ignore[arg-type]
             return
         with progress_of_rows("Exporting") as progress:
             result = storage.export(

@@ -21,3 +21,13 @@ def printable(text: str, *, one_line: bool = False) -> str:
     """
     text = _STEERING.sub(lambda found: ascii(found[0])[1:-1], text)
     return text.replace("\n", "\\n").replace("\t", "\\t") if one_line else text
+
+
+def printable_json(text: str) -> str:
+    r"""Return JSON of the same value, in which escapes stand for what steers a terminal.
+
+    Example:
+        >>> printable_json('["\x9b31m"]')
+        '["\\u009b31m"]'
+    """
+    return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

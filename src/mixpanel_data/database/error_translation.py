@@ -83,5 +83,13 @@ def query_errors(query: object, engine: Engine) -> Iterator[None]:
         raise QueryError(str(error.orig), str(query)) from error.orig
     except duckdb.Error as error:
         raise ours(error) from error
+    except (TypeError, ValueError, NotImplementedError) as error:
+        if type(error).__module__ != "pyarrow.lib":  # which need not be there
+            raise
+        raise QueryError(
+            f"Arrow cannot hold the result: {error}. Cast the column in the query, such as to "
+            "VARCHAR, or use to_json().",
+            str(query),
+        ) from error
     except SQLAlchemyError as error:
         raise QueryError(str(error), str(query)) from error

@@ -19,6 +19,7 @@ from sqlalchemy.engine import CursorResult
 from mixpanel_data.common.choices import require
 from mixpanel_data.common.signals import each_heard, heard_by
 from mixpanel_data.database.error_translation import query_errors
+from mixpanel_data.dialect.driver.errors import driver_errors
 from mixpanel_data.exceptions import QueryError, ResultTooLargeError
 from mixpanel_data.query.typed_results import typed_frame, typed_schema, types_of
 
@@ -262,7 +263,7 @@ def stream(
         with query_errors(query, connection.engine):
             source = _cursor(_run(connection, query, params))
         interrupt = source.connection.interrupt_driver
-    with query_errors(query, connection.engine), heard_by(interrupt):
+    with query_errors(query, connection.engine), driver_errors(), heard_by(interrupt):
         reader = source.to_arrow_reader(batch_size)
     schema = typed_schema(reader.schema, types_of(query))
 

@@ -88,5 +88,10 @@ def _plain(array: pa.Array) -> pa.Array:
         if parts[0].null_count:  # DuckDB produces none, and Arrow would crash the process
             raise ValueError("A map has NULL as a key.")
         parts = [pa.StructArray.from_arrays(parts, fields=list(_fields(plain.field(0).type)))]
+    return rebuilt(array, plain, parts)
+
+
+def rebuilt(array: pa.Array, kind: pa.DataType, parts: list[pa.Array]) -> pa.Array:
+    """Return a nested array with a type of the same layout and with other child arrays."""
     own = 1 if pa.types.is_struct(kind) or pa.types.is_fixed_size_list(kind) else 2
-    return pa.Array.from_buffers(plain, len(array), array.buffers()[:own], children=parts)
+    return pa.Array.from_buffers(kind, len(array), array.buffers()[:own], children=parts)

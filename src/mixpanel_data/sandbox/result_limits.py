@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from mixpanel_data.common.quoting import quoted
+from mixpanel_data.dialect.driver.arrow_types import cast_columns, renamed, typed_nulls
 from mixpanel_data.exceptions import ResultTooLargeError
 from mixpanel_data.sandbox.limits import Sandbox
 from mixpanel_data.sandbox.results import is_type
@@ -18,9 +17,6 @@ if TYPE_CHECKING:
 
 #: DuckDB 2 streams Arrow data only from a relation; after ``execute()`` it first copies all rows.
 _RELATIONS_STREAM = int(duckdb.__version__.split(".", 1)[0]) >= 2
-
-#: The type in the name of a type, after quoted names of members and values of enums.
-_INTERVAL = re.compile(r"""('(?:[^']|'')*'|"(?:[^"]|"")*")|\bINTERVAL\b""")
 
 
 def stream(
@@ -36,21 +32,17 @@ def stream(
         ran = driver.execute(sql, parameters)
     description = ran.description  # the reader consumes the result
     kinds = [str(column[1]) for column in description]
-    told = [_without_intervals(driver, kind) for kind in kinds]
+    told = [_told(driver, kind) for kind in kinds]
     if told != kinds:
-        labels = [quoted(column[0], '"') for column in description]
-        columns = (
-            (f"#{number}" if name == kind else f"CAST(#{number} AS {name})") + f" AS {label}"
-            for number, (kind, name, label) in enumerate(zip(kinds, told, labels, strict=True), 1)
-        )
-        ran = driver.sql(sql, params=parameters or None).project(", ".join(columns))
+        ran = cast_columns(driver.sql(sql, params=parameters or None), told)
     return description, ran.to_arrow_reader(batch_size)
 
 
-def _without_intervals(driver: duckdb.DuckDBPyConnection, kind: str) -> str:
+def _told(driver: duckdb.DuckDBPyConnection, kind: str) -> str:
     """Return a type with text for intervals: those of Arrow end after 292 years of hours."""
-    told = _INTERVAL.sub(lambda found: found[1] or "VARCHAR", kind)
-    return told if told != kind and is_type(driver, kind) else kind
+    typed = typed_nulls(kind)
+    told = renamed(typed, {"INTERVAL": "VARCHAR"})
+    return told if told != typed and is_type(driver, typed) else typed
 
 
 def first_rows(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import duckdb
 
 from mixpanel_data.common.quoting import quoted
+from mixpanel_data.dialect.driver.arrow_types import typed_nulls
 from mixpanel_data.sandbox.scratch import scratch, scratch_connection
 
 if TYPE_CHECKING:
@@ -43,7 +44,9 @@ class Result(NamedTuple):
 def untold_types(description: list[Row]) -> dict[int, str]:
     """Return the types that Arrow cannot express, from PEP 249's description of the columns."""
     types = {number: str(column[1]) for number, column in enumerate(description)}
-    return {number: name for number, name in types.items() if _UNTOLD.search(name)}
+    return {
+        n: name for n, name in types.items() if _UNTOLD.search(name) or typed_nulls(name) != name
+    }
 
 
 class ArrowResult:
@@ -123,27 +126,31 @@ def data_frame_of(result: Result) -> pd.DataFrame:
 
 def relation_of(result: Result) -> duckdb.DuckDBPyRelation:
     """Return a relation with its own connection."""
-    return _named(_relation(scratch_connection(), result), result)
+    return _named(_relation(scratch_connection(), result, typed_nulls), result)
 
 
 def description_of(result: Result) -> list[Row]:
     """Return PEP 249's description of the columns."""
     with scratch() as connection:
-        described = _relation(
-            connection, result._replace(table=result.table.slice(0, 0))
-        ).description
+        empty = result._replace(table=result.table.slice(0, 0))
+        described = _relation(connection, empty).description
     names = result.table.column_names
     return [(name, *rest) for name, (_, *rest) in zip(names, described, strict=True)]
 
 
-def _relation(connection: duckdb.DuckDBPyConnection, result: Result) -> duckdb.DuckDBPyRelation:
+def _relation(
+    connection: duckdb.DuckDBPyConnection,
+    result: Result,
+    typed: Callable[[str], str] = str,
+) -> duckdb.DuckDBPyRelation:
     """Return a relation with numbered columns, because their names may not be unique."""
     table = result.table
     for zone in set(_zones(table.schema)):
         connection.execute("SET TimeZone = " + quoted(zone))
     names = [f"c{number}" for number in range(table.num_columns)]
     relation = connection.from_arrow(table.rename_columns(names))
-    casts = {f"c{n}": name for n, name in result.types.items() if is_type(connection, name)}
+    types = ((f"c{n}", typed(name)) for n, name in result.types.items())
+    casts = {name: kind for name, kind in types if is_type(connection, kind)}
     if not casts:
         return relation
     return relation.project(

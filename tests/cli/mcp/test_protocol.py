@@ -13,7 +13,7 @@ import pytest
 
 from mixpanel_data.cli.mcp_server import McpServer
 from tests.cli.mcp.agent import COMMAND, agent, found
-from tests.processes import ROOT, PythonProcess, run_python
+from tests.processes import ROOT, TIMEOUT, PythonProcess, children_of, run_python
 
 SERVE = "from mixpanel_data.cli.mcp_server import McpServer\nMcpServer(sys.argv[1]).run()"
 
@@ -114,6 +114,39 @@ def test_the_end_of_its_input_ends_the_server(database: Path) -> None:
     (line,) = done.stdout.splitlines()
     assert json.loads(line)["result"]["serverInfo"]["name"] == "mixpanel-data"
     assert done.stderr == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")
+@pytest.mark.parametrize("is_input_closed", [True, False])
+def test_a_client_that_is_gone_before_its_answer_ends_the_server_quietly(
+    database: Path, is_input_closed: bool
+) -> None:
+    with subprocess.Popen(
+        [sys.executable, *COMMAND, str(database)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    ) as server:
+        assert server.stdin
+        assert server.stdout
+        assert server.stderr
+        sql = "SELECT count(*) FROM range(30000000) WHERE hash(range) > 5"
+        lines = [INITIALIZE, INITIALIZED, call(2, "query", sql="SELECT 1")]
+        server.stdin.write("\n".join([*lines, ""]))
+        server.stdin.flush()
+        while json.loads(server.stdout.readline()).get("id") != 2:
+            pass
+        workers = children_of(server.pid)
+        server.stdin.write(call(3, "query", sql=sql) + "\n")
+        server.stdin.flush()
+        server.stdout.close()
+        if is_input_closed:
+            server.stdin.close()
+        assert server.wait(TIMEOUT) == 0
+        assert server.stderr.read() == ""
+    assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,16 @@ def keys_without_labels() -> bytes:
     return stream(pa.MapArray.from_arrays([0, 1], keys, pa.array([1])))
 
 
+def as_maps(value: Any) -> bytes:
+    """Return rows that say of themselves that the value, a list of entries, is a map."""
+    entries = pa.struct([("key", pa.int32()), ("value", pa.int32())])
+    rows = stream(pa.array([value], pa.list_(pa.field("entries", entries))))
+    source = pa.BufferReader(rows)
+    pa.ipc.read_schema(source)
+    schema = pa.schema([("c0", pa.map_(pa.int32(), pa.int32()))])
+    return bytes(schema.serialize()) + rows[source.tell() :]
+
+
 ROWS = stream(pa.array([1]))
 END = frame(protocol.END, b"{}")
 
@@ -96,6 +106,13 @@ ANSWERS: dict[str, bytes] = {
     )
     + END,
     "a key without a label": frame(protocol.ROWS, keys_without_labels()) + END,
+    "NULL as a key": frame(protocol.ROWS, as_maps([{"key": None, "value": 1}])) + END,
+    "NULL for an entry": frame(protocol.ROWS, as_maps([None])) + END,
+    "labels with members": frame(
+        protocol.ROWS,
+        stream(pa.DictionaryArray.from_arrays(pa.array([0]), pa.array([{"a": 1}]))),
+    )
+    + END,
     "a dense union of labels": frame(
         protocol.ROWS,
         stream(

@@ -8,6 +8,7 @@ from typing import Any
 from duckdb import DuckDBPyRelation
 
 from mixpanel_data.dialect.bulk.bulk import Bulk, prepare
+from mixpanel_data.dialect.driver.arrow_types import cast_columns, typed_nulls
 from mixpanel_data.dialect.driver.checks import (
     bindable,
     has_rows,
@@ -114,7 +115,9 @@ class Cursor(Frames):
         bound = bindable(parameters) or None
         relation = self.connection.run(self, lambda: driver.sql(sql, params=bound))
         # DuckDB 1.5 returns none for a statement without rows
-        return driver.sql('SELECT 0 AS "Count" LIMIT 0') if relation is None else relation
+        if relation is None:
+            return driver.sql('SELECT 0 AS "Count" LIMIT 0')
+        return cast_columns(relation, [typed_nulls(str(kind)) for kind in relation.types])
 
     def sql(self, query: str, *, params: Parameters | None = None) -> DuckDBPyRelation:
         """Return a lazy relation of a query."""

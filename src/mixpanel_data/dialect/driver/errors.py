@@ -69,6 +69,13 @@ def _no_text(error: Exception, _: re.Match[str]) -> InvalidInputException:
     return InvalidInputException("A text holds what UTF-8 cannot express.")
 
 
+def _too_deep(error: ValueError, _: re.Match[str]) -> NotImplementedException:
+    return NotImplementedException(
+        f"A column is nested deeper than Arrow's 64 levels: {error}. Use to_json(column), or "
+        "execute_rows() without a sandbox."
+    )
+
+
 def _cut_message(error: UnicodeDecodeError, _: re.Match[str]) -> InvalidInputException:
     return InvalidInputException(bytes(error.object).decode(errors="replace"))
 
@@ -166,6 +173,8 @@ _REPAIRS = [
     ),
     # How pyarrow raises errors of DuckDB while it streams batches.
     _repair(OSError, r"\A([\w ]+) Error: ", _of_kind),
+    # Arrow's limit, where it takes a result over from DuckDB, and where a worker sends one.
+    _repair(ValueError, r"(?i)\A(?:recursion level in Arrow|max recursion depth)", _too_deep),
     # How DuckDB 1.5 raises Ctrl-C.
     _repair(RuntimeError, r"\AQuery interrupted\Z", lambda error, _: KeyboardInterrupt()),
     # Lone surrogates in SQL, settings and, in 1.5, parameters.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import duckdb
 from duckdb import DuckDBPyRelation, ProgrammingError
 
+from mixpanel_data.dialect.driver.arrow_types import renamed, typed_nulls
 from mixpanel_data.dialect.driver.guards import Row
 from mixpanel_data.dialect.driver.rows import Rows
 from mixpanel_data.dialect.driver.shared_connection import SharedConnection
@@ -95,7 +96,7 @@ class Frames(Rows):
     def to_arrow_reader(self, batch_size: int = _BATCH) -> pa.RecordBatchReader:
         """Return a reader of Arrow batches. Another statement may run while it is read."""
         with self.connection.lock:  # no other statement may come between
-            if self._is_unread():
+            if self._is_unread() and self._fits_arrow():
                 reader = self._whole(_to_reader, batch_size)
                 stream = ArrowStream(self.connection, reader)
                 self.connection.run(stream, lambda: None)
@@ -104,6 +105,8 @@ class Frames(Rows):
 
     def to_arrow_table(self, batch_size: int = _BATCH) -> pa.Table:
         """Return an Arrow table."""
+        if not self._fits_arrow():
+            return self._rest().to_arrow_table(batch_size)
         return self._whole(lambda source, size: _to_reader(source, size).read_all(), batch_size)
 
     def fetch_arrow_table(self, rows_per_batch: int = _BATCH) -> pa.Table:
@@ -171,6 +174,11 @@ class Frames(Rows):
         """Tell whether all rows that are left are still in DuckDB."""
         return self._more and not self._fetched and self._result is None
 
+    def _fits_arrow(self) -> bool:
+        """Tell whether DuckDB can give all rows to Arrow as they are."""
+        kinds = [str(kind) for _, kind, *_ in self.description or ()]
+        return kinds == [*map(typed_nulls, kinds)]
+
     def _rest(self) -> DuckDBPyRelation:
         with self.connection.lock:
             if self._more and not self._fetched and (result := self._result) is not None:
@@ -184,7 +192,7 @@ class Frames(Rows):
         columns = self.description or [("Count", "BIGINT")]  # of a statement without rows
         driver = duckdb.connect(":memory:")
         cursor: Any = cast(Any, type(self))(SharedConnection(driver))
-        types = (str(kind).replace('"NULL"', "INTEGER") for _, kind, *_ in columns)
+        types = (renamed(str(kind), {'"NULL"': "INTEGER"}) for _, kind, *_ in columns)
         declared = ", ".join(f"c{number} {kind}" for number, kind in enumerate(types))
         cursor.execute("SET TimeZone = 'UTC'")
         cursor.execute(f"CREATE TABLE fetched ({declared})")

@@ -143,6 +143,9 @@ def _answer(
     except (MemoryError, pa.ArrowMemoryError) as error:
         said = f"{type(error).__name__}: {error}"[:_MESSAGE]
         yield protocol.FAILED, _json({"driver": "OutOfMemoryException", "message": said})
+    except pa.ArrowException as error:
+        said = f"Arrow cannot hold the result: {error}"[:_MESSAGE]
+        yield protocol.FAILED, _json({"driver": "NotImplementedException", "message": said})
     except Exception as error:  # any other failure in the libraries
         said = f"{type(error).__name__}: {error}"[:_MESSAGE]
         yield protocol.FAILED, _json({"crashed": said})

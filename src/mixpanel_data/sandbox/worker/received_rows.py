@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import struct
-from typing import Any
 
 import pyarrow as pa
 
-from mixpanel_data.sandbox.dictionaries import plain_batch, plain_schema, with_fields
+from mixpanel_data.sandbox.dictionaries import plain_batch, plain_schema
 from mixpanel_data.sandbox.results import Result
 from mixpanel_data.sandbox.sizes import size_of
 from mixpanel_data.sandbox.worker.compression import is_compressed
 from mixpanel_data.sandbox.worker.protocol import BATCH, ProtocolError
+from mixpanel_data.sandbox.worker.received_types import open_stream, restored
 
 
 class Rows:
@@ -36,13 +36,14 @@ class Rows:
         try:
             if is_compressed(stream):
                 raise TypeError("They are compressed.")
-            reader = pa.ipc.open_stream(pa.py_buffer(stream))
-            self._schema = self._schema or reader.schema
-            for batch in reader:
-                if batch.num_rows > BATCH:
+            schema, reader = open_stream(stream)
+            self._schema = self._schema or schema
+            for read in reader:
+                if read.num_rows > BATCH:
                     raise TypeError("They are too many at once.")
-                for column in batch.columns:
-                    _validate(column)
+                for column in read.columns:
+                    column.validate(full=True)
+                batch = restored(read, schema)
                 self.size += size_of(batch)
                 self.count += batch.num_rows
                 self._batches.append(batch)
@@ -64,20 +65,3 @@ class Rows:
         except (pa.ArrowException, ValueError, TypeError) as error:
             raise ProtocolError(f"Rows that do not fit together: {error}") from error
         return Result(table, types)
-
-
-def _validate(column: pa.Array) -> None:
-    """Raise if a column's data does not match its type, so that it is unsafe to read."""
-    kind = _without_times(column.type)
-    column = column if kind == column.type else column.view(kind)
-    column.validate(full=True)
-
-
-def _without_times(kind: Any) -> Any:
-    """Return a type with integers in place of times: Arrow would refuse DuckDB's 24:00:00."""
-    if pa.types.is_time(kind):
-        return pa.int32() if kind.bit_width == 32 else pa.int64()
-    if not kind.num_fields or isinstance(kind, pa.BaseExtensionType):
-        return kind
-    fields = [kind.field(number) for number in range(kind.num_fields)]
-    return with_fields(kind, [field.with_type(_without_times(field.type)) for field in fields])
