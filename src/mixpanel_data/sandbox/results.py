@@ -126,7 +126,7 @@ def data_frame_of(result: Result) -> pd.DataFrame:
 
 def relation_of(result: Result) -> duckdb.DuckDBPyRelation:
     """Return a relation with its own connection."""
-    return _named(_relation(scratch_connection(), result, typed_nulls), result)
+    return _named(_relation(scratch_connection(), result), result)
 
 
 def description_of(result: Result) -> list[Row]:
@@ -138,18 +138,14 @@ def description_of(result: Result) -> list[Row]:
     return [(name, *rest) for name, (_, *rest) in zip(names, described, strict=True)]
 
 
-def _relation(
-    connection: duckdb.DuckDBPyConnection,
-    result: Result,
-    typed: Callable[[str], str] = str,
-) -> duckdb.DuckDBPyRelation:
+def _relation(connection: duckdb.DuckDBPyConnection, result: Result) -> duckdb.DuckDBPyRelation:
     """Return a relation with numbered columns, because their names may not be unique."""
     table = result.table
     for zone in set(_zones(table.schema)):
         connection.execute("SET TimeZone = " + quoted(zone))
     names = [f"c{number}" for number in range(table.num_columns)]
     relation = connection.from_arrow(table.rename_columns(names))
-    types = ((f"c{n}", typed(name)) for n, name in result.types.items())
+    types = ((f"c{n}", name) for n, name in result.types.items())
     casts = {name: kind for name, kind in types if is_type(connection, kind)}
     if not casts:
         return relation

@@ -33,6 +33,11 @@ def typed_nulls(kind: str) -> str:
     return kind if kind == _UNTYPED else renamed(kind, {_UNTYPED: "INTEGER"})
 
 
+def fit_for_arrow(relation: DuckDBPyRelation) -> DuckDBPyRelation:
+    """Return a relation with :func:`typed_nulls`."""
+    return cast_columns(relation, [typed_nulls(str(kind)) for kind in relation.types])
+
+
 def cast_columns(relation: DuckDBPyRelation, kinds: Sequence[str]) -> DuckDBPyRelation:
     """Return a relation with columns of other types, under their names."""
     found = [*map(str, relation.types)]

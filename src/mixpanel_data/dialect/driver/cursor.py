@@ -8,7 +8,7 @@ from typing import Any
 from duckdb import DuckDBPyRelation
 
 from mixpanel_data.dialect.bulk.bulk import Bulk, prepare
-from mixpanel_data.dialect.driver.arrow_types import cast_columns, typed_nulls
+from mixpanel_data.dialect.driver.arrow_types import fit_for_arrow
 from mixpanel_data.dialect.driver.checks import (
     bindable,
     has_rows,
@@ -97,7 +97,7 @@ class Cursor(Frames):
             self.execute(statement, parameters)
             if (result := self._result) is not None:
                 self._more = False
-                self.relation = self._read(result.relation)
+                self.relation = fit_for_arrow(self._read(result.relation))
 
     def require_query(self, statement: str) -> None:
         """Refuse a statement that is not one query which only reads.
@@ -117,7 +117,7 @@ class Cursor(Frames):
         # DuckDB 1.5 returns none for a statement without rows
         if relation is None:
             return driver.sql('SELECT 0 AS "Count" LIMIT 0')
-        return cast_columns(relation, [typed_nulls(str(kind)) for kind in relation.types])
+        return fit_for_arrow(relation)
 
     def sql(self, query: str, *, params: Parameters | None = None) -> DuckDBPyRelation:
         """Return a lazy relation of a query."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import duckdb
 from duckdb import DuckDBPyRelation, ProgrammingError
 
-from mixpanel_data.dialect.driver.arrow_types import renamed, typed_nulls
+from mixpanel_data.dialect.driver.arrow_types import fit_for_arrow, renamed, typed_nulls
 from mixpanel_data.dialect.driver.guards import Row
 from mixpanel_data.dialect.driver.rows import Rows
 from mixpanel_data.dialect.driver.shared_connection import SharedConnection
@@ -101,12 +101,12 @@ class Frames(Rows):
                 stream = ArrowStream(self.connection, reader)
                 self.connection.run(stream, lambda: None)
                 return stream.reader()
-        return self._rest().to_arrow_reader(batch_size)
+        return fit_for_arrow(self._rest()).to_arrow_reader(batch_size)
 
     def to_arrow_table(self, batch_size: int = _BATCH) -> pa.Table:
         """Return an Arrow table."""
-        if not self._fits_arrow():
-            return self._rest().to_arrow_table(batch_size)
+        if not (self._is_unread() and self._fits_arrow()):
+            return fit_for_arrow(self._rest()).to_arrow_table(batch_size)
         return self._whole(lambda source, size: _to_reader(source, size).read_all(), batch_size)
 
     def fetch_arrow_table(self, rows_per_batch: int = _BATCH) -> pa.Table:
