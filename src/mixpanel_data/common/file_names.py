@@ -10,7 +10,7 @@ def problem_of(path: Path) -> str | None:
     r"""Return why no file can have a path, None where one can.
 
     Example:
-        >>> problem_of(Path("a\\0.csv"))
+        >>> problem_of(Path("a\0.csv"))
         'no file can have this name: embedded null byte.'
     """
     try:

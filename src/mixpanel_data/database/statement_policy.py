@@ -102,6 +102,7 @@ def prefixed(driver: duckdb.DuckDBPyConnection, prefix: str, sql: str) -> str:
         ParserException: The text has several statements, or one that cannot have the prefix.
     """
     text = f"{prefix} {sql}"  # on one line: DuckDB's messages count them
+    text.encode()  # otherwise the client's error would be that of a wrong argument
     if len(driver.extract_statements(text)) != 1:
         raise duckdb.ParserException("Only one statement at a time can be explained or kept.")
     return text

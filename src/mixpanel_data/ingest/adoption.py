@@ -183,9 +183,10 @@ def _alter_nullability(connection: Connection, table: Table) -> None:
             with claim_table_name(table.name):
                 connection.exec_driver_sql(f"ALTER TABLE {quote(table.name)} {change}")
         except QueryError as error:
+            reason = error.message.splitlines()[0]
             raise TableShapeError(
                 table.name,
                 f"has a column {found.name!r} that may{' not' if wanted else ''} be NULL, and "
-                f"DuckDB cannot alter that: {error.message} Drop its indexes and what refers to "
-                "it, adopt the table, and create them again.",
+                f"DuckDB cannot alter that: {reason} Drop its indexes and what refers to it, adopt "
+                "the table, and create them again.",
             ) from error.__cause__

@@ -138,6 +138,7 @@ def changes(driver: DuckDBPyConnection, statement: str) -> bool:
     if _CHANGING_WORDS.search(statement) is None:
         return False
     try:
+        statement.encode()  # otherwise the client's error would be that of a wrong argument
         kinds = {part.type.name for part in driver.extract_statements(statement)}
     except ValueError:  # the client has no name for some statements, such as UPDATE EXTENSIONS
         return False

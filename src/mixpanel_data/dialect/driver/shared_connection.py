@@ -156,10 +156,10 @@ class SharedConnection:
             DatabaseMovedError: It would change a file that is no longer in its place.
         """
         self._statement = sql
-        with driver_errors():
-            sql.encode()  # what DuckDB's client would refuse in one way or another
         self._require_kept(sql)
         if self.statement_guard is None:
+            with driver_errors():
+                sql.encode()  # what DuckDB's client would refuse in one way or another
             return sql
         with self._calling(), driver_errors():
             return self.statement_guard.starting(sql)
