@@ -69,7 +69,7 @@ def test_only_a_path_that_begins_with_a_tilde_is_in_the_home_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(home := tmp_path / "home"))
-    (work := tmp_path / "work").mkdir()
+    (work := tmp_path / "here").mkdir()
     (work / "~").mkdir()
     home.mkdir()
     monkeypatch.chdir(work)
@@ -77,7 +77,7 @@ def test_only_a_path_that_begins_with_a_tilde_is_in_the_home_folder(
         "~/a.db": home / "a.db",
         "./~/a.db": work / "~" / "a.db",
         "./~a.db": work / "~a.db",
-        "../work/~/b.db": work / "~" / "b.db",
+        "../here/~/b.db": work / "~" / "b.db",
     }.items():
         with StorageEngine(given_path) as storage:
             storage.create_events_table("jan", make_events(3), EVENTS)

@@ -14,7 +14,7 @@ from mixpanel_data.cli.arguments import (
     TableArgument,
     YesOption,
 )
-from mixpanel_data.cli.asking import require_consent
+from mixpanel_data.cli.asking import require_consent_about
 from mixpanel_data.cli.databases import open_database
 
 
@@ -48,11 +48,8 @@ def drop(
     Example:
         mixpanel-data drop app.db events --yes
     """
-    if not yes:
-        # Nobody is asked about a table that is not there, nor waited for while others are kept out.
-        with open_database(database, lock_timeout=lock_timeout) as storage:
-            storage.get_metadata(table)
-    require_consent(f"Drop table {table}, with all its rows?", yes=yes)
+    question = f"Drop table {table}, with all its rows?"
+    require_consent_about(database, table, question, yes=yes, lock_timeout=lock_timeout)
     with open_database(database, write=True, lock_timeout=lock_timeout) as storage:
         storage.drop_table(table)
     output.report(f"Dropped table {table}.", {"dropped": table}, form)

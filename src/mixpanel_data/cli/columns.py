@@ -18,7 +18,7 @@ from mixpanel_data.cli.arguments import (
     TableArgument,
     YesOption,
 )
-from mixpanel_data.cli.asking import require_consent
+from mixpanel_data.cli.asking import require_consent_about
 from mixpanel_data.cli.commands import Commands
 from mixpanel_data.cli.databases import open_database
 
@@ -149,10 +149,8 @@ def drop_columns(
     Example:
         mixpanel-data columns drop app.db events '$browser' --yes
     """
-    if not yes:
-        with open_database(database, lock_timeout=lock_timeout) as storage:
-            storage.get_metadata(table)
-    require_consent(f"Drop {', '.join(names)} of table {table}?", yes=yes)
+    question = f"Drop {', '.join(names)} of table {table}?"
+    require_consent_about(database, table, question, yes=yes, lock_timeout=lock_timeout)
     with open_database(database, write=True, lock_timeout=lock_timeout) as storage:
         storage.drop_property_columns(table, names)
     sentence = f"Dropped {', '.join(names)} of table {table}."

@@ -19,11 +19,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mixpanel_data.cli.exit_codes import INTERRUPTED, OK, end_by_signal
 from mixpanel_data.cli.mcp_calls import Calls
 from mixpanel_data.cli.mcp_errors import message_of, unexpected
 from mixpanel_data.cli.mcp_results import SCHEMA, as_json
 from mixpanel_data.cli.mcp_tools import INSTRUCTIONS, TOOLS, Tool, tool_of
 from mixpanel_data.cli.shared_engine import SharedEngine
+from mixpanel_data.common.signals import DEADLY
 from mixpanel_data.database import paths
 from mixpanel_data.exceptions import McpUnavailableError, MixpanelDataError
 from mixpanel_data.lake.definition import Lake
@@ -48,9 +50,6 @@ LOCK_TIMEOUT = 10.0
 
 #: What the sandbox may return; a tool returns less of it.
 _MAX_ROWS, _MAX_BYTES = 100_000, 64 * 2**20
-
-#: The status of a process whose client has gone, and of one that Ctrl-C has ended.
-_OK, _INTERRUPTED = 0, 130
 
 
 class McpServer:
@@ -157,7 +156,7 @@ class McpServer:
             except asyncio.CancelledError:  # an answer could not be written
                 if sys.platform == "win32":  # or Ctrl-C came
                     raise
-                _end(self._calls, _OK)
+                _end(self._calls, OK)
 
     def close(self) -> None:
         """Stop all calls, and wait for their threads."""
@@ -171,12 +170,15 @@ class McpServer:
 
 
 def _end_on_interrupt(calls: Calls) -> None:
-    """End the process on Ctrl-C."""
+    """End the process on Ctrl-C, and on deadly signals as every process ends on them."""
     if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
         return
 
-    end = partial(_end, calls, _INTERRUPTED)
+    end = partial(_end, calls, INTERRUPTED)
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, end)
+    for number in DEADLY:  # a server has nothing to leave behind
+        if signal.getsignal(number) is end_by_signal:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _end(calls: Calls, status: int) -> None:
