@@ -16,7 +16,7 @@ _WORDS = [
     (r", a table with drop_table\(\)", ": drop does"),
     (r"execute_rows\(\) runs any statement", "query --write runs any statement"),
     (r"PropertyColumn\('(.*)', name=\.\.\.\)", r"'\1 AS name'"),
-    (r", and opened with read_only=True", ""),
+    (r"use read_only=True, and it must", "it must"),
     (r"Lake\('postgresql://HOST/DATABASE', data_path=\.\.\.\)", "the URL of a lake"),
     (r"\bTableMetadata\.", ""),
     (r"\bformat is None", "there is no --format"),

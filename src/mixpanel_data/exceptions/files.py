@@ -244,8 +244,8 @@ class DatabasePermissionError(DatabaseFileError, PermissionError):
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(
             path,
-            "not ours to open. To read it, it must be readable for this user, and opened with "
-            f"read_only=True; to write it, it and {path.parent} must be writable. "
+            "not ours to open. To read it, use read_only=True, and it must be readable for this "
+            f"user; to write it, it and {path.parent} must be writable. "
             f"DuckDB says: {problem}",
         )
 
