@@ -203,6 +203,19 @@ def test_an_enum_makes_no_type_of_its_own(connection: Connection) -> None:
     metadata.drop_all(connection)
 
 
+@pytest.mark.parametrize("start", [None, 1, 2])
+@pytest.mark.parametrize("stop", [None, 2, 4])
+@pytest.mark.parametrize("step", [None, 1, 2])
+def test_a_bound_of_a_slice_may_be_left_out(
+    start: int | None, stop: int | None, step: int | None, connection: Connection
+) -> None:
+    table = Table("t", MetaData(), Column("numbers", ARRAY(Integer)))
+    table.create(connection)
+    connection.execute(insert(table).values(numbers=[1, 2, 3, 4, 5]))
+    part = connection.scalar(select(table.c.numbers[start:stop:step]))
+    assert part == list(range(start or 1, (stop or 5) + 1, step or 1))
+
+
 def test_a_computed_column_follows_its_row(connection: Connection) -> None:
     table = Table(
         "t", MetaData(), Column("a", Integer), Column("double", Integer, Computed("a * 2"))

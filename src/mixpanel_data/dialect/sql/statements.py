@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Constraint, PrimaryKeyConstraint, UniqueConstraint, literal
 from sqlalchemy.exc import CompileError
-from sqlalchemy.sql.elements import BinaryExpression, BindParameter
+from sqlalchemy.sql.elements import BinaryExpression, BindParameter, Null, Slice
 from sqlalchemy.types import (
     JSON,
     Date,
@@ -113,6 +113,14 @@ class StatementCompiler(DocumentCompiler):
         if self.column_keys is None and not given and not selected:
             return None
         return named(statement.table, [*(self.column_keys or ()), *given, *selected])
+
+    def visit_slice(self, element: Slice, **kw: Any) -> str:
+        """Write a slice of an array. A bound that is left out is no NULL, which would give NULL."""
+        start, stop, step = (
+            "" if isinstance(part, Null) else self.process(part, **kw)
+            for part in (element.start, element.stop, element.step)
+        )
+        return f"{start}:{stop or '-'}:{step}" if step else f"{start}:{stop}"
 
     def visit_regexp_match_op_binary(
         self, binary: BinaryExpression[Any], operator: Any, **kw: Any
