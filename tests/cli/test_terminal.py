@@ -152,8 +152,10 @@ def test_null_is_no_empty_text(database: Path) -> None:
     assert "│ NULL    │       │" in plain(terminal.shown)
 
 
-def test_a_terminal_cannot_show_parquet(database: Path) -> None:
-    with Terminal(database.parent, "tables", database, "--format", "parquet") as terminal:
+@pytest.mark.parametrize("command", [["tables"], ["query", "FROM jan"], ["export", "jan", "-"]])
+def test_a_terminal_cannot_show_parquet(database: Path, command: list[str]) -> None:
+    name, *arguments = command
+    with Terminal(database.parent, name, database, *arguments, "--format", "parquet") as terminal:
         assert terminal.end() == 2
     assert "Write it to a file" in plain(terminal.shown)
 

@@ -191,7 +191,7 @@ def test_a_numeric_summary_is_that_of_the_numbers(
     name = data.draw(st.sampled_from(known) if known else names)
     with empty_storage() as storage:
         storage.create_events_table("t", events, EVENTS)
-        found = storage.numeric_summary("t", None, name, percentiles)
+        found = storage.numeric_summary("t", None, name, iter(percentiles))
     held = [each["properties"].get(name) for each in events]
     numbers = sorted(float(value) for value in held if kind_of(value) in ("integer", "number"))
     others = [value for value in held if kind_of(value) not in ("integer", "number", None)]

@@ -28,12 +28,22 @@ def chosen(given: OutputFormat | None) -> OutputFormat:
     Raises:
         typer.BadParameter: A terminal cannot show it.
     """
-    is_terminal = sys.stdout.isatty()
     if given is None:
-        return OutputFormat.TABLE if is_terminal else OutputFormat.JSONL
-    if given is OutputFormat.PARQUET and is_terminal:
-        raise typer.BadParameter("A terminal cannot show Parquet. Write it to a file: > FILE")
+        return OutputFormat.TABLE if sys.stdout.isatty() else OutputFormat.JSONL
+    if given is OutputFormat.PARQUET:
+        binary_stdout()
     return given
+
+
+def binary_stdout() -> IO[bytes]:
+    """Return stdout for Parquet.
+
+    Raises:
+        typer.BadParameter: It is a terminal.
+    """
+    if sys.stdout.isatty():
+        raise typer.BadParameter("A terminal cannot show Parquet. Write it to a file: > FILE")
+    return sys.stdout.buffer
 
 
 def rows_of(title: str, headers: Sequence[str], rows: Sequence[Sequence[object]]) -> Drawn:

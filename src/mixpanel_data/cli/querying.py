@@ -126,8 +126,8 @@ def export(
     with open_database(database, lock_timeout=lock_timeout) as storage:
         if path == "-":
             name = name or "ndjson"
-            is_text = name != "parquet"
-            target = output.stdout(is_json=name != "csv") if is_text else sys.stdout.buffer
+            is_binary = name == "parquet"
+            target = output.binary_stdout() if is_binary else output.stdout(is_json=name != "csv")
             storage.export(source, target, name)  # type: ignore[arg-type]
             return
         with progress_of_rows("Exporting") as progress:

@@ -336,10 +336,11 @@ class ExplorationMethods:
             {50: 2.0}
         """
         require("percentiles", percentiles, Iterable, "a list of numbers from 0 to 100")
-        for percentile in percentiles:
+        given = tuple(percentiles)
+        for percentile in given:
             if not isinstance(percentile, (int, float)) or not 0 <= percentile <= 100:
                 raise ValueError(f"percentiles has {percentile!r}. Use numbers from 0 to 100.")
-        name, unique = _name("property", property), tuple(dict.fromkeys(percentiles))
+        name, unique = _name("property", property), tuple(dict.fromkeys(given))
         with self._looking(table, event) as (ask, rows):
             return exploration.numeric_summary(ask, rows, name, unique)
 
