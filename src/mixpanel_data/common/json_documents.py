@@ -7,6 +7,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 from enum import Enum
 from numbers import Integral, Real
@@ -36,10 +37,18 @@ def document(value: object, *, sort_keys: bool = False) -> bytes:
         ValueError: The value is not a dict, or contains what JSON cannot represent, such as NaN,
             bytes, a set, or two keys with the same text.
     """
-    if not isinstance(value, Mapping):
+    option = orjson.OPT_SORT_KEYS if sort_keys else None
+    if isinstance(value, dict):
+        # Ordinary dicts go through C code only, which refuses the others or writes NaN as null.
+        with suppress(TypeError, RecursionError):
+            text = orjson.dumps(value, jsonable, option)
+            nulls = text.count(b"null")
+            if not (nulls and _may_hide_number(value, nulls)):
+                return text
+    elif not isinstance(value, Mapping):
         raise ValueError(f"must be a dict, not {kind_of(value)}.")
     try:
-        return orjson.dumps(jsonable(value), option=orjson.OPT_SORT_KEYS if sort_keys else None)
+        return orjson.dumps(jsonable(value), option=option)
     except (TypeError, OverflowError, RecursionError) as error:
         too_deep = isinstance(error, RecursionError) or levels_of(value) > MAX_DEPTH
         problem = TOO_DEEP if too_deep else f"cannot become JSON: {error}."
@@ -98,6 +107,15 @@ def _integer(text: str) -> int | Decimal:
         return int(text)
     except ValueError:  # more digits than Python parses, see sys.set_int_max_str_digits()
         return Decimal(text)
+
+
+def _may_hide_number(value: dict[Any, Any], nulls: int) -> bool:
+    """Tell whether ``orjson`` may have written NaN or an infinity as ``null``.
+
+    A closer look is needed only where there are more nulls than Nones at the top level.
+    """
+    nones = len([None for member in value.values() if member is None])
+    return nulls != nones and not all_finite(value)
 
 
 def all_finite(value: object) -> bool:

@@ -1,6 +1,6 @@
 """Convert dicts to Arrow record batches, and check them.
 
-Ordinary records go through C code only: one ``itemgetter`` and one ``orjson.dumps`` per record, one
+Ordinary records go through C code only: one ``itemgetter`` and one document per record, one
 ``set(map(type, ...))`` per column and batch. When these find anything else, the slower functions of
 :mod:`mixpanel_data.common.values` and its neighbours look at record by record and field by field.
 """
@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import orjson
 import pyarrow as pa
 from sqlalchemy import JSON, Column, DateTime, String, Table
 
@@ -106,21 +105,14 @@ class RecordBatches:
         scalars_of = itemgetter(*names)
         for record in self._records:
             try:
-                properties = record[json]
-                document = orjson.dumps(properties, default=json_documents.jsonable)
+                document = json_documents.document(record[json])
                 if len(record) == width:
                     scalars = scalars_of(record)
                 elif self._required <= record.keys() <= self._known:
                     scalars = map(record.get, names)
                 else:
                     raise KeyError
-                nulls = document.count(b"null")
-                is_ordinary = isinstance(properties, dict) and not (
-                    nulls and _may_hide_number(properties, nulls)
-                )
-            except (KeyError, TypeError, IndexError, AttributeError):
-                is_ordinary = False
-            if not is_ordinary:
+            except (KeyError, TypeError, IndexError, AttributeError, ValueError):
                 try:
                     scalars, document = self._parts_of(record)
                 except FieldError as error:
@@ -235,15 +227,6 @@ class RecordBatches:
                 raise FieldError(column.name, str(error)) from error
         if exceeds_depth(document):
             raise FieldError(self._json.name, TOO_DEEP)
-
-
-def _may_hide_number(properties: dict[str, Any], nulls: int) -> bool:
-    """Tell whether ``orjson`` may have written NaN or an infinity as ``null``.
-
-    A closer look is needed only where there are more nulls than Nones at the top level.
-    """
-    nones = len([None for value in properties.values() if value is None])
-    return nulls != nones and not json_documents.all_finite(properties)
 
 
 def _advice(record: Mapping[str, Any]) -> str:
