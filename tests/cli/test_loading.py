@@ -148,6 +148,19 @@ def test_a_file_that_is_not_there_is_not_found_and_leaves_nothing(run: Run) -> N
     assert not list(Path().glob("a.db*"))
 
 
+@pytest.mark.parametrize("mode", [0o700, 0o755])
+@pytest.mark.parametrize("file", ["no.jsonl", "bad.jsonl"])
+def test_a_first_load_that_fails_leaves_nothing_in_any_folder(
+    run: Run, mode: int, file: str
+) -> None:
+    Path().absolute().chmod(mode)
+    Path("bad.jsonl").write_text("no event\n")
+    Path("link.db").symlink_to("elsewhere.db")
+    for name in ("a.db", "link.db"):
+        assert run("load", file, "--into", name, "--table", "jan").code != 0
+    assert sorted(path.name for path in Path().iterdir()) == ["bad.jsonl", "link.db"]
+
+
 def test_profiles_are_loaded(run: Run) -> None:
     Path("p.jsonl").write_text('{"$distinct_id": "u", "$properties": {"plan": "pro"}}\n')
     outcome = run("load", "p.jsonl", "--into", "a.db", "--table", "users", "--profiles")

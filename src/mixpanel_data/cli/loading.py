@@ -205,6 +205,7 @@ def _opened(into: str, lock_timeout: float) -> Iterator[StorageEngine]:
 
 def _remove_if_empty(path: Path, options: dict[str, Any]) -> None:
     """Remove a new database that has no table but internal ones."""
+    from mixpanel_data.common.sidecars import wal_of
     from mixpanel_data.exceptions import MixpanelDataError
     from mixpanel_data.storage import StorageEngine
 
@@ -214,7 +215,8 @@ def _remove_if_empty(path: Path, options: dict[str, Any]) -> None:
         StorageEngine.open_existing(path, **options) as storage,
     ):
         if storage.execute_scalar(tables) == 0:
-            path.unlink()
+            for file in (wal_of(path.resolve()), path.resolve()):
+                file.unlink(missing_ok=True)
 
 
 def _interruptible(
