@@ -45,7 +45,8 @@ $(OLDEST)/ready: pyproject.toml tests/oldest.txt
 $(LAKE)/ready: pyproject.toml
 	$(PYTHON) -m venv $(LAKE)
 	$(LAKE)/bin/pip install --quiet --upgrade pip
-	$(LAKE)/bin/pip install --quiet --editable '.[test,lake]' 'moto[server]'
+	$(LAKE)/bin/pip install --quiet --editable '.[test,lake,remote]'
+	$(LAKE)/bin/pip install --quiet 'moto[server]' "$$($(LAKE)/bin/pip freeze | sed -n 's/^botocore==/boto3==/p')"
 	touch $@
 
 .PHONY: fuzz
