@@ -378,6 +378,53 @@ def test_a_bypass_is_refused_and_changes_nothing(attempt: str, attacked: Attacke
     assert storage.execute_scalar("SELECT last_value FROM duckdb_sequences()") is None
 
 
+#: What DuckDB 1.5 computes when it only takes a text apart, to see what statements are in it.
+EARLY = {
+    "PRAGMA": """
+        PRAGMA json_execute_serialized_sql(nextval('numbers'))
+        PRAGMA json_execute_serialized_sql(error('ran early'))
+        PRAGMA nosuch(error('ran early'))
+        \u00a0pragma\u2003nosuch(error('ran early'))
+        /**/PRAGMA/**/nosuch(error('ran early'))
+        SELECT 1; PRAGMA nosuch(error('ran early'))
+        PRAGMA nosuch(error('ran early')); SELECT 1
+        PRAGMA nosuch(nextval('numbers')) /* INSERT, UPDATE, DELETE, CREATE */
+        EXPLAIN PRAGMA nosuch(error('ran early'))
+    """,
+    "IMPORT": """
+        IMPORT DATABASE '{folder}'
+        import database '.tmp' -- INSERT
+        SELECT 1; IMPORT DATABASE '.tmp'
+    """,
+}
+
+
+@pytest.mark.parametrize(
+    ("word", "attempt"),
+    [(word, line) for word in EARLY for line in EARLY[word].split("\n        ")[1:]],
+    ids=ascii,
+)
+def test_nothing_of_a_refused_statement_runs_before_it_is_refused(
+    word: str, attempt: str, attacked: Attacked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / ".tmp"
+    folder.mkdir()
+    (folder / "schema.sql").write_text("ran early")
+    (folder / "load.sql").write_text("")
+    sql, storage = attempt.format(folder=folder), attacked.storage
+    ways = [storage.execute_rows, storage.execute_df, storage.execute_arrow, storage.stream]
+    ways += [storage.execute, storage.explain, lambda sql: storage.export(sql, tmp_path / "x.csv")]
+    for way in ways:
+        with pytest.raises(SandboxError, match=f"{word} statements"):
+            way(sql)
+    with storage.engine.begin() as connection:
+        for _ in range(2):  # the second time in a transaction that has begun
+            with pytest.raises(SandboxError, match=f"{word} statements"):
+                connection.exec_driver_sql(sql)
+    assert storage.execute_scalar("SELECT last_value FROM duckdb_sequences()") is None
+
+
 @pytest.mark.parametrize(
     ("sql", "refused"),
     [

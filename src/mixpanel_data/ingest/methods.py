@@ -307,8 +307,9 @@ class LoadMethods:
         """Put events in the place of those of some days, in one transaction.
 
         For exports that are fetched again, since late events have come in. An event whose id the
-        table has outside of these days is a collision, for its time is another. Data without events, such as ``[]``, leaves
-        these days empty, where :meth:`load_events_export` would refuse it.
+        table has outside of these days is a collision, for its time is another. Data without
+        events, such as ``[]``, leaves these days empty, where :meth:`load_events_export` would
+        refuse it.
 
         Args:
             name: A table of events.

@@ -160,7 +160,7 @@ def _tree_of(sql: str) -> Node:
     """Return the tree of a user's statement."""
     trees = parse(sql)
     if isinstance(trees, str):
-        kind = _kind_of(sql)
+        kind = _kind_of(sql, parses=trees != "parser")
         raise RefusedError(f"{kind} statements", allowed.INSTEAD.get(kind, ""))
     if len(trees) != 1:
         raise RefusedError("anything but one statement at a time")
@@ -171,12 +171,23 @@ def _tree_of(sql: str) -> Node:
 _PIVOT = re.compile(r"\bPIVOT\b", re.IGNORECASE)
 
 
-def _kind_of(sql: str) -> str:
+#: Statements that DuckDB 1.5 runs a part of when it only takes a text apart: it computes the
+#: arguments of PRAGMA, and reads the files of IMPORT DATABASE.
+_RUN_EARLY = re.compile(r"(?<![\w$])(?:PRAGMA|IMPORT)(?![\w$])", re.IGNORECASE | re.ASCII)
+
+
+def _kind_of(sql: str, *, parses: bool) -> str:
     """Return the kind of a statement that is not a SELECT.
+
+    Args:
+        sql: The text.
+        parses: Whether DuckDB can parse it. What it cannot parse, it does not take apart.
 
     Raises:
         Error: DuckDB cannot parse it.
     """
+    if parses and (word := _RUN_EARLY.search(sql)) is not None:
+        return word[0].upper()
     with scratch() as connection:
         try:
             kinds = [statement.type.name for statement in connection.extract_statements(sql)]

@@ -78,7 +78,7 @@ class _Place(NamedTuple):
 
 
 def parse(sql: str) -> list[Node] | str:
-    """Return the syntax trees of SQL statements, or DuckDB's error message.
+    """Return the syntax trees of SQL statements, or the kind of DuckDB's error.
 
     Raises:
         RefusedError: They are nested too deeply to be read.
@@ -89,7 +89,7 @@ def parse(sql: str) -> list[Node] | str:
         found = orjson.loads(text)
     except orjson.JSONDecodeError as error:  # more levels than orjson can read
         raise RefusedError(f"more than {MAX_LEVELS} levels in a statement") from error
-    return str(found["error_message"]) if found["error"] else list(found["statements"])
+    return str(found["error_type"]) if found["error"] else list(found["statements"])
 
 
 class Walk:

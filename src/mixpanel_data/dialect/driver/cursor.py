@@ -102,12 +102,15 @@ class Cursor(Frames):
     def require_query(self, statement: str) -> None:
         """Refuse a statement that is not one query which only reads.
 
+        A guard does so itself: to ask DuckDB what it has not checked could run a part of it.
+
         Raises:
             InvalidInputException: It is something else.
         """
         with self.connection.lock:
-            driver = self.connection.driver
-            self.connection.run(self, lambda: require_query(driver, statement))
+            if self.connection.statement_guard is None:
+                driver = self.connection.driver
+                self.connection.run(self, lambda: require_query(driver, statement))
 
     def _lazy(self, statement: str, parameters: Parameters) -> DuckDBPyRelation:
         sql = without_end(self._begin(statement))

@@ -156,8 +156,8 @@ class SharedConnection:
             DatabaseMovedError: It would change a file that is no longer in its place.
         """
         self._statement = sql
-        self._require_kept(sql)
         if self.statement_guard is None:
+            self._require_kept(sql)
             with driver_errors():
                 sql.encode()  # what DuckDB's client would refuse in one way or another
             return sql
