@@ -1,8 +1,8 @@
 """Every shape that data comes in, per byte of JSON, against the plainest one of the same way in.
 
-A shape is a change to each rich event, to its line in an export, or to a whole file or frame. All of
-the data is there before the timer starts: to make an ``OrderedDict`` takes longer than to load it. So
-the peak memory of records and frames has theirs in it.
+A shape is a change to each rich event, to its line in an export, or to a whole file or frame. All
+of the data is there before the timer starts: to make an ``OrderedDict`` takes longer than to load
+it. So the peak memory of records and frames has theirs in it.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import threading
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import duckdb
@@ -25,6 +26,10 @@ _T = TypeVar("_T")
 
 #: DuckDB's default number of rows in an Arrow batch.
 _BATCH = 1_000_000
+
+#: Values that are given back to DuckDB in one statement. A statement for each row takes a
+#: thousandth of a second and more.
+_PARAMETERS = 2_000
 
 #: DuckDB 2.0 warns that the rows of a result are copied once for Arrow.
 _quiet = threading.Lock()
@@ -196,9 +201,12 @@ class Frames(Rows):
         declared = ", ".join(f"c{number} {kind}" for number, kind in enumerate(types))
         cursor.execute("SET TimeZone = 'UTC'")
         cursor.execute(f"CREATE TABLE fetched ({declared})")
-        if rows:
-            places = ", ".join(f"${number + 1}" for number in range(len(columns)))
-            cursor.executemany(f"INSERT INTO fetched VALUES ({places})", rows)  # noqa: S608
+        row = f"({', '.join('?' * len(columns))})"
+        size = max(1, _PARAMETERS // len(columns))
+        for start in range(0, len(rows), size):
+            part = rows[start : start + size]
+            values = ", ".join([row] * len(part))
+            cursor.execute(f"INSERT INTO fetched VALUES {values}", [*chain(*part)])  # noqa: S608
         names = ('"{}"'.format(name.replace('"', '""')) for name, *_ in columns)
         selected = ", ".join(f"c{number} AS {name}" for number, name in enumerate(names))
         return driver.sql(f"SELECT {selected} FROM fetched")  # noqa: S608 (names are quoted)
