@@ -47,6 +47,7 @@ _SCALARS = (
 
 _WRITTEN_HERE = (
     pa.types.is_map,
+    pa.types.is_decimal,
     pa.types.is_time,
     pa.types.is_timestamp,
 )
@@ -102,7 +103,7 @@ def _is_read_by_us_only(kind: pa.DataType) -> bool:
 def is_written_by_duckdb(kind: pa.DataType) -> bool:
     """Tell whether DuckDB writes values of a type as JSON exactly as records are written.
 
-    It writes times otherwise, and refuses a map that has a key twice.
+    It writes times otherwise, makes floats of decimals, and refuses a map that has a key twice.
     """
     if any(is_one(kind) for is_one in _WRITTEN_HERE) or _is_read_by_us_only(kind):
         return False
