@@ -84,7 +84,11 @@ class ExportFiles:
             # Rows tell only the name of their file: the same one twice would count as one source.
             if not isinstance(source, LocalFile) or source.path in forms:
                 return None
-            if (form := _form(source.path, kind)) is None:
+            try:
+                form = _form(source.path, kind)
+            except OSError:  # which the reader in Python names
+                return None
+            if form is None:
                 return None
             forms[source.path] = form
         return cls(kind, forms)
