@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import zipfile
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -193,6 +195,30 @@ def test_an_id_is_the_same_whoever_reads_an_odd_number(
     path.write_text(line)
     storage.load_events_export("t", path, EVENTS)
     assert storage.load_events_export("t", [line], EVENTS, if_exists="append") == 0
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_each_member_of_an_archive_is_a_source_as_a_file_of_a_folder_is(
+    storage: StorageEngine, tmp_path: Path, packed: bool
+) -> None:
+    line = '{"event":"Tap","properties":{"time":0,"distinct_id":"u"}}\n'
+    (tmp_path / "folder").mkdir()
+    with zipfile.ZipFile(tmp_path / "data.zip", "w") as archive:
+        for name, count in (("1.jsonl", 2), ("2.jsonl", 3)):
+            data = (line * count).encode()
+            (tmp_path / "folder" / name).write_bytes(gzip.compress(data) if packed else data)
+            archive.write(tmp_path / "folder" / name, name)
+    assert storage.load_events_export("zip", tmp_path / "data.zip", EVENTS).added == 3
+    assert storage.load_events_export("t", tmp_path / "folder", EVENTS).added == 3
+    assert storage.execute_rows("FROM t ORDER BY ALL") == storage.execute_rows(
+        "FROM zip ORDER BY ALL"
+    )
+    for data in (tmp_path / "data.zip", (tmp_path / "data.zip").open("rb")):
+        again = storage.load_events_export("t", data, EVENTS, if_exists="append")
+        assert (again.added, again.duplicates) == (0, 5)
+    data.close()
+    read = [event["insert_id"] for event in read_events_export(tmp_path / "data.zip")]
+    assert len(set(read)) == 3
 
 
 def test_the_same_file_twice_adds_nothing(storage: StorageEngine, tmp_path: Path) -> None:

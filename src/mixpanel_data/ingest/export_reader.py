@@ -160,6 +160,7 @@ class _Reader:
             for rows in read_sources([source]):
                 if rows.source != self._place.name:
                     self._place = _Place(rows.source)
+                    self._checks.identities.forget()  # each member of a zip is a source
                 for document, problem in self._documents(rows):
                     try:
                         if problem is not None:
