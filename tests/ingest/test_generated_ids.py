@@ -213,10 +213,10 @@ def test_each_member_of_an_archive_is_a_source_as_a_file_of_a_folder_is(
     assert storage.execute_rows("FROM t ORDER BY ALL") == storage.execute_rows(
         "FROM zip ORDER BY ALL"
     )
-    for data in (tmp_path / "data.zip", (tmp_path / "data.zip").open("rb")):
-        again = storage.load_events_export("t", data, EVENTS, if_exists="append")
-        assert (again.added, again.duplicates) == (0, 5)
-    data.close()
+    with (tmp_path / "data.zip").open("rb") as file:
+        for given in (tmp_path / "data.zip", file):
+            again = storage.load_events_export("t", given, EVENTS, if_exists="append")
+            assert (again.added, again.duplicates) == (0, 5)
     read = [event["insert_id"] for event in read_events_export(tmp_path / "data.zip")]
     assert len(set(read)) == 3
 

@@ -606,7 +606,11 @@ def an_array(storage: StorageEngine, path: Path) -> None:
     path.write_text(f"[{','.join(path.with_suffix('.lines').read_text().splitlines())}]")
 
 
-DERIVED = [PropertyColumn("x", "BIGINT", name="xx"), PropertyColumn("quo\"te{}'"), "$empty"]
+DERIVED: list[Any] = [
+    PropertyColumn("x", "BIGINT", name="xx"),
+    PropertyColumn("quo\"te{}'"),
+    "$empty",
+]
 
 
 @pytest.mark.parametrize("kind", ["events", "profiles"])
@@ -616,7 +620,7 @@ DERIVED = [PropertyColumn("x", "BIGINT", name="xx"), PropertyColumn("quo\"te{}'"
 def test_files_of_a_tables_own_shape_give_documents_no_member_of_a_property_column(
     memory: StorageEngine, tmp_path: Path, kind: str, write: Any
 ) -> None:
-    documents = [{"x": 1, "quo\"te{}'": "b"}, {"x": "no integer"}, {}]
+    documents: list[Any] = [{"x": 1, "quo\"te{}'": "b"}, {"x": "no integer"}, {}]
     create, load, metadata = {
         "events": (memory.create_events_table, memory.load_events_export, EVENTS),
         "profiles": (memory.create_profiles_table, memory.load_profiles_export, PROFILES),
@@ -628,10 +632,10 @@ def test_files_of_a_tables_own_shape_give_documents_no_member_of_a_property_colu
     before = memory.execute_rows("FROM t ORDER BY ALL")
     memory.execute_rows("UPDATE t SET xx = 7")  # as it was when the file was written
     write(memory, tmp_path / "data")
-    for data in (tmp_path / "data", [tmp_path / "data"], (tmp_path / "data").open("rb")):
-        load("t", data, metadata, if_exists="append", on_conflict="replace")
-        assert memory.execute_rows("FROM t ORDER BY ALL") == before
-    data.close()
+    with (tmp_path / "data").open("rb") as file:
+        for data in (tmp_path / "data", [tmp_path / "data"], file):
+            load("t", data, metadata, if_exists="append", on_conflict="replace")
+            assert memory.execute_rows("FROM t ORDER BY ALL") == before
     load("new", tmp_path / "data", metadata, property_columns=DERIVED)
     assert memory.execute_rows("FROM new ORDER BY ALL") == before
 
