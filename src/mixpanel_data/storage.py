@@ -31,6 +31,7 @@ from mixpanel_data.ingest.export_methods import ExportMethods
 from mixpanel_data.ingest.lake_methods import LakeMethods
 from mixpanel_data.ingest.methods import LoadMethods
 from mixpanel_data.ingest.property_methods import PropertyMethods
+from mixpanel_data.ingest.stored_rows import StoredRows
 from mixpanel_data.ingest.table_methods import TableMethods
 from mixpanel_data.lake.definition import Lake, refuse_motherduck
 from mixpanel_data.query.exploration_methods import ExplorationMethods
@@ -293,7 +294,8 @@ class StorageEngine(
     ) -> LoadResult:
         """Copy an events or profiles table to another database, in one transaction there.
 
-        Its metadata, its property columns and its primary key are those of the original.
+        Its metadata, its property columns and its primary key are those of the original, its
+        documents and ids the same texts.
 
         Args:
             name: Name of the table, in any case.
@@ -341,7 +343,7 @@ class StorageEngine(
             with rows:
                 return create(
                     new_name,
-                    rows,
+                    StoredRows(rows),
                     metadata,
                     primary_key=any(column.primary_key for column in schema.columns),
                     property_columns=columns,

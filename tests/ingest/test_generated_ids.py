@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import zipfile
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -77,6 +82,43 @@ def test_an_event_gets_the_same_id_by_every_way_in(
     data = WAYS[way](without_ids(records, missing))
     result = storage.append_events_table("u", data, EVENTS)
     assert (result, result.generated_ids, result.duplicates) == (0, 4, 4)
+
+
+DECIMAL_WAYS: dict[str, Callable[[pa.Table], Any]] = {
+    "Arrow": lambda table: table,
+    "polars": pl.from_arrow,
+    "a relation": lambda table: duckdb.connect(":memory:").from_arrow(table),
+    "dicts": lambda table: table.to_pylist(),
+    "pandas of dicts": lambda table: pd.DataFrame(table.to_pylist()),
+}
+
+
+@pytest.mark.parametrize("way", DECIMAL_WAYS)
+@pytest.mark.parametrize(
+    "number", ["19.90", "0.30", "100.00", "12345678901234567890.12", "1E-10", "-7", "0.000"]
+)
+def test_a_decimal_has_the_digits_and_the_id_that_it_has_in_a_record(
+    storage: StorageEngine, way: str, number: str
+) -> None:
+    properties = {"inner": {"list": [Decimal(number)]}, "x": Decimal(number)}
+    events = [{"event_name": "Tap", "event_time": 0, "distinct_id": "u", "properties": properties}]
+    storage.create_events_table("t", events, EVENTS)
+    given = DECIMAL_WAYS[way](pa.Table.from_pylist(events))
+    assert storage.append_events_table("t", given, EVENTS).added == 0
+    storage.create_events_table("other", given, EVENTS)
+    assert storage.execute_rows("FROM other") == storage.execute_rows("FROM t")
+
+
+@pytest.mark.parametrize("number", ["19.90", "12345678901234567890.12", "1E+400"])
+def test_a_decimal_has_the_id_of_the_number_that_a_line_has(
+    storage: StorageEngine, tmp_path: Path, number: str
+) -> None:
+    line = '{"event":"Tap","properties":{"time":0,"distinct_id":"u","x":%s}}'
+    (tmp_path / "lines.jsonl").write_text(line % number)
+    storage.load_events_export("t", tmp_path / "lines.jsonl", EVENTS)
+    properties = {"time": 0, "distinct_id": "u", "x": Decimal(number)}
+    objects = [{"event": "Tap", "properties": properties}]
+    assert storage.load_events_export("t", objects, EVENTS, if_exists="append").duplicates == 1
 
 
 def test_ids_are_those_that_earlier_versions_made(storage: StorageEngine) -> None:
@@ -153,6 +195,30 @@ def test_an_id_is_the_same_whoever_reads_an_odd_number(
     path.write_text(line)
     storage.load_events_export("t", path, EVENTS)
     assert storage.load_events_export("t", [line], EVENTS, if_exists="append") == 0
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_each_member_of_an_archive_is_a_source_as_a_file_of_a_folder_is(
+    storage: StorageEngine, tmp_path: Path, packed: bool
+) -> None:
+    line = '{"event":"Tap","properties":{"time":0,"distinct_id":"u"}}\n'
+    (tmp_path / "folder").mkdir()
+    with zipfile.ZipFile(tmp_path / "data.zip", "w") as archive:
+        for name, count in (("1.jsonl", 2), ("2.jsonl", 3)):
+            data = (line * count).encode()
+            (tmp_path / "folder" / name).write_bytes(gzip.compress(data) if packed else data)
+            archive.write(tmp_path / "folder" / name, name)
+    assert storage.load_events_export("zip", tmp_path / "data.zip", EVENTS).added == 3
+    assert storage.load_events_export("t", tmp_path / "folder", EVENTS).added == 3
+    assert storage.execute_rows("FROM t ORDER BY ALL") == storage.execute_rows(
+        "FROM zip ORDER BY ALL"
+    )
+    with (tmp_path / "data.zip").open("rb") as file:
+        for given in (tmp_path / "data.zip", file):
+            again = storage.load_events_export("t", given, EVENTS, if_exists="append")
+            assert (again.added, again.duplicates) == (0, 5)
+    read = [event["insert_id"] for event in read_events_export(tmp_path / "data.zip")]
+    assert len(set(read)) == 3
 
 
 def test_the_same_file_twice_adds_nothing(storage: StorageEngine, tmp_path: Path) -> None:

@@ -6,10 +6,12 @@ import gzip
 import http.server
 import io
 import os
+import socket
 import sys
 import threading
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -393,3 +395,100 @@ def test_the_database_itself_is_no_data_file_of_its_folder(
     (tmp_path / "day.jsonl").write_text(line)
     with StorageEngine("events.db") as storage:
         assert storage.load_events_export("t", given, EVENTS) == 1
+
+
+#: Ways to give the folder ``inner`` as a whole.
+WHOLE = ["inner", "inner/*", "inner/*.jsonl", "**/*.jsonl", "inner/**", ["inner"], Path("inner")]
+
+
+@pytest.mark.parametrize("target", ["nowhere", "b.jsonl"])
+@pytest.mark.parametrize("data", WHOLE, ids=str)
+def test_a_link_that_leads_nowhere_is_named(folder: Path, data: Any, target: str) -> None:
+    Path("inner/b.jsonl").symlink_to(target)
+    with pytest.raises(
+        ExportFileNotFoundError, match=r"^inner/b\.jsonl: is a link that leads to no"
+    ):
+        find_sources(data)
+
+
+@pytest.mark.parametrize("link", [".", "..", "../inner/deeper"])
+def test_a_folder_that_links_lead_back_to_is_looked_into_once(folder: Path, link: str) -> None:
+    Path("inner/deeper").mkdir()
+    Path("inner/deeper/deepest.jsonl").write_bytes(DATA)
+    for name in ("again", "and_again"):
+        Path("inner", name).symlink_to(link)
+        Path("inner/deeper", name).symlink_to("..")
+    found = ["inner/deep.jsonl", "inner/deeper/deepest.jsonl"]
+    for pattern in ("inner/**/*.jsonl", "inner/**", "**/inner/**/deep*.jsonl"):
+        assert [name for name in names(pattern) if "week" not in name and "?" not in name] == found
+    assert names("inner/*") == ["inner/deep.jsonl"]
+    assert len(names("**/*")) == 5
+
+
+def test_a_pattern_goes_into_folders_that_links_lead_to(folder: Path) -> None:
+    Path("inner/.hidden").mkdir()
+    Path("inner/.hidden/a.jsonl").write_bytes(DATA)
+    Path("inner/more").symlink_to(folder / "elsewhere")
+    Path("elsewhere/[x]").mkdir(parents=True)
+    Path("elsewhere/[x]/b.jsonl").write_bytes(DATA)
+    assert names("inner/**/*.jsonl") == ["inner/deep.jsonl", "inner/more/[x]/b.jsonl"]
+    assert names("in*/**/b.jsonl") == ["inner/more/[x]/b.jsonl"]
+    assert names(f"{folder}/**/b.jsonl") == [f"{folder}/elsewhere/[x]/b.jsonl"]
+
+
+@pytest.mark.parametrize("data", ["inner", "inner/*", "inner/b.sock"])
+def test_what_cannot_be_opened_is_named(folder: Path, data: str) -> None:
+    with socket.socket(socket.AF_UNIX) as listening, StorageEngine.memory() as storage:
+        listening.bind("inner/b.sock")
+        for on_error in ("raise", "skip"):
+            options: Any = {"on_error": on_error}
+            with pytest.raises(
+                ExportFileError, match=r"^inner/b\.sock: cannot be read: No such dev"
+            ):
+                storage.load_events_export("t", data, EVENTS, **options)
+
+
+def test_a_file_that_vanishes_after_it_was_found_is_named(folder: Path) -> None:
+    sources = find_sources("inner")
+    Path("inner/deep.jsonl").unlink()
+    with pytest.raises(ExportFileNotFoundError, match=r"^inner/deep\.jsonl: is not there any more"):
+        list(read_sources(sources))
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Do without the rights of root, who may read everything."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+@pytest.mark.parametrize(
+    ("closed", "mode", "data"),
+    [
+        ("inner/deep.jsonl", 0, "inner"),
+        ("inner/deep.jsonl", 0, "inner/*.jsonl"),
+        ("inner/deep.jsonl", 0, "inner/deep.jsonl"),
+        ("inner", 0, "inner"),
+        ("inner", 0, "**/*.jsonl"),
+        ("inner/deep.jsonl", 0o444, "inner"),
+    ],
+)
+def test_what_may_not_be_read_is_named(folder: Path, closed: str, mode: int, data: str) -> None:
+    folder.chmod(0o755)
+    for name in ("inner", "empty"):
+        Path(name).chmod(0o755)
+    Path(closed).chmod(0)
+    if mode:
+        Path("inner").chmod(mode)  # names can be listed, and that is all
+    try:
+        with as_nobody(), StorageEngine.memory() as storage:
+            with pytest.raises(ExportFileError, match=f"^{closed}: cannot be read: Permission de"):
+                storage.load_events_export("t", data, EVENTS)
+            assert storage.list_tables() == []
+    finally:
+        Path("inner").chmod(0o755)

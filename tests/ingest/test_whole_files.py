@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import io
+import pickle
+import sqlite3
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.feather
+import pyarrow.orc
 import pyarrow.parquet as pq
 import pytest
 
@@ -96,6 +104,118 @@ def test_csv_in_an_archive_is_refused_as_csv(
         file.writestr("a.csv", f"{header}\n1,2\n")
     with pytest.raises(ExportFileError, match=r"data\.zip/a\.csv: this is CSV"):
         storage.load_events_export("t", path, EVENTS, on_error=on_error)
+
+
+ROWS = [{"event_name": "Tap", "event_time": 1, "distinct_id": "u", "properties": {"a": 1}}] * 9
+
+
+def duckdb_file(path: Path) -> None:
+    with StorageEngine(path) as storage:
+        storage.create_events_table("t", ROWS, EVENTS)
+
+
+def sqlite_file(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE t (line TEXT)")
+    connection.execute("INSERT INTO t VALUES (?)", [LINE])
+    connection.commit()
+    connection.close()
+
+
+def arrow_stream(path: Path) -> None:
+    table = pa.Table.from_pylist(ROWS)
+    with path.open("wb") as file, pa.ipc.new_stream(file, table.schema) as writer:
+        writer.write_table(table)
+
+
+def office_document(path: Path) -> None:
+    archive(path, "[Content_Types].xml", "xl/workbook.xml")
+
+
+BINARY: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "DuckDB": (duckdb_file, r"a DuckDB database.*copy_table\(\)"),
+    "SQLite": (sqlite_file, "a SQLite database"),
+    "Feather": (
+        lambda path: pyarrow.feather.write_feather(pa.Table.from_pylist(ROWS), str(path)),
+        r"an Arrow file.*read_table\(\).*create_events_table\(\)",
+    ),
+    "Arrow stream": (arrow_stream, "a stream of Arrow"),
+    "ORC": (
+        lambda path: pyarrow.orc.write_table(pa.Table.from_pylist(ROWS), str(path)),
+        "an ORC file",
+    ),
+    "Avro": (lambda path: path.write_bytes(b"Obj\x01\x04\x14avro.codec"), "an Avro file"),
+    "pickle": (lambda path: path.write_bytes(pickle.dumps(ROWS)), "a pickle"),
+    "NumPy": (lambda path: path.write_bytes(b"\x93NUMPY\x01\0v\0"), "an array of NumPy"),
+    "PNG": (lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"), "an image"),
+    "PDF": (lambda path: path.write_bytes(b"%PDF-1.7\n%\xe2\xe3"), "a PDF"),
+    "Office": (office_document, "a document of Office"),
+    "other": (lambda path: path.write_bytes(b"abcdefgh\n" + bytes(99)), "a binary file of some"),
+}
+
+WAYS_IN: dict[str, Callable[[Path], Any]] = {
+    "a path": lambda path: path,
+    "a folder": lambda path: path.parent,
+    "a list": lambda path: [path],
+    "an open file": lambda path: path.open("rb"),
+    "BytesIO": lambda path: io.BytesIO(path.read_bytes()),
+    "lines": lambda path: path.read_bytes().split(b"\n"),
+}
+
+
+@pytest.mark.parametrize("on_error", ["raise", "skip"])
+@pytest.mark.parametrize("binary", BINARY)
+def test_a_binary_file_is_called_what_it_is_and_no_table_is_emptied(
+    storage: StorageEngine, tmp_path: Path, binary: str, on_error: Any
+) -> None:
+    write, what = BINARY[binary]
+    write(tmp_path / "data.jsonl")
+    rejects = tmp_path.parent / "rejects.jsonl"
+    storage.create_events_table("keep", ROWS, EVENTS)
+    options: Any = {"if_exists": "replace", "on_error": on_error}
+    if on_error == "skip":
+        options["rejects"] = rejects
+    for way, given in WAYS_IN.items():
+        if binary == "Office" and way == "lines":
+            continue
+        data = given(tmp_path / "data.jsonl")
+        with pytest.raises(ExportFileError, match=what) as caught:
+            storage.load_events_export("keep", data, EVENTS, **options)
+        assert "skip" not in str(caught.value)
+        if hasattr(data, "close"):
+            data.close()
+    assert storage.execute_scalar("SELECT count(*) FROM keep") == len(ROWS)
+    assert not rejects.exists()
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress], ids=["gzip", "bzip2"])
+@pytest.mark.parametrize("binary", ["DuckDB", "PNG", "other"])
+def test_a_binary_file_in_an_archive_is_refused(
+    storage: StorageEngine, tmp_path: Path, binary: str, pack: Any
+) -> None:
+    write, what = BINARY[binary]
+    write(tmp_path / "data")
+    (tmp_path / "packed").write_bytes(pack((tmp_path / "data").read_bytes()))
+    with zipfile.ZipFile(tmp_path / "zipped", "w") as file:
+        file.writestr("a.jsonl", LINE)
+        file.write(tmp_path / "data", "b.jsonl")
+    for name in ("packed", "zipped"):
+        with pytest.raises(ExportFileError, match=what):
+            storage.load_events_export("t", tmp_path / name, EVENTS, on_error="skip")
+    assert storage.list_tables() == []
+
+
+@pytest.mark.parametrize("bad", ["\0", "ORC", "MZ", "BM", "RIFF", "no JSON", "\x80\x04"])
+def test_lines_that_are_bad_among_good_ones_are_left_out_as_before(
+    storage: StorageEngine, tmp_path: Path, bad: str
+) -> None:
+    path = tmp_path / "data.jsonl"
+    path.write_text(f"{LINE}{bad}\n{LINE}x\0\n")
+    result = storage.load_events_export("t", path, EVENTS, on_error="skip")
+    assert (result.added, result.rejected) == (2, 2)
+    path.write_text(f"{bad}, a first line of text\n{LINE}")
+    if bad != "\0":  # it may be UTF-16
+        assert storage.load_events_export("u", path, EVENTS, on_error="skip").rejected == 1
 
 
 def test_what_tools_and_people_put_beside_data_is_left_out(

@@ -587,3 +587,73 @@ def test_a_column_keeps_what_is_blank_at_the_ends_of_its_name(before: str, after
         migrate.check(storage)
         storage.drop_property_columns("e", names)
         assert storage.property_columns("e") == []
+
+
+def own_shape_as_parquet(storage: StorageEngine, path: Path) -> None:
+    storage.execute_df("FROM t").to_parquet(path)
+
+
+def query_as_parquet(storage: StorageEngine, path: Path) -> None:
+    storage.export("SELECT * FROM t WHERE true", path, format="parquet")
+
+
+def query_as_lines(storage: StorageEngine, path: Path) -> None:
+    storage.export("SELECT * FROM t WHERE true", path, format="ndjson")
+
+
+def an_array(storage: StorageEngine, path: Path) -> None:
+    query_as_lines(storage, path.with_suffix(".lines"))
+    path.write_text(f"[{','.join(path.with_suffix('.lines').read_text().splitlines())}]")
+
+
+DERIVED: list[Any] = [
+    PropertyColumn("x", "BIGINT", name="xx"),
+    PropertyColumn("quo\"te{}'"),
+    "$empty",
+]
+
+
+@pytest.mark.parametrize("kind", ["events", "profiles"])
+@pytest.mark.parametrize(
+    "write", [own_shape_as_parquet, query_as_parquet, query_as_lines, an_array]
+)
+def test_files_of_a_tables_own_shape_give_documents_no_member_of_a_property_column(
+    memory: StorageEngine, tmp_path: Path, kind: str, write: Any
+) -> None:
+    documents: list[Any] = [{"x": 1, "quo\"te{}'": "b"}, {"x": "no integer"}, {}]
+    create, load, metadata = {
+        "events": (memory.create_events_table, memory.load_events_export, EVENTS),
+        "profiles": (memory.create_profiles_table, memory.load_profiles_export, PROFILES),
+    }[kind]
+    rows = events_of(*documents)
+    if kind == "profiles":
+        rows = [{"distinct_id": str(n), "properties": each} for n, each in enumerate(documents)]
+    create("t", rows, metadata, property_columns=DERIVED)
+    before = memory.execute_rows("FROM t ORDER BY ALL")
+    memory.execute_rows("UPDATE t SET xx = 7")  # as it was when the file was written
+    write(memory, tmp_path / "data")
+    with (tmp_path / "data").open("rb") as file:
+        for data in (tmp_path / "data", [tmp_path / "data"], file):
+            load("t", data, metadata, if_exists="append", on_conflict="replace")
+            assert memory.execute_rows("FROM t ORDER BY ALL") == before
+    load("new", tmp_path / "data", metadata, property_columns=DERIVED)
+    assert memory.execute_rows("FROM new ORDER BY ALL") == before
+
+
+def test_members_of_other_shapes_and_names_stay_properties(
+    memory: StorageEngine, tmp_path: Path
+) -> None:
+    lines = [
+        '{"event":"Tap","properties":{"time":1,"$insert_id":"a"},"xx":1}',
+        '{"event_name":"Tap","time":1,"insert_id":"b","properties":{},"xx":1}',
+        '{"event_name":"Tap","event_time":1,"insert_id":"c","properties":{},"xx":1,"yy":1}',
+    ]
+    memory.create_events_table("t", [], EVENTS, property_columns=DERIVED)
+    for line in lines:
+        for data in ([line], tmp_path / "data"):
+            (tmp_path / "data").write_text(f"{line}\n")
+            options: Any = {"if_exists": "append", "on_conflict": "replace"}
+            memory.load_events_export("t", data, EVENTS, **options)
+            found = memory.execute_scalar("SELECT properties FROM t")
+            assert found == ('{"yy":1}' if "yy" in line else '{"xx":1}')
+        memory.execute_rows("DELETE FROM t")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from mixpanel_data import (
     DatabaseReadOnlyError,
     PropertyColumn,
+    RecordError,
     StorageEngine,
     TableExistsError,
     TableNotFoundError,
@@ -45,6 +47,45 @@ def test_a_copy_has_rows_schema_metadata_and_property_columns(
         assert other.get_schema("jan").columns == storage.get_schema("select").columns
         assert other.property_columns("jan") == storage.property_columns("select")
         migrate.check(other)
+
+
+NUMBERS = [Decimal(text) for text in ("12345678901234567890.12", "1.10", "1E+400")] + [1e16, 2**70]
+
+
+@pytest.mark.parametrize("primary_key", [True, False])
+def test_the_documents_of_a_copy_are_the_same_texts(path: Path, primary_key: bool) -> None:
+    documents = [{"numbers": NUMBERS}, {"é\n\x01": "ü"}, {}]
+    users = [{"distinct_id": f"{n}", "properties": each} for n, each in enumerate(documents)]
+    with StorageEngine.memory() as storage, StorageEngine(path) as other:
+        storage.create_profiles_table("users", users, PROFILES, primary_key=primary_key)
+        storage.execute_rows(
+            "INSERT INTO users SELECT unnest(['sql', 'last']),"
+            """ unnest([' {"a" : 1.50, "\\u003a":1, "b":[ ]}', '{"a":1,"a":2.0}']), NULL"""
+        )
+        storage.copy_table("users", other)
+        texts = "SELECT distinct_id, properties::VARCHAR FROM users ORDER BY ALL"
+        assert other.execute_rows(texts) == storage.execute_rows(texts)
+        assert "12345678901234567890.12,1.10,1E+400," in other.execute_rows(texts)[0][1]
+
+
+def test_the_ids_of_a_copy_are_the_same() -> None:
+    event = {"event_name": "Tap", "event_time": 0, "distinct_id": "", "insert_id": "x"}
+    rows = [{**event, "properties": {}}]
+    with StorageEngine.memory() as storage, StorageEngine.memory() as other:
+        storage.create_events_table("jan", rows, EVENTS)
+        storage.execute_rows("UPDATE jan SET insert_id = ''")
+        storage.copy_table("jan", other)
+        assert other.execute_rows("FROM jan") == storage.execute_rows("FROM jan")
+
+
+@pytest.mark.parametrize("text", ["[1]", "null", '{"a": NaN}'])
+def test_what_is_no_document_is_not_copied(text: str) -> None:
+    with StorageEngine.memory() as storage, StorageEngine.memory() as other:
+        storage.create_profiles_table("users", make_profiles(1), PROFILES)
+        storage.execute_rows("UPDATE users SET properties = $1::JSON", [text])
+        with pytest.raises(RecordError):
+            storage.copy_table("users", other)
+        assert other.list_tables() == []
 
 
 def test_a_copy_goes_to_a_file_that_is_made(path: Path) -> None:

@@ -21,6 +21,7 @@ from mixpanel_data.ingest.arrow_cells import cells_of, content_of, converted
 from mixpanel_data.ingest.arrow_documents import (
     NESTED_TO_JSON,
     NO_DOCUMENT,
+    STORED_TO_JSON,
     TEXT_TO_JSON,
     checked,
     is_nested,
@@ -46,6 +47,7 @@ from mixpanel_data.ingest.frames import (
 from mixpanel_data.ingest.record_batches import arrow_schema
 from mixpanel_data.ingest.relations import without_loss
 from mixpanel_data.ingest.row_checks import RowChecks
+from mixpanel_data.ingest.stored_rows import StoredRows
 from mixpanel_data.schema.property_fields import is_marked
 from mixpanel_data.schema.tables import CLOCK, OPTIONAL
 
@@ -97,6 +99,7 @@ class ArrowBatches:
         checks: RowChecks | None = None,
     ) -> None:
         self._reader, is_written = _reader_of(data, table)
+        self._are_stored = isinstance(data, StoredRows)
         self._checks = checks or RowChecks()
         self._columns = list(table.columns)
         self._batch_size = batch_size or DEFAULT_BATCH_SIZE
@@ -119,7 +122,8 @@ class ArrowBatches:
                         self.schema = self.schema.set(position, field)
                         self.expressions[column.name] = NESTED_TO_JSON.format(column.name)
                 elif not is_written:
-                    self.expressions[column.name] = TEXT_TO_JSON.format(column.name)
+                    to_json = STORED_TO_JSON if self._are_stored else TEXT_TO_JSON
+                    self.expressions[column.name] = to_json.format(column.name)
 
     def _check_columns(self, given: pa.Schema) -> None:
         has = f"which has the columns {', '.join(given.names)}" if given.names else "which has none"
@@ -195,11 +199,14 @@ class ArrowBatches:
             is_local = local if CLOCK in column.info else is_local
         position = self._columns.index(self._json)
         try:
-            arrays[position] = checked(arrays[position])
+            arrays[position] = checked(arrays[position], are_stored=self._are_stored)
         except ValueError as error:
             raise FieldError(self._json.name, str(error)) from error
+        finished = pa.record_batch(arrays, schema=self.schema)
+        if self._are_stored:
+            return finished
         try:
-            return self._checks.finished(pa.record_batch(arrays, schema=self.schema), is_local)
+            return self._checks.finished(finished, is_local)
         except TimeUnitError:
             raise
         except ValueError as error:  # an id cannot be made of what is no document
@@ -237,6 +244,8 @@ def _reader_of(data: Any, table: Table) -> tuple[pa.RecordBatchReader, bool]:
     if is_pandas(data):
         arrow, is_written = from_pandas(with_index(data, table.columns.keys()))
         return arrow.to_reader(), is_written
+    if isinstance(data, StoredRows):
+        return data.reader, False
     try:
         if isinstance(data, duckdb.DuckDBPyRelation):
             return without_loss(data, table).to_arrow_reader(DEFAULT_BATCH_SIZE), False

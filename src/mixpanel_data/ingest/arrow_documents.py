@@ -22,6 +22,10 @@ TEXT_TO_JSON = qualify_builtins("""
     CASE WHEN starts_with({0}, '{{') OR starts_with(ltrim({0}, E' \\t\\n\\r'), '{{')
     THEN TRY(json_extract({0}, '$')) END
 """)
+#: The text of a document as it is; NULL for anything but a JSON object.
+STORED_TO_JSON = qualify_builtins("""
+    CASE WHEN starts_with(ltrim({0}, E' \\t\\n\\r'), '{{') AND json_valid({0}) THEN {0} END
+""")
 #: JSON of a struct or a map.
 NESTED_TO_JSON = qualify_builtins("to_json({0})")
 
@@ -43,6 +47,7 @@ _SCALARS = (
 
 _WRITTEN_HERE = (
     pa.types.is_map,
+    pa.types.is_decimal,
     pa.types.is_time,
     pa.types.is_timestamp,
 )
@@ -98,7 +103,7 @@ def _is_read_by_us_only(kind: pa.DataType) -> bool:
 def is_written_by_duckdb(kind: pa.DataType) -> bool:
     """Tell whether DuckDB writes values of a type as JSON exactly as records are written.
 
-    It writes times otherwise, and refuses a map that has a key twice.
+    It writes times otherwise, makes floats of decimals, and refuses a map that has a key twice.
     """
     if any(is_one(kind) for is_one in _WRITTEN_HERE) or _is_read_by_us_only(kind):
         return False
@@ -136,8 +141,12 @@ def as_json(cells: pa.Array, kind: pa.DataType) -> pa.Array:
     return texts.cast(pa.string())
 
 
-def checked(cells: pa.Array) -> pa.Array:
+def checked(cells: pa.Array, *, are_stored: bool = False) -> pa.Array:
     """Return documents, text or nested, where of repeated members the last is left.
+
+    Args:
+        cells: The documents.
+        are_stored: Whether a table has had them before, so that they stay as they are.
 
     Raises:
         ValueError: One of them is too deep, no JSON, or has NaN or Infinity in it.
@@ -148,6 +157,6 @@ def checked(cells: pa.Array) -> pa.Array:
     if bad_number_at(cells) is not None:
         raise ValueError(_NOT_FINITE)
     try:
-        return without_repeated_members(cells) if has_texts else cells
+        return without_repeated_members(cells) if has_texts and not are_stored else cells
     except ValueError as error:
         raise ValueError(NO_DOCUMENT) from error

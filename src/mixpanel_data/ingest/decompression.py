@@ -22,6 +22,7 @@ from typing import Any
 import pyarrow as pa
 
 from mixpanel_data.exceptions import ExportFileError
+from mixpanel_data.ingest.binary_files import refuse_document
 from mixpanel_data.ingest.byte_stream import CHUNK, ByteStream
 from mixpanel_data.ingest.data_names import is_data_name
 
@@ -209,6 +210,7 @@ def _members(stream: ByteStream, limit: _Limit) -> Iterator[ByteStream]:
     with _seekable(stream) as file:
         with _zip_named(stream.name):
             archive = zipfile.ZipFile(file)
+            refuse_document(stream.name, archive.namelist())
             members = [member for member in archive.infolist() if _is_data(member)]
         if not members:
             raise ExportFileError(stream.name, "no data file is in this archive.")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mixpanel_data.ingest.binary_files import refuse_binary
 from mixpanel_data.ingest.byte_stream import ByteStream
 from mixpanel_data.ingest.csv_advice import refuse_csv
 from mixpanel_data.ingest.decompression import decompressed
@@ -76,6 +77,7 @@ def _rows_of(stream: ByteStream, limits: Limits) -> Iterator[Rows]:
             return
         blocks = rows.documents()
     else:
+        refuse_binary(stream.name, start)
         refuse_csv(stream.name, start)
         blocks = documents_in(stream, max_document_bytes=limits.document_bytes)
     for block in blocks:

@@ -160,6 +160,7 @@ class _Reader:
             for rows in read_sources([source]):
                 if rows.source != self._place.name:
                     self._place = _Place(rows.source)
+                    self._checks.identities.forget()  # each member of a zip is a source
                 for document, problem in self._documents(rows):
                     try:
                         if problem is not None:
@@ -206,7 +207,7 @@ class _Reader:
     def _record(self, document: Any) -> Record:
         is_text = isinstance(document, bytes)
         read = parsed(document, self._properties) if is_text else document
-        record = self._convert(read, self._checks.clock)
+        record = self._convert(read, self._checks.clock, self._checks.property_columns)
         if not is_text:
             require_json(self._properties, record["properties"])
         self._checks.clock.require_one_unit()

@@ -21,6 +21,9 @@ from mixpanel_data.types import TableType
 
 Record = dict[str, Any]
 
+#: Returns names of columns.
+Names = Callable[[], frozenset[str]]
+
 _T = TypeVar("_T")
 
 
@@ -42,29 +45,30 @@ def parsed(document: bytes, properties: str) -> Any:
         raise FieldError(None, f"is not JSON: {reason_of(document.strip())}.") from error
 
 
-def event_of(line: bytes, clock: Clock) -> Record:
+def event_of(line: bytes, clock: Clock, derived: Names = frozenset) -> Record:
     """Return the record of a line of an events export.
 
     ``insert_id`` is empty where it has none. ``event_time`` is what
-    :meth:`~mixpanel_data.ingest.clock.Clock.read` returns.
+    :meth:`~mixpanel_data.ingest.clock.Clock.read` returns. ``derived`` is as for
+    :func:`~mixpanel_data.ingest.shapes.parts_of`.
 
     Raises:
         ValueError: The line is not an event.
     """
-    return _event(parsed(line, "properties"), clock)
+    return _event(parsed(line, "properties"), clock, derived)
 
 
-def profile_of(line: bytes, clock: Clock) -> Record:
+def profile_of(line: bytes, clock: Clock, derived: Names = frozenset) -> Record:
     """Return the record of a line of a profiles export.
 
     Raises:
         ValueError: The line is not a profile.
     """
-    return _profile(parsed(line, "$properties"), clock)
+    return _profile(parsed(line, "$properties"), clock, derived)
 
 
-def _event(document: Any, clock: Clock) -> Record:
-    parts = parts_of(document, "events")
+def _event(document: Any, clock: Clock, derived: Names) -> Record:
+    parts = parts_of(document, "events", derived)
     name = parts.get("event_name")
     if not isinstance(name, str):
         raise FieldError("event", "is missing or not a string.")
@@ -79,8 +83,8 @@ def _event(document: Any, clock: Clock) -> Record:
     }
 
 
-def _profile(document: Any, _: Clock) -> Record:
-    parts = parts_of(document, "profiles")
+def _profile(document: Any, _: Clock, derived: Names) -> Record:
+    parts = parts_of(document, "profiles", derived)
     if parts.get("distinct_id") is None:
         raise FieldError("$distinct_id", "is missing.")
     last_seen = parts.get("last_seen")
@@ -98,7 +102,7 @@ def _last_seen(value: object) -> datetime:
 
 
 #: Makes a record of a parsed document, by what it is.
-CONVERTERS: dict[TableType, Callable[[Any, Clock], Record]] = {
+CONVERTERS: dict[TableType, Callable[[Any, Clock, Names], Record]] = {
     "events": _event,
     "profiles": _profile,
 }

@@ -27,7 +27,7 @@ from mixpanel_data.dialect.driver.errors import driver_errors
 from mixpanel_data.exceptions import TimeUnitError
 from mixpanel_data.ingest import export_records
 from mixpanel_data.ingest.clock import MICROSECONDS, Clock
-from mixpanel_data.ingest.export_records import Record
+from mixpanel_data.ingest.export_records import Names, Record
 from mixpanel_data.ingest.export_sql import UNIT_DIGITS, Form, export_query, paths_variable
 from mixpanel_data.ingest.file_integrity import IntegrityCheck, beginning_of, compression_of
 from mixpanel_data.ingest.json_validation import bad_number_at, too_deep_at
@@ -54,7 +54,7 @@ _BEGINNING = 64 * 1024
 _BASE_MEMORY = 256 * 2**20
 _THREAD_MEMORY = 128 * 2**20
 
-_CONVERTERS: dict[TableType, Callable[[bytes, Clock], Record]] = {
+_CONVERTERS: dict[TableType, Callable[[bytes, Clock, Names], Record]] = {
     "events": export_records.event_of,
     "profiles": export_records.profile_of,
 }
@@ -84,7 +84,11 @@ class ExportFiles:
             # Rows tell only the name of their file: the same one twice would count as one source.
             if not isinstance(source, LocalFile) or source.path in forms:
                 return None
-            if (form := _form(source.path, kind)) is None:
+            try:
+                form = _form(source.path, kind)
+            except OSError:  # which the reader in Python names
+                return None
+            if form is None:
                 return None
             forms[source.path] = form
         return cls(kind, forms)
@@ -161,11 +165,13 @@ class FileBatches:
             variable = paths_variable(number)
             reader.execute(f"SET VARIABLE {variable} = $1", [[escape(str(path)) for path in paths]])
         clock = self._checks.clock
+        has_records = any(form.shape.is_record for form, _ in groups)
         query = export_query(
             [form for form, _ in groups],
             clock.unit,
             in_utc=clock.zone is None,
             with_files=len(forms) > 1,
+            are_derived=has_records and bool(self._checks.property_columns()),
         )
         # With a bound parameter, DuckDB 1.5 would read all files before the first batch.
         try:
@@ -190,7 +196,7 @@ class FileBatches:
             self._note_units(batch)
         if lines.null_count < len(lines):
             records = [
-                self._convert(line.encode(), self._checks.clock)
+                self._convert(line.encode(), self._checks.clock, self._checks.property_columns)
                 for line in lines.drop_null().to_pylist()
             ]
             if is_event:

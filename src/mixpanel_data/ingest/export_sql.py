@@ -196,7 +196,12 @@ def paths_variable(group: int) -> str:
 
 
 def export_query(
-    groups: Sequence[Form], time_unit: TimeUnit, *, in_utc: bool, with_files: bool
+    groups: Sequence[Form],
+    time_unit: TimeUnit,
+    *,
+    in_utc: bool,
+    with_files: bool,
+    are_derived: bool = False,
 ) -> str:
     """Return a query for the columns of a table and ``line``, NULL where SQL has made a row of it.
 
@@ -208,16 +213,20 @@ def export_query(
         time_unit: Unit of the times of events.
         in_utc: Whether text that names no time zone is in UTC.
         with_files: Whether the names of the files are needed; otherwise they are NULL.
+        are_derived: Whether further members of records may be property columns of the table. Such
+            lines are not ordinary.
     """
     times = _times(time_unit, in_utc=in_utc)
     file = "filename" if with_files else "NULL::VARCHAR"
     return " UNION ALL ".join(
-        _group_query(form, paths_variable(number), times, file)
+        _group_query(form, paths_variable(number), times, file, are_derived=are_derived)
         for number, form in enumerate(groups)
     )
 
 
-def _group_query(form: Form, variable: str, times: dict[str, str], file: str) -> str:
+def _group_query(
+    form: Form, variable: str, times: dict[str, str], file: str, *, are_derived: bool
+) -> str:
     shape = form.shape
     columns = _COLUMNS[shape.kind]
     top = {shape.properties: "properties", **shape.top}
@@ -227,11 +236,12 @@ def _group_query(form: Form, variable: str, times: dict[str, str], file: str) ->
     paths["whole"] = "$"
     has_all = _HAS_ALL_MEMBERS.format(top=_length_of(top), moved=_length_of(moved))
     ordinary = [column.ordinary.format(**times) for column in columns.values()]
+    more = ["others IS NULL"] if are_derived and shape.is_record else []
     cells = (f"{name} := {column.cell.format(**times)}" for name, column in columns.items())
     without_moved = f"json_merge_patch(properties, '{_without(moved)}')::VARCHAR"
     return _GROUP.format(
         columns=", ".join(f"cells.{name}" for name in columns),
-        ordinary=" AND ".join([*ordinary, has_all]),
+        ordinary=" AND ".join([*ordinary, has_all, *more]),
         is_strict_json=_IS_STRICT_JSON,
         cells=", ".join(cells),
         top=_length_of(top),

@@ -79,16 +79,18 @@ class Identities:
 
 
 def _sorted(properties: Any) -> orjson.Fragment:
-    """Return properties, JSON text or a dict, as JSON with its members in order."""
-    if isinstance(properties, str):
-        text = properties.encode()
-        if not json_documents.has_long_integer(text):
-            with suppress(ValueError):  # a number that is too large for it
-                parsed = orjson.loads(text)
-                return orjson.Fragment(orjson.dumps(parsed, option=orjson.OPT_SORT_KEYS))
-        properties = json_documents.parse_json(text)
+    """Return properties, JSON text or a dict, as JSON with its members in order.
+
+    Those of a dict are read from its text, so that a ``Decimal`` counts as the number it becomes.
+    """
+    is_text = isinstance(properties, str)
+    text = properties.encode() if is_text else json_documents.document(properties)
+    if not json_documents.has_long_integer(text):
+        with suppress(ValueError):  # a number that is too large for it
+            parsed = orjson.loads(text)
+            return orjson.Fragment(orjson.dumps(parsed, option=orjson.OPT_SORT_KEYS))
     # Inserted as text, because the event is one level deeper than a document may be.
-    return orjson.Fragment(json_documents.document(properties, sort_keys=True))
+    return orjson.Fragment(json_documents.document(json_documents.parse_json(text), sort_keys=True))
 
 
 def insert_id_of(event: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ The parts of all of them are the same. What they mean (times, ids) is for others
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,7 @@ class Shape:
         properties: The member with the properties.
         top: Members that become columns: column by member.
         moved: Properties that become columns: column by property.
+        is_record: Whether it is that of a table's rows, which may have property columns.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Shape:
     properties: str
     top: Mapping[str, str]
     moved: Mapping[str, str]
+    is_record: bool = False
 
 
 SHAPES = (
@@ -59,6 +61,7 @@ SHAPES = (
         properties="properties",
         top={name: name for name in ("event_name", "event_time", "distinct_id", "insert_id")},
         moved={},
+        is_record=True,
     ),
     Shape(
         name="line of a JSON pipeline",
@@ -88,6 +91,7 @@ SHAPES = (
         properties="properties",
         top={"distinct_id": "distinct_id", "last_seen": "last_seen"},
         moved={},
+        is_record=True,
     ),
 )
 
@@ -145,11 +149,19 @@ def _unknown(document: Members, kind: TableType) -> FieldError:
     return FieldError(None, f"is no {kind[:-1]}. Its members are: {members}.")
 
 
-def parts_of(document: Any, kind: TableType) -> dict[str, Any]:
+def parts_of(
+    document: Any, kind: TableType, derived: Callable[[], frozenset[str]] = frozenset
+) -> dict[str, Any]:
     """Return the columns of a document, their values as they stand in it.
 
     Members that no column takes go into ``properties`` under their own names, unless these are
     taken there. Columns that the document does not name are missing.
+
+    Args:
+        document: What was parsed.
+        kind: What it should be.
+        derived: Names the property columns of the table. A record's members of these names are left
+            out, since the columns are made of its properties.
 
     Raises:
         FieldError: It is no document of this kind, or its properties are no object.
@@ -168,8 +180,9 @@ def parts_of(document: Any, kind: TableType) -> dict[str, Any]:
         if name in kept:
             parts[column] = kept.pop(name)
     if len(document) > len(parts.keys() & shape.top.values()) + 1:
+        no_properties = {*shape.top, shape.properties, *(derived() if shape.is_record else ())}
         for name, value in document.items():
-            if name not in shape.top and name != shape.properties and name not in properties:
+            if name not in no_properties and name not in properties:
                 kept[name] = value
     parts["properties"] = kept
     return parts

@@ -12,14 +12,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from glob import glob, has_magic
+from glob import has_magic
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from mixpanel_data.common.homes import expanded_if_known
 from mixpanel_data.common.open_files import open_among, require_no_database
-from mixpanel_data.exceptions import ExportFileNotFoundError
+from mixpanel_data.exceptions import ExportFileError, ExportFileNotFoundError
 from mixpanel_data.ingest.arrow_batches import is_arrow
 from mixpanel_data.ingest.byte_stream import (
     ByteStream,
@@ -28,6 +28,7 @@ from mixpanel_data.ingest.byte_stream import (
     stream_of_lines,
 )
 from mixpanel_data.ingest.data_names import is_data_name
+from mixpanel_data.ingest.file_patterns import matches
 from mixpanel_data.ingest.remote_files import RemoteFile, find_remote_files, is_url, local_path_of
 
 _WANTED = (
@@ -55,7 +56,13 @@ class LocalFile:
     def open(self) -> Iterator[ByteStream]:
         """Open the file. A pipe can be opened and read once only."""
         require_no_database(self.path)
-        with self.path.open("rb") as file:
+        try:
+            file = self.path.open("rb")
+        except FileNotFoundError as error:
+            raise ExportFileNotFoundError(self.name, "is not there any more.") from error
+        except OSError as error:
+            raise _unreadable(self.name, error) from error
+        with file:
             yield stream_of_file(self.name, file)
 
 
@@ -88,6 +95,24 @@ class Objects:
 
     name: str
     objects: Iterable[Mapping[str, Any]]
+
+
+@contextmanager
+def _named_if_unreadable(name: str) -> Iterator[None]:
+    """Name what cannot be looked into."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, ExportFileError):
+            raise
+        raise _unreadable(str(Path(error.filename or name)), error) from error
+
+
+def _unreadable(name: str, error: OSError) -> ExportFileError:
+    """Return the error for a file or folder that the system does not let us read."""
+    return ExportFileError(
+        name, f"cannot be read: {error.strerror or error}. Check what it is, and who may read it."
+    )
 
 
 Source = LocalFile | RemoteFile | OpenStream | Objects
@@ -223,7 +248,8 @@ def _local(given: str | Path) -> Iterator[LocalFile]:
     if not path.is_dir():
         yield LocalFile(str(path), path)
         return
-    files = _data_files(path.iterdir())
+    with _named_if_unreadable(str(path)):
+        files = _data_files(path.iterdir())
     if not files:
         raise ExportFileNotFoundError(
             f"{path}", "no data file is in this folder. Those of its folders: '<folder>/**/*'."
@@ -233,10 +259,8 @@ def _local(given: str | Path) -> Iterator[LocalFile]:
 
 
 def _matches(pattern: str) -> Iterator[LocalFile]:
-    expanded = str(expanded_if_known(pattern))
-    # `Path.glob` would go into hidden folders.
-    found = map(Path, glob(expanded, recursive=True))  # noqa: PTH207
-    files = _data_files(found)
+    with _named_if_unreadable(pattern):
+        files = _data_files(matches(str(expanded_if_known(pattern))))
     if not files:
         raise ExportFileNotFoundError(pattern, "no file matches this pattern. Check the path.")
     for path in files:
@@ -249,6 +273,9 @@ def _data_files(paths: Iterable[Path]) -> list[Path]:
     The database that is loaded into may be among them: it is left out, unless it is all there is.
     """
     files = sorted(filter(_is_data_file, paths))
+    for path in files:
+        if not _exists(path):
+            raise ExportFileNotFoundError(str(path), "is a link that leads to no file. Remove it.")
     opened = open_among(files)
     return [path for path in files if path not in opened] or files
 
