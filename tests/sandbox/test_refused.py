@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -413,8 +413,10 @@ def test_nothing_of_a_refused_statement_runs_before_it_is_refused(
     (folder / "schema.sql").write_text("ran early")
     (folder / "load.sql").write_text("")
     sql, storage = attempt.format(folder=folder), attacked.storage
-    ways = [storage.execute_rows, storage.execute_df, storage.execute_arrow, storage.stream]
-    ways += [storage.execute, storage.explain, lambda sql: storage.export(sql, tmp_path / "x.csv")]
+    ways: list[Callable[[str], object]] = [
+        *(storage.execute_rows, storage.execute_df, storage.execute_arrow, storage.stream),
+        *(storage.execute, storage.explain, lambda sql: storage.export(sql, tmp_path / "x.csv")),
+    ]
     for way in ways:
         with pytest.raises(SandboxError, match=f"{word} statements"):
             way(sql)
