@@ -574,7 +574,7 @@ def test_several_updates_of_one_row_happen_in_their_order(items: Engine) -> None
         run("CREATE TABLE t (a VARCHAR COLLATE NOCASE, b INTEGER)")
         run("INSERT INTO t VALUES ('x', 0)")
         result = run("UPDATE t SET b = $1 WHERE a = $2", [(n, "xX"[n % 2]) for n in range(ROWS)])
-        assert result.rowcount in (ROWS, -1)
+        assert result.rowcount == ROWS
         assert run("SELECT * FROM t").all() == [("x", ROWS - 1)]
 
 

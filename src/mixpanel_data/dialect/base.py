@@ -93,7 +93,7 @@ class MixpanelDialect(Reflection, Connecting):
     supports_statement_cache = True
     supports_constraint_comments = False
     supports_sane_rowcount = True
-    supports_sane_multi_rowcount = module.COUNTS_MANY
+    supports_sane_multi_rowcount = True
     # ``executemany()`` passes many rows to DuckDB at once, and its RETURNING rows come in parameter
     # order.
     use_insertmanyvalues = False
