@@ -186,7 +186,7 @@ def _update(driver: DuckDBPyConnection, update: Update, columns: list[list[Part]
 
 def _target(driver: DuckDBPyConnection, table: str) -> _Target:
     keys = driver.execute(_TARGET.format(table=table), [table_name(table)]).fetchall()
-    _, _, *columns = driver.description or ()
+    columns = (driver.description or [])[2:]
     return _Target(
         [(names, referred) for names, referred, *_ in keys],
         {fold(name): str(kind) for name, kind, *_ in columns},

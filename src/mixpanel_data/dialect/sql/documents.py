@@ -61,7 +61,7 @@ _REPLACE = f"{BUILTIN}replace("
 
 
 def _as_document(binary: BinaryExpression[Any]) -> Any:
-    """Return the right side of a comparison as a document, with the column's own type if it has one."""
+    """Return the right side of a comparison as a document; one of the column's own type stays."""
     value = binary.right
     if isinstance(value, (True_, False_)):
         constant, kind = isinstance(value, True_), binary.left.type
