@@ -15,6 +15,7 @@ from mixpanel_data.dialect.driver import module
 from mixpanel_data.dialect.driver.errors import driver_errors
 from mixpanel_data.dialect.driver.shared_connection import DISCONNECTED
 from mixpanel_data.dialect.identifiers import IdentifierPreparer
+from mixpanel_data.dialect.numeric import Numeric
 from mixpanel_data.dialect.reflection.mixin import Reflection
 from mixpanel_data.dialect.sql import json_text, json_types
 from mixpanel_data.dialect.sql.ddl import DDLCompiler
@@ -115,9 +116,11 @@ class MixpanelDialect(Reflection, Connecting):
         types.JSON: json_types.Document,
         types.JSON.JSONIndexType: json_types.JSONIndex,
         types.JSON.JSONPathType: json_types.JSONPath,
-        types.Numeric: datatypes.Numeric,
+        types.Numeric: Numeric,
         types.Float: types.Float,  # a Numeric before SQLAlchemy 2.1
+        types.ARRAY: datatypes.Array,
         duckdb_engine.datatypes.Map: datatypes.Map,
+        duckdb_engine.datatypes.Struct: datatypes.Struct,
     }
     supports_native_decimal = True
     #: Whether the catalog has keys, other constraints, indexes and compression of columns. Set when
