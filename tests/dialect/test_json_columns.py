@@ -148,6 +148,29 @@ def test_names_may_come_from_the_database(connection: Connection, name: str) -> 
     assert value(connection, PROPERTIES[key].as_string()) == "wanted"
 
 
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        (("list", "0"), "first"),
+        (("list", "1", "0"), "by name"),
+        (("list", 1, "deep", "0"), "deepest"),
+        (("list", -1, "0"), "by name"),
+        (("0", "1"), "digits"),
+        (("list", "01"), None),
+        (("list", "9"), None),
+    ],
+)
+@pytest.mark.parametrize("kind", [JSON, postgresql.JSONB])
+def test_digits_in_a_path_are_an_index_in_an_array_and_a_name_in_an_object(
+    connection: Connection, kind: Any, path: tuple[str | int, ...], found: str | None
+) -> None:
+    inner = {"0": "by name", "deep": ["deepest"]}
+    add(connection, {"list": ["first", inner], "0": {"1": "digits"}})
+    column = Table("events", MetaData(), Column("properties", kind)).c.properties
+    assert connection.scalar(select(column[path].as_string())) == found
+    assert connection.scalar(select(column[path])) == found
+
+
 def test_negative_indexes_count_from_the_end(connection: Connection) -> None:
     add(connection, {"list": ["a", "b", "c"]})
     assert value(connection, PROPERTIES["list"][-1]) == "c"

@@ -155,6 +155,12 @@ def test_a_literal_that_says_no_depth_has_that_of_its_value(connection: Connecti
     assert connection.scalars(select(table.c.v)).all() == values
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_a_type_tells_the_class_of_its_values(name: str) -> None:
+    kind, values = CASES[name]
+    assert {type(value) for value in values if value is not None} == {kind.python_type}
+
+
 def test_members_take_all_that_a_column_of_their_type_takes(connection: Connection) -> None:
     table = one_column(connection, Struct({"moment": UtcDateTime}))
     connection.execute(insert(table), [{"v": {"moment": 0}}, {"v": {"MOMENT": "1970-01-01"}}])

@@ -73,6 +73,11 @@ class Struct(datatypes.Struct):
         """Take the types of the fields, classes or instances, in order."""
         super().__init__(_instances(fields or {}))
 
+    @property
+    def python_type(self) -> type[Any]:
+        """The class of the values."""
+        return dict
+
     def bind_processor(self, dialect: Dialect) -> Processor | None:
         """Return the function that prepares a parameter, None for nothing."""
         return struct_processor(self.fields, lambda kind: of_bound(kind, dialect))
@@ -97,6 +102,11 @@ class Map(datatypes.Map):
     def __init__(self, key_type: _Type, value_type: _Type) -> None:
         """Take the types of the keys and of the values, classes or instances."""
         super().__init__(to_instance(key_type), to_instance(value_type))
+
+    @property
+    def python_type(self) -> type[Any]:
+        """The class of the values."""
+        return dict
 
     def bind_processor(self, dialect: Dialect) -> Processor:
         """Return the function that prepares a parameter."""
