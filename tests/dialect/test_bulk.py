@@ -413,7 +413,7 @@ def test_columns_may_have_any_names_and_the_table_an_alias_of_ours(
 ) -> None:
     with engine.begin() as connection:
         run = connection.exec_driver_sql
-        run('CREATE TABLE keys (columns INTEGER, "a, ""B""" VARCHAR, "UNION(" INTEGER)')
+        run('CREATE TABLE keys (columns INTEGER, "a, ""B""" VARCHAR, other UNION(i INTEGER))')
         rows = [(n, [n, "x"][n % 2]) for n in range(ROWS)]
         run('INSERT INTO keys ("COLUMNS", "a, ""b""") VALUES ($1, $2)', rows)
         assert run("SELECT * FROM keys ORDER BY 1").all() == [(n, str(v), None) for n, v in rows]

@@ -3,19 +3,20 @@
 DuckDB's ``executemany`` runs the statement once per row. Here ``VALUES ($1, $2)`` becomes
 ``SELECT "0.0", "1.0" FROM`` a batch whose columns have the types that DuckDB gives to the single
 values, and ``UPDATE … SET a = $1 WHERE id = $2`` becomes ``UPDATE … FROM`` the batch. The rows run
-one by one if a parameter is inside an expression, if a value has no exact Arrow type, if a column
-has unions, or if one row may depend on another.
+one by one if a parameter is inside an expression, if a value has no exact Arrow type or is for
+a union, or if one row may depend on another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
 from duckdb import DuckDBPyConnection
 
+from mixpanel_data.common.quoting import quoted
 from mixpanel_data.dialect.bulk.arrays import Part, encode
 from mixpanel_data.dialect.bulk.statement_parser import (
     Cell,
@@ -34,14 +35,14 @@ if TYPE_CHECKING:
 #: Fewer rows are not worth the fixed costs of a batch.
 LEAST_ROWS = 8
 
-#: Keys as rows, and the columns of the table as columns without values, for their types.
+#: Keys as rows, and some columns of the table as columns without values, for their types.
 _TARGET = qualify_builtins("""
 SELECT keys.*, columns.* FROM (
     SELECT constraint_column_names, referenced_table FROM duckdb_constraints()
     WHERE lower(table_name) = lower($1)
         AND constraint_type IN ('PRIMARY KEY', 'UNIQUE', 'FOREIGN KEY')
 ) AS keys LEFT JOIN (
-    SELECT * FROM {table} LIMIT 0
+    SELECT {columns} FROM {table} LIMIT 0
 ) AS columns ON false
 """)
 _INDEXES = qualify_builtins("""
@@ -71,18 +72,19 @@ class _Target(NamedTuple):
 
     Attributes:
         keys: The columns of each key, and the table that it refers to.
-        types: The types of the columns by their folded names.
+        types: The types of the columns that were asked for, in order.
     """
 
     keys: Sequence[tuple[list[str], str | None]]
-    types: Mapping[str, str]
+    types: Sequence[str]
 
-    def has_union(self, names: Iterable[str]) -> bool:
-        """Tell whether a value of some columns is a union, or has one in it.
+    @property
+    def has_union(self) -> bool:
+        """Whether a value of these columns is a union, or has one in it.
 
         A union tells its members by the type of each value, and NULL of a type is a member, too.
         """
-        return any("UNION(" in self.types.get(name, "") for name in names)
+        return any("UNION(" in kind for kind in self.types)
 
 
 def prepare(driver: DuckDBPyConnection, statement: str, rows: Sequence[Any]) -> Bulk | None:
@@ -123,19 +125,18 @@ def _insert(driver: DuckDBPyConnection, insert: Insert, columns: list[list[Part]
     """
     import pyarrow as pa
 
-    table = _target(driver, insert.table)
-    names = insert.columns or tuple(table.types)
-    if table.has_union(names) or any(
+    table = _target(driver, insert.table, insert.columns)
+    if table.has_union or any(
         fold(referred) == fold(table_name(insert.table)) for _, referred in table.keys if referred
     ):
         return None
     if insert.changed and not _is_free(driver, insert.table, insert.changed, table.keys):
         return None
-    targets: list[str | None] = [None] * len(insert.cells)
+    targets: Sequence[str | None] = [None] * len(insert.cells)
     if insert.keys or any(len(parts) > 1 for parts in columns):
         # COALESCE would cast values of several types to a common type.
-        targets = [table.types.get(name) for name in names]
-        if None in targets or len(targets) != len(insert.cells):
+        targets = table.types
+        if len(targets) != len(insert.cells):
             return None
     name, batch = _batch(columns)
     values = [
@@ -163,10 +164,9 @@ def _update(driver: DuckDBPyConnection, update: Update, columns: list[list[Part]
     changed = frozenset(map(name_of, update.changed))
     if changed & {*map(name_of, update.matched)} or any(len(parts) > 1 for parts in columns):
         return None
-    table = _target(driver, update.table)
-    if table.has_union({*changed, *map(name_of, update.matched)}):
-        return None
-    if not _is_free(driver, update.table, changed, table.keys):
+    named = map(name_of, [*update.changed, *update.matched])
+    table = _target(driver, update.table, named)
+    if table.has_union or not _is_free(driver, update.table, changed, table.keys):
         return None
     name, batch = _batch(columns)
     values = [_expression(cell, columns, None) for cell in update.cells]
@@ -184,12 +184,14 @@ def _update(driver: DuckDBPyConnection, update: Update, columns: list[list[Part]
     )
 
 
-def _target(driver: DuckDBPyConnection, table: str) -> _Target:
-    keys = driver.execute(_TARGET.format(table=table), [table_name(table)]).fetchall()
-    columns = (driver.description or [])[2:]
+def _target(driver: DuckDBPyConnection, table: str, names: Iterable[str]) -> _Target:
+    """Look up a table and some of its columns, all without names."""
+    columns = ", ".join(quoted(name, '"') for name in names) or "*"
+    query = _TARGET.format(table=table, columns=columns)
+    found = driver.execute(query, [table_name(table)]).fetchall()
     return _Target(
-        [(names, referred) for names, referred, *_ in keys],
-        {fold(name): str(kind) for name, kind, *_ in columns},
+        [(key, referred) for key, referred, *_ in found],
+        [str(column[1]) for column in (driver.description or [])[2:]],
     )
 
 

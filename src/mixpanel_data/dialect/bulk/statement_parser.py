@@ -131,7 +131,9 @@ def _conflict(tail: TokenReader) -> tuple[tuple[str, ...], frozenset[str]]:
 
 
 def _names(columns: TokenReader) -> tuple[str, ...]:
-    return tuple(name_of(column.text()) for column in columns.split(","))
+    names = tuple(name_of(column.text()) for column in columns.split(","))
+    _require("" not in names)
+    return names
 
 
 def _upsert(key: TokenReader, tail: TokenReader) -> tuple[tuple[str, ...], frozenset[str]]:
@@ -144,7 +146,7 @@ def _upsert(key: TokenReader, tail: TokenReader) -> tuple[tuple[str, ...], froze
         column = pair.take_until("=").text()
         _require(pair.accept("=") and _EXCLUDED.fullmatch(pair.text()))
         changed.add(name_of(column))
-    _require("" not in {*keys, *changed})
+    _require("" not in changed)
     return keys, frozenset(changed)
 
 
