@@ -168,6 +168,14 @@ def test_members_take_all_that_a_column_of_their_type_takes(connection: Connecti
     assert connection.scalars(select(table.c.v)).all() == [{"moment": epoch}] * 2
 
 
+def test_only_the_case_of_ascii_letters_is_ignored_in_names(connection: Connection) -> None:
+    table = one_column(connection, Struct({"ä": JSON, "Ä": Integer}))
+    value = {"ä": [1], "Ä": 2}
+    connection.execute(insert(table).values(v=value))
+    connection.execute(insert(table).values(v=literal(value, table.c.v.type, literal_execute=True)))
+    assert connection.scalars(select(table.c.v)).all() == [value, value]
+
+
 def test_what_a_member_cannot_hold_is_refused(connection: Connection) -> None:
     table = one_column(connection, Map(String, Enum(Plan)))
     with pytest.raises(StatementError):

@@ -11,7 +11,6 @@ from sqlalchemy.types import TypeEngine
 
 from mixpanel_data.common.quoting import quoted
 from mixpanel_data.dialect.numeric import Numeric
-from mixpanel_data.dialect.sql.names import fold
 
 Processor = Callable[[Any], Any]
 
@@ -42,17 +41,22 @@ def of_literal(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], str]:
     return lambda value: compiler.render_literal_value(value, kind)
 
 
+def _key(name: str) -> bytes:
+    """Return what the names of a field have in common: DuckDB ignores the case of ASCII letters."""
+    return name.encode().lower()
+
+
 def struct_processor(
     fields: Mapping[str, TypeEngine[Any]], of: Callable[[TypeEngine[Any]], Processor | None]
 ) -> Processor | None:
     """Return what converts a dict with the processors of its fields, None if none has one."""
-    found = {fold(name): made for name, kind in fields.items() if (made := of(kind))}
+    found = {_key(name): made for name, kind in fields.items() if (made := of(kind))}
 
     def process(value: Any) -> Any:
         if not isinstance(value, dict):
             return value
         return {
-            name: convert(item) if (convert := found.get(fold(name))) else item
+            name: convert(item) if (convert := found.get(_key(name))) else item
             for name, item in value.items()
         }
 
@@ -84,10 +88,10 @@ def map_processor(of_key: Processor | None, of_value: Processor | None) -> Proce
 
 def struct_literal(fields: Mapping[str, TypeEngine[Any]], dialect: Dialect) -> Callable[[Any], str]:
     """Return what makes the SQL of a struct, whose fields may be left out."""
-    made = {fold(name): of_literal(kind, dialect) for name, kind in fields.items()}
+    made = {_key(name): of_literal(kind, dialect) for name, kind in fields.items()}
 
     def process(value: Any) -> str:
-        items = (f"{quoted(name)}: {made[fold(name)](item)}" for name, item in value.items())
+        items = (f"{quoted(name)}: {made[_key(name)](item)}" for name, item in value.items())
         return f"{{{', '.join(items)}}}"
 
     return process
