@@ -22,6 +22,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    TypeDecorator,
     bindparam,
     cast,
     delete,
@@ -147,6 +148,29 @@ def test_names_may_come_from_the_database(connection: Connection, name: str) -> 
     assert value(connection, PROPERTIES[key].as_string()) == "wanted"
 
 
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        (("list", "0"), "first"),
+        (("list", "1", "0"), "by name"),
+        (("list", 1, "deep", "0"), "deepest"),
+        (("list", -1, "0"), "by name"),
+        (("0", "1"), "digits"),
+        (("list", "01"), None),
+        (("list", "9"), None),
+    ],
+)
+@pytest.mark.parametrize("kind", [JSON, postgresql.JSONB])
+def test_digits_in_a_path_are_an_index_in_an_array_and_a_name_in_an_object(
+    connection: Connection, kind: Any, path: tuple[str | int, ...], found: str | None
+) -> None:
+    inner = {"0": "by name", "deep": ["deepest"]}
+    add(connection, {"list": ["first", inner], "0": {"1": "digits"}})
+    column = Table("events", MetaData(), Column("properties", kind)).c.properties
+    assert connection.scalar(select(column[path].as_string())) == found
+    assert connection.scalar(select(column[path])) == found
+
+
 def test_negative_indexes_count_from_the_end(connection: Connection) -> None:
     add(connection, {"list": ["a", "b", "c"]})
     assert value(connection, PROPERTIES["list"][-1]) == "c"
@@ -218,6 +242,58 @@ def test_members_are_compared_with_python_values(connection: Connection, member:
     assert value(connection, func.count().filter(PROPERTIES["m"] != member)) == 1
     as_literal = literal(member, JSON, literal_execute=True)
     assert value(connection, func.count().filter(PROPERTIES["m"] == as_literal)) == 1
+
+
+class _Wrapped(TypeDecorator[Any]):
+    """A value within an object."""
+
+    impl = JSON
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Any) -> Any:
+        return None if value is None else {"wrapped": value}
+
+    def process_result_value(self, value: Any, dialect: Any) -> Any:
+        return None if value is None else value["wrapped"]
+
+
+@pytest.mark.parametrize("value", [[1], {"a": 1}, "pro", "", True, False, 5])
+def test_a_type_of_the_application_is_compared_as_it_is_stored(engine: Engine, value: Any) -> None:
+    table = Table("t", MetaData(), Column("id", Integer), Column("v", _Wrapped))
+    with engine.begin() as connection:
+        table.create(connection)
+        connection.execute(insert(table), [{"id": 1, "v": value}, {"id": 2, "v": ["other"]}])
+        of_type = bindparam("of_type", value, type_=_Wrapped)
+        for same in (
+            table.c.v == value,
+            table.c.v.in_([value]),
+            table.c.v == of_type,
+            table.c.v.is_not_distinct_from(value),
+        ):
+            assert connection.scalars(select(table.c.id).where(same)).all() == [1]
+            assert connection.scalars(select(table.c.id).where(~same)).all() == [2]
+        assert connection.scalar(select(table.c.v).where(table.c.id == 1)) == value
+        table.drop(connection)
+
+
+class _Tagged(_Wrapped):
+    """One whose values are compared as plain documents, as SQLAlchemy's documentation has it."""
+
+    cache_ok = True
+
+    def coerce_compared_value(self, op: Any, value: Any) -> Any:
+        return self.impl_instance.coerce_compared_value(op, value)
+
+
+def test_a_type_of_the_application_may_be_compared_as_plain_documents(engine: Engine) -> None:
+    table = Table("t", MetaData(), Column("id", Integer), Column("v", _Tagged))
+    with engine.begin() as connection:
+        table.create(connection)
+        connection.execute(insert(table), [{"id": 1, "v": "pro"}, {"id": 2, "v": True}])
+        for value, number in (("pro", 1), (True, 2)):
+            found = select(table.c.id).where(table.c.v["wrapped"] == value)
+            assert connection.scalars(found).all() == [number]
+        table.drop(connection)
 
 
 def test_members_are_compared_with_members(connection: Connection) -> None:

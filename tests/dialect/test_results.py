@@ -262,6 +262,21 @@ def test_rowcount_is_the_number_of_changed_rows(engine: Engine) -> None:
         assert not run("DELETE FROM t WHERE i = 50").returns_rows
 
 
+@pytest.mark.parametrize("many", [3, 20])
+def test_rowcount_of_many_parameters_is_the_sum_of_theirs(engine: Engine, many: int) -> None:
+    rows = [(n,) for n in range(many)]
+    with engine.begin() as connection:
+        run = connection.exec_driver_sql
+        run("CREATE TABLE t (i INTEGER PRIMARY KEY, v INTEGER)")
+        assert run("INSERT INTO t VALUES ($1, 0)", rows).rowcount == many
+        assert run("INSERT INTO t VALUES ($1, 0) ON CONFLICT DO NOTHING", rows).rowcount == 0
+        assert run("UPDATE t SET v = 1 WHERE i = $1", [*rows, (99,)]).rowcount == many
+        assert run("UPDATE t SET v = 1 WHERE i <= $1", rows).rowcount == many * (many + 1) // 2
+        assert run("DELETE FROM t WHERE i = $1", [(99,), (1,), (1,)]).rowcount == 1
+        assert run('SELECT $1 AS "Count"', rows).rowcount == -1
+        assert run("CREATE OR REPLACE TABLE o AS SELECT 1 AS v WHERE $1 = 99", rows).rowcount <= 0
+
+
 def counted(engine: Engine, *values: str) -> Table:
     """Return a table with an autoincrement key, which RETURNING gives, and a row for each value."""
     table = Table(

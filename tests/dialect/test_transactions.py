@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from sqlalchemy import Connection, Engine, create_engine, func, select, text
+from sqlalchemy import Connection, Engine, create_engine, func, select, text, update
 from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
@@ -247,6 +247,36 @@ def test_changing_a_row_that_somebody_deleted_is_noticed(notes: Engine, change: 
             session.delete(note)
             with pytest.warns(match="expected to delete 1 row"):
                 session.flush()
+
+
+@pytest.mark.parametrize("count", [2, 20])
+@pytest.mark.parametrize("change", ["update", "delete"])
+def test_changing_rows_one_of_which_somebody_deleted_is_noticed(
+    notes: Engine, change: str, count: int
+) -> None:
+    with Session(notes) as session:
+        session.add_all([Note(id=number) for number in range(2, count + 1)])
+        session.commit()
+        found = session.scalars(select(Note)).all()
+        session.execute(text("DELETE FROM notes WHERE id = 2"))
+        told = f"expected to {change} {count} row.*; {count - 1} were matched"
+        if change == "update":
+            for note in found:
+                note.text = "changed"
+            with pytest.raises(StaleDataError, match=told):
+                session.flush()
+        else:
+            for note in found:
+                session.delete(note)
+            with pytest.warns(match=told):
+                session.flush()
+
+
+@pytest.mark.parametrize("count", [1, 2, 20])
+def test_a_bulk_update_of_rows_that_are_not_there_is_noticed(notes: Engine, count: int) -> None:
+    rows = [{"id": 100 + number, "text": "changed"} for number in range(count)]
+    with Session(notes) as session, pytest.raises(StaleDataError, match="0 were matched"):
+        session.execute(update(Note), rows)
 
 
 def test_deleting_through_the_driver_is_seen_at_once(url: str, tmp_path: Path) -> None:

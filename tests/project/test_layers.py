@@ -35,7 +35,7 @@ ROOMS = [
 ]
 #: The rooms within two rooms, in the same way.
 ROOMS_OF_DIALECT = [
-    {"datatypes", "numpy_scalars", "urls"},
+    {"datatypes", "members", "numeric", "numpy_scalars", "urls"},
     {"sql"},
     {"bulk", "reflection"},
     {"driver"},

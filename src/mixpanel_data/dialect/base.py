@@ -15,6 +15,7 @@ from mixpanel_data.dialect.driver import module
 from mixpanel_data.dialect.driver.errors import driver_errors
 from mixpanel_data.dialect.driver.shared_connection import DISCONNECTED
 from mixpanel_data.dialect.identifiers import IdentifierPreparer
+from mixpanel_data.dialect.numeric import Numeric
 from mixpanel_data.dialect.reflection.mixin import Reflection
 from mixpanel_data.dialect.sql import json_text, json_types
 from mixpanel_data.dialect.sql.ddl import DDLCompiler
@@ -93,7 +94,7 @@ class MixpanelDialect(Reflection, Connecting):
     supports_statement_cache = True
     supports_constraint_comments = False
     supports_sane_rowcount = True
-    supports_sane_multi_rowcount = module.COUNTS_MANY
+    supports_sane_multi_rowcount = True
     # ``executemany()`` passes many rows to DuckDB at once, and its RETURNING rows come in parameter
     # order.
     use_insertmanyvalues = False
@@ -115,9 +116,11 @@ class MixpanelDialect(Reflection, Connecting):
         types.JSON: json_types.Document,
         types.JSON.JSONIndexType: json_types.JSONIndex,
         types.JSON.JSONPathType: json_types.JSONPath,
-        types.Numeric: datatypes.Numeric,
+        types.Numeric: Numeric,
         types.Float: types.Float,  # a Numeric before SQLAlchemy 2.1
+        types.ARRAY: datatypes.Array,
         duckdb_engine.datatypes.Map: datatypes.Map,
+        duckdb_engine.datatypes.Struct: datatypes.Struct,
     }
     supports_native_decimal = True
     #: Whether the catalog has keys, other constraints, indexes and compression of columns. Set when

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any
 
 from duckdb_engine import datatypes
 from sqlalchemy import types
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import operators
@@ -16,6 +16,17 @@ from sqlalchemy.sql.cache_key import NO_CACHE
 from sqlalchemy.types import TypeEngine, to_instance
 
 from mixpanel_data.common.quoting import quoted
+from mixpanel_data.dialect.members import (
+    Processor,
+    lists_of,
+    map_literal,
+    map_processor,
+    of_bound,
+    of_literal,
+    of_result,
+    struct_literal,
+    struct_processor,
+)
 
 
 class Fields(dict[str, TypeEngine[Any]]):
@@ -51,17 +62,40 @@ _ANY_OPERATOR: Any = getattr(getattr(operators, "OperatorClass", None), "ANY", N
 
 
 class Struct(datatypes.Struct):
-    """STRUCT that compiles outside ``CREATE TABLE`` too, unlike duckdb-engine's."""
+    """STRUCT that compiles outside ``CREATE TABLE`` too, unlike duckdb-engine's.
+
+    Its values are dicts, and the values in them those of the types of the fields.
+    """
 
     operator_classes = _ANY_OPERATOR
 
-    def __init__(self, fields: Mapping[str, _Type]) -> None:
+    def __init__(self, fields: Mapping[str, _Type] | None) -> None:
         """Take the types of the fields, classes or instances, in order."""
-        super().__init__(_instances(fields))
+        super().__init__(_instances(fields or {}))
+
+    @property
+    def python_type(self) -> type[Any]:
+        """The class of the values."""
+        return dict
+
+    def bind_processor(self, dialect: Dialect) -> Processor | None:
+        """Return the function that prepares a parameter, None for nothing."""
+        return struct_processor(self.fields, lambda kind: of_bound(kind, dialect))
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Processor | None:
+        """Return the function that converts a result, None for nothing."""
+        return struct_processor(self.fields, lambda kind: of_result(kind, dialect, coltype))
+
+    def literal_processor(self, dialect: Dialect) -> Callable[[Any], str]:
+        """Return the function that makes the SQL of a value."""
+        return struct_literal(self.fields, dialect)
 
 
 class Map(datatypes.Map):
-    """MAP that can be empty, unlike duckdb-engine's."""
+    """MAP that can be empty, unlike duckdb-engine's.
+
+    Its values are dicts, and the keys and values in them those of their types.
+    """
 
     operator_classes = _ANY_OPERATOR
 
@@ -69,15 +103,46 @@ class Map(datatypes.Map):
         """Take the types of the keys and of the values, classes or instances."""
         super().__init__(to_instance(key_type), to_instance(value_type))
 
-    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any]:
+    @property
+    def python_type(self) -> type[Any]:
+        """The class of the values."""
+        return dict
+
+    def bind_processor(self, dialect: Dialect) -> Processor:
         """Return the function that prepares a parameter."""
-        return lambda value: (
-            None if value is None else {"key": list(value), "value": list(value.values())}
+        key, value = of_bound(self.key_type, dialect), of_bound(self.value_type, dialect)
+        return partial(_bound_map, key, value)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Processor | None:
+        """Return the function that converts a result, None for nothing."""
+        if self.key_type._type_affinity in _LISTED:
+            return None
+        key, value = (
+            of_result(kind, dialect, coltype) for kind in (self.key_type, self.value_type)
         )
+        return map_processor(key, value)
+
+    def literal_processor(self, dialect: Dialect) -> Callable[[Any], str]:
+        """Return the function that makes the SQL of a value."""
+        return map_literal(of_literal(self.key_type, dialect), of_literal(self.value_type, dialect))
+
+
+def _bound_map(of_key: Processor | None, of_value: Processor | None, given: Any) -> Any:
+    if given is None:
+        return None
+    keys, values = lists_of(given, of_key, of_value)
+    return {"key": keys, "value": values}
+
+
+#: Types of keys that no dict can have: DuckDB gives such a map as two lists.
+_LISTED = {types.ARRAY, datatypes.Struct, datatypes.Map}
 
 
 class Union(datatypes.Union):
-    """UNION that compiles outside ``CREATE TABLE`` too, unlike duckdb-engine's."""
+    """UNION that compiles outside ``CREATE TABLE`` too, unlike duckdb-engine's.
+
+    DuckDB chooses the member by the value, so that the types of the members convert nothing.
+    """
 
     operator_classes = _ANY_OPERATOR
 
@@ -119,35 +184,17 @@ class FixedArray(types.ARRAY[Any]):
         )
 
 
-class Numeric(types.Numeric[Any]):
-    """DECIMAL that binds and returns exact numbers."""
+class Array(ARRAY[Any]):
+    """Array of any length, the implementation of SQLAlchemy's ``ARRAY``."""
 
-    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any]:
-        """Return the function that prepares a parameter."""
-        return _without_exponent
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
-        """Return the function that converts a result to the Python type of this column type.
-
-        DuckDB's division and many of its functions return DOUBLE for DECIMAL.
-        """
-        return partial(_to_decimal, self.scale) if self.asdecimal else _to_float
+    def literal_processor(self, dialect: Dialect) -> Callable[[Any], str]:
+        """Return the function that makes the SQL of a value."""
+        item = of_literal(self.item_type, dialect)
+        return lambda value: self._apply_item_processor(value, item, self.dimensions, _in_brackets)
 
 
-def _without_exponent(value: Any) -> Any:
-    # DuckDB 1.5 binds Decimal("1E+3") as 1.
-    return Decimal(f"{value:f}") if isinstance(value, Decimal) and value.is_finite() else value
-
-
-def _to_decimal(scale: int | None, value: Any) -> Decimal | None:
-    if value is None or isinstance(value, Decimal):
-        return value
-    number = Decimal(str(value))
-    return number if scale is None else round(number, scale)
-
-
-def _to_float(value: Any) -> float | None:
-    return None if value is None else float(value)
+def _in_brackets(items: Iterable[str | None]) -> str:
+    return "[{}]".format(", ".join("NULL" if item is None else item for item in items))
 
 
 class TimestampS(types.TIMESTAMP):

@@ -3,19 +3,20 @@
 DuckDB's ``executemany`` runs the statement once per row. Here ``VALUES ($1, $2)`` becomes
 ``SELECT "0.0", "1.0" FROM`` a batch whose columns have the types that DuckDB gives to the single
 values, and ``UPDATE … SET a = $1 WHERE id = $2`` becomes ``UPDATE … FROM`` the batch. The rows run
-one by one if a parameter is inside an expression, if a value has no exact Arrow type, or if one row
-may depend on another.
+one by one if a parameter is inside an expression, if a value has no exact Arrow type or is for
+a union, or if one row may depend on another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
 from duckdb import DuckDBPyConnection
 
+from mixpanel_data.common.quoting import quoted
 from mixpanel_data.dialect.bulk.arrays import Part, encode
 from mixpanel_data.dialect.bulk.statement_parser import (
     Cell,
@@ -34,9 +35,15 @@ if TYPE_CHECKING:
 #: Fewer rows are not worth the fixed costs of a batch.
 LEAST_ROWS = 8
 
-_CONSTRAINTS = qualify_builtins("""
-SELECT constraint_column_names, referenced_table FROM duckdb_constraints()
-WHERE lower(table_name) = lower($1) AND constraint_type IN ('PRIMARY KEY', 'UNIQUE', 'FOREIGN KEY')
+#: Keys as rows, and some columns of the table as columns without values, for their types.
+_TARGET = qualify_builtins("""
+SELECT keys.*, columns.* FROM (
+    SELECT constraint_column_names, referenced_table FROM duckdb_constraints()
+    WHERE lower(table_name) = lower($1)
+        AND constraint_type IN ('PRIMARY KEY', 'UNIQUE', 'FOREIGN KEY')
+) AS keys LEFT JOIN (
+    SELECT {columns} FROM {table} LIMIT 0
+) AS columns ON false
 """)
 _INDEXES = qualify_builtins("""
 SELECT count(*) FROM duckdb_indexes() WHERE is_unique AND lower(table_name) = lower($1)
@@ -58,6 +65,26 @@ class Bulk(NamedTuple):
     name: str
     batch: pa.RecordBatchReader | pa.Table
     condition: str | None = None
+
+
+class _Target(NamedTuple):
+    """What is known of a table.
+
+    Attributes:
+        keys: The columns of each key, and the table that it refers to.
+        types: The types of the columns that were asked for, in order.
+    """
+
+    keys: Sequence[tuple[list[str], str | None]]
+    types: Sequence[str]
+
+    @property
+    def has_union(self) -> bool:
+        """Whether a value of these columns is a union, or has one in it.
+
+        A union tells its members by the type of each value, and NULL of a type is a member, too.
+        """
+        return any("UNION(" in kind for kind in self.types)
 
 
 def prepare(driver: DuckDBPyConnection, statement: str, rows: Sequence[Any]) -> Bulk | None:
@@ -98,14 +125,17 @@ def _insert(driver: DuckDBPyConnection, insert: Insert, columns: list[list[Part]
     """
     import pyarrow as pa
 
-    keys = _constraints(driver, insert.table)
-    if any(fold(referred) == fold(table_name(insert.table)) for _, referred in keys if referred):
+    table = _target(driver, insert.table, insert.columns)
+    if table.has_union or any(
+        fold(referred) == fold(table_name(insert.table)) for _, referred in table.keys if referred
+    ):
         return None
-    if insert.changed and not _is_free(driver, insert.table, insert.changed, keys):
+    if insert.changed and not _is_free(driver, insert.table, insert.changed, table.keys):
         return None
-    targets: list[str | None] = [None] * len(insert.cells)
+    targets: Sequence[str | None] = [None] * len(insert.cells)
     if insert.keys or any(len(parts) > 1 for parts in columns):
-        targets = _target_types(driver, insert)
+        # COALESCE would cast values of several types to a common type.
+        targets = table.types
         if len(targets) != len(insert.cells):
             return None
     name, batch = _batch(columns)
@@ -117,7 +147,7 @@ def _insert(driver: DuckDBPyConnection, insert: Insert, columns: list[list[Part]
     if not insert.keys:
         # One batch: DuckDB scans several in parallel, and a sequence would count out of order.
         return Bulk(statement, name, pa.RecordBatchReader.from_batches(batch.schema, [batch]))
-    by_name = dict(zip(map(name_of, insert.columns.split(",")), values, strict=False))
+    by_name = dict(zip(insert.columns, values, strict=False))
     if not by_name.keys() >= {*insert.keys}:
         return None
     distinct = ", ".join(by_name[key] for key in insert.keys)
@@ -134,7 +164,9 @@ def _update(driver: DuckDBPyConnection, update: Update, columns: list[list[Part]
     changed = frozenset(map(name_of, update.changed))
     if changed & {*map(name_of, update.matched)} or any(len(parts) > 1 for parts in columns):
         return None
-    if not _is_free(driver, update.table, changed, _constraints(driver, update.table)):
+    named = map(name_of, [*update.changed, *update.matched])
+    table = _target(driver, update.table, named)
+    if table.has_union or not _is_free(driver, update.table, changed, table.keys):
         return None
     name, batch = _batch(columns)
     values = [_expression(cell, columns, None) for cell in update.cells]
@@ -152,9 +184,15 @@ def _update(driver: DuckDBPyConnection, update: Update, columns: list[list[Part]
     )
 
 
-def _constraints(driver: DuckDBPyConnection, table: str) -> list[tuple[list[str], str | None]]:
-    """Return the columns of each key of a table, and the table that the key refers to."""
-    return driver.execute(_CONSTRAINTS, [table_name(table)]).fetchall()
+def _target(driver: DuckDBPyConnection, table: str, names: Iterable[str]) -> _Target:
+    """Look up a table and some of its columns, all without names."""
+    columns = ", ".join(quoted(name, '"') for name in names) or "*"
+    query = _TARGET.format(table=table, columns=columns)
+    found = driver.execute(query, [table_name(table)]).fetchall()
+    return _Target(
+        [(key, referred) for key, referred, *_ in found],
+        [str(column[1]) for column in (driver.description or [])[2:]],
+    )
 
 
 def _is_free(
@@ -167,17 +205,6 @@ def _is_free(
     keyed = {fold(column) for columns, _ in constraints for column in columns}
     indexes = driver.execute(_INDEXES, [table_name(table)]).fetchall()
     return not changed & keyed and indexes == [(0,)]
-
-
-def _target_types(driver: DuckDBPyConnection, insert: Insert) -> list[str | None]:
-    """Return the types of the columns to fill.
-
-    Values of several types are cast to them before ``COALESCE``, which would cast to a common type.
-    """
-    driver.execute(" ".join(["SELECT", insert.columns or "*", "FROM", insert.table, "LIMIT 0"]))
-    targets: list[str | None] = [str(column[1]) for column in driver.description or ()]
-    driver.fetchall()
-    return targets
 
 
 def _batch(columns: list[list[Part]]) -> tuple[str, pa.RecordBatch]:

@@ -33,7 +33,7 @@ class Insert(NamedTuple):
     Attributes:
         head: The text before ``VALUES``.
         table: The table.
-        columns: The text of the column list, empty without one.
+        columns: The columns in the list, folded; empty without one.
         cells: The values.
         tail: The text after the values.
         keys: The columns in ``ON CONFLICT (…) DO UPDATE``, folded; empty without it.
@@ -42,7 +42,7 @@ class Insert(NamedTuple):
 
     head: str
     table: str
-    columns: str
+    columns: tuple[str, ...]
     cells: tuple[Cell, ...]
     tail: str
     keys: tuple[str, ...]
@@ -111,7 +111,7 @@ def _insert(reader: TokenReader, statement: str) -> Insert:
     return Insert(
         statement[: values[0].start].strip(),
         table,
-        "" if columns is None else columns.text(),
+        () if columns is None else _names(columns),
         _cells([] if group is None else group.split(",")),
         text,
         keys,
@@ -130,17 +130,23 @@ def _conflict(tail: TokenReader) -> tuple[tuple[str, ...], frozenset[str]]:
     return (), frozenset()
 
 
+def _names(columns: TokenReader) -> tuple[str, ...]:
+    names = tuple(name_of(column.text()) for column in columns.split(","))
+    _require("" not in names)
+    return names
+
+
 def _upsert(key: TokenReader, tail: TokenReader) -> tuple[tuple[str, ...], frozenset[str]]:
     # The RETURNING rows of an upsert are unordered. If it reads many rows of its own transaction,
     # DuckDB 2.0.0 sometimes fails: "Corrupted uncompressed string segment".
     _require("RETURNING" not in {token.text.upper() for token in tail.rest()})
-    keys = tuple(name_of(column.text()) for column in key.split(","))
+    keys = _names(key)
     changed = set()
     for pair in tail.split(","):
         column = pair.take_until("=").text()
         _require(pair.accept("=") and _EXCLUDED.fullmatch(pair.text()))
         changed.add(name_of(column))
-    _require("" not in {*keys, *changed})
+    _require("" not in changed)
     return keys, frozenset(changed)
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import duckdb
 from duckdb import DuckDBPyConnection, ExpectedResultType, StatementType
 
 from mixpanel_data.dialect.driver.guards import Parameters
 from mixpanel_data.dialect.numpy_scalars import any_numpy, without_numpy
+
+#: Whether DuckDB's own ``executemany()`` tells how many rows it changed; that of 1.5 does not.
+COUNTS_MANY = int(duckdb.__version__.split(".", 1)[0]) >= 2
 
 #: How deeply lists and dicts may be nested in a parameter.
 _DEEPEST = 60
@@ -84,6 +87,24 @@ def has_rows(driver: DuckDBPyConnection, statement: str) -> bool:
     *_, last = driver.extract_statements(statement)
     without = {ExpectedResultType.CHANGED_ROWS, ExpectedResultType.NOTHING}
     return without.isdisjoint(last.expected_result_type) or is_returning(statement)
+
+
+def run_many(driver: DuckDBPyConnection, statement: str, rows: Sequence[Parameters]) -> int:
+    """Run a statement for every set of parameters, and return how many rows it changed.
+
+    DuckDB 1.5 tells that of one set at a time only, which takes no longer.
+
+    Returns:
+        The number of rows, -1 for a statement that changes none.
+    """
+    if COUNTS_MANY:
+        driver.executemany(statement, rows)
+        return driver.rowcount
+    counts = [driver.execute(statement, row).fetchall() for row in rows]
+    names = [name for name, *_ in driver.description or ()]
+    if names != ["Count"] or has_rows(driver, statement):
+        return -1
+    return sum(count for found in counts for (count,) in found)
 
 
 def without_end(statement: str) -> str:

@@ -14,6 +14,7 @@ from mixpanel_data.dialect.driver.checks import (
     has_rows,
     is_returning,
     require_query,
+    run_many,
     without_end,
 )
 from mixpanel_data.dialect.driver.errors import InterfaceError
@@ -46,8 +47,8 @@ class Cursor(Frames):
     def rowcount(self) -> int:
         """How many rows an INSERT, UPDATE, DELETE or MERGE changed.
 
-        With RETURNING, its rows are fetched and counted. It is -1 for anything else, for rows that
-        were left unread, and for ``executemany()`` where DuckDB (1.5) does not report it.
+        With RETURNING, its rows are fetched and counted. It is -1 for anything else, and for rows
+        that were left unread.
         """
         if (self._more or self._total >= 0) and is_returning(self._statement):
             with self.connection.lock:
@@ -192,8 +193,7 @@ class Cursor(Frames):
             for row in rows:
                 self._execute_now(statement, row)
         else:
-            driver.executemany(statement, rows)
-            self._changed = driver.rowcount
+            self._changed = run_many(driver, statement, rows)
 
     def _execute_bulk(self, bulk: Bulk) -> bool:
         """Run a statement over a batch if its condition holds, and tell whether it does."""

@@ -92,9 +92,6 @@ _LOCKED = (
     "or in this one under another name of the file."
 )
 
-#: Whether ``executemany()`` reports the number of changed rows; DuckDB 1.5 cannot.
-COUNTS_MANY = int(duckdb.__version__.split(".", 1)[0]) >= 2
-
 
 def connect(
     database: str = ":memory:", *, opened_by: Callable[..., Any] = duckdb.connect, **options: Any

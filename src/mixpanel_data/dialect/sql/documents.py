@@ -60,10 +60,13 @@ _COMPARISONS = {
 _REPLACE = f"{BUILTIN}replace("
 
 
-def _as_document(value: Any) -> Any:
+def _as_document(binary: BinaryExpression[Any]) -> Any:
+    """Return the right side of a comparison as a document; one of the column's own type stays."""
+    value = binary.right
     if isinstance(value, (True_, False_)):
-        return literal(isinstance(value, True_), JSON)
-    if isinstance(value, BindParameter):
+        constant, kind = isinstance(value, True_), binary.left.type
+        value = literal(constant, kind.coerce_compared_value(binary.operator, constant))
+    if isinstance(value, BindParameter) and value.type._type_affinity is not JSON:
         return type_coerce(value, JSON).typed_expression
     return value
 
@@ -137,7 +140,7 @@ class DocumentCompiler(FunctionCompiler):
         is_document = binary.left.type._type_affinity is JSON and not _is_text(binary.left)
         if binary.operator in _COMPARISONS and is_document:
             binary = binary._clone()
-            binary.right = _as_document(binary.right)
+            binary.right = _as_document(binary)
         if is_document and binary.type._type_affinity is JSON:
             _refuse(_NO_OPERATORS_OF_ALL_TYPES.get(binary.operator))
         text: str = super().visit_binary(binary, *args, **kw)

@@ -23,6 +23,7 @@ _ONLY_IN_POINTERS = ("", "*")
 _ELEMENT = r'\s*(?:"((?:[^"\\]|\\.)*)"\s*|([^",{}\\]+))'
 _ARRAY = re.compile(rf"\{{(?:{_ELEMENT}(?:,{_ELEMENT})*)?\s*\}}", re.DOTALL)
 _NUMBER, _NEGATIVE = re.compile(r"-?\d+"), re.compile(r"-\d+")
+_INDEX = re.compile(r"0|[1-9][0-9]*")
 
 
 def path(steps: Sequence[Step]) -> str:
@@ -48,6 +49,20 @@ def path(steps: Sequence[Step]) -> str:
             "which DuckDB cannot express. Take one step after the other: column['*'][-1]."
         )
     return _pointer(steps)
+
+
+def nested_path(steps: Sequence[Step]) -> str:
+    """Return the path of a member in a member, where digits as text may be an index, too.
+
+    PostgreSQL's documents find it so: by index in an array, by name in an object.
+
+    Example:
+        >>> print(nested_path(["a", "0"]), nested_path(["a", 0]))
+        /a/0 $."a"[0]
+    """
+    has_digits = any(isinstance(step, str) and _INDEX.fullmatch(step) for step in steps)
+    is_from_end = any(isinstance(step, int) and step < 0 for step in steps)
+    return _pointer(steps) if has_digits and not is_from_end else path(steps)
 
 
 def braced_path(given: str | Sequence[Step]) -> str:

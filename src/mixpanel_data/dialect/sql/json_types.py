@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import types
 from sqlalchemy.engine import Dialect
 
-from mixpanel_data.dialect.sql.json_paths import braced_path, path, text_literal
+from mixpanel_data.dialect.sql.json_paths import braced_path, nested_path, path, text_literal
 
 
 class Document(types.JSON[Any]):
@@ -52,3 +52,8 @@ class JSONIndex(_Path, types.JSON.JSONIndexType):
 
 class JSONPath(_Path, types.JSON.JSONPathType):
     """The index in ``column["name", 0]``."""
+
+    @staticmethod
+    def written(value: Any) -> str:
+        """Return the path of what is in brackets."""
+        return nested_path(value)

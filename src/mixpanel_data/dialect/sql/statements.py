@@ -10,10 +10,12 @@ from math import isfinite
 from types import MappingProxyType
 from typing import Any
 
+from duckdb_engine import datatypes
 from sqlalchemy import Constraint, PrimaryKeyConstraint, UniqueConstraint, literal
 from sqlalchemy.exc import CompileError
 from sqlalchemy.sql.elements import BinaryExpression, BindParameter, Null, Slice
 from sqlalchemy.types import (
+    ARRAY,
     JSON,
     Date,
     DateTime,
@@ -30,8 +32,8 @@ from mixpanel_data.dialect.sql.documents import DocumentCompiler
 #: Methods of sampling whose size is a share of the rows.
 _PERCENT = {"system", "bernoulli"}
 
-#: Types whose literals SQLAlchemy renders as strings.
-_WRITTEN_AS_TEXT = {Date, DateTime, Time, Uuid}
+#: Types whose literals have another type without a cast: text, or what an empty array has.
+_TO_CAST = {ARRAY, Date, DateTime, Time, Uuid, datatypes.Map, datatypes.Struct}
 
 
 def _of_columns(on_conflict: Any, table: Any) -> Any:
@@ -69,6 +71,13 @@ def _require_columns(assigned: Iterable[Any]) -> None:
             patch = "func.json_merge_patch(column, {name: value}), which removes a member for None"
             advice = patch if part.left.type._type_affinity is JSON else "all of its elements"
             raise CompileError(f"DuckDB assigns whole columns only. Set {part.left} to {advice}.")
+
+
+def _is_deeper(value: Any, type_: Any) -> bool:
+    """Tell whether an array has more dimensions than the name of its type, which says none."""
+    if type_._type_affinity is not ARRAY or type_.dimensions is not None:
+        return False
+    return bool(value) and isinstance(value[0], (list, tuple))
 
 
 class StatementCompiler(DocumentCompiler):
@@ -208,6 +217,8 @@ class StatementCompiler(DocumentCompiler):
 
     def render_literal_value(self, value: Any, type_: Any) -> str:
         """Write a value as a literal that has the type of the value."""
+        if value is None and not type_.should_evaluate_none:
+            return "NULL"
         if isinstance(value, timedelta):
             rest = (value - timedelta(days=value.days)) // timedelta(microseconds=1)
             days, microseconds = f"to_days({value.days})", f"to_microseconds({rest})"
@@ -217,7 +228,7 @@ class StatementCompiler(DocumentCompiler):
         if isinstance(value, bytes):
             return "'{}'::BLOB".format("".join(f"\\x{byte:02X}" for byte in value))
         text: str = super().render_literal_value(value, type_)
-        if type_._type_affinity in _WRITTEN_AS_TEXT:
+        if type_._type_affinity in _TO_CAST and not _is_deeper(value, type_):
             return f"CAST({text} AS {self.dialect.type_compiler_instance.process(type_)})"
         return text
 
