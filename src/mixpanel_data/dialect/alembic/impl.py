@@ -211,10 +211,18 @@ class DuckDBImpl(DefaultImpl):
         module = type(type_obj).__module__
         if module in (datatypes.__name__, engine_types.__name__):
             autogen_context.imports.add(f"from {parsing.__name__} import parse_type")
-            return f"parse_type({self.dialect.type_compiler_instance.process(type_obj)!r})"
+            return f"parse_type({self._type_name(type_obj)!r})"
         if not module.startswith("sqlalchemy."):
             autogen_context.imports.add(f"import {module}")
         return False
+
+    def _type_name(self, type_obj: TypeEngine[Any]) -> str:
+        """Return what DuckDB calls a type; without a database, what the dialect does."""
+        name = self.dialect.type_compiler_instance.process(type_obj)
+        if not self.bind:
+            return str(name)
+        typeof = f"SELECT {BUILTIN}typeof(CAST(NULL AS {name}))"
+        return str(self.bind.exec_driver_sql(typeof).scalar_one())
 
     def compare_indexes(self, metadata_index: Index, reflected_index: Index) -> Any:
         """Compare two indexes of one name, expressions included."""
