@@ -35,7 +35,12 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    cast,
+    literal,
+    select,
+    text,
 )
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
 from mixpanel_data import UtcDateTime
@@ -123,3 +128,62 @@ def test_types_that_only_duckdb_has_are_written_as_duckdb_spells_them(
     assert "parse_type('STRUCT(x DECIMAL(10,2), y VARCHAR[])')" in code
     code, _ = upgraded(connection, engine_types.UInteger())
     assert "parse_type('UINTEGER')" in code
+
+
+@pytest.mark.parametrize(
+    "type_",
+    [
+        postgresql.JSONB(astext_type=Text()),
+        postgresql.JSONB(),
+        postgresql.JSON(astext_type=String(5)),
+        postgresql.ARRAY(Text()),
+        postgresql.ARRAY(postgresql.JSONB(astext_type=Text())),
+        postgresql.ARRAY(Struct({"x": Numeric(10, 2)})),
+        ARRAY(postgresql.JSONB(astext_type=Text())),
+        JSON().with_variant(postgresql.JSONB(astext_type=Text()), "postgresql"),
+        ARRAY(String).with_variant(postgresql.ARRAY(Text()), "postgresql"),
+        Struct({"x": Text()}).with_variant(postgresql.JSONB(), "postgresql"),
+        postgresql.UUID(),
+        postgresql.TIMESTAMP(precision=3),
+        postgresql.ENUM("a", "b", name="letters"),
+    ],
+    ids=repr,
+)
+def test_types_of_postgresql_are_written_with_those_within_them(
+    connection: Connection, type_: TypeEngine[Any]
+) -> None:
+    assert upgraded(connection, type_)[1] == []
+
+
+@pytest.mark.parametrize("type_", [postgresql.CITEXT(), String(collation="nocase")], ids=repr)
+def test_a_text_with_a_collation_is_compared(
+    connection: Connection, type_: TypeEngine[Any]
+) -> None:
+    assert upgraded(connection, type_)[1] == []
+    models, plain = MetaData(), MetaData()
+    Table("c", models, Column("v", type_, server_default="x"))
+    Table("c", plain, Column("v", String, server_default=text("lower('X')")))
+    migration = MigrationContext.configure(connection)
+    models.create_all(connection)
+    (((kind, *_),),) = compare_metadata(migration, plain)
+    assert kind == "modify_type"
+    plain.tables["c"].c.v.type = type_
+    assert compare_metadata(migration, plain) == []
+    models.drop_all(connection)
+
+
+def test_a_batch_changes_the_collation_of_a_column(connection: Connection) -> None:
+    connection.exec_driver_sql("CREATE TABLE c (v VARCHAR)")
+    connection.exec_driver_sql("INSERT INTO c VALUES ('Ab')")
+    op = Operations(MigrationContext.configure(connection))
+    for type_, found in ((postgresql.CITEXT(), 1), (String(), 0)):
+        with op.batch_alter_table("c", recreate="always") as batch:
+            batch.alter_column("v", type_=type_)
+        count = connection.exec_driver_sql("SELECT count(*) FROM c WHERE v = 'aB'")
+        assert count.scalar_one() == found
+    connection.exec_driver_sql("DROP TABLE c")
+
+
+def test_a_cast_to_a_type_with_a_collation_compares_so(connection: Connection) -> None:
+    assert connection.scalar(select(cast(literal("Ab"), postgresql.CITEXT) == "aB")) is True
+    assert connection.scalar(select(cast(literal("Ab"), String) == "aB")) is False

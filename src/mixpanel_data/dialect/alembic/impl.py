@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 from alembic.ddl.base import AlterTable, ColumnComment, RenameTable
 from alembic.ddl.impl import DefaultImpl
-from duckdb_engine import datatypes as engine_types
 from sqlalchemy import (
     Column,
     Constraint,
@@ -28,18 +27,16 @@ from sqlalchemy.schema import (
 )
 from sqlalchemy.types import TypeEngine
 
-from mixpanel_data.dialect import datatypes
-from mixpanel_data.dialect.alembic import batch, index_comparison
+from mixpanel_data.dialect.alembic import batch, column_types, index_comparison
 from mixpanel_data.dialect.alembic.altering import alter_tables
 from mixpanel_data.dialect.alembic.changes import Changes
 from mixpanel_data.dialect.alembic.constraint_names import convention_of, conventional_name
 from mixpanel_data.dialect.alembic.renaming import rename_by_copy
 from mixpanel_data.dialect.base import MixpanelDialect
 from mixpanel_data.dialect.driver.errors import is_refused_alter
-from mixpanel_data.dialect.sql import parsing
-from mixpanel_data.dialect.sql.builtin import BUILTIN
 from mixpanel_data.dialect.sql.ddl import counts_alone, next_value, own_sequence, sequence_of
 from mixpanel_data.dialect.sql.indexes import warn_of_ignored
+from mixpanel_data.dialect.sql.type_names import split_collation
 
 _ALTERING = (AlterTable, AddConstraint, DropConstraint)
 
@@ -160,11 +157,9 @@ class DuckDBImpl(DefaultImpl):
 
     def compare_type(self, inspector_column: Column[Any], metadata_column: Column[Any]) -> bool:
         """Tell whether two types differ; DuckDB compares them, because it knows all aliases."""
-        compiler = self.dialect.type_compiler_instance
-        types = [compiler.process(column.type) for column in (inspector_column, metadata_column)]
-        return types[0] != types[1] and not self._holds(
-            " = ".join(f"{BUILTIN}typeof(CAST(NULL AS {kind}))" for kind in types)
-        )
+        process = self.dialect.type_compiler_instance.process
+        columns = (inspector_column, metadata_column)
+        return column_types.differ(self.bind, *(process(column.type) for column in columns))
 
     def compare_server_default(
         self,
@@ -179,7 +174,7 @@ class DuckDBImpl(DefaultImpl):
             return False
         if any(default is None or "nextval(" in default for default in defaults):
             return True
-        kind = self.dialect.type_compiler_instance.process(metadata_column.type)
+        kind, _ = split_collation(self.dialect.type_compiler_instance.process(metadata_column.type))
         values = [f"CAST({default} AS {kind})" for default in defaults]
         return not self._holds(f"{values[0]} IS NOT DISTINCT FROM {values[1]}")
 
@@ -207,22 +202,8 @@ class DuckDBImpl(DefaultImpl):
         return bool(self.bind and self.bind.exec_driver_sql(f"SELECT {condition}").scalar())
 
     def render_type(self, type_obj: TypeEngine[Any], autogen_context: Any) -> str | Literal[False]:
-        """Render DuckDB-only types by their DuckDB name, and import other third-party types."""
-        module = type(type_obj).__module__
-        if module in (datatypes.__name__, engine_types.__name__):
-            autogen_context.imports.add(f"from {parsing.__name__} import parse_type")
-            return f"parse_type({self._type_name(type_obj)!r})"
-        if not module.startswith("sqlalchemy."):
-            autogen_context.imports.add(f"import {module}")
-        return False
-
-    def _type_name(self, type_obj: TypeEngine[Any]) -> str:
-        """Return what DuckDB calls a type; without a database, what the dialect does."""
-        name = self.dialect.type_compiler_instance.process(type_obj)
-        if not self.bind:
-            return str(name)
-        typeof = f"SELECT {BUILTIN}typeof(CAST(NULL AS {name}))"
-        return str(self.bind.exec_driver_sql(typeof).scalar_one())
+        """Render a type as what makes the same column again."""
+        return column_types.render(self.bind, self.dialect, type_obj, autogen_context)
 
     def compare_indexes(self, metadata_index: Index, reflected_index: Index) -> Any:
         """Compare two indexes of one name, expressions included."""

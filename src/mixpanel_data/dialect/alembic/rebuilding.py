@@ -22,6 +22,7 @@ from mixpanel_data.dialect.alembic.changes import Changes
 from mixpanel_data.dialect.alembic.file_layout import lay_out_like
 from mixpanel_data.dialect.sql.builtin import qualify_builtins
 from mixpanel_data.dialect.sql.names import mentions
+from mixpanel_data.dialect.sql.type_names import split_collation
 
 _IN_ORDER = qualify_builtins("SELECT current_setting('preserve_insertion_order')")
 
@@ -197,5 +198,6 @@ def _values(connection: Connection, table: Table, changes: Changes) -> dict[str,
         if column.name not in changes.dropped
     }
     for name, type_ in changes.retyped.items():
-        values[name] = f"CAST({quote(name)} AS {type_of(connection, type_)})"
+        kind, _ = split_collation(type_of(connection, type_))
+        values[name] = f"CAST({quote(name)} AS {kind})"
     return values | {name: f"({sql})" for name, sql in changes.filled.items()}
