@@ -19,7 +19,13 @@ from sqlalchemy.schema import conv
 
 from mixpanel_data.dialect.reflection.catalog import Entry
 from mixpanel_data.dialect.sql.names import spell
-from mixpanel_data.dialect.sql.parsing import ColumnDefinition, parse_columns, parse_type, unquote
+from mixpanel_data.dialect.sql.parsing import (
+    ColumnDefinition,
+    parse_columns,
+    parse_type,
+    unquote,
+    without_parentheses,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import NotRequired
@@ -123,7 +129,7 @@ def check_constraints(entry: Entry) -> list[ReflectedCheckConstraint]:
     return [
         {
             "name": conv(name if names.count(name) == 1 else f"{name}_{crc32(text.encode()):08x}"),
-            "sqltext": text,
+            "sqltext": without_parentheses(text),
         }
         for name, text in zip(
             names, (detail["expression"] for detail in entry.details), strict=True

@@ -56,6 +56,13 @@ def unquote(name: str) -> str:
     return name[1:-1].replace(mark * 2, mark) if mark in "\"'" else name
 
 
+def without_parentheses(expression: str) -> str:
+    """Return an expression without the parentheses around all of it, if there are any."""
+    reader = TokenReader.of(expression)
+    group = None if reader is None else reader.take_group()
+    return expression if group is None or reader is None or not reader.at_end else group.text()
+
+
 def split_schema(name: str) -> tuple[str | None, str]:
     """Split ``schema`` or ``database.schema`` into database and schema.
 
