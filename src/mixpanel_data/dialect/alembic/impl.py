@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
-from alembic.ddl.base import AlterTable, ColumnComment, RenameTable
+from alembic.ddl.base import AlterTable, ColumnComment, ColumnName, RenameTable
 from alembic.ddl.impl import DefaultImpl
 from sqlalchemy import (
     Column,
@@ -76,6 +77,9 @@ class DuckDBImpl(DefaultImpl):
 
     transactional_ddl = True
 
+    #: Columns of the table that a batch makes, which are renamed with it, and their new names.
+    _renamed_last: Sequence[tuple[Column[Any], str]] = ()
+
     def _exec(self, construct: Any, *args: Any, **kw: Any) -> Any:
         """Run a statement, and say of an ``ALTER`` that DuckDB refuses what to use instead."""
         try:
@@ -98,7 +102,7 @@ class DuckDBImpl(DefaultImpl):
         if own_sequence(column, self.dialect.identifier_preparer) is not None:
             raise InvalidRequestError(
                 f"Column {column.name!r} would count by itself, which only columns of a new table "
-                f"can. Create one with it, and copy the rows of {table_name!r}."
+                f"can. Add it in op.batch_alter_table({table_name!r}), which makes one."
             )
         if not self.dialect.foreign_keys:  # type: ignore[attr-defined]
             # Alembic adds what the table has of them afterwards.
@@ -143,6 +147,10 @@ class DuckDBImpl(DefaultImpl):
             connection, old_table_name, new_table_name, schema
         ):
             super().rename_table(old_table_name, new_table_name, schema)
+        for column, name in self._renamed_last:
+            self._exec(ColumnName(new_table_name, column.name, name, schema=schema))
+            column.name = name
+        self._renamed_last = ()
 
     def requires_recreate_in_batch(self, batch_op: Any) -> bool:
         """Tell whether DuckDB refuses an operation of a batch as ``ALTER TABLE``."""
@@ -153,7 +161,9 @@ class DuckDBImpl(DefaultImpl):
     def prep_table_for_batch(self, batch_impl: Any, table: Table) -> None:
         """Complete the table that takes the place of another, or refuse before it begins."""
         connection = None if self.as_sql else self.connection
-        batch.complete(connection, self.dialect.identifier_preparer, batch_impl, table)
+        self._renamed_last = batch.complete(
+            connection, self.dialect.identifier_preparer, batch_impl, table
+        )
 
     def compare_type(self, inspector_column: Column[Any], metadata_column: Column[Any]) -> bool:
         """Tell whether two types differ; DuckDB compares them, because it knows all aliases."""
