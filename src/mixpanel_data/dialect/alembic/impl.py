@@ -9,6 +9,7 @@ from alembic.ddl.base import AlterTable, ColumnComment, ColumnName, RenameTable
 from alembic.ddl.impl import DefaultImpl
 from sqlalchemy import (
     Column,
+    Connection,
     Constraint,
     ForeignKeyConstraint,
     Index,
@@ -31,6 +32,7 @@ from sqlalchemy.types import TypeEngine
 from mixpanel_data.dialect.alembic import batch, column_types, index_comparison
 from mixpanel_data.dialect.alembic.altering import alter_tables
 from mixpanel_data.dialect.alembic.changes import Changes
+from mixpanel_data.dialect.alembic.column_defaults import default_to_set
 from mixpanel_data.dialect.alembic.constraint_names import convention_of, conventional_name
 from mixpanel_data.dialect.alembic.renaming import rename_by_copy
 from mixpanel_data.dialect.base import MixpanelDialect
@@ -80,6 +82,16 @@ class DuckDBImpl(DefaultImpl):
     #: Columns of the table that a batch makes, which are renamed with it, and their new names.
     _renamed_last: Sequence[tuple[Column[Any], str]] = ()
 
+    @property
+    def _catalog(self) -> Connection | None:
+        """The database to ask: none for ``--sql`` and for duckdb-engine's dialect."""
+        asks = not self.as_sql and isinstance(self.dialect, MixpanelDialect)
+        return self.connection if asks else None
+
+    def _can(self, ability: str) -> bool:
+        """Tell whether the dialect has an ability, or does not know of it."""
+        return bool(getattr(self.dialect, ability, True))
+
     def _exec(self, construct: Any, *args: Any, **kw: Any) -> Any:
         """Run a statement, and say of an ``ALTER`` that DuckDB refuses what to use instead."""
         try:
@@ -104,7 +116,7 @@ class DuckDBImpl(DefaultImpl):
                 f"Column {column.name!r} would count by itself, which only columns of a new table "
                 f"can. Add it in op.batch_alter_table({table_name!r}), which makes one."
             )
-        if not self.dialect.foreign_keys:  # type: ignore[attr-defined]
+        if not self._can("foreign_keys"):
             # Alembic adds what the table has of them afterwards.
             column.table.constraints -= column.table.foreign_key_constraints
         super().add_column(table_name, column, **kw)
@@ -121,7 +133,7 @@ class DuckDBImpl(DefaultImpl):
             name = self.dialect.identifier_preparer.format_table(table)
             self._exec(f"DROP TABLE {name}")
             return
-        connection = None if self.as_sql else self.connection
+        connection = self._catalog
         if connection is not None and inspect(connection).has_table(table.name, table.schema):
             table = Table(
                 table.name,
@@ -142,7 +154,7 @@ class DuckDBImpl(DefaultImpl):
         Raises:
             InvalidRequestError: Foreign keys refer to the table.
         """
-        connection = None if self.as_sql else self.connection
+        connection = self._catalog
         if connection is None or not rename_by_copy(
             connection, old_table_name, new_table_name, schema
         ):
@@ -154,15 +166,13 @@ class DuckDBImpl(DefaultImpl):
 
     def requires_recreate_in_batch(self, batch_op: Any) -> bool:
         """Tell whether DuckDB refuses an operation of a batch as ``ALTER TABLE``."""
-        if self.as_sql or self.connection is None:
-            return False
-        return batch.requires_recreate(self.connection, batch_op)
+        connection = self._catalog
+        return connection is not None and batch.requires_recreate(connection, batch_op)
 
     def prep_table_for_batch(self, batch_impl: Any, table: Table) -> None:
         """Complete the table that takes the place of another, or refuse before it begins."""
-        connection = None if self.as_sql else self.connection
         self._renamed_last = batch.complete(
-            connection, self.dialect.identifier_preparer, batch_impl, table
+            self._catalog, self.dialect.identifier_preparer, batch_impl, table
         )
 
     def compare_type(self, inspector_column: Column[Any], metadata_column: Column[Any]) -> bool:
@@ -229,9 +239,12 @@ class DuckDBImpl(DefaultImpl):
         """
         if kw.pop("postgresql_using", None) is not None:
             warn_of_ignored(f"column {column_name!r} of table {table_name!r}", "using")
-        connection = None if self.as_sql else self.connection
-        narrows = self.dialect.narrows_types  # type: ignore[attr-defined]
-        if type_ is not None and connection is not None and not narrows:
+        connection = self._catalog
+        if "server_default" in kw:
+            kw["server_default"] = default_to_set(
+                connection, self.dialect, table_name, column_name, {**kw, "type_": type_}
+            )
+        if type_ is not None and connection is not None and not self._can("narrows_types"):
             changes = Changes()
             changes.change_type(column_name, type_)
             alter_tables(connection, [table_name], changes, set())
@@ -277,7 +290,7 @@ class DuckDBImpl(DefaultImpl):
 
         Otherwise give those of the database the options of the models, which DuckDB does not have.
         """
-        if not self.dialect.foreign_keys:  # type: ignore[attr-defined]
+        if not self._can("foreign_keys"):
             conn_fks.clear()
             metadata_fks.clear()
         declared = {tuple(key.column_keys): key for key in metadata_fks}
