@@ -13,7 +13,7 @@ from alembic.operations.ops import (
     DropConstraintOp,
     DropTableCommentOp,
 )
-from sqlalchemy import Column, Connection, DefaultClause, Table, inspect, text
+from sqlalchemy import Column, Connection, DefaultClause, Identity, Table, inspect
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.schema import conv
 from sqlalchemy.sql.compiler import IdentifierPreparer
@@ -21,7 +21,7 @@ from sqlalchemy.sql.compiler import IdentifierPreparer
 from mixpanel_data.dialect.alembic.constraint_names import convention_of, names_to_drop, new_name
 from mixpanel_data.dialect.alembic.dependents import follow
 from mixpanel_data.dialect.alembic.references import referring_tables, require_unreferred
-from mixpanel_data.dialect.sql.ddl import next_value, own_sequence
+from mixpanel_data.dialect.sql.ddl import keep_counting, own_sequence
 from mixpanel_data.dialect.sql.names import fold
 
 #: Key of ``Table.info``: the table is dropped without its sequences, which its successor uses.
@@ -171,10 +171,11 @@ def _keep_sequences(preparer: IdentifierPreparer, batch: Any, old: Table) -> Non
     """Let columns count on with the sequences that they have."""
     for column in old.columns:
         changed = batch.columns.get(column.name)
-        sequence = own_sequence(column, preparer)
-        if sequence is not None and changed is not None and changed.server_default is None:
-            sql = next_value(sequence, preparer).replace(":", "\\:")
-            changed.server_default = DefaultClause(text(sql))
+        default = keep_counting(column, preparer)
+        if default is None or changed is None:
+            continue
+        if changed.server_default is None or isinstance(changed.server_default, Identity):
+            changed.server_default, changed.identity = DefaultClause(default), None
 
 
 def _require_no_loop(preparer: IdentifierPreparer, new: Table, old: Table) -> None:

@@ -32,14 +32,13 @@ from sqlalchemy.types import TypeEngine
 from mixpanel_data.dialect.alembic import batch, column_types, index_comparison
 from mixpanel_data.dialect.alembic.altering import alter_tables
 from mixpanel_data.dialect.alembic.changes import Changes
-from mixpanel_data.dialect.alembic.column_defaults import default_to_set
+from mixpanel_data.dialect.alembic.column_defaults import default_to_set, defaults_differ
 from mixpanel_data.dialect.alembic.constraint_names import convention_of, conventional_name
 from mixpanel_data.dialect.alembic.renaming import rename_by_copy
 from mixpanel_data.dialect.base import MixpanelDialect
 from mixpanel_data.dialect.driver.errors import is_refused_alter
-from mixpanel_data.dialect.sql.ddl import counts_alone, next_value, own_sequence, sequence_of
+from mixpanel_data.dialect.sql.ddl import next_value, own_sequence, sequence_of
 from mixpanel_data.dialect.sql.indexes import warn_of_ignored
-from mixpanel_data.dialect.sql.type_names import split_collation
 
 _ALTERING = (AlterTable, AddConstraint, DropConstraint)
 
@@ -189,37 +188,7 @@ class DuckDBImpl(DefaultImpl):
         rendered_inspector_default: str | None,
     ) -> bool:
         """Tell whether two defaults have different values."""
-        defaults = [self._default(column) for column in (inspector_column, metadata_column)]
-        if defaults[0] == defaults[1] or self._both_count(inspector_column, metadata_column):
-            return False
-        if any(default is None or "nextval(" in default for default in defaults):
-            return True
-        kind, _ = split_collation(self.dialect.type_compiler_instance.process(metadata_column.type))
-        values = [f"CAST({default} AS {kind})" for default in defaults]
-        return not self._holds(f"{values[0]} IS NOT DISTINCT FROM {values[1]}")
-
-    def _both_count(self, inspector_column: Column[Any], metadata_column: Column[Any]) -> bool:
-        """Tell whether both have autoincrement; the sequence may have the name of another table.
-
-        ``ALTER TABLE … RENAME`` does not rename it.
-        """
-        preparer = self.dialect.identifier_preparer
-        if metadata_column.table is None or own_sequence(metadata_column, preparer) is None:
-            return False
-        default: Any = inspector_column.server_default
-        return default is not None and counts_alone(str(default.arg), inspector_column.name)
-
-    def _default(self, column: Column[Any]) -> str | None:
-        preparer = self.dialect.identifier_preparer
-        sequence = None if column.table is None else own_sequence(column, preparer)
-        if sequence is not None:
-            return next_value(sequence, preparer)
-        new: Any = self.dialect.ddl_compiler
-        default: str | None = new(self.dialect, None).get_column_default_string(column)
-        return default
-
-    def _holds(self, condition: str) -> bool:
-        return bool(self.bind and self.bind.exec_driver_sql(f"SELECT {condition}").scalar())
+        return defaults_differ(self.bind, self.dialect, inspector_column, metadata_column)
 
     def render_type(self, type_obj: TypeEngine[Any], autogen_context: Any) -> str | Literal[False]:
         """Render a type as what makes the same column again."""
