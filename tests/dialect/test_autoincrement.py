@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -29,6 +32,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 from sqlalchemy.schema import CreateTable
 
+from mixpanel_data.dialect.alembic.altering import alter_tables
+from mixpanel_data.dialect.alembic.changes import Changes
 from tests.engines import open_engine
 
 
@@ -224,3 +229,79 @@ def test_rows_that_refer_to_each_other_are_inserted_in_one_call(engine: Engine) 
     with engine.begin() as connection:
         connection.execute(insert(Node), rows)
         assert len(connection.execute(select(Node.id)).all()) == 100
+
+
+OPTIONS = [
+    {"start": 100, "increment": 5},
+    {"start": 3, "minvalue": 2, "maxvalue": 4, "cycle": True},
+    {"start": -1, "increment": -1, "minvalue": -9, "maxvalue": -1},
+]
+
+
+@pytest.mark.parametrize("schema", [None, "s x", "other.main"])
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_the_options_of_an_identity_are_reflected(
+    connection: Connection, options: dict[str, Any], schema: str | None
+) -> None:
+    connection.exec_driver_sql("ATTACH ':memory:' AS other")
+    connection.exec_driver_sql('CREATE SCHEMA "s x"')
+    connection.commit()
+    users(Column("id", Integer, Identity(**options), primary_key=True), schema=schema).create(
+        connection
+    )
+    reflected = Table("users", MetaData(), schema=schema, autoload_with=connection)
+    identity = reflected.c.id.identity
+    assert identity is not None
+    assert {name: getattr(identity, name) for name in options} == options
+    first = connection.execute(insert(reflected)).inserted_primary_key
+    assert first == (options["start"],)
+    reflected.drop(connection)
+    assert sequences(connection) == []
+    reflected.create(connection)
+    assert connection.execute(insert(reflected)).inserted_primary_key == first
+
+
+def test_a_plain_key_and_a_shared_sequence_are_no_identity(connection: Connection) -> None:
+    shared = Sequence("numbers", start=7)
+    users(
+        Column("id", Integer, primary_key=True),
+        Column("number", Integer, shared, server_default=shared.next_value()),
+    ).create(connection)
+    found = inspect(connection).get_columns("users")
+    assert [column.get("identity") for column in found] == [None, None, None]
+
+
+@pytest.mark.parametrize("filled", ["n + 1", None])
+def test_a_table_with_an_identity_is_changed_and_counts_on(
+    connection: Connection, filled: str | None
+) -> None:
+    models = MetaData()
+    identity = Identity(start=100, increment=5)
+    table = Table("t", models, Column("id", Integer, identity), Column("n", Integer))
+    table.create(connection)
+    connection.execute(insert(table).values(n=1))
+    op = Operations(MigrationContext.configure(connection))
+    with op.batch_alter_table("t", recreate="always") as batch:
+        batch.add_column(Column("x", Integer))
+    changes = Changes()
+    changes.add_column(Column("y", Integer, nullable=False, server_default="0"), fill=filled)
+    alter_tables(connection, ["t"], changes, set())
+    connection.execute(insert(table).values(n=2))
+    assert connection.scalars(select(table.c.id)).all() == [100, 105]
+    op.rename_table("t", "u")
+    connection.exec_driver_sql("INSERT INTO u (n) VALUES (3)")
+    assert connection.exec_driver_sql("SELECT max(id) FROM u").scalar() == 110
+    assert sequences(connection) == ["u_id_seq"]
+
+
+@pytest.mark.parametrize("declared", [[], [Identity()], [Identity(start=100)]], ids=str)
+def test_autogenerate_leaves_the_options_alone(connection: Connection, declared: Any) -> None:
+    users(Column("id", Integer, Identity(start=7), primary_key=True)).create(connection)
+    models = MetaData()
+    columns: list[Column[Any]] = [
+        Column("id", Integer, *declared, primary_key=True),
+        Column("name", String),
+    ]
+    Table("users", models, *columns)
+    options = {"compare_server_default": True}
+    assert compare_metadata(MigrationContext.configure(connection, opts=options), models) == []

@@ -283,3 +283,20 @@ def test_defaults_of_documents_and_arrays_are_those_of_postgresql(
     Operations(context).add_column("with_default", added)
     grown = Table("with_default", MetaData(), autoload_with=connection)
     assert connection.scalar(select(type_coerce(grown.c.y, added.type))) == value
+
+
+@pytest.mark.parametrize("given", ["{}", text("'{}'::text[]")], ids=str)
+@pytest.mark.parametrize("options", [{}, {"existing_type": ARRAY(String)}], ids=["", "type"])
+def test_a_default_of_an_array_is_set_later(given: Any, options: Any) -> None:
+    register_duckdb()
+    with open_engine() as engine, engine.connect() as connection:
+        connection.exec_driver_sql("CREATE TABLE t (n INTEGER, tags VARCHAR[])")
+        op = Operations(MigrationContext.configure(connection))
+        op.alter_column("t", "tags", server_default=given, **options)
+        connection.exec_driver_sql("INSERT INTO t (n) VALUES (1)")
+        op.alter_column("t", "tags", server_default='{"a:b"}', **options)
+        connection.exec_driver_sql("INSERT INTO t (n) VALUES (2)")
+        op.alter_column("t", "tags", server_default=None, **options)
+        connection.exec_driver_sql("INSERT INTO t (n) VALUES (3)")
+        rows = connection.exec_driver_sql("SELECT tags FROM t ORDER BY n").scalars().all()
+        assert rows == [[], ["a:b"], None]

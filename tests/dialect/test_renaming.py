@@ -82,6 +82,10 @@ def filled(connection: Connection, metadata: MetaData) -> None:
 def facts(connection: Connection, name: str, schema: str | None = None) -> dict[str, Any]:
     inspector = inspect(connection)
     columns: list[Any] = inspector.get_columns(name, schema)
+    for column in columns:
+        # A copied sequence starts where the other one has come to.
+        if column.pop("identity", None) is not None:
+            column["default"] = "nextval"
     return {
         "columns": [
             {

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from sqlalchemy import BigInteger, Column, Integer, create_engine
 
+from mixpanel_data.dialect.alembic import register_duckdb
 from tests.processes import run_python
 
 pytestmark = pytest.mark.processes
@@ -64,3 +69,37 @@ with create_engine("duckdb+mixpanel:///:memory:").connect() as connection:
     context = alembic.migration.MigrationContext.configure(connection)
     assert context.impl.transactional_ddl, context.impl
 """)
+
+
+def change(op: Operations) -> None:
+    """Do what duckdb-engine's own dialect can do."""
+    op.create_table("t", Column("n", Integer))
+    op.add_column("t", Column("a", Integer))
+    op.alter_column("t", "n", type_=BigInteger())
+    op.alter_column("t", "n", server_default="3")
+    op.alter_column("t", "n", comment="numbers")
+    op.alter_column("t", "a", new_column_name="b")
+    op.create_index("i", "t", ["n"])
+    op.drop_index("i")
+    with op.batch_alter_table("t") as batch:
+        batch.add_column(Column("z", Integer))
+    op.rename_table("t", "u")
+    op.create_table("t", Column("n", Integer))
+    op.drop_table("t")
+
+
+def test_migrations_run_with_the_dialect_of_duckdb_engine() -> None:
+    register_duckdb()
+    engine = create_engine("duckdb:///:memory:")
+    with engine.connect() as connection:
+        change(Operations(MigrationContext.configure(connection)))
+        names = "SELECT column_name FROM duckdb_columns() WHERE table_name = 'u'"
+        assert connection.exec_driver_sql(names).scalars().all() == ["n", "b", "z"]
+    engine.dispose()
+
+
+def test_migrations_are_printed_for_a_name_of_a_dialect() -> None:
+    written = io.StringIO()
+    options = {"as_sql": True, "output_buffer": written}
+    change(Operations(MigrationContext.configure(dialect_name="duckdb", opts=options)))
+    assert "ALTER TABLE t RENAME TO u" in written.getvalue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from sqlalchemy import Connection, MetaData, Table, UniqueConstraint, inspect
 
 from tests.dialect.reflection.helpers import execute_all
@@ -83,7 +84,7 @@ def test_check_constraints_have_the_text_inside_the_parentheses(connection: Conn
         "CREATE TABLE t (a INTEGER CHECK (a > 0), b VARCHAR, CHECK (b <> 'a)b' AND a < 9))",
     )
     found = [one["sqltext"] for one in inspect(connection).get_check_constraints("t")]
-    assert found == ["(a > 0)", "((b != 'a)b') AND (a < 9))"]
+    assert found == ["a > 0", "(b != 'a)b') AND (a < 9)"]
 
 
 def test_foreign_keys_name_their_columns_pairwise(connection: Connection) -> None:
@@ -143,3 +144,28 @@ def test_indexes_have_columns_and_expressions(connection: Connection) -> None:
             "dialect_options": {},
         },
     ]
+
+
+CHECKS = {
+    "a IN ('a', ')')": "a IN ('a', ')')",
+    "a > 'b'": "a > 'b'",
+    "(a > 'b') AND (b > 1)": "(a > 'b') AND (b > 1)",
+    "(((b > 1)))": "b > 1",
+    "abs(b)": "abs(b)",
+    "a <> ')('": "a != ')('",
+    '"c)" > 1': '"c)" > 1',
+    "b IS NOT NULL": "b IS NOT NULL",
+}
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_a_check_has_no_parentheses_around_it_and_makes_the_same_check(
+    connection: Connection, check: str
+) -> None:
+    columns = '(a VARCHAR, b INTEGER, "c)" INTEGER, CHECK ({}))'
+    execute_all(connection, "CREATE TABLE t " + columns.format(check))
+    (found,) = inspect(connection).get_check_constraints("t")
+    assert found["sqltext"] == CHECKS[check]
+    execute_all(connection, "CREATE TABLE again " + columns.format(found["sqltext"]))
+    (again,) = inspect(connection).get_check_constraints("again")
+    assert again["sqltext"] == found["sqltext"]

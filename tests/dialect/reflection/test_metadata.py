@@ -141,7 +141,7 @@ def test_what_the_application_defined_is_left_as_it_is(connection: Connection) -
         ),
         key=len,
     )
-    assert (own, reflected) == ("x > 0", "(x != 7)")
+    assert (own, reflected) == ("x > 0", "x != 7")
 
 
 def test_a_listener_may_replace_a_default(connection: Connection) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -120,3 +121,32 @@ def test_text_that_is_no_type_ends_in_some_type(whole: str, cuts: list[tuple[int
 def test_text_that_is_no_type_is_warned_of() -> None:
     with pytest.warns(SAWarning, match="'MAP.INTEGER' of column 'c' is malformed"):
         assert isinstance(parse_type("MAP(INTEGER", "c"), NullType)
+
+
+#: Names of types that DuckDB's parser reads, of which some are in no list.
+SPELLED = [
+    *(["BIT VARYING"] if duckdb.__version__ >= "2" else []),
+    *("DOUBLE PRECISION", "TIME WITHOUT TIME ZONE", "TIMESTAMP WITHOUT TIME ZONE"),
+    *("CHARACTER VARYING(5)", "CHAR(3)", "NATIONAL CHARACTER VARYING(3)", "TEXT(5)", "BIT(3)"),
+    *("NUMERIC(10, 2)", "DECIMAL(5)", "dec", "FLOAT(24)", "FLOAT(25)", "REAL", "DateTime(3)"),
+    *(f"TIMESTAMP({digits})" for digits in range(10)),
+    *("TIMESTAMP(3) WITHOUT TIME ZONE", "ROW(a int, b text[])", "varchar(5)[2]", "map(int4, dec)"),
+]
+
+
+def test_every_name_that_duckdb_reads_is_parsed(scratch: Connection) -> None:
+    listed = scratch.exec_driver_sql(
+        "SELECT DISTINCT type_name FROM duckdb_types() WHERE internal AND type_name NOT IN "
+        "('array', 'enum', 'list', 'map', 'null', 'row', 'struct', 'tuple', 'type', 'union') "
+        "AND upper(type_name) <> type_name OR type_name = 'JSON'"
+    )
+    for name in (*listed.scalars(), *SPELLED):
+        meant = parse_type(scratch.exec_driver_sql(f"SELECT typeof(NULL::{name})").scalar_one())
+        assert repr(parse_type(name)) == repr(meant), name
+        assert repr(parse_type(name.lower())) == repr(meant), name
+
+
+@pytest.mark.parametrize("given", ["DECIMAL(1, 2, 3)", "VARCHAR(x)", "INTEGER(3)", "DATE["])
+def test_a_known_type_with_what_it_does_not_take_is_warned_of(given: str) -> None:
+    with pytest.warns(SAWarning, match=r"DuckDB type '.*' of column 'c' is (malformed|not known)"):
+        assert isinstance(parse_type(given, "c"), NullType)

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from alembic.operations import Operations
+from alembic.operations import Operations, toimpl
 from alembic.operations.batch import BatchOperationsImpl
-from alembic.operations.ops import CreateTableCommentOp, DropConstraintOp, DropTableCommentOp
-from sqlalchemy import CheckConstraint, Connection, DefaultClause, Table, inspect, text
+from alembic.operations.ops import (
+    AddColumnOp,
+    AddConstraintOp,
+    CreateTableCommentOp,
+    DropConstraintOp,
+    DropTableCommentOp,
+)
+from sqlalchemy import Column, Connection, DefaultClause, Identity, Table, inspect
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.schema import conv
 from sqlalchemy.sql.compiler import IdentifierPreparer
 
-from mixpanel_data.dialect.alembic.constraint_names import names_to_drop
+from mixpanel_data.dialect.alembic.constraint_names import convention_of, names_to_drop, new_name
+from mixpanel_data.dialect.alembic.dependents import follow
 from mixpanel_data.dialect.alembic.references import referring_tables, require_unreferred
-from mixpanel_data.dialect.sql.ddl import next_value, own_sequence
-from mixpanel_data.dialect.sql.names import fold, mentions
+from mixpanel_data.dialect.sql.ddl import keep_counting, own_sequence
+from mixpanel_data.dialect.sql.names import fold
 
 #: Key of ``Table.info``: the table is dropped without its sequences, which its successor uses.
 REPLACED = "mixpanel_data_replaced"
@@ -60,6 +67,32 @@ def _drop_constraint(operations: Operations, operation: DropConstraintOp) -> Non
         impl.drop_constraint(made, **({} if if_exists is None else {"if_exists": if_exists}))
 
 
+@Operations._to_impl.dispatch_for(AddColumnOp, qualifier="duckdb")
+def _add_column(operations: Operations, operation: AddColumnOp) -> None:
+    """Add a column; in a batch, its constraints need no names."""
+    toimpl.add_column(operations, operation)
+    if isinstance(operations.impl, BatchOperationsImpl):
+        # These are operations of their own by now.
+        operation.column.unique = operation.column.index = None
+    _name_constraints(operations.impl)
+
+
+@Operations._to_impl.dispatch_for(AddConstraintOp, qualifier="duckdb")
+def _add_constraint(operations: Operations, operation: AddConstraintOp) -> None:
+    """Add a constraint, which needs no name in a batch."""
+    toimpl.create_constraint(operations, operation)
+    _name_constraints(operations.impl)
+
+
+def _name_constraints(impl: Any) -> None:
+    """Give the new constraints of a batch the names that Alembic wants; DuckDB keeps none."""
+    if not isinstance(impl, BatchOperationsImpl):
+        return
+    for kind, arguments, _ in impl.batch:
+        if kind == "add_constraint" and arguments[0].name is None:
+            arguments[0].name = conv(new_name(arguments[0], convention_of(impl.naming_convention)))
+
+
 def _let_rebuild_comment(impl: Any, comment: str | None) -> None:
     """Give a batch the comment of the table that it may create; an empty one is none."""
     if isinstance(impl, BatchOperationsImpl):
@@ -71,9 +104,20 @@ def requires_recreate(connection: Connection, batch: Any) -> bool:
     names = {operation for operation, _, _ in batch.batch}
     if names & _CONSTRAINTS:
         return True
-    if any(op == "add_column" and not args[1].nullable for op, args, _ in batch.batch):
+    preparer = connection.dialect.identifier_preparer
+    if any(op == "add_column" and _needs_create(args[1], preparer) for op, args, _ in batch.batch):
         return True
     return bool(names & _RESHAPING) and _is_bound(connection, batch.table_name, batch.schema)
+
+
+def _needs_create(column: Column[Any], preparer: IdentifierPreparer) -> bool:
+    """Tell whether only a new table can have a column: DuckDB adds none with constraints."""
+    return (
+        not column.nullable
+        or column.computed is not None
+        or bool(column.constraints)
+        or own_sequence(column, preparer) is not None
+    )
 
 
 def _is_bound(connection: Connection, name: str, schema: str | None) -> bool:
@@ -92,7 +136,7 @@ def _is_bound(connection: Connection, name: str, schema: str | None) -> bool:
 
 def complete(
     connection: Connection | None, preparer: IdentifierPreparer, batch: Any, old: Table
-) -> None:
+) -> list[tuple[Column[Any], str]]:
     """Give the table that takes another's place what Alembic leaves out.
 
     Args:
@@ -101,8 +145,12 @@ def complete(
         batch: Alembic's ``ApplyBatchImpl``, before it creates the new table.
         old: The table that is replaced.
 
+    Returns:
+        The columns that have to be renamed when the table has its name, with their new names.
+
     Raises:
-        InvalidRequestError: Foreign keys refer to the table, so that it cannot be replaced.
+        InvalidRequestError: Foreign keys refer to the table, so that it cannot be replaced, or
+            something that stays needs a column that does not.
     """
     if connection is not None:
         require_unreferred(old.name, _referring(connection, old.name, old.schema), "recreated")
@@ -110,39 +158,40 @@ def complete(
     old.info[REPLACED] = True
     new.info[SUCCESSOR] = True
     new.comment = old.comment if new.comment is None else new.comment or None
+    _require_no_loop(preparer, new, old)
+    last = follow(batch, old) if batch.reflected else []
     _keep_sequences(preparer, batch, old)
-    _require_columns_of_checks(batch, old)
     for name, transfer in batch.column_transfers.items():
         if batch.columns[name].computed is not None:
             transfer.pop("expr", None)
+    return last
 
 
 def _keep_sequences(preparer: IdentifierPreparer, batch: Any, old: Table) -> None:
     """Let columns count on with the sequences that they have."""
     for column in old.columns:
         changed = batch.columns.get(column.name)
-        sequence = own_sequence(column, preparer)
-        if sequence is not None and changed is not None and changed.server_default is None:
-            sql = next_value(sequence, preparer).replace(":", "\\:")
-            changed.server_default = DefaultClause(text(sql))
-
-
-def _require_columns_of_checks(batch: Any, old: Table) -> None:
-    """Refuse to drop or rename a column of a check that stays."""
-    if not batch.reflected:
-        return
-    renamed = [name for name, transfer in batch.column_transfers.items() if "name" in transfer]
-    gone = [column.name for column in old.columns if column.name not in batch.columns]
-    for constraint in batch.named_constraints.values():
-        if not isinstance(constraint, CheckConstraint) or constraint not in old.constraints:
+        default = keep_counting(column, preparer)
+        if default is None or changed is None:
             continue
-        for name in (*renamed, *gone):
-            if mentions(str(constraint.sqltext), name):
-                raise InvalidRequestError(
-                    f"Table {old.name!r} cannot be recreated: CHECK ({constraint.sqltext}) needs "
-                    f"column {name!r}. Keep the column, or drop the check {str(constraint.name)!r} "
-                    "in the same batch."
-                )
+        if changed.server_default is None or isinstance(changed.server_default, Identity):
+            changed.server_default, changed.identity = DefaultClause(default), None
+
+
+def _require_no_loop(preparer: IdentifierPreparer, new: Table, old: Table) -> None:
+    """Refuse a foreign key to the table itself, for which DuckDB would not drop the old one."""
+    targets = {
+        fold(key.target_fullname.rpartition(".")[0])
+        for constraint in new.foreign_key_constraints
+        for key in constraint.elements
+    }
+    if fold(old.fullname) in targets and getattr(preparer.dialect, "foreign_keys", True):
+        raise InvalidRequestError(
+            f"Table {old.name!r} cannot get a foreign key to itself: DuckDB neither adds one, nor "
+            "recreates a table under the name that the key refers to. Create another table with "
+            "it, and copy the rows. Or keep it in the models only: an engine with "
+            "?foreign_keys=off leaves it out."
+        )
 
 
 def _referring(connection: Connection, name: str, schema: str | None) -> list[str]:

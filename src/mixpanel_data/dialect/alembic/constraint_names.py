@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from zlib import crc32
 
 from sqlalchemy import (
     CheckConstraint,
@@ -62,6 +63,13 @@ def conventional_name(constraint: Constraint, convention: Mapping[Any, Any]) -> 
         copied = make(*_columns(constraint))
     Table(constraint.table.name, MetaData(naming_convention=convention), *columns, copied)
     return str(copied.name)
+
+
+def new_name(constraint: Constraint, convention: Mapping[Any, Any]) -> str:
+    """Return a name for a constraint that is added without one: of a check, for its SQL."""
+    if isinstance(constraint, CheckConstraint):
+        return f"{constraint.table.name}_check_{crc32(str(constraint.sqltext).encode()):08x}"
+    return conventional_name(constraint, convention)
 
 
 def names_to_drop(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
-from alembic.ddl.base import AlterTable, ColumnComment, RenameTable
+from alembic.ddl.base import AlterTable, ColumnComment, ColumnName, RenameTable
 from alembic.ddl.impl import DefaultImpl
-from duckdb_engine import datatypes as engine_types
 from sqlalchemy import (
     Column,
+    Connection,
     Constraint,
     ForeignKeyConstraint,
     Index,
@@ -28,17 +29,15 @@ from sqlalchemy.schema import (
 )
 from sqlalchemy.types import TypeEngine
 
-from mixpanel_data.dialect import datatypes
-from mixpanel_data.dialect.alembic import batch, index_comparison
+from mixpanel_data.dialect.alembic import batch, column_types, index_comparison
 from mixpanel_data.dialect.alembic.altering import alter_tables
 from mixpanel_data.dialect.alembic.changes import Changes
+from mixpanel_data.dialect.alembic.column_defaults import default_to_set, defaults_differ
 from mixpanel_data.dialect.alembic.constraint_names import convention_of, conventional_name
 from mixpanel_data.dialect.alembic.renaming import rename_by_copy
 from mixpanel_data.dialect.base import MixpanelDialect
 from mixpanel_data.dialect.driver.errors import is_refused_alter
-from mixpanel_data.dialect.sql import parsing
-from mixpanel_data.dialect.sql.builtin import BUILTIN
-from mixpanel_data.dialect.sql.ddl import counts_alone, next_value, own_sequence, sequence_of
+from mixpanel_data.dialect.sql.ddl import next_value, own_sequence, sequence_of
 from mixpanel_data.dialect.sql.indexes import warn_of_ignored
 
 _ALTERING = (AlterTable, AddConstraint, DropConstraint)
@@ -79,6 +78,19 @@ class DuckDBImpl(DefaultImpl):
 
     transactional_ddl = True
 
+    #: Columns of the table that a batch makes, which are renamed with it, and their new names.
+    _renamed_last: Sequence[tuple[Column[Any], str]] = ()
+
+    @property
+    def _catalog(self) -> Connection | None:
+        """The database to ask: none for ``--sql`` and for duckdb-engine's dialect."""
+        asks = not self.as_sql and isinstance(self.dialect, MixpanelDialect)
+        return self.connection if asks else None
+
+    def _can(self, ability: str) -> bool:
+        """Tell whether the dialect has an ability, or does not know of it."""
+        return bool(getattr(self.dialect, ability, True))
+
     def _exec(self, construct: Any, *args: Any, **kw: Any) -> Any:
         """Run a statement, and say of an ``ALTER`` that DuckDB refuses what to use instead."""
         try:
@@ -101,9 +113,9 @@ class DuckDBImpl(DefaultImpl):
         if own_sequence(column, self.dialect.identifier_preparer) is not None:
             raise InvalidRequestError(
                 f"Column {column.name!r} would count by itself, which only columns of a new table "
-                f"can. Create one with it, and copy the rows of {table_name!r}."
+                f"can. Add it in op.batch_alter_table({table_name!r}), which makes one."
             )
-        if not self.dialect.foreign_keys:  # type: ignore[attr-defined]
+        if not self._can("foreign_keys"):
             # Alembic adds what the table has of them afterwards.
             column.table.constraints -= column.table.foreign_key_constraints
         super().add_column(table_name, column, **kw)
@@ -120,7 +132,7 @@ class DuckDBImpl(DefaultImpl):
             name = self.dialect.identifier_preparer.format_table(table)
             self._exec(f"DROP TABLE {name}")
             return
-        connection = None if self.as_sql else self.connection
+        connection = self._catalog
         if connection is not None and inspect(connection).has_table(table.name, table.schema):
             table = Table(
                 table.name,
@@ -141,30 +153,32 @@ class DuckDBImpl(DefaultImpl):
         Raises:
             InvalidRequestError: Foreign keys refer to the table.
         """
-        connection = None if self.as_sql else self.connection
+        connection = self._catalog
         if connection is None or not rename_by_copy(
             connection, old_table_name, new_table_name, schema
         ):
             super().rename_table(old_table_name, new_table_name, schema)
+        for column, name in self._renamed_last:
+            self._exec(ColumnName(new_table_name, column.name, name, schema=schema))
+            column.name = name
+        self._renamed_last = ()
 
     def requires_recreate_in_batch(self, batch_op: Any) -> bool:
         """Tell whether DuckDB refuses an operation of a batch as ``ALTER TABLE``."""
-        if self.as_sql or self.connection is None:
-            return False
-        return batch.requires_recreate(self.connection, batch_op)
+        connection = self._catalog
+        return connection is not None and batch.requires_recreate(connection, batch_op)
 
     def prep_table_for_batch(self, batch_impl: Any, table: Table) -> None:
         """Complete the table that takes the place of another, or refuse before it begins."""
-        connection = None if self.as_sql else self.connection
-        batch.complete(connection, self.dialect.identifier_preparer, batch_impl, table)
+        self._renamed_last = batch.complete(
+            self._catalog, self.dialect.identifier_preparer, batch_impl, table
+        )
 
     def compare_type(self, inspector_column: Column[Any], metadata_column: Column[Any]) -> bool:
         """Tell whether two types differ; DuckDB compares them, because it knows all aliases."""
-        compiler = self.dialect.type_compiler_instance
-        types = [compiler.process(column.type) for column in (inspector_column, metadata_column)]
-        return types[0] != types[1] and not self._holds(
-            " = ".join(f"{BUILTIN}typeof(CAST(NULL AS {kind}))" for kind in types)
-        )
+        process = self.dialect.type_compiler_instance.process
+        columns = (inspector_column, metadata_column)
+        return column_types.differ(self.bind, *(process(column.type) for column in columns))
 
     def compare_server_default(
         self,
@@ -174,47 +188,11 @@ class DuckDBImpl(DefaultImpl):
         rendered_inspector_default: str | None,
     ) -> bool:
         """Tell whether two defaults have different values."""
-        defaults = [self._default(column) for column in (inspector_column, metadata_column)]
-        if defaults[0] == defaults[1] or self._both_count(inspector_column, metadata_column):
-            return False
-        if any(default is None or "nextval(" in default for default in defaults):
-            return True
-        kind = self.dialect.type_compiler_instance.process(metadata_column.type)
-        values = [f"CAST({default} AS {kind})" for default in defaults]
-        return not self._holds(f"{values[0]} IS NOT DISTINCT FROM {values[1]}")
-
-    def _both_count(self, inspector_column: Column[Any], metadata_column: Column[Any]) -> bool:
-        """Tell whether both have autoincrement; the sequence may have the name of another table.
-
-        ``ALTER TABLE … RENAME`` does not rename it.
-        """
-        preparer = self.dialect.identifier_preparer
-        if metadata_column.table is None or own_sequence(metadata_column, preparer) is None:
-            return False
-        default: Any = inspector_column.server_default
-        return default is not None and counts_alone(str(default.arg), inspector_column.name)
-
-    def _default(self, column: Column[Any]) -> str | None:
-        preparer = self.dialect.identifier_preparer
-        sequence = None if column.table is None else own_sequence(column, preparer)
-        if sequence is not None:
-            return next_value(sequence, preparer)
-        new: Any = self.dialect.ddl_compiler
-        default: str | None = new(self.dialect, None).get_column_default_string(column)
-        return default
-
-    def _holds(self, condition: str) -> bool:
-        return bool(self.bind and self.bind.exec_driver_sql(f"SELECT {condition}").scalar())
+        return defaults_differ(self.bind, self.dialect, inspector_column, metadata_column)
 
     def render_type(self, type_obj: TypeEngine[Any], autogen_context: Any) -> str | Literal[False]:
-        """Render DuckDB-only types by their DuckDB name, and import other third-party types."""
-        module = type(type_obj).__module__
-        if module in (datatypes.__name__, engine_types.__name__):
-            autogen_context.imports.add(f"from {parsing.__name__} import parse_type")
-            return f"parse_type({self.dialect.type_compiler_instance.process(type_obj)!r})"
-        if not module.startswith("sqlalchemy."):
-            autogen_context.imports.add(f"import {module}")
-        return False
+        """Render a type as what makes the same column again."""
+        return column_types.render(self.bind, self.dialect, type_obj, autogen_context)
 
     def compare_indexes(self, metadata_index: Index, reflected_index: Index) -> Any:
         """Compare two indexes of one name, expressions included."""
@@ -230,9 +208,12 @@ class DuckDBImpl(DefaultImpl):
         """
         if kw.pop("postgresql_using", None) is not None:
             warn_of_ignored(f"column {column_name!r} of table {table_name!r}", "using")
-        connection = None if self.as_sql else self.connection
-        narrows = self.dialect.narrows_types  # type: ignore[attr-defined]
-        if type_ is not None and connection is not None and not narrows:
+        connection = self._catalog
+        if "server_default" in kw:
+            kw["server_default"] = default_to_set(
+                connection, self.dialect, table_name, column_name, {**kw, "type_": type_}
+            )
+        if type_ is not None and connection is not None and not self._can("narrows_types"):
             changes = Changes()
             changes.change_type(column_name, type_)
             alter_tables(connection, [table_name], changes, set())
@@ -278,7 +259,7 @@ class DuckDBImpl(DefaultImpl):
 
         Otherwise give those of the database the options of the models, which DuckDB does not have.
         """
-        if not self.dialect.foreign_keys:  # type: ignore[attr-defined]
+        if not self._can("foreign_keys"):
             conn_fks.clear()
             metadata_fks.clear()
         declared = {tuple(key.column_keys): key for key in metadata_fks}

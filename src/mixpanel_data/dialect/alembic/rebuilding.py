@@ -9,7 +9,9 @@ from sqlalchemy import (
     Column,
     Connection,
     Constraint,
+    DefaultClause,
     ForeignKeyConstraint,
+    Identity,
     PrimaryKeyConstraint,
     Table,
     UniqueConstraint,
@@ -21,7 +23,9 @@ from sqlalchemy.types import TypeEngine
 from mixpanel_data.dialect.alembic.changes import Changes
 from mixpanel_data.dialect.alembic.file_layout import lay_out_like
 from mixpanel_data.dialect.sql.builtin import qualify_builtins
+from mixpanel_data.dialect.sql.ddl import keep_counting
 from mixpanel_data.dialect.sql.names import mentions
+from mixpanel_data.dialect.sql.type_names import split_collation
 
 _IN_ORDER = qualify_builtins("SELECT current_setting('preserve_insertion_order')")
 
@@ -45,7 +49,7 @@ def rebuild(
     """
     recreated = [index_after(connection, table, index, changes) for index in indexes]
     _refuse_impossible(table, changes)
-    made = _declared(table, changes)
+    made = _declared(connection, table, changes)
     made.create(connection, checkfirst=False)
     lay_out_like(connection, table, made, changes.dropped)
     values = _values(connection, table, changes)
@@ -147,21 +151,26 @@ def index_after(
     return f"CREATE {unique}INDEX {name} ON {place} ({', '.join(map(str, parts))})"
 
 
-def _declared(table: Table, changes: Changes) -> Table:
+def _declared(connection: Connection, table: Table, changes: Changes) -> Table:
     """Declare the changed table under another name, with the old names of the columns."""
     kept = [column for column in table.columns if column.name not in changes.dropped]
     return Table(
         f"_rebuilt_{table.name}",
         table.metadata,
-        *[_column(column, changes.retyped.get(column.name)) for column in kept],
-        *[_column(column) for column in changes.added.values()],
+        *[_column(connection, column, changes.retyped.get(column.name)) for column in kept],
+        *[_column(connection, column) for column in changes.added.values()],
         *[_constraint(constraint) for constraint in sorted(table.constraints, key=_sql)],
         comment=table.comment,
     )
 
 
-def _column(column: Column[Any], type_: TypeEngine[Any] | None = None) -> Column[Any]:
+def _column(
+    connection: Connection, column: Column[Any], type_: TypeEngine[Any] | None = None
+) -> Column[Any]:
     default: Any = column.server_default
+    if isinstance(default, Identity):  # reflected
+        counting = keep_counting(column, connection.dialect.identifier_preparer)
+        default = None if counting is None else DefaultClause(counting)
     return Column(
         column.name,
         column.type if type_ is None else type_,
@@ -197,5 +206,6 @@ def _values(connection: Connection, table: Table, changes: Changes) -> dict[str,
         if column.name not in changes.dropped
     }
     for name, type_ in changes.retyped.items():
-        values[name] = f"CAST({quote(name)} AS {type_of(connection, type_)})"
+        kind, _ = split_collation(type_of(connection, type_))
+        values[name] = f"CAST({quote(name)} AS {kind})"
     return values | {name: f"({sql})" for name, sql in changes.filled.items()}

@@ -17,7 +17,7 @@ from sqlalchemy.engine.interfaces import TableKey
 from sqlalchemy.engine.reflection import ObjectKind, ObjectScope
 
 from mixpanel_data.dialect.sql.builtin import qualify_builtins
-from mixpanel_data.dialect.sql.names import fold
+from mixpanel_data.dialect.sql.names import fold, sequence_name
 from mixpanel_data.dialect.sql.parsing import split_schema
 
 # DuckDB 2.0 has nested schemas, whose names may equal those of top-level ones; 1.5 has no column
@@ -72,6 +72,13 @@ _CONSTRAINTS = """
 """
 
 
+_SEQUENCES = """
+    SELECT 'sequence' AS part, database_name, schema_oid, sequence_name, start_value, increment_by,
+        min_value, max_value, cycle
+    FROM duckdb_sequences() WHERE {here}
+"""
+
+
 class Details(NamedTuple):
     """What is read beside tables and views.
 
@@ -79,11 +86,13 @@ class Details(NamedTuple):
         query: Selects the details of tables.
         needs_columns: Whether the names of the tables' columns are needed with each of them.
         needs_others: Whether those of other tables are needed, too.
+        needs_sequences: Whether the sequences of columns are needed.
     """
 
     query: str
     needs_columns: bool = True
     needs_others: bool = False
+    needs_sequences: bool = False
 
 
 COLUMNS = Details(
@@ -93,6 +102,7 @@ COLUMNS = Details(
     FROM duckdb_columns() WHERE {here}
     """,
     needs_columns=False,
+    needs_sequences=True,
 )
 PRIMARY_KEYS = Details(_CONSTRAINTS + " AND constraint_type = 'PRIMARY KEY'")
 FOREIGN_KEYS = Details(_CONSTRAINTS + " AND constraint_type = 'FOREIGN KEY'", needs_others=True)
@@ -105,11 +115,6 @@ INDEXES = Details("""
 """)
 
 
-_SEQUENCES = """
-    SELECT 'sequence' AS part, database_name, schema_oid, sequence_name, increment_by, min_value,
-        max_value, cycle
-    FROM duckdb_sequences() WHERE {here}
-"""
 _TYPES = """
     SELECT 'type' AS part, database_name, schema_oid, type_name
     FROM duckdb_types() WHERE {here} AND NOT internal
@@ -224,8 +229,12 @@ def read(
         parts.append(details.query)
         if details.needs_columns:
             parts.append(_COLUMN_NAMES)
+        if details.needs_sequences:
+            parts.append(_SEQUENCES)
     if filter_names:
-        everything = {_COLUMN_NAMES} if details is not None and details.needs_others else set()
+        everything = {_SEQUENCES}
+        if details is not None and details.needs_others:
+            everything.add(_COLUMN_NAMES)
         parts = [part if part in everything else _named(part) for part in parts]
     found = _entries(_rows(connection, tuple(parts), schema, scope, filter_names or ()))
     if not filter_names:
@@ -247,6 +256,11 @@ def _entries(rows: Collection[Row[Any]]) -> dict[str, Entry]:
     columns: defaultdict[Any, list[Row[Any]]] = defaultdict(list)
     details: defaultdict[Any, list[Row[Any]]] = defaultdict(list)
     objects: dict[str, Row[Any]] = {}
+    sequences = {
+        (row.database_name, row.schema_oid, row.sequence_name): _options(row)
+        for row in rows
+        if row.part == "sequence"
+    }
     for row in rows:
         if row.part == "column":
             columns[_table_of(row)].append(row)
@@ -267,6 +281,9 @@ def _entries(rows: Collection[Row[Any]]) -> dict[str, Entry]:
         own = []
         for detail in sorted(details[table], key=lambda row: row.position):
             own.append({**detail._mapping, "columns": names.get(table)})
+            if sequences and (column := getattr(detail, "column_name", None)) is not None:
+                sequence = sequence_name(row.table_name, column)
+                own[-1]["sequence"] = sequences.get((*table[:2], sequence))
             if getattr(detail, "referenced_table", None) is not None:
                 place = (row.database_name, row.schema_oid)
                 referred = folded.get((*place, fold(detail.referenced_table)))
@@ -309,10 +326,15 @@ def read_sequences(
 
 
 def read_sequence_options(connection: Connection, name: str, schema: str | None) -> dict[str, Any]:
-    """Return the options of a sequence, by the names that SQLAlchemy's ``Identity`` gives them."""
+    """Return the options of a sequence but its start, by their names in ``Identity``."""
     rows = _sequences(connection, schema, ObjectScope.DEFAULT)
     (row,) = (row for row in rows if row.sequence_name == name)
+    return {name: value for name, value in _options(row).items() if name != "start"}
+
+
+def _options(row: Row[Any]) -> dict[str, Any]:
     return {
+        "start": row.start_value,
         "increment": row.increment_by,
         "minvalue": row.min_value,
         "maxvalue": row.max_value,

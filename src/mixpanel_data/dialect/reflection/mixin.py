@@ -94,10 +94,12 @@ class Reflection(Listing):
         return _single(self.get_multi_table_options, connection, table_name, schema)
 
     def get_multi_columns(
-        self, connection: Connection, **kw: Any
+        self, connection: Connection, *, schema: str | None = None, **kw: Any
     ) -> ItemsView[TableKey, list[DuckDBColumn]]:
         """Like :meth:`get_columns`, for many tables."""
-        return _multi(records.columns, connection, catalog.COLUMNS, **kw)
+        preparer = self.identifier_preparer  # type: ignore[attr-defined]
+        build = partial(records.columns, schema=schema, preparer=preparer)
+        return _multi(build, connection, catalog.COLUMNS, schema=schema, **kw)
 
     def get_multi_pk_constraint(
         self, connection: Connection, **kw: Any

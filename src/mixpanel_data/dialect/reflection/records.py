@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from zlib import crc32
 
-from sqlalchemy import VARCHAR, Integer
+from sqlalchemy import VARCHAR, Integer, MetaData, Table
 from sqlalchemy.engine.interfaces import (
     ReflectedCheckConstraint,
     ReflectedColumn,
     ReflectedForeignKeyConstraint,
+    ReflectedIdentity,
     ReflectedIndex,
     ReflectedPrimaryKeyConstraint,
     ReflectedUniqueConstraint,
 )
 from sqlalchemy.schema import conv
+from sqlalchemy.sql.compiler import IdentifierPreparer
 
 from mixpanel_data.dialect.reflection.catalog import Entry
+from mixpanel_data.dialect.sql.ddl import next_value, sequence_of
 from mixpanel_data.dialect.sql.names import spell
-from mixpanel_data.dialect.sql.parsing import ColumnDefinition, parse_columns, parse_type, unquote
+from mixpanel_data.dialect.sql.parsing import (
+    ColumnDefinition,
+    parse_columns,
+    parse_type,
+    unquote,
+    without_parentheses,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import NotRequired
@@ -33,6 +42,9 @@ _NO_NAME = None
 
 #: How DuckDB 1.5 writes the defaults ``true`` and ``false``.
 _BOOLEANS = {"CAST('t' AS BOOLEAN)": "true", "CAST('f' AS BOOLEAN)": "false"}
+
+#: The options of a sequence that was made without any.
+_PLAIN = {"start": 1, "increment": 1, "minvalue": 1, "maxvalue": 2**63 - 1, "cycle": False}
 
 #: What DuckLake has as the default of a column without one.
 _NO_DEFAULT = "NULL"
@@ -50,11 +62,19 @@ class DuckDBColumn(ReflectedColumn):
     info: NotRequired[dict[str, str]]
 
 
-def columns(entry: Entry) -> list[DuckDBColumn]:
+def columns(entry: Entry, schema: str | None, preparer: IdentifierPreparer) -> list[DuckDBColumn]:
     """Return the columns of a table or view, in order."""
     # Only this text contains collations and, in DuckDB 1.5, generated columns.
     definitions = {} if entry.is_view or entry.sql is None else parse_columns(entry.sql)
-    return [_column(detail, definitions.get(detail["column_name"])) for detail in entry.details]
+    found = [_column(detail, definitions.get(detail["column_name"])) for detail in entry.details]
+    table = Table(entry.name, MetaData(), schema=schema)
+    for column, detail in zip(found, entry.details, strict=True):
+        options = detail.get("sequence") or _PLAIN
+        own = next_value(sequence_of(table, column["name"]), preparer)
+        if options != _PLAIN and column["default"] == own:
+            column["default"] = None
+            column["identity"] = cast("ReflectedIdentity", {"always": False, **options})
+    return found
 
 
 def _column(detail: dict[str, Any], definition: ColumnDefinition | None) -> DuckDBColumn:
@@ -123,7 +143,7 @@ def check_constraints(entry: Entry) -> list[ReflectedCheckConstraint]:
     return [
         {
             "name": conv(name if names.count(name) == 1 else f"{name}_{crc32(text.encode()):08x}"),
-            "sqltext": text,
+            "sqltext": without_parentheses(text),
         }
         for name, text in zip(
             names, (detail["expression"] for detail in entry.details), strict=True

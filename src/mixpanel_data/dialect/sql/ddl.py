@@ -21,6 +21,7 @@ from sqlalchemy import (
     Table,
     TextClause,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.dialects.postgresql.base import PGDDLCompiler
 from sqlalchemy.exc import CompileError
@@ -30,6 +31,7 @@ from sqlalchemy.util import warn
 
 from mixpanel_data.dialect.sql.defaults import default_in_duckdb
 from mixpanel_data.dialect.sql.indexes import plain_index, postgresql_option, warn_of_ignored
+from mixpanel_data.dialect.sql.names import sequence_name
 
 #: What DuckDB does anyway: it refuses to change or delete a row that others refer to.
 _NO_ACTIONS = {"NO ACTION", "RESTRICT"}
@@ -45,8 +47,8 @@ def own_sequence(column: Column[Any], preparer: IdentifierPreparer) -> Sequence 
     if isinstance(default, Identity):
         return sequence
     if isinstance(default, DefaultClause):
-        text = default.arg.text if isinstance(default.arg, TextClause) else default.arg
-        return sequence if text == next_value(sequence, preparer) else None
+        sql = default.arg.text if isinstance(default.arg, TextClause) else default.arg
+        return sequence if sql == next_value(sequence, preparer) else None
     explicit = column.default is not None and not getattr(column.default, "optional", False)
     # Public only since SQLAlchemy 2.1, as autoincrement_column.
     counts = column is column.table._autoincrement_column and default is None and not explicit
@@ -55,13 +57,18 @@ def own_sequence(column: Column[Any], preparer: IdentifierPreparer) -> Sequence 
 
 def sequence_of(table: Table, column: str) -> Sequence:
     """Return the sequence that a column has if it is an autoincrement column."""
-    # DuckDB 1.5 cannot parse doubled quotes in the argument of nextval().
-    return Sequence(f"{table.name}_{column}_seq".replace('"', "_"), schema=table.schema)
+    return Sequence(sequence_name(table.name, column), schema=table.schema)
 
 
 def next_value(sequence: Sequence, preparer: IdentifierPreparer) -> str:
     """Return the SQL for the next value of a sequence."""
     return "nextval('{}')".format(preparer.format_sequence(sequence).replace("'", "''"))
+
+
+def keep_counting(column: Column[Any], preparer: IdentifierPreparer) -> TextClause | None:
+    """Return the default that counts on with the sequence that a column has, None without one."""
+    sequence = own_sequence(column, preparer)
+    return None if sequence is None else text(next_value(sequence, preparer).replace(":", "\\:"))
 
 
 #: What runs in the place of DDL for something that a catalog without keys does not have.

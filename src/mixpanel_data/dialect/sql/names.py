@@ -20,6 +20,12 @@ def spell(name: str, names: Collection[str]) -> str:
     return next(other for other in names if fold(other) == fold(name))
 
 
+def sequence_name(table: str, column: str) -> str:
+    """Return the name of the sequence of an autoincrement column."""
+    # DuckDB 1.5 cannot parse doubled quotes in the argument of nextval().
+    return f"{table}_{column}_seq".replace('"', "_")
+
+
 def mentions(expression: str, name: str) -> bool:
     """Tell whether a column may be named in an expression."""
     return re.search(rf"(?<!\w){re.escape(fold(name))}(?!\w)", fold(expression)) is not None

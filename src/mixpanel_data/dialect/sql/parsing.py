@@ -12,20 +12,19 @@ from sqlalchemy.types import TypeEngine
 
 from mixpanel_data.dialect import datatypes
 from mixpanel_data.dialect.sql.lexer import TokenReader
+from mixpanel_data.dialect.sql.type_aliases import ENDINGS, own_name, sized_type
 
 _NAME = r'(?:"(?:[^"]|"")*"|[^".][^.]*)'
 _QUALIFIED = re.compile(rf"(?:({_NAME})\.)?({_NAME})")
 
-#: Types without arguments, by their names in ``duckdb_columns()``.
+#: Types that take no numbers, by their names in ``duckdb_columns()``.
 _PLAIN: dict[str, Callable[[], TypeEngine[Any]]] = {
     "BIGINT": types.BIGINT,
     "BIGNUM": engine_types.VarInt,
-    "BIT": datatypes.Bit,
     "BLOB": types.LargeBinary,
     "BOOLEAN": types.BOOLEAN,
     "DATE": types.DATE,
     "DOUBLE": types.DOUBLE_PRECISION,
-    "FLOAT": types.FLOAT,
     "HUGEINT": engine_types.HugeInteger,
     "INTEGER": types.INTEGER,
     "INTERVAL": types.Interval,
@@ -34,7 +33,6 @@ _PLAIN: dict[str, Callable[[], TypeEngine[Any]]] = {
     "TIME": types.TIME,
     "TIME WITH TIME ZONE": lambda: types.TIME(timezone=True),
     "TIME_NS": datatypes.TimeNS,
-    "TIMESTAMP": types.TIMESTAMP,
     "TIMESTAMP WITH TIME ZONE": lambda: types.TIMESTAMP(timezone=True),
     "TIMESTAMPTZ_NS": datatypes.TimestampTZNS,
     "TIMESTAMP_MS": datatypes.TimestampMS,
@@ -48,7 +46,6 @@ _PLAIN: dict[str, Callable[[], TypeEngine[Any]]] = {
     "UTINYINT": engine_types.UTinyInteger,
     "VARIANT": datatypes.Variant,
     "UUID": types.UUID,
-    "VARCHAR": types.VARCHAR,
     '"NULL"': types.NullType,
 }
 
@@ -57,6 +54,13 @@ def unquote(name: str) -> str:
     """Return a name or string without its quotes, if it has any."""
     mark = name[0]
     return name[1:-1].replace(mark * 2, mark) if mark in "\"'" else name
+
+
+def without_parentheses(expression: str) -> str:
+    """Return an expression without the parentheses around all of it, if there are any."""
+    reader = TokenReader.of(expression)
+    group = None if reader is None else reader.take_group()
+    return expression if group is None or reader is None or not reader.at_end else group.text()
 
 
 def split_schema(name: str) -> tuple[str | None, str]:
@@ -85,14 +89,14 @@ def join_schema(*parts: str) -> str:
 
 
 def parse_type(text: str, column: str = "") -> TypeEngine[Any]:
-    """Return the SQLAlchemy type for DuckDB's text of a type.
+    """Return the SQLAlchemy type for DuckDB's text of a type, under any of its names.
 
     An unknown type, and text that is no type, become ``NullType``, with a warning that names the
     column.
     """
     try:
-        return _TypeParser(text, column).parse()
-    except (ValueError, IndexError):
+        return _TypeParser(text, column).parse_all()
+    except (TypeError, ValueError, IndexError):
         util.warn(f"DuckDB type {text[:100]!r} of column {column!r} is malformed")
         return types.NullType()
 
@@ -102,24 +106,31 @@ class _TypeParser:
         self._tokens = TokenReader.of(text) or TokenReader("", [])
         self._column = column
 
+    def parse_all(self) -> TypeEngine[Any]:
+        found = self.parse()
+        if not self._tokens.at_end:
+            raise ValueError("something follows the type")
+        return found
+
     def parse(self) -> TypeEngine[Any]:
-        words = [token.text for token in self._tokens.take_until(*"(),[]").rest()]
-        found = self._base(" ".join(words))
+        found = self._base(self._words())
         sizes: list[int | None] = []
         while self._tokens.accept("["):
             size = self._tokens.take_until("]").text()
             sizes.append(int(size) if size else None)
-            self._tokens.accept("]")
+            if not self._tokens.accept("]"):
+                raise ValueError("a bracket is missing")
         if any(size is not None for size in sizes):
             return datatypes.FixedArray(found, sizes)
         return types.ARRAY(found, dimensions=len(sizes)) if sizes else found
 
-    def _base(self, name: str) -> TypeEngine[Any]:
+    def _words(self) -> str:
+        return " ".join(token.text for token in self._tokens.take_until(*"(),[]").rest())
+
+    def _base(self, given: str) -> TypeEngine[Any]:
+        name = own_name(given)
         if name in _PLAIN:
             return _PLAIN[name]()
-        if name == "DECIMAL":
-            precision, scale = self._list(lambda: int(self._tokens.take().text))
-            return types.NUMERIC(precision, scale)
         if name == "ENUM":
             return types.Enum(*self._list(self._name))
         if name == "STRUCT":
@@ -133,6 +144,14 @@ class _TypeParser:
         if name == "GEOMETRY":
             text = arguments.text()[1:-1].replace("''", "'") if arguments else None
             return datatypes.Geometry(text)
+        return self._sized(given, arguments)
+
+    def _sized(self, name: str, arguments: TokenReader | None) -> TypeEngine[Any]:
+        sizes = [part.text() for part in arguments.split(",")] if arguments else []
+        is_known = self._words().upper() in ENDINGS
+        found = sized_type(own_name(name), [size for size in sizes if size]) if is_known else None
+        if found is not None:
+            return found
         util.warn(f"DuckDB type {name!r} of column {self._column!r} is not known")
         return types.NullType()
 

@@ -28,6 +28,7 @@ from sqlalchemy.types import (
 from mixpanel_data.dialect.sql.builtin import BUILTIN, qualify_builtins
 from mixpanel_data.dialect.sql.derived import Clause, Origin, Write, named, with_derived, write_of
 from mixpanel_data.dialect.sql.documents import DocumentCompiler
+from mixpanel_data.dialect.sql.type_names import collate_outside
 
 #: Methods of sampling whose size is a share of the rows.
 _PERCENT = {"system", "bernoulli"}
@@ -253,3 +254,7 @@ class StatementCompiler(DocumentCompiler):
         if select._offset_clause is not None:
             text += f"\n OFFSET ({self.process(select._offset_clause, **kw)})"
         return text
+
+    def visit_cast(self, cast: Any, **kw: Any) -> str:
+        """Write a cast with a collation, such as that of ``CITEXT``, behind it."""
+        return collate_outside(super().visit_cast(cast, **kw))

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from sqlalchemy.dialects.postgresql.base import PGTypeCompiler
+
+_COLLATION = re.compile(r' COLLATE ("(?:[^"]|"")+"|[\w.]+)\Z')
+_IN_CAST = re.compile(rf"{_COLLATION.pattern[:-2]}\)\Z")
+
+
+def split_collation(name: str) -> tuple[str, str | None]:
+    """Split the name of a type, as columns have it, into that of casts and a collation."""
+    found = _COLLATION.search(name)
+    return (name, None) if found is None else (name[: found.start()], found[1])
+
+
+def collate_outside(cast: str) -> str:
+    """Return a cast with its collation behind it, where DuckDB reads one."""
+    return _IN_CAST.sub(r") COLLATE \1", cast)
 
 
 class TypeCompiler(PGTypeCompiler):
