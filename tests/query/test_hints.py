@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mixpanel_data import QueryError, StorageEngine
-from tests.records import EVENTS, make_events
+from tests.records import EVENTS, event_with, make_events
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +145,45 @@ def test_a_property_that_is_taken_for_a_column_gets_its_spelling(
     assert "property_keys lists the properties" in hint
     sql = f"SELECT count({spelling_in(hint)}) FROM events_jan"
     assert events.execute_scalar(sql) == 3
+
+
+ODD_NAMES = ["", "*", 'q"x', "back\\slash", '\\"', "it's", "a/b~c", '"', '".']
+
+
+@pytest.mark.parametrize("name", ["", 'q"x', '"'])
+def test_a_name_that_quotes_in_a_path_do_not_express_gets_a_spelling_that_does(name: str) -> None:
+    with StorageEngine.memory() as storage:
+        storage.create_events_table("t", [event_with(1, **{name: "found"})], EVENTS)
+        with pytest.raises(QueryError) as caught:
+            storage.execute_rows(f"""SELECT properties->>'$."{name}"' FROM t""")
+        spelling = spelling_in(caught.value.hint or "")
+        assert storage.execute_scalar(f"SELECT {spelling} FROM t") == "found"
+
+
+@pytest.fixture(scope="module")
+def odd() -> Iterator[StorageEngine]:
+    """A table with a property of each odd name, which has the name as its value."""
+    with StorageEngine.memory() as storage:
+        storage.create_events_table(
+            "t", [event_with(1, **{name: name for name in ODD_NAMES})], EVENTS
+        )
+        yield storage
+
+
+@pytest.mark.parametrize("name", [name for name in ODD_NAMES if name and '"' not in name])
+def test_the_spelling_of_a_property_that_is_taken_for_a_column_is_right_for_odd_names(
+    odd: StorageEngine, name: str
+) -> None:
+    with pytest.raises(QueryError) as caught:
+        odd.execute_rows(f'SELECT "{name}" FROM t')
+    assert odd.execute_scalar(f"SELECT {spelling_in(caught.value.hint or '')} FROM t") == name
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_the_sql_of_results_spells_odd_names_rightly(odd: StorageEngine, name: str) -> None:
+    found = odd.property_distribution("t", None, name)
+    assert [each.value for each in found.values] == [name]
+    assert name in odd.execute_rows(found.sql)[0]
 
 
 def test_times_and_other_columns_are_not_taken_for_numbers(events: StorageEngine) -> None:
