@@ -142,7 +142,7 @@ def test_a_property_that_is_taken_for_a_column_gets_its_spelling(
     with pytest.raises(QueryError) as caught:
         events.execute_rows(query.format(f'"{name}"'))
     hint = caught.value.hint or ""
-    assert "property_keys lists the properties" in hint
+    assert "property_keys() lists the properties" in hint
     sql = f"SELECT count({spelling_in(hint)}) FROM events_jan"
     assert events.execute_scalar(sql) == 3
 

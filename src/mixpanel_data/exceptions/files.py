@@ -241,12 +241,12 @@ class DatabaseReadOnlyError(DatabaseFileError, PermissionError):
 class DatabasePermissionError(DatabaseFileError, PermissionError):
     """The system does not let us read or write the file, or its folder."""
 
-    def __init__(self, path: Path, problem: str) -> None:
+    def __init__(self, path: Path, problem: str, *, said_by: str = "DuckDB") -> None:
         super().__init__(
             path,
             "not ours to open. To read it, use read_only=True, and it must be readable for this "
             f"user; to write it, it and {path.parent} must be writable. "
-            f"DuckDB says: {problem}",
+            f"{said_by} says: {problem}",
         )
 
 
