@@ -18,6 +18,8 @@ _WORDS = [
     (r"PropertyColumn\('(.*)', name=\.\.\.\)", r"'\1 AS name'"),
     (r"use read_only=True, and it must", "it must"),
     (r"Lake\('postgresql://HOST/DATABASE', data_path=\.\.\.\)", "the URL of a lake"),
+    (r"mixpanel_data\.migrate\.history\(\) lists the revisions",
+     "migrate status tells that of the database and the newest"),
     (r"\bTableMetadata\.", ""),
     (r"\bformat is None", "there is no --format"),
     (r"\blist_tables\(\) names the tables there are; create_\w+\(\) and create_\w+\(\) make",

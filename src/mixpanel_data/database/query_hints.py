@@ -78,7 +78,9 @@ def _column_hint(message: str) -> str | None:
     name = found["name"] or found["named"]
     if nearest(name, re.findall(r'"([^"]+)"', found["candidates"] or "")):
         return None
-    return f"property_keys() lists the properties. If {name!r} is one, write it as {_spelled(name)}."
+    return (
+        f"property_keys() lists the properties. If {name!r} is one, write it as {_spelled(name)}."
+    )
 
 
 def _spelled(name: str) -> str:
