@@ -311,7 +311,7 @@ class ExplorationMethods:
         table: str,
         event: str | None,
         property: str,
-        percentiles: Sequence[float] = PERCENTILES,
+        percentiles: Iterable[float] = PERCENTILES,
     ) -> NumericSummary:
         """Return minimum, maximum, average and percentiles of the numbers that a property holds.
 
