@@ -18,6 +18,7 @@ _WORDS = [
     (r"PropertyColumn\('(.*)', name=\.\.\.\)", r"'\1 AS name'"),
     (r"use read_only=True, and it must", "it must"),
     (r"Lake\('postgresql://HOST/DATABASE', data_path=\.\.\.\)", "the URL of a lake"),
+    (r"open the database once without read_only=True", "open it once with query --write"),
     (r"mixpanel_data\.migrate\.history\(\) lists the revisions",
      "migrate status tells that of the database and the newest"),
     (r"\bTableMetadata\.", ""),
