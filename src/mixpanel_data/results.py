@@ -143,8 +143,9 @@ class ColumnSummary:
         min: The least value, as text.
         max: The greatest value, as text.
         approx_unique: About how many different values there are.
-        avg: Average of numbers; None for other types.
-        std: Standard deviation of numbers; None for other types.
+        avg: Average of numbers; None for other types, and where it is infinite or too large.
+        std: Standard deviation of numbers; None for other types, and where one of them is beyond
+            1e145 or not finite.
         q25: About the first quartile, as text; None for types without one.
         q50: About the median, likewise.
         q75: About the third quartile, likewise.
@@ -366,9 +367,10 @@ class NumericSummary(Result):
         other_count: Values that are neither numbers nor null.
         min: The least number.
         max: The greatest number.
-        sum: Their sum.
-        avg: Their average.
-        stddev: Standard deviation of the sample; None for fewer than two numbers.
+        sum: Their sum; None where it is too large for a float.
+        avg: Their average; None where their sum is too large.
+        stddev: Standard deviation of the sample; None for fewer than two numbers, and where one of
+            them is beyond 1e145.
         percentiles: The percentiles asked for, interpolated.
     """
 
@@ -404,8 +406,9 @@ class ColumnStats(Result):
         unique_count: Number of different values other than NULL.
         min: The least value, as ``execute_rows`` gives it.
         max: The greatest value.
-        avg: Average of numbers; None for other types.
-        stddev: Standard deviation of the sample of numbers; None for other types.
+        avg: Average of numbers; None for other types, and where it is infinite or too large.
+        stddev: Standard deviation of the sample of numbers; None for other types, and where one of
+            them is beyond 1e145 or not finite.
         top_values: The most frequent values other than NULL.
     """
 

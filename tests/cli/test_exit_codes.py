@@ -169,6 +169,19 @@ def test_a_wrong_revision_is_told_and_mended(run: Run, database: Path) -> None:
     assert run("migrate", "upgrade", database, "nothing").code == 5
 
 
+def test_a_revision_that_there_is_not_is_told_in_words_of_the_command(
+    run: Run, database: Path
+) -> None:
+    for outcome in (
+        run("migrate", "downgrade", database, "9999", "--yes"),
+        run("migrate", "upgrade", database, "nothing"),
+    ):
+        assert outcome.code == 5
+        assert "migrate status tells" in outcome.err
+        assert "mixpanel_data." not in outcome.err
+    assert {"revision", "head"} <= set(run("migrate", "status", database).rows[0])
+
+
 def test_the_status_of_a_file_of_another_program_is_an_error(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "other.db"
     with duckdb.connect(str(path)) as connection:

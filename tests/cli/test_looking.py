@@ -133,6 +133,13 @@ def test_numbers_beyond_64_bits_and_none_numbers_are_json(run: Run) -> None:
     assert stats["top_values"][0]["count"] == 2
 
 
+def test_columns_whose_numbers_are_too_large_to_square_are_summarized(run: Run) -> None:
+    with StorageEngine("large.db") as storage:
+        storage.execute_rows("CREATE TABLE t AS FROM (VALUES (1.0::DOUBLE), (1e300), ('inf')) v(n)")
+    (summary,) = run("summarize", "large.db", "t").rows
+    assert (summary["max"], summary["std"], summary["count"]) == ("inf", None, 3)
+
+
 def test_names_and_values_cannot_steer_a_terminal(run: Run) -> None:
     evil = "\x1b[2Jgone\x9b31m\u202e\r\n"
     with StorageEngine("evil.db") as storage:

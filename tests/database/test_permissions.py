@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ from sqlalchemy import text
 
 from mixpanel_data import DatabaseFileError, SettingsError, StorageEngine, migrate
 from tests.files import permissions_of
+from tests.processes import run_python
 from tests.records import EVENTS, make_events
 
 ROOT = Path(__file__).parents[2]
@@ -280,3 +284,55 @@ def test_new_folders_are_removed_when_no_file_could_be_made_in_them(shared: Path
     with pytest.raises(SettingsError):
         StorageEngine(shared.with_name("new") / "events.db", config={"threads": "many"})
     assert list(shared.parent.iterdir()) == []
+
+
+#: Says what each use of a path raises for a user who is not root.
+AS_ANOTHER_USER = """
+from mixpanel_data import migrate
+from mixpanel_data.schema import alembic_runner
+with StorageEngine.memory() as storage:  # the other user may not be able to import
+    pass
+if os.geteuid() == 0:
+    os.setuid(65534)
+folder = Path(sys.argv[1])
+uses = {
+    "open": lambda: StorageEngine(folder / "a.db"),
+    "read": lambda: StorageEngine(folder / "a.db", read_only=True),
+    "existing": lambda: StorageEngine.open_existing(folder / "a.db"),
+    "new": lambda: StorageEngine(folder / "new.db"),
+    "below": lambda: StorageEngine(folder / "sub" / "new.db"),
+    "status": lambda: migrate.status(folder / "a.db"),
+    "upgrade": lambda: migrate.upgrade(folder / "a.db"),
+    "copy": lambda: StorageEngine.memory().backup(folder / "copy.db"),
+}
+for name, use in uses.items():
+    try:
+        use()
+    except MixpanelDataError as error:
+        is_kind = isinstance(error, DatabasePermissionError) and isinstance(error, PermissionError)
+        say(name, is_kind and "read_only=True" in str(error) and "ermission denied" in str(error))
+    else:
+        say(name, "works")
+"""
+
+
+@pytest.fixture
+def kept() -> Iterator[Path]:
+    """A folder with a database, which every user can reach."""
+    above = Path(tempfile.mkdtemp())
+    above.chmod(0o755)
+    folder = above / "kept"
+    folder.mkdir()
+    with StorageEngine(folder / "a.db") as storage:
+        storage.create_events_table("jan", make_events(3), EVENTS)
+    yield folder
+    folder.chmod(0o700)
+    shutil.rmtree(above)
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o555])
+def test_a_folder_that_is_not_ours_is_a_permission_error_with_advice(kept: Path, mode: int) -> None:
+    (kept / "a.db").chmod(0o000)
+    kept.chmod(mode)
+    found = dict(line.split() for line in run_python(AS_ANOTHER_USER, kept))
+    assert found == dict.fromkeys(found, "True")

@@ -10,7 +10,8 @@ from collections import Counter
 from itertools import islice
 from pathlib import Path
 
-from mixpanel_data import StorageEngine, migrate
+from mixpanel_data import DatabaseWalError, StorageEngine, migrate
+from mixpanel_data.cli.wording import in_words_of_the_command
 from tests.faults.aftermath import contents_of, reopened
 from tests.faults.steps import REJECTS, State, state_of, steps
 from tests.faults.test_full_disk import large_events
@@ -162,6 +163,30 @@ def test_a_file_is_whole_at_whichever_step_of_compacting_it_the_process_is_kille
             assert is_new == (b"user-1" not in path.read_bytes())
     assert set(found) == {"old", "new"}
     print(f"After each of its steps: {dict(found)}")
+
+
+COMMITTING = """
+storage = StorageEngine(sys.argv[1])
+storage.create_events_table("jan", make_events(300), EVENTS)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_log_that_can_only_be_read_by_writing_is_not_to_be_moved(path: Path) -> None:
+    with PythonProcess(COMMITTING, path) as process:
+        process.wait()
+    told = None
+    try:
+        StorageEngine(path, read_only=True).close()  # DuckDB 2.0 can
+    except DatabaseWalError as error:
+        told = str(error)
+    if told is not None:
+        assert "open the database once without read_only=True" in told
+        assert "room on the disk" in told
+        assert "move the log aside" not in told
+        assert "query --write" in in_words_of_the_command(told)
+    with StorageEngine(path) as storage:
+        assert storage.execute_scalar("SELECT count(*) FROM jan") == 300
 
 
 SPILLING = """

@@ -421,6 +421,31 @@ def test_a_column_that_sql_dropped_is_forgotten(memory: StorageEngine) -> None:
     migrate.check(memory)
 
 
+def test_a_name_that_is_asked_for_twice_is_not_said_to_be_in_the_table(
+    memory: StorageEngine,
+) -> None:
+    memory.create_events_table("e", events_of({"a": 1}), EVENTS)
+
+    def asked_for(*columns: str | PropertyColumn) -> None:
+        with pytest.raises(PropertyColumnError) as added:
+            memory.add_property_columns("e", columns)
+        with pytest.raises(PropertyColumnError) as created:
+            memory.create_events_table("f", [], EVENTS, property_columns=columns)
+        assert str(added.value) == str(created.value)
+        assert "has already" not in str(added.value)
+        raise added.value
+
+    with pytest.raises(PropertyColumnError, match=r"'a' is there twice\. Name it once\."):
+        asked_for("a", "a")
+    with pytest.raises(PropertyColumnError, match="column 'A', which property 'a' gets"):
+        asked_for("a", "A")
+    with pytest.raises(PropertyColumnError, match="column 'Q', which property 'a' gets"):
+        asked_for(PropertyColumn("a", name="q"), PropertyColumn("b", name="Q"))
+    memory.add_property_columns("e", ["a"])
+    with pytest.raises(PropertyColumnError, match="column 'A', which the table has already"):
+        memory.add_property_columns("e", ["A"])
+
+
 def test_what_cannot_be_is_refused_and_changes_nothing(memory: StorageEngine) -> None:
     memory.create_events_table("e", events_of({"a": 1}), EVENTS, property_columns=["a"])
     before = memory.execute_rows("FROM e")

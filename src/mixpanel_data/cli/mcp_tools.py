@@ -143,7 +143,8 @@ Events tables have the columns event_name, event_time (TIMESTAMP in UTC), distin
 insert_id and properties (JSON); profiles tables have distinct_id, properties and last_seen.
 describe_table shows more columns that a table may have. A property is properties->>'$."name"',
 which is text, NULL where a row does not have it. Its name goes between the double quotes exactly as
-property_keys spells it, with the dollar sign of Mixpanel's own, such as $browser:
+property_keys spells it, with the dollar sign of Mixpanel's own, such as $browser, and a backslash
+before a double quote or backslash in it. For the name * it is properties->>'/*':
 
 SELECT properties->>'$."$browser"' AS browser, count(DISTINCT distinct_id) AS users
 FROM events_jan

@@ -164,6 +164,11 @@ _TABLE = [
     _key_row("missing", "Cannot open encrypted database .* without a key"),
     _key_row("wrong", "Wrong encryption key used"),
     _key_row("needless", "A key is explicitly specified, but database .* is not encrypted"),
+    _row(  # how DuckDB 1.5 notices that it has opened the file for reading
+        _any_class,
+        'replaying WAL file "(.+?)": Could not write file .*Bad file descriptor',
+        lambda f, match: DatabaseWalError(f.file, Path(match[1]), f.message, needs_writing=True),
+    ),
     _row(
         _any_class,
         'replaying WAL file "(.+?)"',

@@ -12,6 +12,7 @@ import duckdb
 
 from mixpanel_data.common.database_files import ForeignFileError, NoFileError
 from mixpanel_data.common.file_locks import FileLockedError
+from mixpanel_data.common.forbidden import forbidden
 from mixpanel_data.common.lock_waits import retry_while_locked
 from mixpanel_data.common.open_files import Lease
 from mixpanel_data.common.quoting import quoted
@@ -197,7 +198,8 @@ def _file_errors(path: Path) -> Iterator[None]:
     except FileNotFoundError as error:
         raise DatabaseMovedError(path, to="begin") from error
     except OSError as error:
-        raise DatabaseFileError(path, f"cannot be opened. {error.strerror}.") from error
+        ours = forbidden(path, error)
+        raise ours or DatabaseFileError(path, f"cannot be opened. {error.strerror}.") from error
 
 
 def _opened_by_duckdb(

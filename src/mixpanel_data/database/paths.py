@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import Path
 
+from mixpanel_data.common.forbidden import forbidden
 from mixpanel_data.common.homes import expanded
 from mixpanel_data.common.printable import printable
 from mixpanel_data.exceptions import DatabaseFileError
@@ -21,6 +22,7 @@ def exists(path: Path) -> bool:
     """Tell whether there is a file at a path.
 
     Raises:
+        DatabasePermissionError: A folder on the way may not be entered.
         DatabaseFileError: There can be none: the path is too long, for instance, or not UTF-8.
     """
     try:
@@ -32,6 +34,8 @@ def exists(path: Path) -> bool:
         problem = "is not valid UTF-8, which DuckDB needs. Rename it."
         raise DatabaseFileError(printable(str(path)), problem) from error
     except (OSError, ValueError) as error:
+        if (ours := forbidden(path, error)) is not None:
+            raise ours from error
         raise DatabaseFileError(path, f"cannot be the path of a database: {error}.") from error
     return True
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import duckdb
 
+from mixpanel_data.common.forbidden import forbidden
 from mixpanel_data.common.sidecars import temporary_folder_of, wal_of
 from mixpanel_data.exceptions import DatabaseFileError
 
@@ -39,6 +40,8 @@ def _make(folders: list[Path], path: Path) -> None:
         for folder in folders:
             folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
+        if (ours := forbidden(path, error)) is not None:
+            raise ours from error
         problem = f"its folder cannot be made: {error.strerror}."
         raise DatabaseFileError(path, problem) from error
 

@@ -12,6 +12,7 @@ from typing import IO
 
 from mixpanel_data.common import file_locks
 from mixpanel_data.common.file_locks import FileLockedError
+from mixpanel_data.common.forbidden import forbidden
 from mixpanel_data.common.full_disks import full_disk
 from mixpanel_data.exceptions import DatabaseFileError
 
@@ -112,6 +113,8 @@ def copy_errors(target: Path) -> Iterator[None]:
             raise
         if (full := full_disk(target, error, "The copy cannot be made.")) is not None:
             raise full from error
+        if (ours := forbidden(target, error)) is not None:
+            raise ours from error
         advice = "" if target.absolute().parent.is_dir() else " Make its folder first."
         problem = f"the copy cannot be made: {error.strerror}.{advice}"
         raise DatabaseFileError(target, problem) from error

@@ -214,18 +214,28 @@ class NotADatabaseError(DatabaseCorruptError):
 class DatabaseWalError(DatabaseCorruptError):
     """The write-ahead log beside the file is damaged, or that of another database.
 
+    Or DuckDB can read it only where it may write, and the file was opened with ``read_only=True``.
+
     Attributes:
         log: The log. It holds what was committed since the last checkpoint.
     """
 
-    def __init__(self, path: Path, log: Path, problem: str) -> None:
+    _mending: ClassVar[str] = (
+        "Bring back the log, or the database file, that belongs to the other. With read_only=True, "
+        "open it once without: some logs can only be read by writing. Or move the log aside: what "
+        "was committed after the last checkpoint, and is in the log only, is then lost."
+    )
+    _writing: ClassVar[str] = (
+        "This log can only be read by writing, which needs room on the disk: open the database "
+        "once without read_only=True. Leave the log where it is, for what was committed is in it."
+    )
+
+    def __init__(self, path: Path, log: Path, problem: str, *, needs_writing: bool = False) -> None:
+        advice = self._writing if needs_writing else self._mending
         super().__init__(
             path,
             problem,
-            f"cannot be opened with the log beside it, {log}. Nothing was changed. Bring back the "
-            "log, or the database file, that belongs to the other. With read_only=True, open it "
-            "once without: some logs can only be read by writing. Or move the log aside: what was "
-            "committed after the last checkpoint, and is in the log only, is then lost.",
+            f"cannot be opened with the log beside it, {log}. Nothing was changed. {advice}",
             {"log": str(log)},
         )
         self.log = log
@@ -241,12 +251,12 @@ class DatabaseReadOnlyError(DatabaseFileError, PermissionError):
 class DatabasePermissionError(DatabaseFileError, PermissionError):
     """The system does not let us read or write the file, or its folder."""
 
-    def __init__(self, path: Path, problem: str) -> None:
+    def __init__(self, path: Path, problem: str, *, said_by: str = "DuckDB") -> None:
         super().__init__(
             path,
             "not ours to open. To read it, use read_only=True, and it must be readable for this "
             f"user; to write it, it and {path.parent} must be writable. "
-            f"DuckDB says: {problem}",
+            f"{said_by} says: {problem}",
         )
 
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from mixpanel_data.common.nearest import nearest
 from mixpanel_data.query import exploration_sql
 from mixpanel_data.query.exploration_sql import Rows
+from mixpanel_data.query.numbers import is_numeric
 from mixpanel_data.query.property_expressions import JSON_TYPES, NULL
 from mixpanel_data.results import (
     ColumnStats,
@@ -48,7 +49,7 @@ def sample(ask: Ask, schema: TableSchema, n: int) -> Sample:
 
 def summarize(ask: Ask, schema: TableSchema) -> Summary:
     """Return what is in the columns of a table."""
-    sql = exploration_sql.summarize(schema.table_name)
+    sql = exploration_sql.summarize(schema.table_name, schema.columns)
     columns = []
     for name, kind, low, high, unique, avg, std, q25, q50, q75, count, nulls in ask(sql):
         numeric = is_numeric(kind)
@@ -239,8 +240,8 @@ def numeric_summary(
         other_count=others,
         min=low,
         max=high,
-        sum=total,
-        avg=avg,
+        sum=_float(total),
+        avg=_float(avg),
         stddev=_float(stddev),
         percentiles=dict(zip(percentiles, quantiles or [None] * len(percentiles), strict=True)),
     )
@@ -248,8 +249,7 @@ def numeric_summary(
 
 def column_stats(ask: Ask, table: str, column: ColumnInfo, top_n: int) -> ColumnStats:
     """Return what a column holds."""
-    numeric = is_numeric(column.type)
-    sql = exploration_sql.column_stats(table, column.name, top_n, numeric=numeric)
+    sql = exploration_sql.column_stats(table, column, top_n)
     found = ask(sql)
     rows, values, unique, low, high, avg, stddev, *_ = found[0]
     return ColumnStats(
@@ -330,17 +330,6 @@ def _event_names(ask: Ask, table: str) -> list[str]:
 def percentage(part: int, whole: int) -> float:
     """Return a part in percent, 0 of nothing."""
     return 100 * part / whole if whole else 0.0
-
-
-def is_numeric(kind: str) -> bool:
-    """Tell whether values of a DuckDB type are numbers."""
-    return kind.startswith("DECIMAL") or kind in _NUMERIC
-
-
-_NUMERIC = {
-    *("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE"),
-    *("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"),
-}
 
 
 def _types(counts: Iterable[tuple[str | None, int]]) -> dict[str, int]:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from mixpanel_data.common.quoting import quoted
 from mixpanel_data.dialect.sql.json_paths import text_literal
+from mixpanel_data.query import numbers
 from mixpanel_data.query.property_expressions import (
     JSON_TYPES,
     NULL,
@@ -30,6 +31,10 @@ _ROW_COUNT = "SELECT count(*) FROM {table}"
 _SAMPLE = "SELECT * FROM {table} USING SAMPLE RESERVOIR({n} ROWS)"
 
 _SUMMARIZE = "SUMMARIZE {table}"
+
+_SUMMARY = """\
+SELECT {columns}
+FROM {table}"""
 
 _EVENT_NAMES = "SELECT DISTINCT event_name FROM {table} ORDER BY event_name"
 
@@ -91,7 +96,7 @@ WITH found AS (
 SELECT count(number) AS count,
     count(type) FILTER (number IS NULL AND type <> {null}) AS other_count,
     min(number) AS min, max(number) AS max, sum(number) AS sum, avg(number) AS avg,
-    stddev_samp(number) AS stddev, {quantiles} AS percentiles
+    {stddev} AS stddev, {quantiles} AS percentiles
 FROM numbers"""
 
 _COLUMN_STATS = """\
@@ -153,9 +158,36 @@ def sample(table: str, n: int) -> str:
     return _SAMPLE.format(table=_name(table), n=n)
 
 
-def summarize(table: str) -> str:
-    """Summarize the columns."""
-    return _SUMMARIZE.format(table=_name(table))
+def summarize(table: str, columns: Sequence[ColumnInfo]) -> str:
+    """Summarize the columns, as ``SUMMARIZE`` does, which fails on numbers that are too large."""
+    if not any(numbers.can_overflow(column.type) for column in columns):
+        return _SUMMARIZE.format(table=_name(table))
+    told = [_summary(column) for column in columns]
+    lists = [f"unnest({_list([each[name] for each in told])}) AS {name}" for name in told[0]]
+    return _SUMMARY.format(columns=",\n    ".join(lists), table=_name(table))
+
+
+def _summary(column: ColumnInfo) -> dict[str, str]:
+    """Return the SQL of what ``SUMMARIZE`` tells of a column, in its order."""
+    name = _name(column.name)
+    quartiles = {
+        f"q{percent}": f"CAST(approx_quantile({name}, 0.{percent}) AS VARCHAR)"
+        if numbers.has_quantiles(column.type)
+        else "NULL"
+        for percent in (25, 50, 75)
+    }
+    return {
+        "column_name": text_literal(column.name),
+        "column_type": text_literal(column.type),
+        "min": f"CAST(min({name}) AS VARCHAR)",
+        "max": f"CAST(max({name}) AS VARCHAR)",
+        "approx_unique": f"approx_count_distinct({name})",
+        "avg": numbers.average(name, column.type),
+        "std": numbers.deviation(name, column.type),
+        **quartiles,
+        "count": "count(*)",
+        "null_percentage": f"round(avg(CASE WHEN {name} IS NULL THEN 100 ELSE 0 END), 2)",
+    }
 
 
 def event_names(table: str) -> str:
@@ -212,19 +244,20 @@ def numeric_summary(rows: Rows, name: str, percentiles: Sequence[float]) -> str:
         type=expression.named.type,
         null=quoted(NULL),
         numbers=_NUMBERS,
+        stddev=numbers.deviation("number", "DOUBLE"),
         quantiles=f"quantile_cont(number, {shares})" if percentiles else "NULL",
         rows=rows.sql,
     )
 
 
-def column_stats(table: str, column: str, limit: int, *, numeric: bool) -> str:
+def column_stats(table: str, column: ColumnInfo, limit: int) -> str:
     """Describe a column, with its most frequent values."""
-    name = _name(column)
+    name = _name(column.name)
     return _COLUMN_STATS.format(
         table=_name(table),
         column=name,
-        avg=f"avg({name})" if numeric else "NULL",
-        stddev=f"stddev_samp({name})" if numeric else "NULL",
+        avg=numbers.average(name, column.type),
+        stddev=numbers.deviation(name, column.type),
         limit=limit,
     )
 

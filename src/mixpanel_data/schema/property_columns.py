@@ -7,7 +7,7 @@ The document stays the truth. A value that does not fit the type of the column i
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from sqlalchemy import (
     ColumnElement,
@@ -73,10 +73,12 @@ def resolved(
                 f"property_columns has {column!r}. Use names of properties, or PropertyColumn(...)."
             )
         column = PropertyColumn(column) if isinstance(column, str) else column
-        check_column_name(column, taken)
         if any(other.property == column.property for other in found):
             raise PropertyColumnError(column.property, "is there twice. Name it once.")
-        taken.add(fold(column.column_name))
+        check_column_name(column, taken)
+        for other in found:
+            if fold(other.column_name) == fold(column.column_name):
+                _refuse_name(column, f"which property {other.property!r} gets.")
         found.append(column)
     return tuple(found)
 
@@ -94,15 +96,19 @@ def check_column_name(column: PropertyColumn, taken: Collection[str] = ()) -> No
     name = column.column_name
     # DuckDB's parser stops at a NUL; SQLAlchemy keeps __x__, and 2.0 takes %(x)s for a parameter.
     if not name or name.startswith("__") or "\0" in name or "%(" in name:
-        problem = f"cannot give its name to a column: {name!r}."
-    elif fold(name) in _RESERVED:
-        problem = f"cannot have a column {name!r}, which is a name of DuckDB's or SQLAlchemy's."
-    elif fold(name) in taken:
-        problem = f"cannot have a column {name!r}, which the table has already."
-    else:
-        return
-    advice = f"Choose another: PropertyColumn({column.property!r}, name=...)."
-    raise PropertyColumnError(column.property, f"{problem} {advice}")
+        _refuse_name(column, "which cannot be the name of one.")
+    if fold(name) in _RESERVED:
+        _refuse_name(column, "which is a name of DuckDB's or SQLAlchemy's.")
+    if fold(name) in taken:
+        _refuse_name(column, "which the table has already.")
+
+
+def _refuse_name(column: PropertyColumn, reason: str) -> NoReturn:
+    raise PropertyColumnError(
+        column.property,
+        f"cannot have a column {column.column_name!r}, {reason} "
+        f"Choose another: PropertyColumn({column.property!r}, name=...).",
+    )
 
 
 def declared_in(table: Table) -> list[PropertyColumn]:

@@ -169,6 +169,18 @@ def test_columns_are_summarized(asking: Agent) -> None:
     assert found["facts"]["row_count"] == 5
 
 
+def test_columns_whose_numbers_are_too_large_to_square_are_summarized(tmp_path: Path) -> None:
+    path = tmp_path / "large.db"
+    with StorageEngine(path) as storage:
+        storage.execute_rows("CREATE TABLE t AS FROM (VALUES (1.0::DOUBLE), (1e300), ('inf')) v(n)")
+    with agent_within(path) as asking:
+        found = asking.ask("summarize", table="t")
+        again = asking.ask("query", sql=found["facts"]["sql"])
+    (row,) = found["rows"]
+    assert dict(zip(found["columns"], row, strict=True))["std"] is None
+    assert again["row_count"] == 1
+
+
 def test_the_sql_of_a_result_can_be_asked_again(asking: Agent) -> None:
     table = {"table": "events_jan"}
     calls = [("property_stats", table | {"property": "$browser"})]
