@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mixpanel_data import QueryError, StorageEngine
+from mixpanel_data.database.query_hints import hint_for
 from tests.records import EVENTS, event_with, make_events
 
 
@@ -216,3 +217,21 @@ def test_other_errors_have_no_hint(events: StorageEngine) -> None:
         with pytest.raises(QueryError) as caught:
             events.execute_rows(query)
         assert caught.value.hint is None
+
+
+@pytest.mark.parametrize(
+    "unit", ["a", "a.", '"a".', "a->", "a->'x'", "'", " ", "- ", "sum(", "|| "]
+)
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Failed to cast value to numerical: {",
+        "Malformed JSON at byte 1 of input",
+        "Cannot compare values of type VARCHAR and type INTEGER_LITERAL",
+        "No function matches the argument types 'sum(VARCHAR)': sum(DOUBLE)",
+    ],
+)
+def test_a_long_text_of_an_attacker_does_not_keep_the_hints_busy(message: str, unit: str) -> None:
+    """They would be so for hours; who writes the SQL writes the message, too: ``error('…')``."""
+    for query in (unit * (100_000 // len(unit)), f"-{unit}{' ' * 100_000}", f"sum{'(' * 100_000}"):
+        hint_for(message, query)

@@ -10,8 +10,9 @@ import re
 
 _NAME = r'(?:[^\W\d]\w*|"[^"]+")'
 _TEXT = r"'(?:[^']|'')*'"
-#: An arrow with what is on its left and on its right, or several after each other.
-_ARROW = rf"(?P<arrow>{_NAME}(?:\.{_NAME})*(?:\s*->>?\s*{_TEXT})+)"
+#: An arrow with what is on its left and on its right, or several after each other. It begins
+#: where a name does: to look from every letter would take quadratic time.
+_ARROW = rf"""(?<![\w."])(?P<arrow>{_NAME}(?:\.{_NAME})*(?:\s*->>?\s*{_TEXT})+)"""
 _EXTRACTED = r"(?P<extracted>json_extract(?:_string)?\s*\([^()]*\))"
 
 #: What DuckDB says where an arrow without brackets took a part of the expression around it.
@@ -36,8 +37,8 @@ _NO_FUNCTION = re.compile(
 )
 _VALUE = rf"(?:{_ARROW}|{_EXTRACTED})"
 _BESIDE_NUMBER = (
-    rf"{_VALUE}\s*\)*\s*(?:(?:NOT\s+)?BETWEEN\b|::|[<>=!+*/%-]+\s*[-\d.])",
-    rf"(?:\d\s*[<>=!+*/%-]+|-)\s*\(*\s*{_VALUE}",
+    rf"{_VALUE}[\s)]*(?:(?:NOT\s+)?BETWEEN\b|::|[<>=!+*/%-]+\s*[-\d.])",
+    rf"(?:\d\s*[<>=!+*/%-]+|-)[\s(]*{_VALUE}",
 )
 
 
@@ -62,7 +63,7 @@ def arrow_hint(message: str, query: str) -> str | None:
     if (found := _NO_FUNCTION.search(message)) and not found["function"].isidentifier():
         return _number_hint(query, *_BESIDE_NUMBER)
     if found:
-        called = rf"\b{re.escape(found['function'])}\s*\(+\s*(?:DISTINCT\s+)?\(*\s*"
+        called = rf"\b{re.escape(found['function'])}\s*\([\s(]*(?:DISTINCT[\s(]+)?"
         return _number_hint(query, called + _VALUE)
     return None
 
