@@ -50,9 +50,8 @@ UNTYPED = {
 }
 
 
-@pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("types") / "events.db"
+def made(factory: pytest.TempPathFactory) -> Path:
+    path = factory.mktemp("types") / "events.db"
     StorageEngine(path).close()
     return path
 
@@ -64,19 +63,21 @@ def free() -> Iterator[StorageEngine]:
 
 
 @pytest.fixture(scope="module", params=OPENERS)
-def sandbox(request: pytest.FixtureRequest, path: Path) -> Iterator[StorageEngine]:
-    with OPENERS[request.param](path) as storage:
+def sandbox(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[StorageEngine]:
+    with OPENERS[request.param](made(tmp_path_factory)) as storage:
         yield storage
 
 
-@pytest.fixture(params=["without", *OPENERS])
-def anywhere(request: pytest.FixtureRequest, free: StorageEngine, tmp_path: Path) -> Any:
+@pytest.fixture(scope="module", params=["without", *OPENERS])
+def anywhere(
+    request: pytest.FixtureRequest, free: StorageEngine, tmp_path_factory: pytest.TempPathFactory
+) -> Any:
     if request.param == "without":
         yield free
         return
-    path = tmp_path / "events.db"
-    StorageEngine(path).close()
-    with OPENERS[request.param](path) as storage:
+    with OPENERS[request.param](made(tmp_path_factory)) as storage:
         yield storage
 
 

@@ -79,6 +79,8 @@ class PrefixingGuard:
         driver: The connection.
     """
 
+    is_strict = False
+
     def __init__(self, prefix: str, driver: duckdb.DuckDBPyConnection) -> None:
         self._prefix = prefix
         self._driver = driver

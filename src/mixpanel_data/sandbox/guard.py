@@ -34,6 +34,8 @@ class Watch:
         driver: The connection, to be interrupted.
     """
 
+    is_strict = True
+
     def __init__(self, timeout: float | None, driver: duckdb.DuckDBPyConnection) -> None:
         self._timeout = timeout
         self._driver = driver

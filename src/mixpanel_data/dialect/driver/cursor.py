@@ -103,13 +103,13 @@ class Cursor(Frames):
     def require_query(self, statement: str) -> None:
         """Refuse a statement that is not one query which only reads.
 
-        A guard does so itself: to ask DuckDB what it has not checked could run a part of it.
+        A strict guard does so itself.
 
         Raises:
             InvalidInputException: It is something else.
         """
         with self.connection.lock:
-            if self.connection.statement_guard is None:
+            if not self.connection.is_guarded_strictly:
                 driver = self.connection.driver
                 self.connection.run(self, lambda: require_query(driver, statement))
 

@@ -45,7 +45,14 @@ class Result(Source, Protocol):
 
 
 class StatementGuard(Protocol):
-    """Checks the statements of a connection."""
+    """Checks the statements of a connection.
+
+    Attributes:
+        is_strict: Whether it lets only pass what reads. DuckDB is asked nothing about a statement
+            before: to take a text apart can run a part of it.
+    """
+
+    is_strict: bool
 
     def starting(self, sql: str) -> str:
         """Return the statement to run, or raise if it must not run."""

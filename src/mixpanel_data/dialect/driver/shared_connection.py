@@ -156,13 +156,19 @@ class SharedConnection:
             DatabaseMovedError: It would change a file that is no longer in its place.
         """
         self._statement = sql
-        if self.statement_guard is None:
+        if not self.is_guarded_strictly:
             self._require_kept(sql)
+        if self.statement_guard is None:
             with driver_errors():
                 sql.encode()  # what DuckDB's client would refuse in one way or another
             return sql
         with self._calling(), driver_errors():
             return self.statement_guard.starting(sql)
+
+    @property
+    def is_guarded_strictly(self) -> bool:
+        """Whether a guard lets only pass what reads."""
+        return self.statement_guard is not None and self.statement_guard.is_strict
 
     def _require_kept(self, sql: str) -> None:
         """Note a change of the transaction, and refuse one that would be lost."""

@@ -22,6 +22,8 @@ class WorkerGuard:
         most_rows: How many rows of each result to return, None for all.
     """
 
+    is_strict = True
+
     def __init__(self, workers: Workers, words: str = "", most_rows: int | None = None) -> None:
         self._workers = workers
         self._words = words
