@@ -10,6 +10,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+import typer
 
 import mixpanel_data.exceptions as ours
 from mixpanel_data import MixpanelDataError, StorageEngine, migrate
@@ -97,6 +98,17 @@ say(process.returncode, "Traceback" in error)
 """
     (ended,) = run_python(script)
     assert ended in ("130 False", "0 False")  # it may be done by then
+
+
+@pytest.mark.parametrize(("cause", "code"), [(KeyboardInterrupt(), 130), (None, 1)])
+def test_an_import_error_that_ctrl_c_has_caused_is_an_interruption(
+    cause: BaseException | None, code: int
+) -> None:
+    error = ImportError("Encountered an error while initializing the extension.")
+    error.__cause__ = cause
+    with pytest.raises(typer.Exit) as ended, exit_codes.exit_codes():
+        raise error
+    assert ended.value.exit_code == code
 
 
 def test_a_signal_that_ends_a_load_leaves_nothing(tmp_path: Path) -> None:

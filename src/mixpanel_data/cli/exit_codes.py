@@ -32,14 +32,16 @@ def exit_codes() -> Iterator[None]:
         sys.stdout.flush()
     except typer.Exit:
         raise
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, ImportError) as error:
+        if isinstance(error, ImportError) and not _is_interruption(error):
+            fail(error)
         how, code = interruption()
         say(f"{how}.")
         raise typer.Exit(code) from None
     except BrokenPipeError:
         _forget_stdout()
         raise typer.Exit(OK) from None
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError) as error:
         fail(error)
     except Exception as error:
         from mixpanel_data.exceptions import MixpanelDataError
@@ -66,6 +68,14 @@ def end_by_signal(number: int, _: object) -> None:
 def interruption() -> tuple[str, int]:
     """Return what has interrupted the command, in a word, and the exit code of that."""
     return ("Terminated", SIGNALLED + _came[-1]) if _came else ("Interrupted", INTERRUPTED)
+
+
+def _is_interruption(error: BaseException) -> bool:
+    """Tell whether an error comes from Ctrl-C: an extension that starts makes ImportError of it."""
+    below: BaseException | None = error
+    while below is not None and not isinstance(below, KeyboardInterrupt):
+        below = below.__cause__ or below.__context__
+    return below is not None
 
 
 def fail(error: Exception) -> None:
