@@ -35,15 +35,9 @@ if TYPE_CHECKING:
 #: Fewer rows are not worth the fixed costs of a batch.
 LEAST_ROWS = 8
 
-#: Keys as rows, and some columns of the table as columns without values, for their types.
-_TARGET = qualify_builtins("""
-SELECT keys.*, columns.* FROM (
-    SELECT constraint_column_names, referenced_table FROM duckdb_constraints()
-    WHERE lower(table_name) = lower($1)
-        AND constraint_type IN ('PRIMARY KEY', 'UNIQUE', 'FOREIGN KEY')
-) AS keys LEFT JOIN (
-    SELECT {columns} FROM {table} LIMIT 0
-) AS columns ON false
+_KEYS = qualify_builtins("""
+SELECT constraint_column_names, referenced_table FROM duckdb_constraints()
+WHERE lower(table_name) = lower($1) AND constraint_type IN ('PRIMARY KEY', 'UNIQUE', 'FOREIGN KEY')
 """)
 _INDEXES = qualify_builtins("""
 SELECT count(*) FROM duckdb_indexes() WHERE is_unique AND lower(table_name) = lower($1)
@@ -187,12 +181,10 @@ def _update(driver: DuckDBPyConnection, update: Update, columns: list[list[Part]
 def _target(driver: DuckDBPyConnection, table: str, names: Iterable[str]) -> _Target:
     """Look up a table and some of its columns, all without names."""
     columns = ", ".join(quoted(name, '"') for name in names) or "*"
-    query = _TARGET.format(table=table, columns=columns)
-    found = driver.execute(query, [table_name(table)]).fetchall()
-    return _Target(
-        [(key, referred) for key, referred, *_ in found],
-        [str(column[1]) for column in (driver.description or [])[2:]],
-    )
+    keys = driver.execute(_KEYS, [table_name(table)]).fetchall()
+    # A relation is bound and not run, which takes a third of the time of a query without rows.
+    relation = driver.sql(" ".join(["SELECT", columns, "FROM", table]))
+    return _Target(keys, [*map(str, relation.types)])
 
 
 def _is_free(
