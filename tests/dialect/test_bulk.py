@@ -289,7 +289,7 @@ SCALARS: dict[str, tuple[str, list[Any], list[Any]]] = {
         [
             np.datetime64("2025-01-31T12:00", "ns"),
             np.datetime64("2025-01-31"),
-            np.datetime64("NaT"),
+            np.datetime64("NaT", "us"),
         ],
         [dt.datetime(2025, 1, 31, 12), dt.datetime(2025, 1, 31), None],
     ),

@@ -207,7 +207,7 @@ def test_a_duration_is_no_time_and_no_id(
 
 
 @pytest.mark.parametrize(
-    "missing", [None, float("nan"), pd.NaT, pd.NA, np.datetime64("NaT")], ids=repr
+    "missing", [None, float("nan"), pd.NaT, pd.NA, np.datetime64("NaT", "us")], ids=repr
 )
 def test_an_event_needs_a_time_and_a_profile_needs_none(
     storage: StorageEngine, missing: Any
