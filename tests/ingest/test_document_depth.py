@@ -192,7 +192,7 @@ def test_sqlalchemy_writes_the_deepest_document_and_no_deeper(levels: int) -> No
 def test_what_sql_wrote_too_deep_is_an_error_and_no_crash() -> None:
     with StorageEngine.memory() as storage:
         storage.create_profiles_table("t", [], PROFILES)
-        storage.execute_rows("INSERT INTO t VALUES ('1', ?, NULL)", [SHAPES["arrays"](5_000)])
+        storage.execute_rows("INSERT INTO t VALUES ('1', ?, NULL)", [SHAPES["arrays"](50_000)])
         with pytest.raises(ValueError, match="nested too deep"):
             documents_of(storage)
 
