@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, cast
 from zlib import crc32
 
-from sqlalchemy import VARCHAR, Integer, MetaData, Table
+from sqlalchemy import VARCHAR, Integer, Sequence
 from sqlalchemy.engine.interfaces import (
     ReflectedCheckConstraint,
     ReflectedColumn,
@@ -20,8 +20,8 @@ from sqlalchemy.schema import conv
 from sqlalchemy.sql.compiler import IdentifierPreparer
 
 from mixpanel_data.dialect.reflection.catalog import Entry
-from mixpanel_data.dialect.sql.ddl import next_value, sequence_of
-from mixpanel_data.dialect.sql.names import spell
+from mixpanel_data.dialect.sql.ddl import next_value
+from mixpanel_data.dialect.sql.names import sequence_name, spell
 from mixpanel_data.dialect.sql.parsing import (
     ColumnDefinition,
     parse_columns,
@@ -67,11 +67,12 @@ def columns(entry: Entry, schema: str | None, preparer: IdentifierPreparer) -> l
     # Only this text contains collations and, in DuckDB 1.5, generated columns.
     definitions = {} if entry.is_view or entry.sql is None else parse_columns(entry.sql)
     found = [_column(detail, definitions.get(detail["column_name"])) for detail in entry.details]
-    table = Table(entry.name, MetaData(), schema=schema)
     for column, detail in zip(found, entry.details, strict=True):
         options = detail.get("sequence") or _PLAIN
-        own = next_value(sequence_of(table, column["name"]), preparer)
-        if options != _PLAIN and column["default"] == own:
+        if options == _PLAIN:
+            continue
+        own = Sequence(sequence_name(entry.name, column["name"]), schema=schema)
+        if column["default"] == next_value(own, preparer):
             column["default"] = None
             column["identity"] = cast("ReflectedIdentity", {"always": False, **options})
     return found
