@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine
 
 from mixpanel_data import StorageEngine
+from mixpanel_data.dialect.alembic import register_duckdb
 
 
 @contextmanager
@@ -18,6 +19,17 @@ def open_engine(path: Path | None = None, **options: Any) -> Iterator[Engine]:
     engine = create_engine(f"duckdb+mixpanel:///{path or ':memory:'}", **options)
     yield engine
     engine.dispose()
+
+
+@contextmanager
+def alembic_connection(*statements: str) -> Iterator[Connection]:
+    """Connect to a new database in memory that Alembic can alter, after some statements."""
+    register_duckdb()
+    with open_engine() as engine, engine.connect() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+        connection.commit()
+        yield connection
 
 
 _in_memory: list[StorageEngine] = []

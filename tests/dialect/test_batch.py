@@ -23,28 +23,23 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
-from mixpanel_data.dialect.alembic import register_duckdb
-from tests.engines import open_engine
+from tests.engines import alembic_connection
 
 
 @pytest.fixture
 def connection() -> Iterator[Connection]:
-    register_duckdb()
-    with open_engine() as engine, engine.connect() as connection:
-        for statement in (
-            "CREATE TABLE teams (id INTEGER PRIMARY KEY)",
-            "CREATE SEQUENCE users_id_seq",
-            "CREATE TABLE users (id INTEGER DEFAULT nextval('users_id_seq') PRIMARY KEY, "
-            "name VARCHAR DEFAULT 'x' UNIQUE, age INTEGER CHECK (age > 0), "
-            "twice INTEGER GENERATED ALWAYS AS (age * 2), team INTEGER REFERENCES teams (id))",
-            "COMMENT ON TABLE users IS 'people'",
-            "COMMENT ON COLUMN users.age IS 'years'",
-            "CREATE INDEX by_age ON users (age)",
-            "CREATE INDEX by_lower ON users (lower(name))",
-            "INSERT INTO users (name, age) VALUES ('a', 1), ('b', 2)",
-        ):
-            connection.exec_driver_sql(statement)
-        connection.commit()
+    with alembic_connection(
+        "CREATE TABLE teams (id INTEGER PRIMARY KEY)",
+        "CREATE SEQUENCE users_id_seq",
+        "CREATE TABLE users (id INTEGER DEFAULT nextval('users_id_seq') PRIMARY KEY, "
+        "name VARCHAR DEFAULT 'x' UNIQUE, age INTEGER CHECK (age > 0), "
+        "twice INTEGER GENERATED ALWAYS AS (age * 2), team INTEGER REFERENCES teams (id))",
+        "COMMENT ON TABLE users IS 'people'",
+        "COMMENT ON COLUMN users.age IS 'years'",
+        "CREATE INDEX by_age ON users (age)",
+        "CREATE INDEX by_lower ON users (lower(name))",
+        "INSERT INTO users (name, age) VALUES ('a', 1), ('b', 2)",
+    ) as connection:
         yield connection
 
 

@@ -22,25 +22,20 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import InvalidRequestError
 
-from mixpanel_data.dialect.alembic import register_duckdb
-from tests.engines import open_engine
+from tests.engines import alembic_connection
 
 
 @pytest.fixture
 def connection() -> Iterator[Connection]:
-    register_duckdb()
-    with open_engine() as engine, engine.connect() as connection:
-        for statement in (
-            "CREATE TABLE teams (id INTEGER PRIMARY KEY)",
-            "CREATE TABLE t (id INTEGER, n INTEGER CHECK (n > 0), s VARCHAR, team INTEGER "
-            "REFERENCES teams (id), twice INTEGER GENERATED ALWAYS AS (n * 2), x INTEGER)",
-            "CREATE INDEX by_id ON t (id)",
-            "CREATE INDEX by_both ON t (id, x)",
-            "CREATE INDEX by_lower ON t (lower(s))",
-            "INSERT INTO t (id, n, s) VALUES (1, 1, 'a'), (2, 2, 'b')",
-        ):
-            connection.exec_driver_sql(statement)
-        connection.commit()
+    with alembic_connection(
+        "CREATE TABLE teams (id INTEGER PRIMARY KEY)",
+        "CREATE TABLE t (id INTEGER, n INTEGER CHECK (n > 0), s VARCHAR, team INTEGER "
+        "REFERENCES teams (id), twice INTEGER GENERATED ALWAYS AS (n * 2), x INTEGER)",
+        "CREATE INDEX by_id ON t (id)",
+        "CREATE INDEX by_both ON t (id, x)",
+        "CREATE INDEX by_lower ON t (lower(s))",
+        "INSERT INTO t (id, n, s) VALUES (1, 1, 'a'), (2, 2, 'b')",
+    ) as connection:
         yield connection
 
 

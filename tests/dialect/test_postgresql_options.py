@@ -40,13 +40,12 @@ from sqlalchemy.schema import CreateIndex, DropIndex
 
 from mixpanel_data.dialect.alembic import register_duckdb
 from mixpanel_data.dialect.base import MixpanelDialect
-from tests.engines import open_engine
+from tests.engines import alembic_connection, open_engine
 
 
 @pytest.fixture
 def connection() -> Iterator[Connection]:
-    register_duckdb()
-    with open_engine() as engine, engine.connect() as connection:
+    with alembic_connection() as connection:
         yield connection
 
 
