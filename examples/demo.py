@@ -27,7 +27,7 @@ from mixpanel_data import (
 )
 
 EVENTS = Path(__file__).with_name("events.jsonl.gz")
-PROFILES = Path(__file__).with_name("profiles.jsonl")
+PROFILES = Path(__file__).with_name("profiles.jsonl.gz")
 FOLDER = tempfile.TemporaryDirectory()
 DATABASE = Path(FOLDER.name) / "demo.db"
 CUT_OFF = Path(FOLDER.name) / "cut_off.jsonl"

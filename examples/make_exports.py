@@ -241,13 +241,13 @@ def main() -> None:
     """Write the two files."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
     events, profiles = make()
-    # Name and time stand in the header of a gzip file: left out, so that the bytes repeat.
-    with (
-        (folder / "events.jsonl.gz").open("wb") as file,
-        gzip.GzipFile("", "wb", fileobj=file, mtime=0) as compressed,
-    ):
-        compressed.write(("\n".join(events) + "\n").encode())
-    (folder / "profiles.jsonl").write_bytes(("\n".join(profiles) + "\n").encode())
+    for name, lines in (("events", events), ("profiles", profiles)):
+        # Name and time stand in the header of a gzip file: left out, so that the bytes repeat.
+        with (
+            (folder / f"{name}.jsonl.gz").open("wb") as file,
+            gzip.GzipFile("", "wb", fileobj=file, mtime=0) as compressed,
+        ):
+            compressed.write(("\n".join(lines) + "\n").encode())
 
 
 if __name__ == "__main__":

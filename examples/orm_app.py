@@ -19,7 +19,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, foreign, mapped_col
 from mixpanel_data import EventMixin, ProfileMixin, StorageEngine, TableMetadata, UtcDateTime
 
 EVENTS = Path(__file__).with_name("events.jsonl.gz")
-PROFILES = Path(__file__).with_name("profiles.jsonl")
+PROFILES = Path(__file__).with_name("profiles.jsonl.gz")
 
 
 class Base(DeclarativeBase):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timezone
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mixpanel_data import TableMetadata
-    from mixpanel_data.types import TableType
 
 #: Records with which a case is tried before the clock starts, so that nothing is imported then.
 WARM_UP_ROWS = 10
@@ -33,7 +32,7 @@ KEYED_TABLE = """CREATE TABLE events (
 )"""
 
 
-def metadata(kind: TableType = "events") -> TableMetadata:
+def metadata(kind: Literal["events", "profiles"] = "events") -> TableMetadata:
     """Return metadata for a table."""
     from mixpanel_data import TableMetadata
 

@@ -112,33 +112,30 @@ def by_revision(run: Run, kind: str, times: int) -> None:
     from alembic import command
     from sqlalchemy import create_engine
 
-    from mixpanel_data.database import engines
-    from mixpanel_data.dialect.alembic.impl import register_duckdb
-
     _take(run, times)
     config = _configuration(run.folder / "versions", kind)
-    register_duckdb()
     with run.timed():
         url = f"duckdb+mixpanel:///{run.database}"
         engine = create_engine(url, connect_args={"config": MEMORY})
         with engine.begin() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
-        engines.checkpoint(engine)
+        with engine.connect() as connection:
+            connection.exec_driver_sql("CHECKPOINT")
         engine.dispose()
     _expect_done(run, kind)
 
 
 def _configuration(folder: Path, kind: str) -> Any:
     from alembic.config import Config
+    from alembic.script import ScriptDirectory
 
-    from mixpanel_data.schema.versions import HEAD
-
-    folder.mkdir()
-    script = SCRIPT.format(head=HEAD, upgrade=UPGRADES[kind].strip("\n"))
-    (folder / "benchmark.py").write_text(script, encoding="utf-8")
     config = Config()
     config.set_main_option("script_location", "mixpanel_data.migrations:")
+    head = ScriptDirectory.from_config(config).get_current_head()
+    folder.mkdir()
+    script = SCRIPT.format(head=head, upgrade=UPGRADES[kind].strip("\n"))
+    (folder / "benchmark.py").write_text(script, encoding="utf-8")
     own = Path(__file__).parents[2] / "migrations" / "versions"
     config.set_main_option("version_locations", f"{own}:{folder}")
     config.set_main_option("path_separator", ":")

@@ -13,16 +13,13 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timezone
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 import orjson
 
 from benchmarks.case import Run, case
 from benchmarks.cases.common import WARM_UP_ROWS, arrow_tables, metadata, timed_load
 from benchmarks.events import Record, export_line, records
-
-if TYPE_CHECKING:
-    from mixpanel_data.types import TableType
 
 Change = Callable[[Record], Record]
 Convert = Callable[[Any], Any]
@@ -219,7 +216,7 @@ def _register(way: str, name: str, load: Callable[[Run], None], **more: Any) -> 
 def _load(run: Run, method: str, name: str, trial: Any, data: Any, size: int) -> None:
     from mixpanel_data import StorageEngine
 
-    kind: TableType = "profiles" if name.startswith("profiles") else "events"
+    kind: Literal["events", "profiles"] = "profiles" if name.startswith("profiles") else "events"
 
     def load(database: Path, data: Any) -> None:
         with StorageEngine(database) as storage:

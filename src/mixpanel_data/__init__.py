@@ -78,44 +78,40 @@ if TYPE_CHECKING:
         WriteConflictError,
     )
     from mixpanel_data.ingest.export_reader import read_events_export, read_profiles_export
-    from mixpanel_data.lake.definition import S3, Lake
-    from mixpanel_data.results import (
+    from mixpanel_data.schema.column_types import UtcDateTime
+    from mixpanel_data.schema.models import EventMixin, ProfileMixin, property_column
+    from mixpanel_data.storage import S3, Lake, Sandbox, StorageEngine
+    from mixpanel_data.types import (
+        ColumnInfo,
         ColumnStats,
         ColumnSummary,
+        CompactionResult,
         CoveredProperty,
         DailyCount,
         DailyCounts,
+        DatabaseInfo,
         EventBreakdown,
         EventStats,
-        NumericSummary,
-        Preview,
-        PropertyCoverage,
-        PropertyDistribution,
-        PropertyStats,
-        Sample,
-        Summary,
-        ValueCount,
-    )
-    from mixpanel_data.sandbox.limits import Sandbox
-    from mixpanel_data.schema.column_types import UtcDateTime
-    from mixpanel_data.schema.models import EventMixin, ProfileMixin, property_column
-    from mixpanel_data.storage import StorageEngine
-    from mixpanel_data.types import (
-        ColumnInfo,
-        CompactionResult,
-        DatabaseInfo,
         ExportResult,
         LoadResult,
         MaintenanceResult,
         MigrationResult,
+        NumericSummary,
+        Preview,
         PropertyColumn,
+        PropertyCoverage,
+        PropertyDistribution,
+        PropertyStats,
+        Sample,
         SchemaRevision,
         SchemaStatus,
         Secret,
         Snapshot,
+        Summary,
         TableInfo,
         TableMetadata,
         TableSchema,
+        ValueCount,
     )
 
 __all__ = [
@@ -227,44 +223,40 @@ __all__ = [
 #: when the first of its names is asked for.
 _MODULES = {
     "ingest.export_reader": ("read_events_export", "read_profiles_export"),
-    "lake.definition": ("S3", "Lake"),
-    "results": (
+    "schema.column_types": ("UtcDateTime",),
+    "schema.models": ("EventMixin", "ProfileMixin", "property_column"),
+    "storage": ("S3", "Lake", "Sandbox", "StorageEngine"),
+    "types": (
+        "ColumnInfo",
         "ColumnStats",
         "ColumnSummary",
+        "CompactionResult",
         "CoveredProperty",
         "DailyCount",
         "DailyCounts",
+        "DatabaseInfo",
         "EventBreakdown",
         "EventStats",
-        "NumericSummary",
-        "Preview",
-        "PropertyCoverage",
-        "PropertyDistribution",
-        "PropertyStats",
-        "Sample",
-        "Summary",
-        "ValueCount",
-    ),
-    "sandbox.limits": ("Sandbox",),
-    "schema.column_types": ("UtcDateTime",),
-    "schema.models": ("EventMixin", "ProfileMixin", "property_column"),
-    "storage": ("StorageEngine",),
-    "types": (
-        "ColumnInfo",
-        "CompactionResult",
-        "DatabaseInfo",
         "ExportResult",
         "LoadResult",
         "MaintenanceResult",
         "MigrationResult",
+        "NumericSummary",
+        "Preview",
         "PropertyColumn",
+        "PropertyCoverage",
+        "PropertyDistribution",
+        "PropertyStats",
+        "Sample",
         "SchemaRevision",
         "SchemaStatus",
         "Secret",
         "Snapshot",
+        "Summary",
         "TableInfo",
         "TableMetadata",
         "TableSchema",
+        "ValueCount",
     ),
 }
 _MODULE_OF = {name: "exceptions" for name in __all__ if name.endswith("Error")}

@@ -25,14 +25,14 @@ from mixpanel_data.database import engines, error_translation, lake_opener, open
 from mixpanel_data.database.backup import copy_database, name_beside
 from mixpanel_data.database.options import OpenOptions
 from mixpanel_data.database.paths import MEMORY
+from mixpanel_data.dialect.lake.definition import Lake, is_lake, refuse_motherduck
+from mixpanel_data.dialect.lake.locks import Locks
 from mixpanel_data.dialect.sql.names import fold
 from mixpanel_data.exceptions import (
     DatabaseNotFoundError,
     DatabaseReadOnlyError,
     SchemaDriftError,
 )
-from mixpanel_data.lake.definition import Lake, is_lake, refuse_motherduck
-from mixpanel_data.lake.locks import Locks
 from mixpanel_data.schema import catalog, versions
 from mixpanel_data.schema.tables import INTERNAL_NAMES, MANAGED
 from mixpanel_data.storage import StorageEngine

@@ -19,7 +19,10 @@ from mixpanel_data.database.ephemeral import EphemeralFolder, creation_guard
 from mixpanel_data.database.handle import Database
 from mixpanel_data.database.instance import Instance
 from mixpanel_data.database.options import DEFAULT_LOAD_MEMORY_LIMIT, OpenOptions
+from mixpanel_data.database.sandbox.limits import Sandbox
+from mixpanel_data.database.sandbox.policy import sandbox_factory, with_sandbox_settings
 from mixpanel_data.database.targets import FileTarget, LakeTarget, MemoryTarget, Target
+from mixpanel_data.dialect.lake.definition import S3, Lake, refuse_motherduck
 from mixpanel_data.exceptions import (
     DatabaseFileError,
     DatabaseNotFoundError,
@@ -33,11 +36,8 @@ from mixpanel_data.ingest.methods import LoadMethods
 from mixpanel_data.ingest.property_methods import PropertyMethods
 from mixpanel_data.ingest.stored_rows import StoredRows
 from mixpanel_data.ingest.table_methods import TableMethods
-from mixpanel_data.lake.definition import Lake, refuse_motherduck
 from mixpanel_data.query.exploration_methods import ExplorationMethods
 from mixpanel_data.query.methods import QueryMethods
-from mixpanel_data.sandbox.limits import Sandbox
-from mixpanel_data.sandbox.policy import sandbox_factory, with_sandbox_settings
 from mixpanel_data.schema import catalog, property_columns, versions
 from mixpanel_data.schema.tables import managed_table
 from mixpanel_data.types import LoadResult, Secret
@@ -45,6 +45,9 @@ from mixpanel_data.types import LoadResult, Secret
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
     from typing_extensions import Self
+
+#: What users import: the engine, and what it is opened with.
+__all__ = ["DEFAULT_FOLDER", "S3", "Lake", "Sandbox", "StorageEngine"]
 
 DEFAULT_FOLDER = ".mixpanel_data"
 

@@ -227,3 +227,14 @@ def test_tables_are_renamed_and_dropped(run: Run, database: Path) -> None:
     assert run("drop", database, "nothing", "--yes").code == 3
     assert run("drop", database, "january", "--yes").rows == [{"dropped": "january"}]
     assert [row["name"] for row in run("tables", database).rows] == ["users"]
+
+
+def test_the_limit_of_archives_is_an_option(run: Run) -> None:
+    packed = gzip.compress("".join(line(n, pad="x" * 500) for n in range(200)).encode())
+    Path("export.jsonl.gz").write_bytes(packed)
+    command = ["load", "export.jsonl.gz", "--into", "app.db", "--table", "t"]
+    refused = run(*command, "--max-decompressed-bytes", "50000")
+    assert refused.code == 1
+    assert "raise --max-decompressed-bytes" in refused.err
+    assert run(*command, "--max-decompressed-bytes", "500000").code == 0
+    assert "200" in run("tables", "app.db", "--format", "csv").out

@@ -27,8 +27,8 @@ from mixpanel_data import (
     migrate,
 )
 from mixpanel_data.common.quoting import quoted
-from mixpanel_data.lake import attaching
-from mixpanel_data.lake.locks import Locks
+from mixpanel_data.dialect.lake import attaching
+from mixpanel_data.dialect.lake.locks import Locks
 from tests.lake.lakes import PORT, lake_in, new_database, s3_lake, server
 from tests.lake.servers import PASSWORD, USER, postgres
 from tests.records import EVENTS, make_events

@@ -18,10 +18,10 @@ from mixpanel_data import (
     StorageEngine,
 )
 from tests.cli.mcp.agent import agent
+from tests.database.sandbox.workers.conftest import workers_of
 from tests.lake.lakes import lake_in, new_database, s3_lake, server
 from tests.lake.servers import PASSWORD
 from tests.records import EVENTS, make_events
-from tests.sandbox.workers.conftest import workers_of
 
 pytestmark = pytest.mark.lake
 

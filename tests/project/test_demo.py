@@ -17,7 +17,7 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 EVENTS = EXAMPLES / "events.jsonl.gz"
-PROFILES = EXAMPLES / "profiles.jsonl"
+PROFILES = EXAMPLES / "profiles.jsonl.gz"
 
 Properties = dict[str, Any]
 
@@ -50,7 +50,8 @@ def unique(lines: list[str]) -> list[Properties]:
 
 @pytest.fixture(scope="module")
 def profiles() -> list[Properties]:
-    return [json.loads(line) for line in PROFILES.read_text(encoding="utf-8").splitlines()]
+    text = gzip.decompress(PROFILES.read_bytes()).decode()
+    return [json.loads(line) for line in text.splitlines()]
 
 
 def run_example(script: str, *arguments: object, temp_folder: Path, encoding: str = "utf-8") -> str:

@@ -28,7 +28,7 @@ WRITING: dict[str, Callable[[StorageEngine, Any], object]] = {
         "new", EXAMPLES / "events.jsonl.gz", EVENTS
     ),
     "load_profiles_export": lambda s, data: s.load_profiles_export(
-        "new", EXAMPLES / "profiles.jsonl", PROFILES
+        "new", EXAMPLES / "profiles.jsonl.gz", PROFILES
     ),
     "create_table_as": lambda s, data: s.create_table_as("new", "SELECT 1 AS a"),
     "drop_table": lambda s, data: s.drop_table("jan"),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from mixpanel_data.lake.definition import Lake
+    from mixpanel_data.dialect.lake.definition import Lake
     from mixpanel_data.storage import StorageEngine
     from mixpanel_data.types import Secret
 
@@ -80,7 +80,7 @@ def located(database: str) -> Located:
         ValueError: It is neither, or the URL of another kind of database.
     """
     from mixpanel_data.database import engines, paths
-    from mixpanel_data.lake.definition import is_lake, refuse_motherduck
+    from mixpanel_data.dialect.lake.definition import is_lake, refuse_motherduck
 
     refuse_motherduck(database)
     if not database:

@@ -84,6 +84,15 @@ def load(
             show_default=False,
         ),
     ] = None,
+    max_decompressed_bytes: Annotated[
+        int | None,
+        typer.Option(
+            metavar="BYTES",
+            help="Bytes that each archive may unpack to, by default a thousand times its size.",
+            min=1,
+            show_default=False,
+        ),
+    ] = None,
     form: FormatOption = None,
     lock_timeout: LockTimeoutOption = 0,
 ) -> None:
@@ -103,6 +112,7 @@ def load(
         "on_error": on_error,
         "on_conflict": on_conflict,
         "rejects": rejects,
+        "max_decompressed_bytes": max_decompressed_bytes,
     }
     of_events = {"time_zone": time_zone, "time_unit": time_unit, "on_collision": on_collision}
     if not profiles:

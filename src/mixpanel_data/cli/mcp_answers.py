@@ -7,9 +7,9 @@ from typing import Any
 
 from mixpanel_data.cli.mcp_results import MAX_ROWS, Answer
 from mixpanel_data.exceptions import TableNotFoundError
-from mixpanel_data.results import ColumnSummary, EventStats, ValueCount
 from mixpanel_data.storage import StorageEngine
 from mixpanel_data.types import TableInfo, TableMetadata
+from mixpanel_data.types.results import ColumnSummary, EventStats, ValueCount
 
 #: Rows of a table up to which all of them are read for the names of its properties.
 _ALL_NAMES = 5_000_000

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 from mixpanel_data.cli.shared_engine import SharedEngine
-from mixpanel_data.sandbox.deadline import Deadline
+from mixpanel_data.database.sandbox.deadline import Deadline
 from mixpanel_data.storage import StorageEngine
 
 _T = TypeVar("_T")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from mixpanel_data.dialect.lake.definition import Lake
 from mixpanel_data.exceptions import (
     DatabaseLockedError,
     DatabaseMovedError,
@@ -21,7 +22,6 @@ from mixpanel_data.exceptions import (
     TableNotFoundError,
     WorkerCrashedError,
 )
-from mixpanel_data.lake.definition import Lake
 
 #: How many characters a message may have: DuckDB's contain values.
 _LONGEST = 4000

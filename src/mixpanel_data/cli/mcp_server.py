@@ -27,9 +27,9 @@ from mixpanel_data.cli.mcp_tools import INSTRUCTIONS, TOOLS, Tool, tool_of
 from mixpanel_data.cli.shared_engine import SharedEngine
 from mixpanel_data.common.signals import DEADLY
 from mixpanel_data.database import paths
+from mixpanel_data.database.sandbox.limits import Sandbox
+from mixpanel_data.dialect.lake.definition import Lake
 from mixpanel_data.exceptions import McpUnavailableError, MixpanelDataError
-from mixpanel_data.lake.definition import Lake
-from mixpanel_data.sandbox.limits import Sandbox
 from mixpanel_data.storage import StorageEngine, lake_of
 from mixpanel_data.types import Secret
 

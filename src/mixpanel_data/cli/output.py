@@ -152,7 +152,7 @@ def _write_records(
 
 
 def _json(record: Mapping[str, Any], *, indent: int | None = None) -> bytes:
-    from mixpanel_data.results import plain
+    from mixpanel_data.types.results import plain
 
     return _json_text(plain(record), indent).encode()
 
@@ -164,7 +164,7 @@ def _json_text(value: Any, indent: int | None = None) -> str:
 
 def _cell(value: Any) -> Any:
     """Return a value as one cell: lists and mappings as JSON."""
-    from mixpanel_data.results import plain
+    from mixpanel_data.types.results import plain
 
     value = plain(value)
     return _json_text(value) if isinstance(value, (dict, list)) else value

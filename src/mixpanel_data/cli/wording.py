@@ -9,6 +9,7 @@ _WORDS = [
     (r"\bwith 'replace'", "with --if-exists replace"),
     (r"\block_timeout=seconds", "--lock-timeout SECONDS"),
     (r"\boverwrite=True", "--overwrite"),
+    (r"\bmax_decompressed_bytes", "--max-decompressed-bytes"),
     (r"[Oo]pen it with migrate=True, or upgrade it:", "upgrade it:"),
     (r"several processes can read at once when all of them use read_only=True", "readers share it"),
     (r"Open it for writing: without read_only=True, or for the command query with --write",

@@ -34,6 +34,13 @@ _ISO = re.compile(
 _DIGITS = re.compile(r"\d{1,18}", re.ASCII)
 
 
+def as_utc(moment: datetime) -> datetime:
+    """Return a datetime as aware UTC; a naive one is taken as UTC."""
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=timezone.utc)
+    return moment.astimezone(timezone.utc)
+
+
 def microseconds(value: object) -> int:
     """Return a time as microseconds since 1970-01-01 UTC.
 

@@ -15,6 +15,8 @@ from typing import NamedTuple
 import duckdb
 
 from mixpanel_data.database.query_hints import hint_for
+from mixpanel_data.dialect.lake.definition import Lake
+from mixpanel_data.dialect.lake.failures import lake_error
 from mixpanel_data.exceptions import (
     DatabaseCorruptError,
     DatabaseFileError,
@@ -32,8 +34,6 @@ from mixpanel_data.exceptions import (
     OutOfMemoryError,
     QueryError,
 )
-from mixpanel_data.lake.definition import Lake
-from mixpanel_data.lake.failures import lake_error
 
 #: DuckDB's stack trace of an internal error, which contains paths of this machine.
 _STACK_TRACE = re.compile(r"\s*Stack Trace:.*", re.DOTALL)

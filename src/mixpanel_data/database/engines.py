@@ -13,8 +13,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
 
 from mixpanel_data.database.paths import path_of
+from mixpanel_data.dialect.lake.definition import Lake
 from mixpanel_data.dialect.urls import split_options
-from mixpanel_data.lake.definition import Lake
 
 logger = logging.getLogger("mixpanel_data")
 

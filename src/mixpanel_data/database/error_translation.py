@@ -18,8 +18,8 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from mixpanel_data.database.driver_failures import INVALIDATED, translated
 from mixpanel_data.database.paths import MEMORY
+from mixpanel_data.dialect.lake.definition import Lake, is_lake
 from mixpanel_data.exceptions import DatabaseFileError, MixpanelDataError, QueryError
-from mixpanel_data.lake.definition import Lake, is_lake
 
 #: Messages about the database that do not name its file.
 _OWN_FAULT = re.compile(rf"{INVALIDATED}|Corrupt database file")

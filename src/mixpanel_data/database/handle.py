@@ -17,6 +17,7 @@ from mixpanel_data.database import backup, driver_failures, engines, error_trans
 from mixpanel_data.database.instance import Instance
 from mixpanel_data.database.settings import WITHOUT_WAL, Resources, TemporarySettings
 from mixpanel_data.database.statement_policy import StatementPolicy
+from mixpanel_data.dialect.lake.definition import Lake
 from mixpanel_data.exceptions import (
     DatabaseReadOnlyError,
     LakeError,
@@ -24,7 +25,6 @@ from mixpanel_data.exceptions import (
     SandboxError,
     StorageClosedError,
 )
-from mixpanel_data.lake.definition import Lake
 from mixpanel_data.schema import fences, lake_layout, versions
 from mixpanel_data.types import CompactionResult
 

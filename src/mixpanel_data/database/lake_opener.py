@@ -12,10 +12,10 @@ from mixpanel_data.database.options import OpenOptions
 from mixpanel_data.database.paths import MEMORY
 from mixpanel_data.dialect.driver.errors import driver_errors
 from mixpanel_data.dialect.driver.time_zone import set_zone, without_zone
-from mixpanel_data.lake import attaching
-from mixpanel_data.lake.definition import Lake
-from mixpanel_data.lake.locks import DEFAULT_TIMEOUT, Locks
-from mixpanel_data.lake.opening import attach_or_create
+from mixpanel_data.dialect.lake import attaching
+from mixpanel_data.dialect.lake.definition import Lake
+from mixpanel_data.dialect.lake.locks import DEFAULT_TIMEOUT, Locks
+from mixpanel_data.dialect.lake.opening import attach_or_create
 
 #: The setting that prevents ATTACH and files, and the one with the folders where they are allowed.
 _ACCESS, _FOLDERS = "enable_external_access", "allowed_directories"

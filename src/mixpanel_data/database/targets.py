@@ -16,8 +16,8 @@ from mixpanel_data.database.opener import OpenDatabase
 from mixpanel_data.database.options import OpenOptions
 from mixpanel_data.database.settings import WITHOUT_WAL
 from mixpanel_data.database.write_guards import FileGuard, LakeGuard, MemoryGuard, WriteGuard
+from mixpanel_data.dialect.lake.definition import Lake
 from mixpanel_data.exceptions import DatabaseNotFoundError
-from mixpanel_data.lake.definition import Lake
 
 
 class Opened(NamedTuple):

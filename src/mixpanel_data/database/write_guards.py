@@ -10,8 +10,8 @@ from typing import Protocol
 from sqlalchemy import Connection
 
 from mixpanel_data.dialect.driver.errors import WriteConflictException
+from mixpanel_data.dialect.lake.locks import Locks
 from mixpanel_data.exceptions import QueryError, WriteConflictError
-from mixpanel_data.lake.locks import Locks
 from mixpanel_data.schema.fences import pass_fence
 
 #: Called before the commit, on the connection of the transaction.

@@ -23,6 +23,10 @@ from mixpanel_data.common.lock_waits import retry_while_locked
 from mixpanel_data.dialect.driver import module
 from mixpanel_data.dialect.driver.errors import driver_errors, is_locked
 from mixpanel_data.dialect.driver.time_zone import names_zone, set_zone, without_zone
+from mixpanel_data.dialect.lake import attaching
+from mixpanel_data.dialect.lake.definition import Lake, is_lake
+from mixpanel_data.dialect.lake.locks import DEFAULT_TIMEOUT, Locks
+from mixpanel_data.dialect.lake.opening import attach_or_create
 from mixpanel_data.dialect.urls import (
     OPTIONS,
     checked_arguments,
@@ -30,10 +34,6 @@ from mixpanel_data.dialect.urls import (
     require_file,
     split_options,
 )
-from mixpanel_data.lake import attaching
-from mixpanel_data.lake.definition import Lake, is_lake
-from mixpanel_data.lake.locks import DEFAULT_TIMEOUT, Locks
-from mixpanel_data.lake.opening import attach_or_create
 
 
 class Connecting(duckdb_engine.Dialect):

@@ -62,9 +62,14 @@ _DAMAGED = (EOFError, zlib.error, zipfile.BadZipFile, lzma.LZMAError, pa.ArrowEx
 _ZIP_DAMAGED = (NotImplementedError, RuntimeError, ValueError, OverflowError, struct.error)
 
 
-def most_unpacked(packed: int) -> int:
-    """Return how many bytes an archive of a size may become, where the caller sets no limit."""
-    return max(ALWAYS_ALLOWED, MAX_RATIO * packed)
+def most_unpacked(packed: int, limit: int | None = None) -> int:
+    """Return how many bytes an archive of a size may become.
+
+    Args:
+        packed: Its bytes.
+        limit: What the caller allows, None for a thousand times its size, and 64 MiB in any case.
+    """
+    return max(ALWAYS_ALLOWED, MAX_RATIO * packed) if limit is None else limit
 
 
 def decompressed(
@@ -126,7 +131,7 @@ class _Limit:
         self._unpacked += size
         # What was read is no measure of a file that can seek: members of a zip may overlap.
         packed = self._archive.taken if self._size is None else self._size
-        most = most_unpacked(packed) if self._most is None else self._most
+        most = most_unpacked(packed, self._most)
         if self._unpacked > most:
             raise ExportFileError(
                 self._archive.name,

@@ -24,7 +24,7 @@ class Limits:
     """What data may have at most.
 
     Attributes:
-        decompressed_bytes: Bytes that an archive unpacks to. None: a thousand times its size.
+        decompressed_bytes: Bytes that an archive may unpack to; None for a thousand times its size.
         document_bytes: Bytes of one document.
     """
 

@@ -44,6 +44,7 @@ class ExportMethods:
         time_zone: str | None = None,
         if_exists: IfExists = "fail",
         property_columns: PropertyColumns = (),
+        max_decompressed_bytes: int | None = None,
     ) -> LoadResult:
         """Load events from Mixpanel's raw export files, read by DuckDB in parallel.
 
@@ -71,6 +72,8 @@ class ExportMethods:
             time_zone: As for :meth:`create_events_table`.
             if_exists: As for :meth:`create_events_table`.
             property_columns: As for :meth:`create_events_table`.
+            max_decompressed_bytes: Bytes that each archive may unpack to; by default a thousand
+                times its size, and 64 MiB in any case.
 
         Returns:
             The number of rows by which the table grew, with the other counts of the load.
@@ -95,6 +98,7 @@ class ExportMethods:
             time_zone=time_zone,
             if_exists=if_exists,
             property_columns=resolved("events", property_columns),
+            max_decompressed_bytes=max_decompressed_bytes,
         )
         return self._load_exports(options, path)
 
@@ -111,6 +115,7 @@ class ExportMethods:
         rejects: str | os.PathLike[str] | None = None,
         if_exists: IfExists = "fail",
         property_columns: PropertyColumns = (),
+        max_decompressed_bytes: int | None = None,
     ) -> LoadResult:
         """Load profiles from Mixpanel's export files, read by DuckDB in parallel.
 
@@ -127,6 +132,7 @@ class ExportMethods:
             rejects: As for :meth:`load_events_export`.
             if_exists: As for :meth:`create_events_table`.
             property_columns: As for :meth:`create_events_table`.
+            max_decompressed_bytes: As for :meth:`load_events_export`.
 
         Returns:
             The number of rows by which the table grew, with the other counts of the load.
@@ -145,6 +151,7 @@ class ExportMethods:
             rejects=rejects,
             if_exists=if_exists,
             property_columns=resolved("profiles", property_columns),
+            max_decompressed_bytes=max_decompressed_bytes,
         )
         return self._load_exports(options, path)
 

@@ -17,7 +17,7 @@ from mixpanel_data.common import times
 from mixpanel_data.exceptions import ExportFileError, ExportLineError
 from mixpanel_data.ingest.clock import Clock
 from mixpanel_data.ingest.decompression import is_damage
-from mixpanel_data.ingest.export_data import Rows, read_sources
+from mixpanel_data.ingest.export_data import Limits, Rows, read_sources
 from mixpanel_data.ingest.export_records import (
     CONVERTERS,
     FIELDS,
@@ -28,6 +28,7 @@ from mixpanel_data.ingest.export_records import (
 )
 from mixpanel_data.ingest.field_error import FieldError
 from mixpanel_data.ingest.framing import Block
+from mixpanel_data.ingest.options import check_limit
 from mixpanel_data.ingest.parquet_files import ParquetRows
 from mixpanel_data.ingest.row_checks import RowChecks
 from mixpanel_data.ingest.sources import LocalFile, Source, find_sources
@@ -45,7 +46,9 @@ ExportData = (
 )
 
 
-def read_events_export(data: ExportData) -> Iterator[Record]:
+def read_events_export(
+    data: ExportData, *, max_decompressed_bytes: int | None = None
+) -> Iterator[Record]:
     """Iterate over the events of Mixpanel's exports, however they are kept.
 
     Args:
@@ -53,6 +56,8 @@ def read_events_export(data: ExportData) -> Iterator[Record]:
             iterable of lines or objects, or a list of files. What is in it is told by its
             content: lines or arrays of JSON, pages of the Engage API, lines of JSON pipelines or
             Parquet; plain, gzip, zstd, bz2 or zip.
+        max_decompressed_bytes: Bytes that each archive may unpack to; by default a thousand times
+            its size, and 64 MiB in any case.
 
     Yields:
         One dict per event with ``event_name``, ``event_time`` (aware UTC), ``distinct_id``,
@@ -75,14 +80,17 @@ def read_events_export(data: ExportData) -> Iterator[Record]:
         >>> event["event_name"], event["distinct_id"], event["event_time"].isoformat()
         ('Sign Up', '7', '2025-01-01T00:00:00+00:00')
     """
-    return records_of("events", find_sources(data))
+    return records_of("events", find_sources(data), _checks(max_decompressed_bytes))
 
 
-def read_profiles_export(data: ExportData) -> Iterator[Record]:
+def read_profiles_export(
+    data: ExportData, *, max_decompressed_bytes: int | None = None
+) -> Iterator[Record]:
     """Iterate over the profiles of Mixpanel's exports, however they are kept.
 
     Args:
         data: As for :func:`read_events_export`.
+        max_decompressed_bytes: As for :func:`read_events_export`.
 
     Yields:
         One dict per profile with ``distinct_id``, ``properties`` and ``last_seen`` (aware UTC,
@@ -93,12 +101,15 @@ def read_profiles_export(data: ExportData) -> Iterator[Record]:
             and ``line``.
         ExportFileError: There is no such file, or it cannot be read. It is an ``OSError``.
     """
-    return records_of("profiles", find_sources(data))
+    return records_of("profiles", find_sources(data), _checks(max_decompressed_bytes))
 
 
-def records_of(
-    kind: TableType, sources: list[Source], checks: RowChecks | None = None
-) -> Iterator[Record]:
+def _checks(max_decompressed_bytes: int | None) -> RowChecks:
+    check_limit(max_decompressed_bytes)
+    return RowChecks(Clock("auto"), max_decompressed_bytes=max_decompressed_bytes)
+
+
+def records_of(kind: TableType, sources: list[Source], checks: RowChecks) -> Iterator[Record]:
     """Iterate over the records of sources, one after the other.
 
     Args:
@@ -111,14 +122,15 @@ def records_of(
         ExportFileError: A source cannot be read.
         TimeUnitError: The times of events are in different units.
     """
-    checks = checks or RowChecks(Clock("auto"))
     reader = _Reader(kind, checks)
     for source in sources:
         checks.identities.forget()
         yield from reader.records(source)
 
 
-def place_of(sources: list[Source], index: int) -> tuple[Path, int, str] | None:
+def place_of(
+    sources: list[Source], index: int, max_decompressed_bytes: int | None
+) -> tuple[Path, int, str] | None:
     """Return the file, the number and the unit of a document, by its position in all sources.
 
     Files of this machine are read again up to there. None where others come before it, or a file is
@@ -128,7 +140,7 @@ def place_of(sources: list[Source], index: int) -> tuple[Path, int, str] | None:
         for source in sources:
             if not isinstance(source, LocalFile) or not source.path.is_file():
                 return None
-            for rows in read_sources([source]):
+            for rows in read_sources([source], Limits(max_decompressed_bytes)):
                 if not isinstance(rows.content, Block):
                     return None
                 if index < len(rows.content.numbers):
@@ -149,6 +161,7 @@ class _Reader:
 
     def __init__(self, kind: TableType, checks: RowChecks) -> None:
         self._checks = checks
+        self._limits = Limits(checks.max_decompressed_bytes)
         self._convert = CONVERTERS[kind]
         self._properties = FIELDS[kind]
         self._index = 0
@@ -157,7 +170,7 @@ class _Reader:
     def records(self, source: Source) -> Iterator[Record]:
         """Yield the records of a source."""
         try:
-            for rows in read_sources([source]):
+            for rows in read_sources([source], self._limits):
                 if rows.source != self._place.name:
                     self._place = _Place(rows.source)
                     self._checks.identities.forget()  # each member of a zip is a source

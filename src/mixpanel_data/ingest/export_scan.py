@@ -142,7 +142,7 @@ class FileBatches:
         """Read the files."""
         try:
             with (
-                IntegrityCheck([*self._files.forms]) as check,
+                IntegrityCheck([*self._files.forms], self._checks.max_decompressed_bytes) as check,
                 duckdb.connect(":memory:", config={**self._settings}) as reader,
             ):
                 with defer_keyboard_interrupt(), driver_errors():

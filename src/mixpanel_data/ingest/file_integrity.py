@@ -52,16 +52,18 @@ class IntegrityCheck(threading.Thread):
 
     Args:
         paths: The files.
+        max_decompressed_bytes: Bytes that each may unpack to; None for a thousand times its size.
 
     Attributes:
         failed: True when a file is too short, damaged, or unpacks to more than it may. Final once
             the thread was joined.
     """
 
-    def __init__(self, paths: list[Path]) -> None:
+    def __init__(self, paths: list[Path], max_decompressed_bytes: int | None = None) -> None:
         super().__init__(name="mixpanel_data-checks", daemon=True)
         self.failed = False
         self._paths = paths
+        self._most = max_decompressed_bytes
         self._cancelled = False
 
     def __enter__(self) -> Self:
@@ -91,6 +93,6 @@ class IntegrityCheck(threading.Thread):
         with _unpacking(path, compression) as unpacked:
             while not self._cancelled and (chunk := unpacked.read(_CHUNK)):
                 size += len(chunk)
-                if size > most_unpacked(packed):
+                if size > most_unpacked(packed, self._most):
                     raise EOFError("It swells without end.")
         return size

@@ -303,6 +303,7 @@ class LoadMethods:
         rejects: str | os.PathLike[str] | None = None,
         time_unit: TimeUnit | None = None,
         time_zone: str | None = None,
+        max_decompressed_bytes: int | None = None,
     ) -> LoadResult:
         """Put events in the place of those of some days, in one transaction.
 
@@ -325,6 +326,7 @@ class LoadMethods:
             rejects: As for :meth:`create_events_table`.
             time_unit: As for the method that takes such data, and by default what that does.
             time_zone: As for :meth:`create_events_table`.
+            max_decompressed_bytes: As for :meth:`load_events_export`.
 
         Returns:
             The number of rows that were added, with the other counts of the load. ``replaced`` is
@@ -349,6 +351,7 @@ class LoadMethods:
             rejects=rejects,
             time_zone=time_zone,
             days=days_of(from_date, to_date),
+            max_decompressed_bytes=max_decompressed_bytes,
         )
         return load_days(self._database, options, data, time_unit)
 

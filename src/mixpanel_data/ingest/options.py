@@ -96,6 +96,8 @@ class LoadOptions:
         time_zone: Name of the time zone of event times that name none; None for UTC.
         property_columns: Properties that get a column of their own in a new table.
         days: The first and the last day, in UTC, of events that are replaced; None for none.
+        max_decompressed_bytes: Bytes that an archive may unpack to; None for a thousand times its
+            size.
 
     Raises:
         TableNameError: No table can have that name.
@@ -120,6 +122,7 @@ class LoadOptions:
     time_zone: str | None = None
     property_columns: tuple[PropertyColumn, ...] = ()
     days: tuple[date, date] | None = None
+    max_decompressed_bytes: int | None = None
 
     def __post_init__(self) -> None:
         """Check the options, in this order."""
@@ -139,6 +142,7 @@ class LoadOptions:
         _ = self.zone
         if self.batch_size is not None and self.batch_size < 1:
             raise ValueError(f"batch_size is {self.batch_size}. Use a positive number of rows.")
+        check_limit(self.max_decompressed_bytes)
 
     @cached_property
     def zone(self) -> ZoneInfo | None:
@@ -180,6 +184,24 @@ class LoadOptions:
     def key(self) -> str:
         """Name of the column that identifies a row."""
         return key_of(self.table).name
+
+
+def check_limit(max_decompressed_bytes: int | None) -> None:
+    """Refuse what can be no limit of bytes.
+
+    Raises:
+        TypeError: It is no number.
+        ValueError: It is not positive.
+    """
+    if max_decompressed_bytes is None:
+        return
+    if not isinstance(max_decompressed_bytes, Integral) or is_truth(max_decompressed_bytes):
+        wanted = "a number of bytes, or None"
+        raise wrong_sort("max_decompressed_bytes", max_decompressed_bytes, wanted)
+    if max_decompressed_bytes < 1:
+        raise ValueError(
+            f"max_decompressed_bytes is {max_decompressed_bytes}. Use a positive number of bytes."
+        )
 
 
 def wrong_sort(name: str, value: object, wanted: str) -> TypeError:

@@ -25,6 +25,8 @@ class RowChecks:
         is_part: Whether the rows are a part of others, with which they are finished.
         property_columns: Names the columns that the table makes of the documents. What rows have
             under these names, being from such a table themselves, is left out.
+        max_decompressed_bytes: Bytes that an archive may unpack to; None for a thousand times its
+            size.
     """
 
     clock: Clock = field(default_factory=Clock)
@@ -32,6 +34,7 @@ class RowChecks:
     identities: Identities = field(default_factory=Identities)
     is_part: bool = False
     property_columns: Callable[[], frozenset[str]] = frozenset
+    max_decompressed_bytes: int | None = None
 
     def finished(
         self, batch: pa.RecordBatch, is_local: npt.NDArray[np.bool_] | None = None

@@ -78,7 +78,8 @@ def load_exports(
     try:
         return _load_sources(database, options, sources)
     except (DuplicateRecordError, RecordDayError) as error:
-        if (place := place_of(sources, error.index)) is not None:
+        place = place_of(sources, error.index, options.max_decompressed_bytes)
+        if place is not None:
             error.add_place(*place)
         raise
 
@@ -239,7 +240,12 @@ def _checks(database: Database, options: LoadOptions, rejects: Any) -> tuple[Bad
         return frozenset(column.column_name for column in columns)
 
     clock = Clock(options.time_unit, options.zone)
-    return bad, RowChecks(clock, bad, property_columns=names)
+    return bad, RowChecks(
+        clock,
+        bad,
+        property_columns=names,
+        max_decompressed_bytes=options.max_decompressed_bytes,
+    )
 
 
 @contextmanager

@@ -12,11 +12,13 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from mixpanel_data.common.nearest import nearest
+from mixpanel_data.common.times import as_utc
 from mixpanel_data.query import exploration_sql
 from mixpanel_data.query.exploration_sql import Rows
 from mixpanel_data.query.numbers import is_numeric
 from mixpanel_data.query.property_expressions import JSON_TYPES, NULL
-from mixpanel_data.results import (
+from mixpanel_data.types import ColumnInfo, TableSchema
+from mixpanel_data.types.results import (
     ColumnStats,
     ColumnSummary,
     CoveredProperty,
@@ -32,7 +34,6 @@ from mixpanel_data.results import (
     Summary,
     ValueCount,
 )
-from mixpanel_data.types import ColumnInfo, TableSchema, as_utc
 
 #: Rows up to which a table is read as a whole unless the caller says otherwise.
 EXACT_ROWS = 2_000_000

@@ -22,7 +22,9 @@ from mixpanel_data.exceptions import TableShapeError
 from mixpanel_data.query import execution, exploration
 from mixpanel_data.query.execution import Params, Query
 from mixpanel_data.query.exploration_sql import Rows
-from mixpanel_data.results import (
+from mixpanel_data.schema import catalog
+from mixpanel_data.types import ColumnInfo, TableSchema, TableType
+from mixpanel_data.types.results import (
     ColumnStats,
     DailyCounts,
     EventBreakdown,
@@ -34,8 +36,6 @@ from mixpanel_data.results import (
     Sample,
     Summary,
 )
-from mixpanel_data.schema import catalog
-from mixpanel_data.types import ColumnInfo, TableSchema, TableType
 
 _log = logging.getLogger(__name__)
 

@@ -18,6 +18,7 @@ from sqlalchemy import (
 )
 
 from mixpanel_data.common.nearest import nearest
+from mixpanel_data.common.times import as_utc
 from mixpanel_data.exceptions import TableNameError, TableNotFoundError
 from mixpanel_data.schema import metadata_rows, property_columns
 from mixpanel_data.schema.metadata_rows import Recorded
@@ -36,7 +37,6 @@ from mixpanel_data.types import (
     TableMetadata,
     TableSchema,
     TableType,
-    as_utc,
 )
 
 _STORAGE_VERSION = text(

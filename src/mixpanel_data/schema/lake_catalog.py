@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection
 
 from mixpanel_data.common.quoting import quoted
-from mixpanel_data.lake.attaching import NAME
-from mixpanel_data.types import Snapshot, as_utc
+from mixpanel_data.common.times import as_utc
+from mixpanel_data.dialect.lake.attaching import NAME
+from mixpanel_data.types import Snapshot
 
 _LAKE = quoted(NAME)
 

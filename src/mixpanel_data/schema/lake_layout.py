@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, Table
 
-from mixpanel_data.lake.definition import Partition
+from mixpanel_data.dialect.lake.definition import Partition
 
 #: The expressions of a partition; those before make it unique.
 _PARTS: dict[Partition, tuple[str, ...]] = {

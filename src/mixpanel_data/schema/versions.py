@@ -9,6 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import URL, Connection, insert, inspect, select
 from sqlalchemy.schema import CreateTable
 
+from mixpanel_data.dialect.lake.definition import Lake, is_lake
 from mixpanel_data.exceptions import (
     SchemaForeignError,
     SchemaNewerError,
@@ -16,7 +17,6 @@ from mixpanel_data.exceptions import (
     SchemaUnversionedError,
     SchemaVersionError,
 )
-from mixpanel_data.lake.definition import Lake, is_lake
 from mixpanel_data.schema.tables import INTERNAL, METADATA_TABLE, VERSION_TABLE
 from mixpanel_data.types import SchemaState
 

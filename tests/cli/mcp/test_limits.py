@@ -14,7 +14,7 @@ import pytest
 from mcp import Client
 
 from tests.cli.mcp.agent import Agent, agent, found, message
-from tests.sandbox.workers.conftest import is_there, workers_of
+from tests.database.sandbox.workers.conftest import is_there, workers_of
 
 ENDLESS = "SELECT sum(a.i * b.i) FROM range(10000000) AS a(i), range(10000000) AS b(i)"
 

@@ -6,8 +6,8 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection, Table
 
+from mixpanel_data.dialect.lake.attaching import METADATA
 from mixpanel_data.dialect.sql.names import fold, mentions
-from mixpanel_data.lake.attaching import METADATA
 
 #: The parts of a table's partitions, and what its files are sorted by, as of the last commit.
 _TABLE = f"""
