@@ -124,11 +124,11 @@ bench: $(VENV)/bench-ready ## Compare with others; ROWS=1000000 for the long run
 .PHONY: docs
 docs: $(VENV)/docs-ready ## Build the site of the documentation into site/; warnings are errors
 	$(VENV)/bin/zensical build --clean --strict
-	$(VENV)/bin/python -m tests.site.check site
+	$(VENV)/bin/python -m tests.docs_site.check site
 
 .PHONY: picture
 picture: $(VENV)/ready ## Draw the README's terminal anew, after the command has changed
-	$(VENV)/bin/python -m tests.site.terminal docs/terminal.svg
+	$(VENV)/bin/python -m tests.docs_site.terminal docs/terminal.svg
 
 .PHONY: dist
 dist: ## Build sdist and wheel into dist/, and try the wheel in an environment of its own

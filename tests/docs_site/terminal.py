@@ -1,6 +1,6 @@
 """Draws a session at a terminal for the README: real commands, and what they show.
 
-python -m tests.site.terminal docs/terminal.svg
+python -m tests.docs_site.terminal docs/terminal.svg
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _shown(command: str, folder: str) -> str:
     own, other = pty.openpty()
     environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": str(WIDTH), "LINES": "60"}
     program = [sys.executable, "-m", "mixpanel_data", *shlex.split(command)[1:]]
-    with subprocess.Popen(  # noqa: S603 (our own code)
+    with subprocess.Popen(
         program, stdin=other, stdout=other, stderr=other, cwd=folder, env=environment
     ):
         os.close(other)

@@ -13,7 +13,7 @@ from tests.processes import ROOT
 if sys.platform == "win32":
     pytest.skip("there are no pseudo-terminals", allow_module_level=True)
 
-from tests.site import terminal
+from tests.docs_site import terminal
 
 PICTURE = ROOT / "docs" / "terminal.svg"
 

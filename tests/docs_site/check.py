@@ -1,6 +1,6 @@
 """Make sure that a built site is whole and asks no other server for anything.
 
-    python -m tests.site.check site
+    python -m tests.docs_site.check site
 
 Checked are all pages: what they load is in the site, and no link within it leads nowhere.
 """

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.site.check import problems
 
+from tests.docs_site.check import problems
 from tests.project.pages import ROOT
 
 
