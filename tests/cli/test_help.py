@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from mixpanel_data.cli.app import app
+from mixpanel_data.cli.app import COMMANDS as COMMANDS_BY_NAME
+from mixpanel_data.cli.commands import LazyCommand
 from tests.cli.conftest import Run, line
 from tests.processes import run_python
 
@@ -54,7 +56,8 @@ from mixpanel_data.cli.app import app
 try:
     app({arguments})
 except SystemExit:
-    heavy = {{"duckdb", "sqlalchemy", "pandas", "pyarrow", "alembic", "rich", "orjson"}}
+    heavy = {{"duckdb", "sqlalchemy", "pandas", "pyarrow", "alembic", "rich", "orjson",
+             "pydantic"}}
     say(sorted(heavy & set(sys.modules)))
 """
     prelude = "import sys\nsay = print\n"
@@ -62,6 +65,31 @@ except SystemExit:
         [sys.executable, "-c", prelude + script], capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("name", COMMANDS_BY_NAME)
+def test_the_list_of_commands_says_what_their_own_help_says(name: str) -> None:
+    listed = LazyCommand(name, *COMMANDS_BY_NAME[name])
+    command = listed.loaded()
+    assert " ".join(command.help.split()).startswith(str(listed.help).rstrip("."))
+
+
+def test_a_shell_completes_commands_and_their_options() -> None:
+    script = str(Path(sys.executable).with_name("mixpanel-data"))
+    for words, completed in (("su", "summarize"), ("load --if-e", "--if-exists")):
+        done = subprocess.run(
+            [script],
+            env=os.environ
+            | {
+                "_MIXPANEL_DATA_COMPLETE": "complete_bash",
+                "COMP_WORDS": f"mixpanel-data {words}",
+                "COMP_CWORD": str(len(words.split())),
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.stdout.split() == [completed]
 
 
 def test_the_version_is_that_of_the_package(run: Run) -> None:
@@ -95,8 +123,8 @@ print(subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def test_the_app_has_no_command_that_is_not_tested_here() -> None:
-    names = {command.split()[0] for command in COMMANDS}
-    registered = {
-        info.name or info.callback.__name__ for info in app.registered_commands if info.callback
-    }
-    assert registered | {group.name for group in app.registered_groups} == names
+    commands: set[str] = set()
+    for name, about in COMMANDS_BY_NAME.items():
+        group = getattr(LazyCommand(name, *about).loaded(), "commands", None)
+        commands |= {name} if group is None else {f"{name} {each}" for each in group}
+    assert commands == set(COMMANDS)

@@ -13,14 +13,45 @@ from typing import Annotated, Any, TextIO
 import typer
 from typer.core import TyperGroup
 
-from mixpanel_data.cli import changing, columns, loading, looking, migrating, querying, serving
-from mixpanel_data.cli.commands import Commands
+from mixpanel_data import __version__
+from mixpanel_data.cli.commands import Commands, LazyCommand
 from mixpanel_data.cli.exit_codes import end_by_signal, exit_codes
 from mixpanel_data.common.signals import DEADLY, ENDING
+
+#: The modules of the commands, and of the groups of commands, with what the list of them says.
+COMMANDS = {
+    "load": ("loading", "Load export files into a table, all of them or nothing."),
+    "tables": ("looking", "List the events and profiles tables of a database."),
+    "info": ("looking", "Show size, revision and tables of a database."),
+    "schema": ("looking", "Show the columns of a table or view."),
+    "sample": ("looking", "Show rows of a table, taken at random."),
+    "summarize": ("looking", "Show minimum, maximum, quartiles and NULLs of every column."),
+    "breakdown": ("looking", "Show which events a table has, how many, of how many users."),
+    "keys": ("looking", "List the names of the properties that occur."),
+    "coverage": ("looking", "Show in how many rows each property has a value."),
+    "stats": ("looking", "Show what a property holds."),
+    "query": ("querying", "Run a query and write its result."),
+    "export": ("querying", "Write a table, or the result of a query, to a file."),
+    "rename": ("changing", "Rename an events or profiles table."),
+    "drop": ("changing", "Drop an events or profiles table, with all its rows."),
+    "mcp": ("serving", "Serve a database to an AI agent over stdio."),
+    "columns": ("columns", "Columns of their own for properties."),
+    "migrate": ("migrating", "The revision of a database's tables."),
+}
 
 
 class _Group(TyperGroup):
     """The group of all commands, which ends with our exit codes."""
+
+    def __init__(self, **options: Any) -> None:
+        commands = {name: LazyCommand(name, *about) for name, about in COMMANDS.items()}
+        super().__init__(**options | {"commands": commands})
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        for option in self.get_params(ctx):
+            # A flag that is not given is None, and typer imports pydantic to make a bool of that.
+            option.default = option.default or False
+        return super().parse_args(ctx, args)
 
     def make_context(self, *args: Any, **options: Any) -> Any:
         with exit_codes():
@@ -33,22 +64,16 @@ class _Group(TyperGroup):
 
 app = Commands(
     cls=_Group,
+    add_completion=True,
     help="Mixpanel events and profiles in a DuckDB file: load exports, look at them, query them.",
     epilog="Data goes to stdout, all else to stderr. Exit codes: 0, 1 error, 2 usage, 3 not found, "
     "4 locked, 5 wrong revision, 130 Ctrl-C.",
 )
-for module in (loading, looking, querying, changing, serving):
-    for command in module.COMMANDS:
-        app.add()(command)
-app.add_typer(columns.app, name="columns")
-app.add_typer(migrating.app, name="migrate")
 
 
 def _version(is_asked: bool) -> None:  # noqa: FBT001 - typer calls it so
     if is_asked:
-        from importlib.metadata import version
-
-        typer.echo(f"mixpanel-data {version('mixpanel_data')}")
+        typer.echo(f"mixpanel-data {__version__}")
         raise typer.Exit
 
 

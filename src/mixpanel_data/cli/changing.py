@@ -53,6 +53,3 @@ def drop(
     with open_database(database, write=True, lock_timeout=lock_timeout) as storage:
         storage.drop_table(table)
     output.report(f"Dropped table {table}.", {"dropped": table}, form)
-
-
-COMMANDS = [rename, drop]

@@ -1,12 +1,15 @@
-"""A group of commands, whose help comes from their docstrings."""
+"""Commands, whose help comes from their docstrings, and which are loaded when they are used."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, TypeVar
 
 import typer
+from typer.core import TyperCommand
+from typer.main import get_command
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -16,13 +19,14 @@ class Commands(typer.Typer):
 
     def __init__(self, **options: Any) -> None:
         # Help in plain text appears in half the time of that which rich draws.
-        super().__init__(
-            no_args_is_help=True,
-            rich_markup_mode=None,
-            pretty_exceptions_enable=False,
-            context_settings={"help_option_names": ["-h", "--help"]},
-            **options,
-        )
+        settings: dict[str, Any] = {
+            "no_args_is_help": True,
+            "rich_markup_mode": None,
+            "pretty_exceptions_enable": False,
+            "add_completion": False,
+            "context_settings": {"help_option_names": ["-h", "--help"]},
+        }
+        super().__init__(**settings | options)
 
     def add(self, name: str | None = None) -> Callable[[Command], Command]:
         """Return a decorator that makes a function a command of the group.
@@ -38,3 +42,32 @@ class Commands(typer.Typer):
             return function
 
         return decorated
+
+
+class LazyCommand(TyperCommand):
+    """Stands for a command, or a group of them, until it is used.
+
+    To import all of them, and to find out what they take, takes longer than the rest of ``--help``.
+
+    Args:
+        name: Its name, and that of its function.
+        module: The module of ``cli`` that it is in; a group is ``app`` in it.
+        about: What the list of commands says of it.
+    """
+
+    def __init__(self, name: str, module: str, about: str) -> None:
+        super().__init__(name, help=about)
+        self._module = module
+
+    def loaded(self) -> Any:
+        """Return the command itself."""
+        module = import_module(f"mixpanel_data.cli.{self._module}")
+        if not hasattr(module, "app"):
+            alone = Commands()
+            alone.add()(getattr(module, str(self.name)))
+            return get_command(alone)
+        return get_command(module.app)
+
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        """Return the context of the command itself."""
+        return self.loaded().make_context(*args, **options)

@@ -252,6 +252,3 @@ def _interruptible(
         how, code = interruption()
         say(f"{how} after all was loaded." if is_loaded else f"{how}: nothing was loaded.")
         raise typer.Exit(code) from None
-
-
-COMMANDS = [load]

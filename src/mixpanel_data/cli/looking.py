@@ -164,6 +164,3 @@ def stats(
         else:
             output.tell_hint(found.hint)
             output.write_record(output.fields_of(found), form)
-
-
-COMMANDS = [tables, info, schema, sample, summarize, breakdown, keys, coverage, stats]

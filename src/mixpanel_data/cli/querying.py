@@ -144,5 +144,3 @@ def export(
 
 
 _FACTS = ("path", "rows", "format", "bytes", "seconds")
-
-COMMANDS = [query, export]

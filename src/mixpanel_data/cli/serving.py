@@ -46,6 +46,3 @@ def mcp(
         encryption_key=key(),
     ) as server:
         server.run()
-
-
-COMMANDS = [mcp]
