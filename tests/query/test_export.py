@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
 import json
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -31,6 +33,7 @@ from mixpanel_data import (
     StorageEngine,
     TableNotFoundError,
 )
+from mixpanel_data.query.export_formats import ExportFormat
 from tests.engines import empty_storage
 from tests.examples import examples
 from tests.processes import PythonProcess
@@ -403,6 +406,33 @@ def test_floats_that_are_no_numbers_are_text_in_json(
     memory.export(query, tmp_path / "a.json", params=[text])
     found = json.loads((tmp_path / "a.json").read_text(), parse_constant=pytest.fail)
     assert found == {"a": value, "b": [value, 1.0], "c": {value: text}}
+
+
+_PARTS = [*'NaIx"\\,[]{}:- \n', "NaN", "Infinity", "-Infinity"]
+_PIECES = st.lists(st.sampled_from(_PARTS), max_size=9).map("".join)
+_FLOATS = {"NaN": "NaN", "Infinity": "Infinity", "-Infinity": "-Infinity", "1.5": 1.5}
+
+
+@given(
+    texts=st.lists(_PIECES, max_size=3), floats=st.lists(st.sampled_from([*_FLOATS])), key=_PIECES
+)
+@examples(100)
+@pytest.mark.parametrize("form", ["csv", "ndjson"])
+def test_members_that_are_no_numbers_are_text_wherever_they_stand(
+    form: ExportFormat, texts: list[str], floats: list[str], key: str
+) -> None:
+    found: dict[str, Any]
+    with empty_storage() as storage, tempfile.TemporaryDirectory() as folder:
+        query = "SELECT $1::VARCHAR[] AS t, $2::DOUBLE[] AS f, MAP {$3: $2::FLOAT[]} AS m"
+        storage.export(query, Path(folder) / "a", form, params=[texts, floats, key])
+        with (Path(folder) / "a").open(newline="", encoding="utf-8") as file:
+            if form == "csv":
+                (row,) = csv.DictReader(file)
+                found = {name: json.loads(row[name], parse_constant=pytest.fail) for name in row}
+            else:
+                found = json.load(file, parse_constant=pytest.fail)
+    expected = [_FLOATS[each] for each in floats]
+    assert found == {"t": texts, "f": expected, "m": {key: expected}}
 
 
 def test_a_database_opens_again_while_the_error_of_an_export_is_kept(tmp_path: Path) -> None:

@@ -40,8 +40,12 @@ _PROFILES = ("distinct_id", "properties", "last_seen")
 #: Properties that Mixpanel's format has for columns.
 _TAKEN = {_EVENTS: ("time", "distinct_id", "$insert_id"), _PROFILES: ("$last_seen",)}
 
-#: What DuckDB writes for floats that are no numbers, outside of strings. In JSON they become some.
-_STRING_OR_NO_NUMBER = re.compile(r'(?P<string>"(?:[^"\\]|\\.)*")|-?Infinity|NaN')
+#: What DuckDB writes for floats that are no numbers becomes strings. One more at the end, which is
+#: removed, makes every search end outside of strings, where the next one begins.
+_UP_TO_NO_NUMBER = r"""((?:"(?:[^"\\]|\\.)*"|[^"NI])*?)(-?Infinity|NaN)"""
+_JSON = r"""CASE WHEN contains({text}, 'NaN') OR contains({text}, 'Infinity')
+    THEN left(regexp_replace(concat({text}, 'NaN'), '{up_to_no_number}', '\1"\2"', 'g'), -5)
+    ELSE {text} END"""
 
 #: DuckDB's names of types whose values stand in CSV without quotes.
 #: Arrow has the unsigned ones of 128 bits with the wrong sign.
@@ -105,7 +109,13 @@ def shaped(rows: DuckDBPyRelation, form: ExportFormat) -> DuckDBPyRelation:
     if form in _COLUMNS:
         return rows.project(", ".join(_COLUMNS[form](name, kind) for name, kind in columns))
     line = _mixpanel_line(rows.columns) if form == "mixpanel" else _line(columns)
-    return rows.project(f"{qualify_builtins(line)} AS {_LINE}")
+    lines = rows.project(f"{qualify_builtins(line)} AS {_LINE}")
+    return lines.project(f"{qualify_builtins(_json(_LINE))} AS {_LINE}")
+
+
+def _json(text: str) -> str:
+    """Return the SQL of a text of DuckDB's as JSON, which knows neither NaN nor infinities."""
+    return _JSON.format(text=text, up_to_no_number=_UP_TO_NO_NUMBER)
 
 
 def _cell(name: str, kind: str) -> str:
@@ -124,7 +134,7 @@ def _as_text(name: str, kind: str) -> str:
     column = quoted(name, '"')
     if kind == "JSON" or not kind.endswith((")", "]")) or kind.startswith("ENUM"):
         return f"CAST({column} AS VARCHAR) AS {column}"
-    return qualify_builtins(f"CAST(to_json({column}) AS VARCHAR) AS ") + column
+    return qualify_builtins(_json(f"CAST(to_json({column}) AS VARCHAR)")) + f" AS {column}"
 
 
 _COLUMNS: dict[ExportFormat, Callable[[str, str], str]] = {"csv": _cell, "parquet": _stored}
@@ -182,7 +192,4 @@ def writing(
 
 def _joined(batch: pa.RecordBatch) -> bytes:
     lines = batch.column(_LINE).to_pylist()
-    text = "".join(f"{line}\n" for line in lines)
-    if "NaN" in text or "Infinity" in text:
-        text = _STRING_OR_NO_NUMBER.sub(lambda found: found["string"] or f'"{found[0]}"', text)
-    return text.encode()
+    return "".join(f"{line}\n" for line in lines).encode()
