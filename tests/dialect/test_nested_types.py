@@ -36,8 +36,8 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.exc import StatementError
-from sqlalchemy.types import TypeEngine
+from sqlalchemy.exc import CompileError, StatementError
+from sqlalchemy.types import TypeEngine, UserDefinedType
 
 from mixpanel_data import UtcDateTime
 from mixpanel_data.dialect.datatypes import FixedArray, Map, Struct
@@ -145,6 +145,19 @@ def test_a_literal_is_the_value_of_the_parameter(connection: Connection, name: s
         if value is not None:
             same = table.c.v == literal(value, kind, literal_execute=True)
             assert connection.scalar(select(func.count()).where(same)) == 1
+
+
+def test_an_array_of_a_type_without_literals_says_so(connection: Connection) -> None:
+    class Point(UserDefinedType[Any]):
+        cache_ok = True
+
+        def get_col_spec(self, **_: Any) -> str:
+            return "POINT_2D"
+
+    with pytest.raises(CompileError, match=r"No literal value renderer is available .* ARRAY"):
+        select(literal([1, 2], ARRAY(Point))).compile(
+            connection, compile_kwargs={"literal_binds": True}
+        )
 
 
 def test_a_literal_that_says_no_depth_has_that_of_its_value(connection: Connection) -> None:

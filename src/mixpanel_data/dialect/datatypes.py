@@ -184,11 +184,19 @@ class FixedArray(types.ARRAY[Any]):
         )
 
 
+#: Types whose literals the compiler makes of the values alone.
+_BY_VALUE = {types.Interval, types.LargeBinary()._type_affinity}
+
+
 class Array(ARRAY[Any]):
     """Array of any length, the implementation of SQLAlchemy's ``ARRAY``."""
 
-    def literal_processor(self, dialect: Dialect) -> Callable[[Any], str]:
-        """Return the function that makes the SQL of a value."""
+    def literal_processor(self, dialect: Dialect) -> Callable[[Any], str] | None:
+        """Return the function that makes the SQL of a value, None where there is none for items."""
+        item_impl = self.item_type.dialect_impl(dialect)
+        is_known = item_impl.literal_processor(dialect) or item_impl._type_affinity in _BY_VALUE
+        if not is_known:
+            return None
         item = of_literal(self.item_type, dialect)
         return lambda value: self._apply_item_processor(value, item, self.dimensions, _in_brackets)
 
