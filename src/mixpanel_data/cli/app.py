@@ -13,7 +13,6 @@ from typing import Annotated, Any, TextIO
 import typer
 from typer.core import TyperGroup
 
-from mixpanel_data import __version__
 from mixpanel_data.cli.commands import Commands, LazyCommand
 from mixpanel_data.cli.exit_codes import end_by_signal, exit_codes
 from mixpanel_data.common.signals import DEADLY, ENDING
@@ -73,7 +72,9 @@ app = Commands(
 
 def _version(is_asked: bool) -> None:  # noqa: FBT001 - typer calls it so
     if is_asked:
-        typer.echo(f"mixpanel-data {__version__}")
+        from importlib.metadata import version
+
+        typer.echo(f"mixpanel-data {version('mixpanel_data')}")
         raise typer.Exit
 
 

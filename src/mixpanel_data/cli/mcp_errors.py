@@ -80,6 +80,30 @@ def _version(error: SchemaVersionError) -> str:
     return f"{error.message} Tell this to the user, who has to do it."
 
 
+#: What the library and DuckDB advise, in the words of the tools, or of the user of the agent.
+_WORDS = [
+    (
+        r"sample\(\), summarize\(\), column_stats\(\) and SQL can look at it; "
+        r"adopt_table\(\) makes it one of ours if it has the columns\.",
+        "query, sample and summarize can look at it.",
+    ),
+    (r"property_stats\(\) looks at a property", "property_stats looks at a property"),
+    (
+        r"The owner of the engine has create_table_as\(\) to keep a result\.",
+        "Put it into one query, with WITH for the parts; only the user can keep a result.",
+    ),
+    (r"A query runs without it; its plan is for the owner of the engine.*", "Run the query."),
+    (
+        r"(Values were not provided for the following (?:prepared statement )?parameters: [\w, ]+)",
+        r"\1. Write the values in the SQL: query takes no parameters.",
+    ),
+    (r"Use SET lambda_syntax=[^\n]*", "Write lambda x: x + 1 instead of x -> x + 1."),
+    (
+        r"Use \"SET max_expression_depth TO x\"[^\n]*",
+        "Write it with fewer levels, such as with IN.",
+    ),
+]
+
 _MESSAGES: list[tuple[type[MixpanelDataError], Callable[[Any], str]]] = [
     (DatabaseLockedError, _locked),
     (DatabaseMovedError, _moved),
@@ -106,6 +130,8 @@ def message_of(error: MixpanelDataError | ValueError, database: Path | Lake) -> 
             break
     else:
         text = str(error)
+        for ours, theirs in _WORDS:
+            text = re.sub(ours, theirs, text)
     text = without_paths(text, database)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text):,} characters)"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from mixpanel_data import StorageEngine
@@ -148,3 +149,38 @@ def test_no_variable_of_the_server_is_told(database: Path) -> None:
     with agent(database, API_SECRET="sesame") as asking:
         result = asking.call("query", sql="SELECT getenv('API_SECRET')")
         assert "sesame" not in message(result)
+
+
+@pytest.mark.parametrize(
+    ("sql", "advice"),
+    [
+        ("CREATE TABLE x AS SELECT 1", "with WITH for the parts"),
+        ("EXPLAIN SELECT 1", "Run the query."),
+        ("SELECT ?", "Write the values in the SQL"),
+        ("SELECT $1 + $2", "Write the values in the SQL"),
+        ("SELECT " + "+".join(["1"] * 1500), "with fewer levels"),
+        ("SELECT no_such_function(1)", "DuckDB itself has no function of this name."),
+        ("SELECT CAST(1 AS no_such_type)", "DuckDB has no type of this name."),
+    ],
+)
+def test_a_refusal_advises_only_what_an_agent_can_do(asking: Agent, sql: str, advice: str) -> None:
+    said = asking.refusal("query", sql=sql)
+    assert advice in said
+    assert "owner of the engine" not in said
+    assert '"SET' not in said
+
+
+@pytest.mark.skipif(duckdb.__version__.startswith("1."), reason="takes arrows in lambdas")
+def test_lambdas_are_advised_that_need_no_setting(asking: Agent) -> None:
+    said = asking.refusal("query", sql="SELECT list_transform([1], x -> x + 1)")
+    assert "Write lambda x: x + 1" in said
+    assert "SET" not in said
+
+
+def test_a_view_is_looked_at_with_tools_that_there_are(path: Path) -> None:
+    with StorageEngine(path) as storage:
+        storage.execute_rows("CREATE VIEW v AS SELECT 1 AS a")
+    with agent_within(path) as agent:
+        said = agent.refusal("event_breakdown", table="v")
+    assert "query, sample and summarize can look at it." in said
+    assert "()" not in said

@@ -535,6 +535,12 @@ def test_table_functions_that_take_sql_or_paths_are_refused_with_parameters(
     [
         ("SELECT coutn(*) FROM events", "Did you mean count"),
         ("FROM evnts", "Did you mean events?"),
+        ("SELECT initcap('a')", r"initcap\(\).* DuckDB itself has no function of this name\.$"),
+        ("SELECT lenght('a')", "no function of this name. Did you mean length"),
+        ("FROM no_such_function(1)", "DuckDB itself has no function of this name"),
+        ("SELECT read_text('a')", "what is in the tables"),
+        ("SELECT '1'::no_such_type", "DuckDB has no type of this name"),
+        ("SELECT CAST(1 AS no_such_type(3))", "DuckDB has no type of this name"),
         ("EXPLAIN SELECT 1", r"has explain\(\)"),
         ("SELECT json_structure(properties) FROM events", r"json_keys\(\)"),
         ("SELECT from_json(properties, '{}') FROM events", "CAST"),

@@ -29,6 +29,7 @@ from mixpanel_data.database.sandbox.tree import (
     TableName,
     Walk,
     parse,
+    unknown_type,
 )
 from mixpanel_data.dialect.sql.names import fold
 from mixpanel_data.exceptions import SandboxError
@@ -110,7 +111,8 @@ class Rules:
         for name in found.types:
             made_of = own.types.get(name)
             if made_of not in allowed.PLAIN_TYPES if made_of else name not in allowed.TYPES:
-                raise RefusedError(f"the type {name.upper()}")
+                advice = "" if made_of else unknown_type(name)
+                raise RefusedError(f"the type {name.upper()}", advice)
 
     def _check_columns(self, found: Found) -> None:
         """Refuse the columns of a lake's tables that are none of their own."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
 
 import orjson
 
@@ -162,7 +163,7 @@ class Walk:
             names = filter(lambda name: isinstance(name, str), node.get(member) or ())
             found.lake_columns.update(allowed.LAKE_COLUMNS.intersection(map(fold, names)))
         if isinstance(known := node.get("id"), str) and fold(known) not in allowed.TYPES:
-            raise RefusedError(f"the type {known}")
+            raise RefusedError(f"the type {known}", unknown_type(known))
         found.types.update(_types_of(node))
 
     def _note_shown(self, node: Node, found: Found) -> None:
@@ -190,7 +191,28 @@ def _advice(function: str, listed: frozenset[str]) -> str:
     """Return what to call instead of a function that is not allowed."""
     if function in allowed.REFUSED_NAMES:
         return allowed.INSTEAD.get(function, "")
-    return did_you_mean(function, listed)
+    meant = did_you_mean(function, listed)
+    if function in _names_in_duckdb("function"):
+        return meant
+    return f"DuckDB itself has no function of this name. {meant}".rstrip()
+
+
+def unknown_type(name: str) -> str:
+    """Return what to say of a type that is not allowed, for there may be none of that name."""
+    return "" if fold(name) in _names_in_duckdb("type") else "DuckDB has no type of this name."
+
+
+_NAMES = {
+    "function": "SELECT function_name FROM duckdb_functions()",
+    "type": "SELECT type_name FROM duckdb_types()",
+}
+
+
+@lru_cache(maxsize=len(_NAMES))
+def _names_in_duckdb(kind: Literal["function", "type"]) -> frozenset[str]:
+    with scratch() as connection:
+        rows = connection.execute(_NAMES[kind]).fetchall()
+    return frozenset(fold(name) for (name,) in rows)
 
 
 def _kind(node: Node) -> str | None:
