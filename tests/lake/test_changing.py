@@ -6,6 +6,8 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from sqlalchemy import create_engine, inspect, select
 from sqlalchemy.exc import CompileError
 from sqlalchemy.ext.automap import automap_base
@@ -187,6 +189,23 @@ def test_a_table_that_a_revision_recreates_keeps_the_layout_of_its_files(
     assert len(files) == 2
     assert all("year=2025/month=1" in file for file in files)
     assert [key for (key,) in rows] == [event["insert_id"] for event in make_events(9)]
+
+
+def test_a_key_that_is_not_in_the_catalog_does_not_make_alembic_recreate_a_table(
+    lake: Lake,
+) -> None:
+    with StorageEngine(lake) as storage:
+        storage.create_events_table("jan", make_events(5), EVENTS)
+        files = storage.data_files("jan")
+        storage.execute_rows("ALTER TABLE jan ADD COLUMN extra VARCHAR")
+    engine = create_engine(lake.url.set(password=PASSWORD))
+    with engine.begin() as connection:
+        operations = Operations(MigrationContext.configure(connection))
+        with operations.batch_alter_table("jan") as batch:
+            batch.drop_column("extra")
+    engine.dispose()
+    with StorageEngine(lake) as storage:
+        assert storage.data_files("jan") == files
 
 
 def test_there_is_no_file_to_copy(storage: StorageEngine) -> None:
