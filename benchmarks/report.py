@@ -116,7 +116,7 @@ SECTIONS = (
         "Rich events, over a PostgreSQL on the same machine and a local folder. Loads are into a "
         "database that exists, and include opening and closing it; loaders share the events. "
         "Queries are the median of many calls, appends of N/100 rows that of ten, both in an open "
-        "database.",
+        "database. The thousand files come of a thousand INSERTs.",
         hidden=("÷ ours",),
         lacking=lakes.lacking,
     ),
