@@ -283,7 +283,7 @@ def _make_many_files(run: Run) -> None:
     with StorageEngine(shared_lake(run, "many")) as storage:
         storage.create_events_table("source", records("rich", run.rows), metadata())
         _load(storage, [])
-        _insert_file_by_file(storage, run.rows // FILES)
+        _insert_file_by_file(storage, unique_count(run.rows) // FILES)
         storage.drop_table("source")
         run.expect(len(storage.data_files("events")), FILES)
     with StorageEngine(copy_lake(run, "many", "maintained")) as storage:
