@@ -121,6 +121,11 @@ check: test test-oldest lint docs test-faults test-dialect test-dialect-oldest d
 bench: $(VENV)/bench-ready ## Compare with others; ROWS=1000000 for the long run
 	$(VENV)/bin/python -m benchmarks --rows $(ROWS) $(ARGS)
 
+.PHONY: bench-lake
+bench-lake: $(LAKE)/ready ## Compare lakes with files; ROWS=1000000 for the long run
+	$(LAKE)/bin/python -m tests.lake.beside_postgres \
+		$(LAKE)/bin/python -m benchmarks --only lake --rows $(ROWS) $(ARGS)
+
 .PHONY: docs
 docs: $(VENV)/docs-ready ## Build the site of the documentation into site/; warnings are errors
 	$(VENV)/bin/zensical build --clean --strict

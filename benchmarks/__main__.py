@@ -30,7 +30,11 @@ def main() -> None:
     ]
     print("\n".join(parts))
     for section in options.only or SECTIONS:
-        parts.append(_measured(section, options))
+        lacking = section.lacking()
+        if lacking is None:
+            parts.append(_measured(section, options))
+        else:
+            parts.append(f"{section.title}: left out, {lacking}\n")
         print(parts[-1])
     if options.out:
         options.out.write_text("\n".join(parts), encoding="utf-8")

@@ -67,9 +67,9 @@ def export_line(record: Record) -> Record:
     return {"event": record["event_name"], "properties": properties}
 
 
-def export_lines(shape: str, rows: int) -> Iterator[bytes]:
+def export_lines(shape: str, rows: int, first: int = 0) -> Iterator[bytes]:
     """Yield the same events as lines of a Mixpanel raw export file."""
-    for record in records(shape, rows):
+    for record in records(shape, rows, first):
         yield orjson.dumps(export_line(record), option=orjson.OPT_APPEND_NEWLINE)
 
 
@@ -80,10 +80,10 @@ def open_export(path: Path, mode: str) -> BinaryIO:
     return cast(BinaryIO, path.open(mode))
 
 
-def write_export(path: Path, shape: str, rows: int) -> None:
+def write_export(path: Path, shape: str, rows: int, first: int = 0) -> None:
     """Write an export file."""
     with open_export(path, "wb") as file:
-        file.writelines(export_lines(shape, rows))
+        file.writelines(export_lines(shape, rows, first))
 
 
 def _small(number: int) -> Record:

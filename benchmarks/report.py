@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from statistics import median
 
+from benchmarks import lakes
 from benchmarks.rounds import Trial, reference
 
 PACKAGES = (
@@ -39,6 +40,7 @@ class Section:
         floor: What the times are divided by, for the head of the column.
         unit: What is counted, for the heads of columns.
         hidden: Columns that would say nothing.
+        lacking: Returns what is missing to measure it here, None when nothing is.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Section:
     floor: str = "floor"
     unit: str = "rows"
     hidden: Sequence[str] = ()
+    lacking: Callable[[], str | None] = lambda: None
 
 
 SECTIONS = (
@@ -106,6 +109,16 @@ SECTIONS = (
         "Rich events. Queries are the median of many calls in an open database; a load includes "
         "opening and closing the file.",
         hidden=("rows", "rows/s"),
+    ),
+    Section(
+        "lake",
+        "Lakes",
+        "Rich events, over a PostgreSQL on the same machine and a local folder. Loads are into a "
+        "database that exists, and include opening and closing it; loaders share the events. "
+        "Queries are the median of many calls, appends of N/100 rows that of ten, both in an open "
+        "database. The thousand files come of a thousand INSERTs.",
+        hidden=("÷ ours",),
+        lacking=lakes.lacking,
     ),
 )
 

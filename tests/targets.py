@@ -24,7 +24,7 @@ LAKE_LACKS = {
     "backups": "A lake has no file to copy: its snapshots keep what was.",
     "checkpoint": "CHECKPOINT is DuckLake's maintenance, for which there is maintain().",
     "cursor": "connection.cursor() starts outside of the lake, until SQL says USE lake.",
-    "keys": "There are none. get_schema() has the one that loads keep unique, in every table.",
+    "keys": "None is checked. Reflection has the one that loads keep unique, in every table.",
     "loads without staging": "Rows are staged before the lock of their table is taken.",
     "one record of a table": "The metadata is a log: each load adds a row, which nobody changes.",
     "order of rows": "The files of an events table are sorted by time, and so are its rows.",

@@ -14,6 +14,7 @@ MODULES = (
     "properties",
     "orm",
     "start",
+    "lake",
 )
 
 

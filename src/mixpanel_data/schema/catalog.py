@@ -26,7 +26,6 @@ from mixpanel_data.schema.tables import (
     INTERNAL_NAMES,
     METADATA_TABLE,
     STALE_COLUMNS_TABLE,
-    key_of,
     managed_table,
 )
 from mixpanel_data.types import (
@@ -160,8 +159,6 @@ def get_schema(connection: Connection, name: str) -> TableSchema:
     if STALE_COLUMNS_TABLE.name in names:
         own = property_columns.recorded(connection, [found]).get(found, {})
     key = inspector.get_pk_constraint(found)["constrained_columns"]
-    if not connection.dialect.supports_keys:  # type: ignore[attr-defined]
-        key = _own_key(connection, found)
     columns = [
         ColumnInfo(
             name=column["name"],
@@ -174,12 +171,6 @@ def get_schema(connection: Connection, name: str) -> TableSchema:
         for column in inspector.get_columns(found)
     ]
     return TableSchema(found, columns)
-
-
-def _own_key(connection: Connection, name: str) -> list[str]:
-    """Return the key column of a managed table, which loads keep unique without a constraint."""
-    kind = managed_tables(connection).get(name)
-    return [] if kind is None else [key_of(managed_table(kind, name)).name]
 
 
 def is_indexed(connection: Connection, name: str) -> bool:

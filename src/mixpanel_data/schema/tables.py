@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 
 from mixpanel_data.dialect.driver.stale_columns import MARKS, RECORDS
+from mixpanel_data.dialect.reflection.key_columns import KEY_COLUMNS, METADATA
 from mixpanel_data.schema.property_sql import sql_column
 from mixpanel_data.types import PropertyColumn, TableType
 
@@ -52,14 +53,16 @@ def _events_columns() -> list[Column[Any]]:
         Column("event_name", String, nullable=False, info=_info(IDENTITY)),
         Column("event_time", DateTime, nullable=False, info=_info(IDENTITY, CLOCK)),
         Column("distinct_id", String, nullable=False, info=_info(IDENTITY, IDENTIFIER, BLANK)),
-        Column("insert_id", String, primary_key=True, info=_info(IDENTIFIER, BLANK, OPTIONAL)),
+        Column(
+            KEY_COLUMNS["events"], String, primary_key=True, info=_info(IDENTIFIER, BLANK, OPTIONAL)
+        ),
         Column("properties", JSON),
     ]
 
 
 def _profiles_columns() -> list[Column[Any]]:
     return [
-        Column("distinct_id", String, primary_key=True, info=_info(IDENTIFIER)),
+        Column(KEY_COLUMNS["profiles"], String, primary_key=True, info=_info(IDENTIFIER)),
         Column("properties", JSON),
         Column("last_seen", DateTime, info=_info(OPTIONAL)),
     ]
@@ -141,7 +144,7 @@ MANAGED = "mixpanel_data_managed"
 INTERNAL = MetaData()
 
 METADATA_TABLE = Table(
-    "_metadata",
+    METADATA,
     INTERNAL,
     Column("table_name", String, primary_key=True),
     Column("type", String, nullable=False),

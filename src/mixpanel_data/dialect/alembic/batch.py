@@ -123,9 +123,14 @@ def _needs_create(column: Column[Any], preparer: IdentifierPreparer) -> bool:
 def _is_bound(connection: Connection, name: str, schema: str | None) -> bool:
     """Tell whether the table has indexes, keys, checks or generated columns."""
     inspector = inspect(connection)
+    dialect: Any = connection.dialect
     return bool(
         inspector.get_indexes(name, schema)
-        or inspector.get_pk_constraint(name, schema)["constrained_columns"]
+        # A key that the catalog does not have prevents no change.
+        or (
+            dialect.supports_keys
+            and inspector.get_pk_constraint(name, schema)["constrained_columns"]
+        )
         or inspector.get_unique_constraints(name, schema)
         or inspector.get_foreign_keys(name, schema)
         or inspector.get_check_constraints(name, schema)

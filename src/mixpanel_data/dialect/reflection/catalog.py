@@ -188,6 +188,7 @@ class Entry(NamedTuple):
         comment: Comment on the table or view.
         sql: The ``CREATE`` statement, as DuckDB writes it.
         details: What the query adds: one dict for each column, constraint or index.
+        is_temporary: Whether it belongs to the connection only.
     """
 
     name: str
@@ -195,6 +196,7 @@ class Entry(NamedTuple):
     comment: str | None
     sql: str | None
     details: list[dict[str, Any]]
+    is_temporary: bool
 
 
 def read(
@@ -289,7 +291,8 @@ def _entries(rows: Collection[Row[Any]]) -> dict[str, Entry]:
                 referred = folded.get((*place, fold(detail.referenced_table)))
                 own[-1]["referred_table"] = referred
                 own[-1]["referred_columns"] = names.get((*place, referred))
-        entries[key] = Entry(row.table_name, row.is_view, row.comment, row.sql, own)
+        is_temporary = row.database_name == _TEMPORARY
+        entries[key] = Entry(row.table_name, row.is_view, row.comment, row.sql, own, is_temporary)
     return entries
 
 

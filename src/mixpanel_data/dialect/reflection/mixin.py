@@ -20,7 +20,7 @@ from sqlalchemy.engine.interfaces import (
 from sqlalchemy.engine.reflection import ObjectKind, ObjectScope
 from sqlalchemy.exc import NoSuchTableError
 
-from mixpanel_data.dialect.reflection import catalog, records
+from mixpanel_data.dialect.reflection import catalog, records, unenforced_keys
 from mixpanel_data.dialect.reflection.catalog import Details, Entry
 from mixpanel_data.dialect.reflection.inspector import Inspector
 from mixpanel_data.dialect.reflection.listing import Listing
@@ -32,10 +32,12 @@ _T = TypeVar("_T")
 class Reflection(Listing):
     """The part of the dialect that reads the catalog.
 
-    Every ``get_multi_*`` method runs one statement; the method for one table calls it.
+    Every ``get_multi_*`` method runs one statement; the method for one table calls it. Where the
+    catalog has no keys, those of our tables are read with two more.
     """
 
     inspector = Inspector
+    supports_keys: bool
 
     @reflection.cache
     def get_columns(
@@ -48,7 +50,7 @@ class Reflection(Listing):
     def get_pk_constraint(
         self, connection: Connection, table_name: str, schema: str | None = None, **kw: Any
     ) -> ReflectedPrimaryKeyConstraint:
-        """Return the primary key of a table."""
+        """Return the primary key of a table, in a lake the one that loads keep unique."""
         return _single(self.get_multi_pk_constraint, connection, table_name, schema)
 
     @reflection.cache
@@ -105,7 +107,10 @@ class Reflection(Listing):
         self, connection: Connection, **kw: Any
     ) -> ItemsView[TableKey, ReflectedPrimaryKeyConstraint]:
         """Like :meth:`get_pk_constraint`, for many tables."""
-        return _multi(records.primary_key, connection, catalog.PRIMARY_KEYS, **kw)
+        schema = kw.get("schema")
+        keys = {} if self.supports_keys else unenforced_keys.read(connection, schema)
+        build = partial(records.primary_key, unenforced=keys)
+        return _multi(build, connection, catalog.PRIMARY_KEYS, **kw)
 
     def get_multi_foreign_keys(
         self, connection: Connection, *, schema: str | None = None, **kw: Any

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 from zlib import crc32
 
@@ -103,9 +104,16 @@ def _column(detail: dict[str, Any], definition: ColumnDefinition | None) -> Duck
     return column
 
 
-def primary_key(entry: Entry) -> ReflectedPrimaryKeyConstraint:
-    """Return the primary key of a table, empty if there is none."""
+def primary_key(entry: Entry, unenforced: Mapping[str, str]) -> ReflectedPrimaryKeyConstraint:
+    """Return the primary key of a table, empty if there is none.
+
+    Args:
+        entry: The table.
+        unenforced: The key columns of tables whose catalog has no keys.
+    """
     names = [name for detail in entry.details for name in _constrained_columns(detail)]
+    if entry.name in unenforced and not (entry.is_view or entry.is_temporary):
+        names = [unenforced[entry.name]]
     return {"constrained_columns": names, "name": _NO_NAME}
 
 
