@@ -21,8 +21,8 @@ def lacking() -> str | None:
     import duckdb
     from tests.lake import lakes
 
+    from mixpanel_data import LakeExtensionError
     from mixpanel_data.dialect.lake.extensions import load_extension
-    from mixpanel_data.exceptions import LakeExtensionError
 
     if lakes.PORT is None:
         return "no PostgreSQL was given. Run: make bench-lake"
