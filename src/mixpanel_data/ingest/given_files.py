@@ -43,8 +43,8 @@ def require_readable(data: object, argument: str) -> None:
             raise TypeError(f"{argument} is {what}.")
     if is_closed(data):
         raise ExportFileError(name_of(data), f"{argument} cannot be read: {CLOSED}")
-    readable = getattr(data, "readable", None)
-    if callable(readable) and readable() is False:
+    # A class of its own may read, and leave readable() to a base that says no.
+    if _says(data, "readable") is False and _says(data, "writable") is True:
         raise TypeError(
             f"{argument} is {name_of(data)}, which is open for writing only. Close it and pass its "
             "path, or open it with 'rb'."
@@ -54,6 +54,12 @@ def require_readable(data: object, argument: str) -> None:
             f"{argument} is of type {type(data).__name__}, which has to be awaited. Pass an open "
             "binary file, or await its bytes and pass io.BytesIO(them)."
         )
+
+
+def _says(file: object, method: str) -> object:
+    """Return what a method of a file says, None where it has none."""
+    ask = getattr(file, method, None)
+    return ask() if callable(ask) else None
 
 
 def is_closed(data: Any) -> bool:
