@@ -47,6 +47,8 @@ REJECTED = {
     "bad-in-the-middle.jsonl": [3, 5, 7],
 }
 
+LINE = '{"event": "Tap", "properties": {"time": 1735689600}}'
+
 #: What an earlier load has rejected.
 EARLIER = '{"file": null, "number": 0, "field": "event_name", "reason": "is 5", "line": "{}"}\n'
 
@@ -94,6 +96,41 @@ def test_a_message_begins_with_what_is_wrong_and_shows_the_line_once(
     assert message.count("line 1") == 1
     assert 60 < message.count("y") < 121
     assert message.endswith("Repair it, or load the others with on_error='skip'.")
+
+
+@pytest.mark.parametrize(
+    "before", ["", LINE + "\n", LINE + '\n{"event": "Tap", "prop', f"[{LINE},\n"]
+)
+@pytest.mark.parametrize(
+    "mark", ["terminated early", "export terminated early\n", "Terminated early."]
+)
+def test_an_export_that_is_not_whole_is_to_be_made_again(
+    storage: StorageEngine,
+    tmp_path: Path,
+    before: str,
+    mark: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    path, rejects = tmp_path / "export.jsonl", tmp_path / "rejects.jsonl"
+    path.write_text(before + mark)
+    with pytest.raises(ExportLineError, match="says that the export is not whole") as caught:
+        storage.load_events_export("t", path, EVENTS)
+    assert str(caught.value).endswith("Export again, or load the others with on_error='skip'.")
+    with caplog.at_level(logging.WARNING):
+        assert load(storage, path, rejects=rejects) == before.count(LINE)
+    assert caplog.messages[0].endswith(") Export again.")
+    assert rejects_in(rejects)[0]["reason"] == "says that the export is not whole. Export again."
+
+
+def test_the_mark_within_a_value_means_nothing(storage: StorageEngine) -> None:
+    line = LINE.replace("Tap", "export terminated early")
+    assert load(storage, [line]).rejected == 0
+
+
+def test_an_error_message_of_the_api_is_no_line_to_repair(storage: StorageEngine) -> None:
+    with pytest.raises(ExportLineError, match="error message of Mixpanel's API: 'busy'") as caught:
+        storage.load_events_export("t", [LINE, '{"error": "busy"}'], EVENTS)
+    assert str(caught.value).endswith("Export again, or load the others with on_error='skip'.")
 
 
 @pytest.mark.parametrize("end", [10, 200, 4000])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -88,6 +89,36 @@ def test_a_record_that_is_no_dict_is_named(storage: StorageEngine, thing: Any) -
     with pytest.raises(RecordError) as caught:
         storage.create_events_table("t", [make_event(), thing], EVENTS)
     assert (caught.value.index, caught.value.field) == (1, None)
+
+
+def test_documents_that_are_text_are_to_be_parsed_or_loaded_as_a_frame(
+    storage: StorageEngine,
+) -> None:
+    storage.create_events_table("t", make_events(3), EVENTS)
+    query = "SELECT * FROM t ORDER BY insert_id"
+    rows = storage.execute_dicts(query)
+    advice = r"not str\..* json\.loads\(\), or load what execute_df\(\) or execute_arrow\(\)"
+    with pytest.raises(RecordError, match=advice):
+        storage.create_events_table("again", rows, EVENTS)
+    parsed = [{**row, "properties": json.loads(row["properties"])} for row in rows]
+    ways: dict[str, Any] = {"parsed": parsed, "frame": storage.execute_df(query)}
+    for name, data in ways.items():
+        assert storage.create_events_table(name, data, EVENTS) == 3
+        assert storage.execute_dicts(query.replace(" t ", f" {name} ")) == rows
+
+
+@pytest.mark.parametrize("properties", [{"time": None}, {}])
+def test_a_time_that_is_null_is_not_called_missing_only(
+    storage: StorageEngine, properties: Record
+) -> None:
+    with pytest.raises(RecordError, match=r"'time' is missing or null\."):
+        storage.load_events_export("t", [{"event": "a", "properties": properties}], EVENTS)
+
+
+def test_a_profile_whose_id_is_null_is_not_called_missing_only(storage: StorageEngine) -> None:
+    profile: Record = {"$distinct_id": None, "$properties": {}}
+    with pytest.raises(RecordError, match=r"'\$distinct_id' is missing or null\."):
+        storage.load_profiles_export("t", [profile], PROFILES)
 
 
 def test_of_two_bad_records_the_first_is_named_whatever_the_kind_of_fault(

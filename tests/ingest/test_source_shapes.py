@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -222,6 +224,43 @@ def test_csv_is_refused_with_lines_that_work(tmp_path: Path, separator: str) -> 
     first, second = (parts_of(each, "events") for each in rows.content)
     assert first["properties"] == {"$browser": "Safari"}
     assert second["properties"] == {}
+
+
+CSV = "event,time,distinct_id,$insert_id,zip\nTap,1735689600,007,01,NA\nTap,1735689600,,02,1e5\n"
+EVENTS_OF_CSV = [
+    {"event": "Tap", "properties": {**properties, "time": "1735689600"}}
+    for properties in (
+        {"distinct_id": "007", "$insert_id": "01", "zip": "NA"},
+        {"$insert_id": "02", "zip": "1e5"},
+    )
+]
+
+
+def write_csv(folder: Path, name: str) -> Path:
+    path, text = folder / name, CSV.encode()
+    if "tsv" in name:
+        path.write_bytes(text.replace(b",", b"\t"))
+    elif name.endswith(".gz"):
+        path.write_bytes(gzip.compress(text))
+    elif name.endswith(".zip"):
+        member = name.removesuffix(".zip")
+        packed = gzip.compress(text) if member.endswith(".gz") else text
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr(f"days/{member}", packed)
+    else:
+        path.write_bytes(text)
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.csv.gz", "a.csv.zip", "a.csv.gz.zip", ""])
+def test_the_lines_for_csv_open_the_file_and_keep_ids_and_texts(tmp_path: Path, name: str) -> None:
+    data = write_csv(tmp_path, name) if name else io.BytesIO(CSV.encode())
+    with pytest.raises(ExportFileError, match=r"this is [CT]SV") as caught:
+        blocks(data)
+    assert caught.value.problem.startswith("this is TSV") == (name == "a.tsv")
+    scope: dict[str, Any] = {"pandas": pandas, "zipfile": zipfile, "file": io.StringIO(CSV)}
+    exec(caught.value.problem.partition("\n")[2], scope)
+    assert [*scope["data"]] == EVENTS_OF_CSV
 
 
 def test_csv_of_profiles_is_refused(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timezone
+from datetime import datetime, time, timezone
 from pathlib import Path
 from typing import Any
 
@@ -253,3 +253,53 @@ def test_many_comments_before_a_statement_are_read_at_once(memory: StorageEngine
 def test_what_polars_cannot_have_is_told(memory: StorageEngine, sql: str, told: str) -> None:
     with pytest.raises(QueryError, match=told):
         memory.execute_polars(sql)
+
+
+def test_what_to_do_comes_before_what_polars_says(memory: StorageEngine) -> None:
+    with pytest.raises(QueryError) as caught:
+        memory.execute_polars("SELECT INTERVAL 1 DAY AS a")
+    message = str(caught.value)
+    assert message.startswith("polars has no such type. Cast the column in the query")
+    assert ".." not in message
+
+
+@pytest.mark.parametrize(
+    ("value", "advice"),
+    [
+        ("1::UHUGEINT", r"VARCHAR, or use execute_rows\(\)\."),
+        ("[1::UHUGEINT]", r"VARCHAR, or use execute_rows\(\)\."),
+        ("'10:00:00+02'::TIMETZ", r"VARCHAR, or use execute_rows\(\)\."),
+        ("5::BIGNUM", r"VARCHAR, or use execute_rows\(\)\."),
+        ("'infinity'::DATE", r"such as to VARCHAR\.$"),
+        ("'-infinity'::DATE", r"such as to VARCHAR\.$"),
+    ],
+)
+def test_what_pandas_cannot_have_is_told_with_what_to_do(
+    memory: StorageEngine, value: str, advice: str
+) -> None:
+    with pytest.raises(QueryError, match=f"Cast the column in the query.*{advice}"):
+        memory.execute_df(f"SELECT {value} AS a")
+    assert len(memory.execute_df(f"SELECT ({value})::VARCHAR AS a")) == 1
+
+
+def test_other_errors_of_a_frame_have_no_such_advice(memory: StorageEngine) -> None:
+    with pytest.raises(QueryError, match="Could not convert string") as caught:
+        memory.execute_df("SELECT 'a'::INT")
+    assert "Cast the column" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "form"),
+    [
+        ("'10101'::BIT", b"\x03\xf5"),
+        ("(2::UHUGEINT ** 127)::UHUGEINT", None),
+        ("'10:00:00+02'::TIMETZ", time(10)),
+    ],
+)
+def test_arrow_has_other_values_of_the_types_that_the_manual_names(
+    memory: StorageEngine, value: str, form: object
+) -> None:
+    query = f"SELECT {value} AS a"
+    found = memory.execute_arrow(query)["a"][0].as_py()
+    assert found != memory.execute_scalar(query)
+    assert form is None or found == form

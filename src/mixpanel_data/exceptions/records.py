@@ -11,8 +11,11 @@ from mixpanel_data.exceptions.base import MixpanelDataError
 #: Characters of a line that a message shows at most.
 _SHOWN = 120
 
-#: What to do about a bad line.
-NEXT = "Repair it, or load the others with on_error='skip'."
+#: What to do about bad lines, and about those that a new export will not have.
+_OTHERS = "or load the others with on_error='skip'."
+NEXT = f"Repair it, {_OTHERS}"
+AGAIN = "Export again."
+NEXT_AGAIN = f"{AGAIN.rstrip('.')}, {_OTHERS}"
 
 
 class RecordError(MixpanelDataError, ValueError):
@@ -127,6 +130,8 @@ class TimeUnitError(MixpanelDataError, ValueError):
 class ExportLineError(RecordError):
     """A line of an export file that is no event or profile.
 
+    A problem that ends with :data:`AGAIN` is none that the caller could repair.
+
     Attributes:
         path: The file.
         line: Number of the line in the file, from 1; or of the document, where lines do not
@@ -145,12 +150,14 @@ class ExportLineError(RecordError):
     ) -> None:
         subject = f"The {unit}" if field is None else f"Field {field!r}"
         begins = f" The {unit} begins: {content[:_SHOWN]!r}." if content else ""
+        said = problem.removesuffix(AGAIN).rstrip(". ")
+        advice = NEXT_AGAIN if problem.endswith(AGAIN) else NEXT
         super().__init__(
             index,
             field,
             problem,
             {"path": str(path), "line": line},
-            message=f"{subject} {problem.rstrip('.')}.{begins} ({path}, {unit} {line}) {NEXT}",
+            message=f"{subject} {said}.{begins} ({path}, {unit} {line}) {advice}",
         )
         self.path = path
         self.line = line

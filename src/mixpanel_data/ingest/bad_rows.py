@@ -23,7 +23,7 @@ from mixpanel_data.exceptions import (
     ExportLineError,
     RecordError,
 )
-from mixpanel_data.exceptions.records import NEXT
+from mixpanel_data.exceptions.records import AGAIN, NEXT, NEXT_AGAIN
 
 logger = logging.getLogger("mixpanel_data")
 
@@ -95,7 +95,10 @@ class BadRows:
         """
         for error, count in self._reasons.values():
             rows = "row" if count == 1 else "rows"
-            first = str(error).removesuffix(NEXT).rstrip()  # which was done
+            # The others are loaded.
+            first = str(error).removesuffix(NEXT).rstrip()
+            if first.endswith(NEXT_AGAIN):
+                first = first.removesuffix(NEXT_AGAIN) + AGAIN
             logger.warning("%s: %d %s rejected, the first: %s", name, count, rows, first)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from mixpanel_data.exceptions import ExportFileError
+from mixpanel_data.ingest.given_files import unreadable_named
 from mixpanel_data.ingest.network_failures import is_of_network, reason_of
 
 #: Bytes that are asked for at a time.
@@ -84,9 +85,19 @@ class ByteStream(io.RawIOBase):
         elif chunk is None:
             raise ExportFileError(self.name, "has no data yet. Open it in blocking mode.")
         elif not isinstance(chunk, bytes):
-            chunk = bytes(chunk)
+            chunk = self._bytes_of(chunk)
         self.taken += len(chunk)
         return chunk
+
+    def _bytes_of(self, chunk: Any) -> bytes:
+        """Return what has a buffer as bytes."""
+        try:
+            return bytes(memoryview(chunk))
+        except TypeError as error:
+            raise TypeError(
+                f"{self.name}: read() gives values of type {type(chunk).__name__}. Pass an open "
+                "binary file."
+            ) from error
 
 
 def stream_of_file(name: str, file: Any) -> ByteStream:
@@ -100,7 +111,12 @@ def stream_of_file(name: str, file: Any) -> ByteStream:
         return stream_of_chunks(name, chunks)
     if isinstance(file, http.client.HTTPResponse):
         return ByteStream(name, lambda size: _read_response(name, file, size))
-    return ByteStream(name, file.read, file if _can_seek(file) else None)
+
+    def read(size: int) -> Any:
+        with unreadable_named(name, file):
+            return file.read(size)
+
+    return ByteStream(name, read, file if _can_seek(file) else None)
 
 
 def stream_of_chunks(name: str, chunks: Iterable[bytes]) -> ByteStream:

@@ -25,6 +25,7 @@ from mixpanel_data.exceptions import ExportFileError
 from mixpanel_data.ingest.binary_files import refuse_document
 from mixpanel_data.ingest.byte_stream import CHUNK, ByteStream
 from mixpanel_data.ingest.data_names import is_data_name
+from mixpanel_data.ingest.given_files import unreadable_named
 
 #: What an archive may become, in times its own size, where the caller sets no limit. Exports are
 #: seldom packed to less than a fiftieth; gzip of nothing but zeros reaches 1,030, zstd 32,000.
@@ -144,9 +145,10 @@ class _Limit:
 def _size_of(archive: ByteStream) -> int | None:
     if archive.file is None:
         return None
-    position = archive.file.tell()
-    size: int = archive.file.seek(0, 2)
-    archive.file.seek(position)
+    with unreadable_named(archive.name, archive.file):
+        position = archive.file.tell()
+        size: int = archive.file.seek(0, 2)
+        archive.file.seek(position)
     return size
 
 

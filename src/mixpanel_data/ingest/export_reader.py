@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from mixpanel_data.common import times
 from mixpanel_data.exceptions import ExportFileError, ExportLineError
+from mixpanel_data.exceptions.records import AGAIN
 from mixpanel_data.ingest.clock import Clock
 from mixpanel_data.ingest.decompression import is_damage
 from mixpanel_data.ingest.export_data import Limits, Rows, read_sources
@@ -28,6 +29,7 @@ from mixpanel_data.ingest.export_records import (
 )
 from mixpanel_data.ingest.field_error import FieldError
 from mixpanel_data.ingest.framing import Block
+from mixpanel_data.ingest.json_problems import is_end_of_failed_export
 from mixpanel_data.ingest.options import check_limit
 from mixpanel_data.ingest.parquet_files import ParquetRows
 from mixpanel_data.ingest.row_checks import RowChecks
@@ -36,6 +38,8 @@ from mixpanel_data.types import TableType
 
 #: Bytes of a document that a message may need.
 _SHOWN = 500
+
+_NOT_WHOLE = f"says that the export is not whole. {AGAIN}"
 
 #: Exports as people have them; see :func:`read_events_export`.
 ExportData = (
@@ -243,10 +247,11 @@ class _Reader:
     def _refuse(self, error: FieldError, document: Any, cause: Exception | None = None) -> None:
         place = self._place
         text = document if isinstance(document, bytes) else repr(document).encode(errors="replace")
+        problem = _NOT_WHOLE if is_end_of_failed_export(text) else str(error)
         refusal = ExportLineError(
             self._index,
             error.field,
-            str(error),
+            problem,
             Path(place.name),
             place.number,
             place.unit,

@@ -73,7 +73,7 @@ def _event(document: Any, clock: Clock, derived: Names) -> Record:
     if not isinstance(name, str):
         raise FieldError("event", "is missing or not a string.")
     if values.is_missing(parts.get("event_time")):
-        raise FieldError("time", "is missing.")
+        raise FieldError("time", "is missing or null.")
     return {
         "event_name": name,
         "event_time": _checked("time", parts["event_time"], clock.read),
@@ -86,7 +86,7 @@ def _event(document: Any, clock: Clock, derived: Names) -> Record:
 def _profile(document: Any, _: Clock, derived: Names) -> Record:
     parts = parts_of(document, "profiles", derived)
     if parts.get("distinct_id") is None:
-        raise FieldError("$distinct_id", "is missing.")
+        raise FieldError("$distinct_id", "is missing or null.")
     last_seen = parts.get("last_seen")
     is_missing = last_seen == "" or values.is_missing(last_seen)
     return {

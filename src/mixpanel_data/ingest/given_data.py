@@ -8,6 +8,7 @@ from itertools import chain
 from types import GeneratorType
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 
 from mixpanel_data.ingest.arrow_batches import is_arrow
@@ -32,22 +33,45 @@ def require_rows(options: LoadOptions, data: Any) -> None:
         raise TypeError(f"data is one record, a {given}. Put it into a list.")
     if hasattr(data, "collect") and hasattr(data, "lazy"):
         raise TypeError(f"data is a {given}, which has no rows yet. Pass data.collect().")
-    if _is_one_column(data):
+    if isinstance(data, duckdb.DuckDBPyConnection):
         raise TypeError(
-            f"data is a {given}, which is one column. Pass a table or a data frame, or an iterable "
-            "of records."
+            "data is a connection of DuckDB. Pass a relation of it, data.sql(query), or the result "
+            "of what it has run, data.fetch_arrow_table()."
         )
+    _refuse_arrays(data)
     if not is_arrow(data) and not isinstance(data, Iterable):
         raise TypeError(f"data is {data!r:.100}. Pass an iterable of records, or Arrow data.")
     if isinstance(data, GeneratorType) and data.gi_frame is None:
         raise ValueError("data is a generator that was used up. Call its function again.")
 
 
+def _refuse_arrays(data: Any) -> None:
+    """Raise for arrays, which have no names of columns, or no Arrow types."""
+    given = type(data).__name__
+    names = getattr(getattr(data, "dtype", None), "names", None)
+    if isinstance(names, tuple) and names:
+        raise TypeError(
+            f"data is a {given}, an array of rows without Arrow types. Pass pandas.DataFrame(data)."
+        )
+    if not _is_one_column(data):
+        return
+    if getattr(data, "ndim", 1) > 1:
+        raise TypeError(
+            f"data is a {given} whose columns have no names. Pass pandas.DataFrame(data, "
+            "columns=[...]), with those of the table."
+        )
+    raise TypeError(
+        f"data is a {given}, which is one column. Pass a table or a data frame, or an iterable "
+        "of records."
+    )
+
+
 def _is_one_column(data: Any) -> bool:
     """Tell an array of numbers or texts, or one column of a data frame, by its type."""
     kind = getattr(data, "type" if isinstance(data, (pa.Array, pa.ChunkedArray)) else "dtype", None)
     is_records = str(kind).lower().startswith(("object", "struct"))
-    return kind is not None and not is_records and not is_pandas(data)
+    is_type = kind is not None and (isinstance(kind, type) or not callable(kind))
+    return is_type and not is_records and not is_pandas(data) and getattr(data, "ndim", 1) > 0
 
 
 def records_in(data: Iterable[Any]) -> Iterator[Any]:

@@ -15,9 +15,25 @@ _UNFINISHED = re.compile(
     re.DOTALL,
 )
 
+#: What Mixpanel writes at the end of an export that failed, and how near the end it has to be.
+_MARK = b"terminated early"
+_MARK_AT = 100
+
 
 class NotFiniteError(ValueError):
     """NaN or an infinity, which Python's parser takes for numbers."""
+
+
+def is_end_of_failed_export(text: bytes) -> bool:
+    r"""Tell whether a text ends with what Mixpanel writes where an export fails half-way.
+
+    No JSON object does.
+
+    Example:
+        >>> is_end_of_failed_export(b"export terminated early\n")
+        True
+    """
+    return text[-_MARK_AT:].rstrip(b"\"'.,] \t\r\n").lower().endswith(_MARK)
 
 
 def is_unfinished(document: bytes) -> bool:

@@ -147,10 +147,12 @@ class RecordBatches:
                 str(min(unknown, key=str)),
                 "is not a column of the table. Put it into 'properties', or leave it out.",
             )
+        properties = record[self._json.name]
         try:
-            document = json_documents.document(record[self._json.name])
+            document = json_documents.document(properties)
         except ValueError as error:
-            raise FieldError(self._json.name, str(error)) from error
+            advice = _TEXT_ADVICE if isinstance(properties, (str, bytes)) else ""
+            raise FieldError(self._json.name, f"{error}{advice}") from error
         return [record.get(column.name) for column in self._scalars], document
 
     def _refuse(self, row: int, error: FieldError, content: object) -> None:
@@ -227,6 +229,13 @@ class RecordBatches:
                 raise FieldError(column.name, str(error)) from error
         if exceeds_depth(document):
             raise FieldError(self._json.name, TOO_DEEP)
+
+
+#: Rows of a query in SQL text have documents as JSON text.
+_TEXT_ADVICE = (
+    " If it is JSON text, parse it with json.loads(), or load what execute_df() or execute_arrow() "
+    "returns, as it is."
+)
 
 
 def _advice(record: Mapping[str, Any]) -> str:

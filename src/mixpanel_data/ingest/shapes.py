@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mixpanel_data.exceptions.records import AGAIN
 from mixpanel_data.ingest.field_error import FieldError
 from mixpanel_data.types import TableType
 
@@ -138,7 +139,7 @@ def _an(kind: TableType) -> str:
 def _unknown(document: Members, kind: TableType) -> FieldError:
     if "error" in document:
         error = str(document["error"])[:100]
-        return FieldError(None, f"is an error message of Mixpanel's API: {error!r}. Export again.")
+        return FieldError(None, f"is an error message of Mixpanel's API: {error!r}. {AGAIN}")
     pipeline = next(shape for shape in SHAPES if "time" in shape.required)
     nearest = next(shape for shape in SHAPES if shape.kind == kind)
     nearest = pipeline if kind == "events" and "event_name" in document else nearest

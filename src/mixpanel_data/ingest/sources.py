@@ -29,6 +29,7 @@ from mixpanel_data.ingest.byte_stream import (
 )
 from mixpanel_data.ingest.data_names import is_data_name
 from mixpanel_data.ingest.file_patterns import matches
+from mixpanel_data.ingest.given_files import CLOSED, is_closed, name_of, require_readable
 from mixpanel_data.ingest.remote_files import RemoteFile, find_remote_files, is_url, local_path_of
 
 _WANTED = (
@@ -80,7 +81,13 @@ class OpenStream:
 
     @contextmanager
     def open(self) -> Iterator[ByteStream]:
-        """Return the stream, which stays open."""
+        """Return the stream, which stays open.
+
+        Raises:
+            ExportFileError: The caller has closed it before it was read.
+        """
+        if is_closed(self.stream.file):
+            raise ExportFileError(self.name, CLOSED)
         yield self.stream
 
 
@@ -129,6 +136,7 @@ def find_sources(data: Any, argument: str = "data") -> list[Source]:
     Raises:
         ExportFileNotFoundError: There is no such file, or none at all.
         DatabaseFileError: One of them is a database that is open in this process.
+        ExportFileError: An open file is closed already.
         TypeError: The argument is of another sort.
         RemoteFilesUnavailableError: A package that reads from this URL is missing.
 
@@ -136,6 +144,7 @@ def find_sources(data: Any, argument: str = "data") -> list[Source]:
         >>> [source.name for source in find_sources(['{"event": "Tap"}', '{"event": "Tap"}'])]
         ['<list>']
     """
+    require_readable(data, argument)
     if _is_one_source(data):
         sources = _sources_of(data)
     elif _is_list_or_lines(data):
@@ -168,8 +177,7 @@ def _sources_of(data: Any) -> list[Source]:
         return list(_local(Path(data)))
     if isinstance(data, str):
         return _named(data)
-    name = getattr(data, "name", None)
-    name = name if isinstance(name, str) else f"<{type(data).__name__}>"
+    name = name_of(data)
     return [OpenStream(name, stream_of_file(name, data))]
 
 
@@ -195,6 +203,7 @@ def _sources_in(items: Iterable[Any], argument: str) -> list[Source]:
         return [OpenStream(name, stream_of_lines(name, everything))]
     found: list[Source] = []
     for item in everything:
+        require_readable(item, f"a member of {argument}")
         if not _is_one_source(item):
             raise TypeError(f"{argument} holds {_kind(item)}. Pass {_WANTED}.")
         found += _sources_of(item)

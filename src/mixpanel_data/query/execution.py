@@ -10,9 +10,11 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+import duckdb
 from sqlalchemy import Connection, Executable
 from sqlalchemy.engine import CursorResult
 
@@ -39,6 +41,11 @@ _CHUNK = 2048
 
 #: SQL without a statement: space and comments.
 _NOTHING = re.compile(r"(?:[\s;]|--[^\n]*(?:\n|\Z)|/\*(?:[^*]|\*(?!/))*\*/)*")
+
+#: What DuckDB says where NumPy has no type for a column, or no value for an infinite date.
+_NO_TYPE = re.compile(r'Unsupported type "')
+_NO_VALUE = re.compile(r"Could not convert DATE \(-?infinity\)")
+_CAST = "Cast the column in the query, such as to VARCHAR"
 
 
 def checked_count(name: str, value: int | None, least: int = 0) -> int | None:
@@ -98,12 +105,29 @@ def data_frame(
             import pandas as pd
 
             return pd.DataFrame()
-        if max_rows is None:
-            frame = cursor.df()
-        else:
-            frame = cursor.fetch_df_chunk(max_rows // _CHUNK + 1)
+        with _advise_without_pandas():
+            if max_rows is None:
+                frame = cursor.df()
+            else:
+                frame = cursor.fetch_df_chunk(max_rows // _CHUNK + 1)
+        if max_rows is not None:
             _require_few(len(frame), max_rows, query)
         return typed_frame(connection, frame, types_of(query))
+
+
+@contextmanager
+def _advise_without_pandas() -> Iterator[None]:
+    """Say what to do about values that DuckDB cannot give to pandas."""
+    try:
+        yield
+    except duckdb.NotImplementedException as error:
+        if _NO_TYPE.search(str(error)) is None:
+            raise
+        raise type(error)(f"{error}\n{_CAST}, or use execute_rows().") from error
+    except duckdb.ConversionException as error:
+        if _NO_VALUE.search(str(error)) is None:
+            raise
+        raise type(error)(f"{error}\n{_CAST}.") from error
 
 
 def rows(
@@ -234,8 +258,7 @@ def polars(
         return pl.DataFrame(table)
     except pl.exceptions.PolarsError as error:
         raise QueryError(
-            f"polars has no such type: {error}. Cast the column in the query, such as to VARCHAR, "
-            "or use execute_arrow().",
+            f"polars has no such type. {_CAST}, or use execute_arrow(). {str(error).rstrip('.')}.",
             str(query),
         ) from error
 
