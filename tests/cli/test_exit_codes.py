@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -36,6 +37,7 @@ def test_every_error_of_ours_has_a_code() -> None:
 def test_messages_advise_what_can_be_typed(run: Run, database: Path) -> None:
     Path("a.jsonl").write_text(line())
     Path("bad.jsonl").write_text("no JSON\n")
+    Path("people.jsonl").write_text('{"$distinct_id": "u", "$properties": {}}\n')
     run("load", "a.jsonl", "--into", database, "--table", "taken")
     told: list[tuple[list[object], str]] = [
         (["load", "a.jsonl", "--into", database, "--table", "jan"], "--if-exists append"),
@@ -48,11 +50,40 @@ def test_messages_advise_what_can_be_typed(run: Run, database: Path) -> None:
         (["columns", "add", database, "jan", "plan name"], "plan name AS name"),
         (["rename", database, "jan", "taken"], "drop it first: drop does"),
         (["keys", database, "feb"], "The command tables"),
+        (
+            ["load", "a.jsonl", "--profiles", "--into", database, "--table", "p"],
+            "Load it without --profiles.",
+        ),
+        (["load", "people.jsonl", "--into", database, "--table", "p"], "Load it with --profiles."),
+        (["load", database, "--into", "b.db", "--table", "t"], "export writes its tables to files"),
+        (["rename", database, "jan", "taken"], "drop does that."),
+        (["tables", database, "--lock-timeout", "-1"], "--lock-timeout is -1.0"),
+        (["mcp", database, "--timeout", "-1"], "--timeout is -1.0. Use seconds above 0."),
+        (["export", database, "jan", "https://x/a.csv"], "Use the path of the file alone."),
     ]
     for command, expected in told:
         message = run(*command).err
         assert expected in message
         assert not re.search(r"\w+=\w|\w\(\)", message), message
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ("query a.db x --format xml", "'xml' is not one of 'table', 'json', 'jsonl', 'csv', 'par"),
+        ("load a --into b --table c --time-unit h", "'h' is not one of 'auto', 's', 'ms', 'us'."),
+        ("load a --into b --table c --max-decompressed-bytes 0", "Use 1 or more."),
+        ("sample a.db t -n -1", "Use 0 or more."),
+        ("sample a.db t -n x", "Use a whole number."),
+        ("tables a.db --lock-timeout x", "Use a number."),
+    ],
+)
+def test_a_wrong_value_is_told_without_the_words_of_a_validator(
+    run: Run, wrong: str, told: str
+) -> None:
+    outcome = run(*wrong.split())
+    assert outcome.code == 2
+    assert f": {told}" in outcome.err.splitlines()[-1]
 
 
 _NO_STDOUT = "Error: The output: Bad file descriptor\n"
@@ -233,6 +264,121 @@ def test_wrong_usage_is_told(run: Run, arguments: tuple[str, ...]) -> None:
     outcome = run(*arguments)
     assert (outcome.code, outcome.out) == (2, "")
     assert "Usage: " in outcome.err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(
+            "query DB SQL -f EMPTY",
+            "query EMPTY SQL",
+            "export DB jan EMPTY",
+            "export DB EMPTY a.csv",
+        ),
+        *("load EMPTY --into a.db --table t", "load a.jsonl EMPTY --into a.db --table t"),
+        *("load a.jsonl --into EMPTY --table t", "load a.jsonl --into a.db --table EMPTY"),
+        "load a.jsonl --into a.db --table t --rejects EMPTY --on-error skip",
+        "load a.jsonl --into a.db --table t --time-zone EMPTY",
+        "load a.jsonl --into a.db --table t --columns EMPTY",
+        "load a.jsonl --into a.db --table t --columns ,",
+        "load a.jsonl --into a.db --table t --replace-range EMPTY EMPTY",
+        *("columns add DB jan EMPTY", "columns add DB jan ,", "rename DB jan EMPTY"),
+        *("drop DB EMPTY --yes", "migrate upgrade DB EMPTY", "mcp DB --memory-limit EMPTY"),
+    ],
+)
+def test_an_empty_argument_is_refused(run: Run, database: Path, command: str) -> None:
+    Path("a.jsonl").write_text(line())
+    before = sorted(Path().iterdir())
+    words = {"EMPTY": "", "DB": database, "SQL": "SELECT 1"}
+    outcome = run(*(words.get(word, word) for word in command.split()))
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "empty" in outcome.err or "No property is named" in outcome.err
+    assert sorted(Path().iterdir()) == before
+
+
+def test_events_and_properties_may_have_an_empty_name(run: Run) -> None:
+    Path("a.jsonl").write_text(line(**{"": 7}).replace("Tap", ""))
+    assert run("load", "a.jsonl", "--into", "a.db", "--table", "t").code == 0
+    assert run("keys", "a.db", "t", "--event", "").rows == [{"property": ""}]
+    assert run("stats", "a.db", "t", "").rows[0]["property"] == ""
+
+
+_NAMES = pytest.mark.skipif(sys.platform != "linux", reason="names of files are text elsewhere")
+
+
+@_NAMES
+def test_arguments_are_utf_8_in_any_locale(database: Path) -> None:
+    script = """
+import subprocess
+variables = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0"}
+command = [sys.executable, "-m", "mixpanel_data"]
+for more in (["query", sys.argv[1], "SELECT 'é' AS x"], ["stats", sys.argv[1], "jan", "é"],
+             ["export", sys.argv[1], "SELECT 'é' AS x", os.path.dirname(sys.argv[1]) + "/é.jsonl"]):
+    done = subprocess.run([*command, *more], env=variables, stdout=-1, stderr=-1)
+    say(done.returncode, done.stdout.decode()[:60].strip())
+"""
+    asked, stats, _ = run_python(script, database)
+    assert asked == '0 {"x":"é"}'
+    assert stats.startswith("0 ")
+    assert '"property":"é"' in stats
+    assert (database.parent / "é.jsonl").read_text() == '{"x":"é"}\n'
+
+
+@_NAMES
+def test_an_argument_that_is_not_utf_8_is_refused_unless_it_is_a_path(
+    run: Run, database: Path
+) -> None:
+    wrong = os.fsdecode(b"caf\xe9")
+    for command in (["query", database, wrong], ["stats", database, "jan", wrong]):
+        outcome = run(*command)
+        assert (outcome.code, outcome.out) == (2, "")
+        assert "It is not UTF-8." in outcome.err
+    written = run("export", database, "SELECT 1 AS a", f"{wrong}.csv")
+    assert (written.code, written.rows[0]["path"]) == (0, f"{wrong}.csv")
+    assert Path(f"{wrong}.csv").read_text() == '"a"\n1\n'
+
+
+@pytest.mark.parametrize(
+    ("command", "ended"),
+    [
+        ("load - --into new.db --table t", (1, "stdin is empty. Nothing was loaded.")),
+        ("query app.db -", (2, "There is no SQL in it.")),
+        ("query app.db -f -", (2, "There is no SQL in it.")),
+        ("drop app.db jan", (2, "use --yes.")),
+    ],
+)
+@pytest.mark.skipif(sys.platform == "win32", reason="its shell closes nothing")
+def test_a_closed_stdin_is_an_empty_one(
+    database: Path, command: str, ended: tuple[int, str]
+) -> None:
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'"{sys.executable}" -m mixpanel_data {command} <&-'],
+        cwd=database.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (ended[0], "")
+    assert "Traceback" not in done.stderr
+    assert done.stderr.rstrip().endswith(ended[1])
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("tables",), ("info",), ("breakdown", "jan"), ("summarize", "jan"), ("query", "FROM jan")],
+)
+def test_a_pipe_that_is_closed_ends_tables_quietly(
+    database: Path, command: tuple[str, ...]
+) -> None:
+    script = """
+import subprocess
+command = [sys.executable, "-m", "mixpanel_data", sys.argv[2], sys.argv[1], *sys.argv[3:]]
+both = subprocess.PIPE
+process = subprocess.Popen([*command, "--format", "table"], stdout=both, stderr=both)
+process.stdout.close()
+say(process.wait(), process.stderr.read())
+"""
+    assert run_python(script, database, *command) == ["0 b''"]
 
 
 def test_a_pipe_that_is_closed_ends_it_quietly(database: Path) -> None:

@@ -68,6 +68,15 @@ except SystemExit:
 
 
 @pytest.mark.parametrize("name", COMMANDS_BY_NAME)
+def test_no_usage_has_dots_or_brackets_twice(run: Run, name: str) -> None:
+    group = getattr(LazyCommand(name, *COMMANDS_BY_NAME[name]).loaded(), "commands", None)
+    for words in [[name]] if group is None else [[name, each] for each in group]:
+        usage = run(*words, "--help").out.splitlines()[0]
+        assert not re.search(r"\.\.\.\W*\.\.\.|\[\[", usage), usage
+        assert ("..." in usage) == (words in (["load"], ["columns", "add"], ["columns", "drop"]))
+
+
+@pytest.mark.parametrize("name", COMMANDS_BY_NAME)
 def test_the_list_of_commands_says_what_their_own_help_says(name: str) -> None:
     listed = LazyCommand(name, *COMMANDS_BY_NAME[name])
     command = listed.loaded()

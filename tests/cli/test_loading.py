@@ -238,3 +238,15 @@ def test_the_limit_of_archives_is_an_option(run: Run) -> None:
     assert "raise --max-decompressed-bytes" in refused.err
     assert run(*command, "--max-decompressed-bytes", "500000").code == 0
     assert "200" in run("tables", "app.db", "--format", "csv").out
+
+
+def test_the_help_tells_the_limit_of_small_archives(run: Run) -> None:
+    told = " ".join(run("load", "--help").out.split())
+    assert "a thousand times its size, and at least 64 MiB" in told
+
+
+def test_stdin_can_be_named_once(run: Run, export: Path) -> None:
+    outcome = run("load", "-", "-", "--into", "a.db", "--table", "t", stdin=export.read_bytes())
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "stdin can be read once" in outcome.err
+    assert not Path("a.db").exists()

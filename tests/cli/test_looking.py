@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -104,6 +105,12 @@ def test_what_is_told_is_true(run: Run, database: Path) -> None:
         {"property": "plan name", "type": "VARCHAR", "name": "plan name", "stale": False}
     ]
     assert len(run("sample", database, "jan", "-n", "3").rows) == 3
+
+
+def test_a_title_is_wider_than_narrow_columns(run: Run, database: Path) -> None:
+    for command in (["keys", database, "jan"], ["columns", "list", database, "jan"]):
+        title = run(*command, "--format", "table").out.splitlines()[0]
+        assert re.fullmatch(r"(Properties|Property columns) of jan *", title)
 
 
 def test_a_property_that_occurs_nowhere_gets_a_hint(run: Run, database: Path) -> None:

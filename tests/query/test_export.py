@@ -170,6 +170,11 @@ def test_a_failed_export_leaves_no_file(
     assert names(tmp_path) == []
 
 
+def test_an_empty_path_is_refused_with_the_name_of_an_export(memory: StorageEngine) -> None:
+    with pytest.raises(ValueError, match=r"is empty\. Name a file, such as 'events\.parquet'"):
+        memory.export("SELECT 1 AS a", "")
+
+
 @pytest.mark.parametrize(
     ("name", "form"), [("a", None), ("a.txt", None), ("a.csv", "xml"), ("a.parquet.gz", None)]
 )

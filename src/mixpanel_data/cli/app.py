@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import Annotated, Any, Literal, TextIO
 
 import typer
 from typer.core import TyperGroup
@@ -107,18 +107,20 @@ class _Closed(io.RawIOBase):
         raise OSError(errno.EBADF, os.strerror(errno.EBADF))
 
 
-def _nowhere() -> TextIO:
-    return Path(os.devnull).open("w", encoding="utf-8")
+def _nowhere(mode: Literal["r", "w"]) -> TextIO:
+    return Path(os.devnull).open(mode, encoding="utf-8")
 
 
 def main() -> None:
     """Run the command."""
     # Python has none of these that was closed before it started. Its number must not become that
-    # of a file, to which C code may write then.
+    # of a file, to which C code may write then. Each takes the lowest number that is free.
+    if sys.stdin is None:
+        sys.stdin = _nowhere("r")
     if sys.stdout is None:
         os.open(os.devnull, os.O_WRONLY)
         sys.stdout = io.TextIOWrapper(io.BufferedWriter(_Closed()), encoding="utf-8")
-    sys.stderr = sys.stderr or _nowhere()
+    sys.stderr = sys.stderr or _nowhere("w")
     for number in DEADLY:
         if signal.getsignal(number) is signal.SIG_DFL:  # not under nohup
             signal.signal(number, end_by_signal)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
@@ -35,7 +35,7 @@ _UNFINISHED = re.compile(r"\s+[Aa][Ss]$")
 app = Commands(help="Columns of their own for properties.")
 
 
-def parse_columns(texts: Iterable[str]) -> list[PropertyColumn]:
+def parse_columns(texts: Sequence[str]) -> list[PropertyColumn]:
     """Return the property columns that texts name.
 
     Args:
@@ -43,14 +43,17 @@ def parse_columns(texts: Iterable[str]) -> list[PropertyColumn]:
             ``AS name``. A property with a comma in its name stands in double quotes.
 
     Raises:
-        typer.BadParameter: There is no such type, or no name behind ``AS``.
+        typer.BadParameter: There is no such type, no name behind ``AS``, or no property in them.
 
     Example:
         >>> [column.column_name for column in parse_columns(["$browser,amount:DOUBLE AS eur"])]
         ['$browser', 'eur']
     """
     parts = [part.strip() for line in csv.reader(texts) for part in line]
-    return [_parsed(part) for part in parts if part]
+    found = [_parsed(part) for part in parts if part]
+    if texts and not found:
+        raise typer.BadParameter("No property is named.")
+    return found
 
 
 def _parsed(text: str) -> PropertyColumn:
@@ -108,8 +111,6 @@ def add_columns(
         mixpanel-data columns add app.db events '$browser' 'amount:DOUBLE AS eur'
     """
     wanted = parse_columns(columns)
-    if not wanted:
-        raise typer.BadParameter("No property is named.")
     with open_database(database, write=True, lock_timeout=lock_timeout) as storage:
         added = storage.add_property_columns(table, wanted)
         _write(table, added, form)

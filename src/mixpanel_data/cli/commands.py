@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import os
+import re
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any, TypeVar
@@ -10,6 +12,17 @@ from typing import Any, TypeVar
 import typer
 from typer.core import TyperCommand
 from typer.main import get_command
+
+from mixpanel_data.cli.wording import in_words_of_usage
+
+#: Arguments and options that name what data has: an event or a property may have an empty name.
+_MAY_BE_EMPTY = {"--event", "PROPERTY", "PROPERTIES..."}
+
+#: Arguments and options that are paths: the bytes of a name are kept, whatever they are.
+_PATHS = {"DB", "FILES...", "PATH", "--file", "--into", "--rejects"}
+
+#: What stands for a byte that the locale has no letter for.
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -38,10 +51,50 @@ class Commands(typer.Typer):
         def decorated(function: Command) -> Command:
             text, _, example = inspect.cleandoc(function.__doc__ or "").partition("\n\nExample:\n")
             epilog = f"Example:\n\n\b\n{example}" if example else None
-            self.command(name, help=text, epilog=epilog)(function)
+            self.command(name, cls=_Checked, help=text, epilog=epilog)(function)
             return function
 
         return decorated
+
+
+class _Checked(TyperCommand):
+    """A command whose texts are none that a variable of a shell without a value has left."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        try:
+            left = super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            error.message = in_words_of_usage(error.message)
+            raise
+        for each in self.get_params(ctx):
+            value = ctx.params.get(each.name)
+            if value is not None and not ctx.resilient_parsing:
+                ctx.params[each.name] = _checked(value, ctx, each)
+        return left
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        # Newer versions of typer add dots to those that a name has.
+        return [each.replace("...}...", "}...") for each in super().collect_usage_pieces(ctx)]
+
+
+def _checked(value: Any, ctx: Any, parameter: Any) -> Any:
+    """Return what was given, its texts as UTF-8.
+
+    Raises:
+        typer.BadParameter: A text is empty, or not UTF-8.
+    """
+    if isinstance(value, (list, tuple)):
+        return type(value)(_checked(each, ctx, parameter) for each in value)
+    names = {parameter.metavar, *parameter.opts}
+    if value == "" and not names & _MAY_BE_EMPTY:
+        raise typer.BadParameter("It is empty.", ctx, parameter)
+    if isinstance(value, str) and _SURROGATE.search(value) and not names & _PATHS:
+        try:
+            # With a locale such as C, Python reads arguments as ASCII and escapes the other bytes.
+            return os.fsencode(value).decode()
+        except UnicodeError:
+            raise typer.BadParameter("It is not UTF-8.", ctx, parameter) from None
+    return value
 
 
 class LazyCommand(TyperCommand):

@@ -150,4 +150,8 @@ def _console() -> Console:
     """Return what draws to stdout: into a pipe as wide as it needs to be, and nothing but text."""
     from rich.console import Console
 
-    return Console() if sys.stdout.isatty() else Console(width=1_000_000, color_system=None)
+    class Own(Console):
+        def on_broken_pipe(self) -> None:
+            raise  # the BrokenPipeError, of which rich would make exit code 1
+
+    return Own() if sys.stdout.isatty() else Own(width=1_000_000, color_system=None)

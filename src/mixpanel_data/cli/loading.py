@@ -88,7 +88,8 @@ def load(
         int | None,
         typer.Option(
             metavar="BYTES",
-            help="Bytes that each archive may unpack to, by default a thousand times its size.",
+            help="Bytes that each archive may unpack to, by default a thousand times its size, "
+            "and at least 64 MiB.",
             min=1,
             show_default=False,
         ),
@@ -108,6 +109,8 @@ def load(
     metadata = TableMetadata(kind, datetime.now(timezone.utc), *(days or ()))
     if rejects == "-":
         raise typer.BadParameter("--rejects needs a file.")
+    if files.count("-") > 1:
+        raise typer.BadParameter("stdin can be read once. Give one - only.")
     options: dict[str, Any] = {
         "on_error": on_error,
         "on_conflict": on_conflict,

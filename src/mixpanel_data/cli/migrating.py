@@ -50,7 +50,7 @@ def status(
 def upgrade(
     database: DatabaseArgument,
     revision: Annotated[
-        str, typer.Argument(metavar="[REVISION]", help="The revision to go to.")
+        str, typer.Argument(metavar="REVISION", help="The revision to go to.")
     ] = "head",
     *,
     backup: BackupOption = False,

@@ -154,7 +154,8 @@ def _write_records(
 def _json(record: Mapping[str, Any], *, indent: int | None = None) -> bytes:
     from mixpanel_data.types.results import plain
 
-    return _json_text(plain(record), indent).encode()
+    # The name of a file may have what UTF-8 cannot express, and JSON can.
+    return _json_text(plain(record), indent).encode(errors="backslashreplace")
 
 
 def _json_text(value: Any, indent: int | None = None) -> str:

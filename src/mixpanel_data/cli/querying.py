@@ -32,7 +32,7 @@ def query(
         typer.Argument(metavar="SQL", help="The query; - reads it from stdin.", show_default=False),
     ] = None,
     file: Annotated[
-        Path | None,
+        str | None,
         typer.Option("-f", "--file", help="Read the query from a file.", show_default=False),
     ] = None,
     *,
@@ -71,7 +71,7 @@ def _statements_in(sql: str) -> int:
     return sum(bool(each.query) for each in duckdb.extract_statements(sql))
 
 
-def _text_of(sql: str | None, file: Path | None) -> str:
+def _text_of(sql: str | None, file: str | None) -> str:
     """Return the SQL, which comes in one of three ways.
 
     Raises:
@@ -82,10 +82,10 @@ def _text_of(sql: str | None, file: Path | None) -> str:
         raise typer.BadParameter("Give the SQL, or -f FILE, or - for stdin.")
     if sql is not None and sql != "-":
         return sql
-    if file is None or str(file) == "-":
+    if file is None or file == "-":
         name, data = "stdin", sys.stdin.buffer.read()
     else:
-        name, data = str(file), file.read_bytes()
+        name, data = file, Path(file).read_bytes()
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

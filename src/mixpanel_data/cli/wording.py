@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 #: What Python calls something, and what it is called here.
-_WORDS = [
+_WORDS: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
     (r"\bwith 'replace'", "with --if-exists replace"),
     (r"\block_timeout=seconds", "--lock-timeout SECONDS"),
     (r"\boverwrite=True", "--overwrite"),
@@ -14,7 +15,14 @@ _WORDS = [
     (r"several processes can read at once when all of them use read_only=True", "readers share it"),
     (r"Open it for writing: without read_only=True, or for the command query with --write",
      "Open it for writing with --write"),
-    (r", a table with drop_table\(\)", ": drop does"),
+    (r", a table with drop_table\(\)", ": drop does that"),
+    (r"Load it with load_events_export\(\)", "Load it without --profiles"),
+    (r"Load it with load_profiles_export\(\)", "Load it with --profiles"),
+    (r"Open it with StorageEngine\(\); copy_table\(\) copies its tables",
+     "export writes its tables to files, which load reads"),
+    (r"^(lock_timeout|memory_limit|timeout) is ", lambda found: f"{_option(found[1])} is "),
+    (r", or None for no limit", ""),
+    (r"; sqlalchemy\.create_engine\(\) takes [^ ]+PATH\.", "."),
     (r"execute_rows\(\) runs any statement", "query --write runs any statement"),
     (r"PropertyColumn\('(.*)', name=\.\.\.\)", r"'\1 AS name'"),
     (r"use read_only=True, and it must", "it must"),
@@ -51,6 +59,10 @@ _METHOD = re.compile(rf"\b({'|'.join(_COMMANDS)})\(\)")
 _OPTION = re.compile(r"\b(if_exists|on_error|on_conflict|on_collision|time_unit)='(\w+)'")
 
 
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
 def in_words_of_the_command(message: str) -> str:
     """Return a message with the options and commands that do what it advises.
 
@@ -61,4 +73,29 @@ def in_words_of_the_command(message: str) -> str:
     for python, here in _WORDS:
         message = re.sub(python, here, message)
     message = _METHOD.sub(lambda found: _COMMANDS[found[1]], message)
-    return _OPTION.sub(lambda found: f"--{found[1].replace('_', '-')} {found[2]}", message)
+    return _OPTION.sub(lambda found: f"{_option(found[1])} {found[2]}", message)
+
+
+#: What checks the values of options says of them, and what is said here.
+_USAGE = [
+    (r"^Value error, ", ""),
+    (r"^Input should be greater than or equal to (\S+)$", r"Use \1 or more."),
+    (r"^Input should be a valid integer.*", "Use a whole number."),
+    (r"^Input should be a valid number.*", "Use a number."),
+    # Those of older versions of typer.
+    (r"^\S+ is not in the range x>=(\S+)\.$", r"Use \1 or more."),
+    (r"^.* is not a valid integer range\.$", "Use a whole number."),
+    (r"^.* is not a valid float\.$", "Use a number."),
+]
+
+
+def in_words_of_usage(message: str) -> str:
+    """Return what is wrong with a value of an option, without the words of what checks it.
+
+    Example:
+        >>> in_words_of_usage("Input should be greater than or equal to 1")
+        'Use 1 or more.'
+    """
+    for theirs, here in _USAGE:
+        message = re.sub(theirs, here, message)
+    return message

@@ -74,8 +74,9 @@ def rich_table(drawing: Drawing, *, is_whole: bool = False, widths: Sequence[int
 
     title, headers, rows, notes = _whole(drawing) if is_whole else _shortened(drawing)
     caption = "\n".join(notes)
+    above = Text(printable(title))
     drawn = Table(
-        title=Text(printable(title)) if title else None,
+        title=above if title else None,
         title_justify="left",
         caption=Text(printable(caption)) if caption else None,
         caption_justify="left",
@@ -83,6 +84,8 @@ def rich_table(drawing: Drawing, *, is_whole: bool = False, widths: Sequence[int
         show_edge=not is_whole,
         pad_edge=not is_whole,
         show_header=any(headers),
+        # Else the title would be wrapped where the columns end.
+        min_width=above.cell_len,
     )
     for number, header in enumerate(headers):
         least = widths[number] if widths else None

@@ -44,8 +44,12 @@ def _without_userinfo(url: str) -> str:
     return re.sub(r"//[^/]*@", "//", url)
 
 
-def path_of(text: str | os.PathLike[str]) -> Path:
+def path_of(text: str | os.PathLike[str], example: str = "events.db") -> Path:
     """Return a path with its ``~`` replaced by the user's home folder.
+
+    Args:
+        text: The path.
+        example: The name of such a file, for the message about an empty one.
 
     Raises:
         TypeError: It is neither a text nor a path.
@@ -56,7 +60,7 @@ def path_of(text: str | os.PathLike[str]) -> Path:
     if not isinstance(given, str):
         raise TypeError(f"A path is a str or a Path of a file, not {type(text).__name__}.")
     if not given:
-        raise ValueError("The path is empty. Name a file, such as 'events.db'.")
+        raise ValueError(f"The path is empty. Name a file, such as {example!r}.")
     if _URL.match(given):
         raise ValueError(
             f"{_without_userinfo(given)!r} is a URL, and a path is needed. Use the path of the "

@@ -295,7 +295,7 @@ class QueryMethods:
         execution.require_query("source", source)
         target: Any = path
         if not hasattr(target, "write"):
-            target = paths.path_of(target)
+            target = paths.path_of(target, example="events.parquet")
         named = target if isinstance(target, Path) else None
         form, compression = exporting.format_of(named, format)
         table = self._exported_table(source, form)
