@@ -57,6 +57,91 @@ def test_a_stock_project_needs_no_import_of_ours(tmp_path: Path) -> None:
     assert "CREATE SEQUENCE IF NOT EXISTS users_id_seq" in run.stdout
 
 
+#: Runs revisions of a stock project: for tables of its models, whose names and types are given,
+#: then for tables that SQL made, which the models do not have.
+REVISIONS = """
+import sys
+from pathlib import Path
+import duckdb
+from alembic import command
+from alembic.config import Config
+
+command.init(Config("alembic.ini"), "migrations")
+Path("models.py").write_text(MODELS)
+env = Path("migrations/env.py")
+env.write_text(
+    env.read_text().replace(
+        "target_metadata = None", "from models import metadata as target_metadata"
+    )
+)
+config = Config("alembic.ini")
+config.set_main_option("sqlalchemy.url", "duckdb+mixpanel:///app.db")
+sys.path.insert(0, ".")
+
+def columns():
+    with duckdb.connect("app.db") as file:
+        return file.sql(
+            "SELECT table_name, column_name, data_type FROM duckdb_columns() "
+            "WHERE NOT internal AND table_name <> 'alembic_version' ORDER BY ALL"
+        ).fetchall()
+
+with duckdb.connect("app.db") as file:
+    file.execute(SQL)
+foreign = columns()
+command.revision(config, "models", autogenerate=True)
+command.upgrade(config, "head")
+made = columns()
+assert made, "models"
+assert not {name for name, _, _ in foreign} & {name for name, _, _ in made}, made
+command.check(config)
+command.downgrade(config, "base")
+assert columns() == foreign, columns()
+command.upgrade(config, "head")
+assert columns() == made
+"""
+
+#: DuckDB's types that SQLAlchemy does not have, as a model has them and as SQL has them.
+OWN_TYPES = {
+    "sa.Struct({'a': sa.Integer(), 'b c': sa.Numeric(10, 2)})": 'STRUCT(a INT, "b c" DECIMAL(9,1))',
+    "sa.Map(sa.String(), sa.Struct({'x': sa.Integer()}))": "MAP(VARCHAR, STRUCT(x INT))",
+    "sa.Union({'n': sa.Integer(), 't': sa.String()})": "UNION(n INT, t VARCHAR)",
+    "sa.FixedArray(sa.Integer(), 3)": "INT[3][]",
+    "sa.ARRAY(sa.Struct({'x': sa.Integer()}))": "STRUCT(x INT)[]",
+    "sa.HugeInteger()": "HUGEINT",
+    "sa.UHugeInteger()": "UHUGEINT",
+    "sa.TinyInteger()": "TINYINT",
+    "sa.UTinyInteger()": "UTINYINT",
+    "sa.USmallInteger()": "USMALLINT",
+    "sa.UInteger()": "UINTEGER",
+    "sa.UBigInteger()": "UBIGINT",
+    "sa.TimestampNS()": "TIMESTAMP_NS",
+    "sa.TimestampS()": "TIMESTAMP_S",
+    "sa.Bit()": "BIT",
+}
+
+
+def test_a_stock_project_has_tables_with_any_type_of_duckdb(tmp_path: Path) -> None:
+    models = [
+        "from types import SimpleNamespace",
+        "import sqlalchemy",
+        "from duckdb_engine import datatypes as theirs",
+        "from mixpanel_data.dialect import datatypes as ours",
+        "sa = SimpleNamespace(**{**vars(sqlalchemy), **vars(theirs), **vars(ours)})",
+        "metadata = sqlalchemy.MetaData()",
+        *(
+            f"sqlalchemy.Table('m{n}', metadata, sqlalchemy.Column('v', {kind}))"
+            for n, kind in enumerate(OWN_TYPES)
+        ),
+    ]
+    sql = [f"CREATE TABLE f{n} (v {kind});" for n, kind in enumerate(OWN_TYPES.values())]
+    sql.append("CREATE TABLE totals AS SELECT sum(i) AS total FROM range(3) t(i);")
+    script = f"MODELS = {chr(10).join(models)!r}\nSQL = {chr(10).join(sql)!r}\n{REVISIONS}"
+    run = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+
+
 @pytest.mark.parametrize(
     "first", ["alembic", "mixpanel_data.dialect.alembic", "mixpanel_data.migrate", "sqlalchemy"]
 )

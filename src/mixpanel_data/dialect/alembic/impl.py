@@ -192,7 +192,7 @@ class DuckDBImpl(DefaultImpl):
 
     def render_type(self, type_obj: TypeEngine[Any], autogen_context: Any) -> str | Literal[False]:
         """Render a type as what makes the same column again."""
-        return column_types.render(self.bind, self.dialect, type_obj, autogen_context)
+        return column_types.render(self.dialect, type_obj, autogen_context)
 
     def compare_indexes(self, metadata_index: Index, reflected_index: Index) -> Any:
         """Compare two indexes of one name, expressions included."""
