@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-from sqlalchemy import BigInteger, Column, Integer, create_engine
+from alembic.util import CommandError
+from sqlalchemy import BigInteger, CheckConstraint, Column, Computed, Integer, create_engine
+from sqlalchemy.exc import DBAPIError
 
 from mixpanel_data.dialect.alembic import register_duckdb
 from tests.processes import run_python
@@ -181,6 +184,69 @@ def test_migrations_run_with_the_dialect_of_duckdb_engine() -> None:
         names = "SELECT column_name FROM duckdb_columns() WHERE table_name = 'u'"
         assert connection.exec_driver_sql(names).scalars().all() == ["n", "b", "z"]
     engine.dispose()
+
+
+IMPOSSIBLE: dict[str, Callable[[Operations], object]] = {
+    "drops a constraint": lambda op: op.drop_constraint("k", "t", type_="unique"),
+    "adds a check": lambda op: op.create_check_constraint("c", "t", "n > 1"),
+    "adds a foreign key": lambda op: op.create_foreign_key("f", "t", "u", ["n"], ["n"]),
+    "adds a generated column": lambda op: op.add_column(
+        "t", Column("g", Integer, Computed("n + 1"))
+    ),
+    "adds a column with a check": lambda op: op.add_column(
+        "t", Column("g", Integer, CheckConstraint("g > 1"))
+    ),
+}
+#: What DuckDB 2.0 can do.
+NEW: dict[str, Callable[[Operations], object]] = {
+    "adds a unique constraint": lambda op: op.create_unique_constraint("k", "t", ["n"]),
+    "adds a column that is NOT NULL": lambda op: op.add_column(
+        "t", Column("g", Integer, nullable=False, server_default="3")
+    ),
+}
+
+
+def run_on_table(change: Callable[[Operations], object]) -> None:
+    """Run a change on a table without rows and keys, as ``ALTER TABLE``."""
+    engine = create_engine("duckdb+mixpanel://")
+    with engine.connect() as connection:
+        connection.exec_driver_sql("CREATE TABLE u (n INTEGER PRIMARY KEY)")
+        connection.exec_driver_sql("CREATE TABLE t (n INTEGER)")
+        change(Operations(MigrationContext.configure(connection)))
+    engine.dispose()
+
+
+def printed(change: Callable[[Operations], object]) -> str:
+    """Return what ``--sql`` prints for a change."""
+    written = io.StringIO()
+    options = {"as_sql": True, "output_buffer": written}
+    with Operations.context(
+        MigrationContext.configure(dialect_name="duckdb", opts=options)
+    ) as operations:
+        change(operations)
+    return written.getvalue()
+
+
+@pytest.mark.parametrize("what", [*IMPOSSIBLE, *NEW])
+def test_what_no_duckdb_runs_is_not_printed(what: str) -> None:
+    change = {**IMPOSSIBLE, **NEW}[what]
+    try:
+        run_on_table(change)
+    except DBAPIError:
+        with pytest.raises(CommandError, match=f"in --sql mode: DuckDB has .* that {what}"):
+            printed(change)
+    else:
+        assert what in NEW
+        assert printed(change).startswith("ALTER TABLE t ADD")
+
+
+def test_a_batch_that_drops_a_constraint_is_not_printed() -> None:
+    def change(op: Operations) -> None:
+        with op.batch_alter_table("t") as batch:
+            batch.drop_constraint("k", type_="unique")
+
+    with pytest.raises(CommandError, match="requires a live database connection"):
+        printed(change)
 
 
 def test_migrations_are_printed_for_a_name_of_a_dialect() -> None:
