@@ -50,8 +50,22 @@ def check_original() -> None:
         if found.get(name) != COLUMNS.get(name):
             raise ValueError(
                 f"Table _metadata, column {name}: the type is {found.get(name)}, but the original "
-                f"library made it {COLUMNS.get(name)}. mixpanel_data did not create it."
+                f"library made it {COLUMNS.get(name)}. {_maker(found)}"
             )
+
+
+def _maker(found: dict[str, str]) -> str:
+    """Say who made a table that the original library did not."""
+    if sa.inspect(op.get_bind()).has_table("_property_columns"):
+        made = "0003"
+    elif "filter_where" in found or found.get("row_count") == "BIGINT":
+        made = "0002"
+    else:
+        return "mixpanel_data did not create it."
+    return (
+        f"It is that of revision {made} or a newer one, but _mixpanel_data_version does not say "
+        f"which. Restore a backup, or write down the revision: alembic -x db=PATH stamp {made}"
+    )
 
 
 def downgrade() -> None:

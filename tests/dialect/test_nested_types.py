@@ -41,6 +41,7 @@ from sqlalchemy.types import TypeEngine, UserDefinedType
 
 from mixpanel_data import UtcDateTime
 from mixpanel_data.dialect.datatypes import FixedArray, Map, Struct
+from mixpanel_data.dialect.sql.parsing import parse_type
 from tests.engines import open_engine
 
 
@@ -219,3 +220,25 @@ def test_results_without_conversions_are_left_alone(
     connection: Connection, kind: TypeEngine[Any]
 ) -> None:
     assert kind.dialect_impl(connection.dialect).result_processor(connection.dialect, None) is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "STRUCT(a INTEGER, b VARCHAR, c DECIMAL(10,2)[])",
+        "MAP(VARCHAR, STRUCT(x HUGEINT, y BIGNUM))",
+        "UNION(a TIMESTAMP_NS, b UUID)",
+        "STRUCT(x JSON, y TIMESTAMP WITH TIME ZONE, z ENUM('a', 'b'), f DOUBLE)[]",
+        "STRUCT(b BLOB, i INTERVAL, u UTINYINT)[3]",
+    ],
+)
+def test_three_imports_are_enough_for_what_generators_of_models_write(name: str) -> None:
+    script = (
+        "from sqlalchemy.types import *\n"
+        "from duckdb_engine.datatypes import *\n"
+        "from mixpanel_data.dialect.datatypes import *\n"
+    )
+    known: dict[str, Any] = {}
+    exec(script, known)
+    kind = parse_type(name)
+    assert repr(eval(repr(kind), known)) == repr(kind)

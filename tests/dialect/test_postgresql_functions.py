@@ -25,7 +25,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import aggregate_order_by
-from sqlalchemy.exc import StatementError
+from sqlalchemy.exc import CompileError, StatementError
 
 from mixpanel_data.dialect.sql.functions import strftime_pattern
 from tests.engines import open_engine
@@ -91,6 +91,33 @@ def test_documents_are_made_and_taken_apart(connection: Connection) -> None:
     kinds += [func.json_typeof(rows.c.d[name]) for name in ("true", "missing")]
     (row,) = connection.execute(select(*kinds).where(first))
     assert row == ("array", "null", "string", "number", "boolean", None)
+
+
+def test_functions_of_documents_work_under_both_names(connection: Connection) -> None:
+    document = literal({"a": {"b": "x", "c": None}}, JSON)
+    for kind in ("json", "jsonb"):
+
+        def call(name: str, *given: Any, kind: str = kind) -> Any:
+            return connection.scalar(select(getattr(func, f"{kind}_{name}")(document, *given)))
+
+        assert call("pretty").startswith("{\n")
+        assert call("extract_path", "a", "b") == '"x"'
+        assert call("extract_path_text", "a", "b") == "x"
+        assert call("extract_path_text", "a", "c") is None
+        assert call("extract_path", "a") == '{"b":"x","c":null}'
+        each = getattr(func, f"{kind}_each")(document).table_valued("key", "value")
+        assert connection.execute(select(each.c.key)).scalars().all() == ["a"]
+    if not connection.scalar(
+        text("SELECT count(*) FROM duckdb_functions() WHERE function_name = 'json_strip_nulls'")
+    ):
+        return
+    assert connection.scalar(select(func.jsonb_strip_nulls(document))) == '{"a":{"b":"x"}}'
+
+
+@pytest.mark.parametrize("number", [1234.5, 7, literal(1).cast(Integer), rows.c.n, rows.c.n * 2.5])
+def test_to_char_of_a_number_is_refused_by_its_name(connection: Connection, number: Any) -> None:
+    with pytest.raises(CompileError, match=r"no to_char\(\) for numbers\. Use func\.format"):
+        connection.execute(select(func.to_char(number, "9,999.99")))
 
 
 def test_a_function_in_from_has_the_column_of_postgresql(connection: Connection) -> None:

@@ -88,6 +88,36 @@ def test_a_target_is_a_storage_engine(storage: StorageEngine) -> None:
     assert storage.create_events_table("t", make_events(3), EVENTS) == 3
 
 
+@pytest.mark.parametrize("revision", REVISIONS[:-1])
+@pytest.mark.parametrize(
+    ("by", "sandbox"), [("storage", False), ("storage", True), ("engine", False)]
+)
+def test_an_open_engine_that_was_downgraded_says_so(
+    by: str, sandbox: bool, revision: str, path: Path
+) -> None:
+    with StorageEngine(path, sandbox=sandbox) as storage:
+        storage.create_events_table("jan", make_events(3), EVENTS)
+        given: Any = storage if by == "storage" else storage.engine
+        migrate.downgrade(given, revision)
+        uses: tuple[Callable[[], object], ...] = (
+            lambda: storage.create_profiles_table("users", make_profiles(2), PROFILES),
+            lambda: storage.append_events_table("jan", make_events(5), EVENTS),
+            lambda: storage.property_columns("jan"),
+            lambda: storage.add_property_columns("jan", ["x"]),
+            lambda: storage.rename_table("jan", "feb"),
+            lambda: storage.drop_table("jan"),
+        )
+        for use in uses:
+            with pytest.raises(SchemaOlderError) as caught:
+                use()
+            assert (caught.value.found, caught.value.path) == (revision, path)
+            assert "migrate upgrade" in str(caught.value.command)
+        assert [table.name for table in storage.list_tables()] == ["jan"]
+        assert storage.execute_scalar("SELECT count(*) FROM jan") == 3
+        migrate.upgrade(given)
+        assert storage.append_events_table("jan", make_events(5), EVENTS) == 2
+
+
 def test_the_status_tells_state_and_tables(path: Path) -> None:
     make_database("original", path)
     status = migrate.status(path)

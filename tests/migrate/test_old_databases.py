@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import date, datetime, timezone
 from pathlib import Path
 
@@ -294,6 +295,42 @@ def test_a_file_that_lost_its_version_is_not_taken_for_an_original_one(path: Pat
         connection.execute("DROP TABLE _mixpanel_data_version")
     with pytest.raises(MigrationError, match="column row_count: the type is BIGINT"):
         migrate.upgrade(path)
+
+
+@pytest.mark.parametrize("loss", ["DELETE FROM", "DROP TABLE"])
+@pytest.mark.parametrize("revision", REVISIONS[1:])
+def test_a_file_that_lost_its_version_is_told_how_to_write_it_down(
+    revision: str, loss: str, path: Path
+) -> None:
+    make_database(revision, path)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(f"{loss} _mixpanel_data_version")
+    before = path.read_bytes()
+    looks: tuple[Callable[[Path], object], ...] = (
+        StorageEngine,
+        migrate.check,
+        lambda file: migrate.downgrade(file, "0001"),
+    )
+    for look in looks:
+        with pytest.raises(SchemaUnversionedError, match="Restore a backup, or write") as caught:
+            look(path)
+        assert "original" not in str(caught.value)
+        assert caught.value.layout == revision
+    upgrades: tuple[Callable[[Path], object], ...] = (
+        migrate.upgrade,
+        lambda file: StorageEngine(file, migrate=True),
+    )
+    for look in upgrades:
+        with pytest.raises(MigrationError, match=f"alembic -x db=PATH stamp {revision}") as failed:
+            look(path)
+        assert "did not create it" not in str(failed.value)
+    assert path.read_bytes() == before
+    assert caught.value.command is not None
+    _, *command = shlex.split(caught.value.command)
+    subprocess.run([sys.executable, *command], check=True, capture_output=True)
+    assert migrate.status(path).revision == revision
+    migrate.upgrade(path)
+    migrate.check(path)
 
 
 def test_what_an_older_revision_has_no_place_for_stops_a_downgrade(path: Path) -> None:

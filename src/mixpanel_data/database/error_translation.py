@@ -19,14 +19,29 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from mixpanel_data.database.driver_failures import INVALIDATED, translated
 from mixpanel_data.database.paths import MEMORY
 from mixpanel_data.dialect.lake.definition import Lake, is_lake
-from mixpanel_data.exceptions import DatabaseFileError, MixpanelDataError, QueryError
+from mixpanel_data.exceptions import (
+    DatabaseFileError,
+    MixpanelDataError,
+    QueryError,
+    SchemaVersionError,
+)
+from mixpanel_data.schema import versions
+from mixpanel_data.schema.tables import INTERNAL
 
 #: Messages about the database that do not name its file.
 _OWN_FAULT = re.compile(rf"{INVALIDATED}|Corrupt database file")
 
+#: What DuckDB raises where there is no such table or column.
+_LACKING = (duckdb.CatalogException, duckdb.BinderException)
+
+_INTERNAL = re.compile(rf"\b(?:{'|'.join(INTERNAL.tables)})\b")
+
 
 def translate_driver_errors(engine: Engine, place: Path | Lake | None) -> Engine:
     """Return the engine for internal use: it raises errors of this library for the driver's.
+
+    Where the internal tables lack something, that is the error for their version: a migration can
+    change it while an engine is open.
 
     Errors of iterators and callbacks that run in between are not the driver's and stay as they
     are.
@@ -37,9 +52,20 @@ def translate_driver_errors(engine: Engine, place: Path | Lake | None) -> Engine
     def translate(context: ExceptionContext) -> None:
         if context.engine is own and isinstance(context.original_exception, duckdb.Error):
             cause = context.original_exception
+            if isinstance(cause, _LACKING) and _INTERNAL.search(str(cause).partition("\n")[0]):
+                try:
+                    with engine.connect() as connection:
+                        versions.check(connection, _name_of(place))
+                except SchemaVersionError as error:
+                    raise error from cause
             raise translated(cause, place, context.statement or "") from cause
 
     return own
+
+
+def _name_of(place: Path | Lake | None) -> Path | str:
+    """Return what messages call a database."""
+    return str(place) if isinstance(place, Lake) else place or Path(MEMORY)
 
 
 @contextmanager

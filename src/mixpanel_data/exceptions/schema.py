@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,6 +15,15 @@ def _upgrade_command(place: Path | str) -> str:
     """Return a command for the shell that works wherever the library is installed."""
     target = place if isinstance(place, str) else str(place.absolute())
     return shlex.join(["python", "-m", "mixpanel_data", "migrate", "upgrade", target])
+
+
+def _stamp_command(place: Path | str, revision: str) -> str:
+    """Return a command for the shell that writes a revision into a database."""
+    found = find_spec("mixpanel_data.migrations")
+    (folder, *_) = (found and found.submodule_search_locations) or [""]
+    target = place if isinstance(place, str) else str(place.absolute())
+    alembic = ["python", "-m", "alembic", "-c", str(Path(folder, "alembic.ini"))]
+    return shlex.join([*alembic, "-x", f"db={target}", "stamp", revision])
 
 
 class SchemaVersionError(DatabaseFileError):
@@ -64,16 +74,41 @@ class SchemaOlderError(SchemaVersionError):
 
 
 class SchemaUnversionedError(SchemaVersionError):
-    """The file has our internal table but no revision: the original library made it."""
+    """The file has our internal table but no revision.
+
+    The original library made it, or the revision was lost.
+
+    Attributes:
+        layout: Where it was lost, the oldest revision that has tables such as these.
+    """
 
     problem = (
         "holds Mixpanel tables without a schema revision, as the original mixpanel_data made "
         "them; this library works with {expected}. Nothing was changed. Nothing gets lost when "
         "you open it with migrate=True, or upgrade it:"
     )
+    _problem_of_lost = (
+        "has the tables of schema revision {layout} or a newer one, but its table "
+        "_mixpanel_data_version does not say which; this library works with {expected}. Nothing "
+        "was changed. Restore a backup, or write down the revision:"
+    )
+
+    def __init__(
+        self,
+        path: Path | str,
+        found: str | None,
+        expected: str,
+        *,
+        url: str | None = None,
+        layout: str | None = None,
+    ) -> None:
+        self.layout = layout
+        if layout is not None:
+            self.problem = self._problem_of_lost.replace("{layout}", layout)  # type: ignore[misc]
+        super().__init__(path, found, expected, url=url)
 
     def _command(self, path: Path | str) -> str:
-        return _upgrade_command(path)
+        return _upgrade_command(path) if self.layout is None else _stamp_command(path, self.layout)
 
 
 class SchemaNewerError(SchemaVersionError):

@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlalchemy import URL, Connection, insert, inspect, select
+from sqlalchemy import URL, BigInteger, Connection, insert, inspect, select
 from sqlalchemy.schema import CreateTable
 
+from mixpanel_data.dialect.driver.stale_columns import MARKS, RECORDS
 from mixpanel_data.dialect.lake.definition import Lake, is_lake
 from mixpanel_data.exceptions import (
     SchemaForeignError,
@@ -40,10 +41,13 @@ class Version(NamedTuple):
     Attributes:
         state: How it compares with this library.
         revision: The schema revision, None when there is none.
+        layout: Without one, the oldest revision that has tables such as these; None for those of
+            the original library.
     """
 
     state: SchemaState
     revision: str | None
+    layout: str | None = None
 
 
 def version_of(connection: Connection) -> Version:
@@ -63,9 +67,17 @@ def version_of(connection: Connection) -> Version:
         taken = map(fold, [*names, *inspector.get_view_names()])
         is_taken = not INTERNAL.tables.keys().isdisjoint(taken)
         return Version("foreign" if is_taken else "absent", None)
-    columns = {column["name"] for column in inspector.get_columns(METADATA_TABLE.name)}
-    is_ours = {"table_name", "type"} <= columns <= set(METADATA_TABLE.c.keys())
-    return Version("unversioned" if is_ours else "foreign", None)
+    columns = {
+        column["name"]: column["type"] for column in inspector.get_columns(METADATA_TABLE.name)
+    }
+    if not {"table_name", "type"} <= columns.keys() <= set(METADATA_TABLE.c.keys()):
+        return Version("foreign", None)
+    layout: str | None = None
+    if not {RECORDS, MARKS}.isdisjoint(names):
+        layout = "0003"
+    elif "filter_where" in columns or isinstance(columns.get("row_count"), BigInteger):
+        layout = "0002"
+    return Version("unversioned", None, layout)
 
 
 def ensure(connection: Connection) -> None:
@@ -109,4 +121,7 @@ def refuse(version: Version, path: Path | str, url: URL) -> None:
     """
     if error := ERRORS.get(version.state):
         lake = replace(Lake.from_url(url), as_of=None) if is_lake(url) else None
-        raise error(path, version.revision, HEAD, url=str(lake.url) if lake else None)
+        place = str(lake.url) if lake else None
+        if version.layout is not None:
+            raise SchemaUnversionedError(path, None, HEAD, url=place, layout=version.layout)
+        raise error(path, version.revision, HEAD, url=place)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from functools import lru_cache
 from typing import Any, Literal
 
+import duckdb
 from alembic.ddl.impl import DefaultImpl
 from duckdb_engine import datatypes as engine_types
 from sqlalchemy import Connection
@@ -19,6 +22,8 @@ from mixpanel_data.dialect.sql.type_names import split_collation
 
 _DUCKDB_ONLY = {datatypes.__name__, engine_types.__name__}
 
+_TYPEOF = f"SELECT {BUILTIN}typeof(CAST(NULL AS {{}}))"
+
 
 def differ(connection: Connection | None, *names: str) -> bool:
     """Tell whether the types of two columns differ, by their names: only DuckDB knows all aliases.
@@ -33,16 +38,15 @@ def differ(connection: Connection | None, *names: str) -> bool:
     return len(set(kinds)) > 1 and len({_own_name(connection, kind) for kind in kinds}) > 1
 
 
-def render(
-    connection: Connection | None, dialect: Dialect, type_: TypeEngine[Any], autogen_context: Any
-) -> str | Literal[False]:
+def render(dialect: Dialect, type_: TypeEngine[Any], autogen_context: Any) -> str | Literal[False]:
     """Render DuckDB-only types by their DuckDB name, PostgreSQL's as Alembic does for it.
 
-    Other third-party types are imported.
+    Other third-party types are imported. The database is not asked: Alembic renders when
+    ``env.py`` is through, and has closed its connection.
     """
     module = type(type_).__module__
     if module in _DUCKDB_ONLY:
-        name = _own_name(connection, dialect.type_compiler_instance.process(type_))
+        name = _spelling(dialect.type_compiler_instance.process(type_))
         autogen_context.imports.add(f"from {parsing.__name__} import parse_type")
         return f"parse_type({name!r})"
     if not module.startswith("sqlalchemy."):
@@ -57,5 +61,17 @@ def _own_name(connection: Connection | None, name: str) -> str:
     """Return what DuckDB calls a type; without a database, what the dialect does."""
     if connection is None:
         return name
-    typeof = f"SELECT {BUILTIN}typeof(CAST(NULL AS {name}))"
-    return str(connection.exec_driver_sql(typeof).scalar_one())
+    return str(connection.exec_driver_sql(_TYPEOF.format(name)).scalar_one())
+
+
+@lru_cache(maxsize=256)
+def _spelling(name: str) -> str:
+    """Return what DuckDB calls a type; for one that only a database knows, what the dialect does.
+
+    Any DuckDB can tell.
+    """
+    with closing(duckdb.connect(":memory:", config={"threads": 1})) as elsewhere:
+        try:
+            return str(elsewhere.execute(_TYPEOF.format(name)).fetchall()[0][0])
+        except duckdb.Error:
+            return name

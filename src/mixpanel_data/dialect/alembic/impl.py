@@ -29,7 +29,7 @@ from sqlalchemy.schema import (
 )
 from sqlalchemy.types import TypeEngine
 
-from mixpanel_data.dialect.alembic import batch, column_types, index_comparison
+from mixpanel_data.dialect.alembic import batch, column_types, index_comparison, offline
 from mixpanel_data.dialect.alembic.altering import alter_tables
 from mixpanel_data.dialect.alembic.changes import Changes
 from mixpanel_data.dialect.alembic.column_defaults import default_to_set, defaults_differ
@@ -92,7 +92,13 @@ class DuckDBImpl(DefaultImpl):
         return bool(getattr(self.dialect, ability, True))
 
     def _exec(self, construct: Any, *args: Any, **kw: Any) -> Any:
-        """Run a statement, and say of an ``ALTER`` that DuckDB refuses what to use instead."""
+        """Run a statement, and say of an ``ALTER`` that DuckDB refuses what to use instead.
+
+        Raises:
+            CommandError: It would be printed for ``--sql``, but no DuckDB can run it.
+        """
+        if self.as_sql:
+            offline.require_possible(construct)
         try:
             return super()._exec(construct, *args, **kw)
         except DBAPIError as error:
@@ -192,7 +198,7 @@ class DuckDBImpl(DefaultImpl):
 
     def render_type(self, type_obj: TypeEngine[Any], autogen_context: Any) -> str | Literal[False]:
         """Render a type as what makes the same column again."""
-        return column_types.render(self.bind, self.dialect, type_obj, autogen_context)
+        return column_types.render(self.dialect, type_obj, autogen_context)
 
     def compare_indexes(self, metadata_index: Index, reflected_index: Index) -> Any:
         """Compare two indexes of one name, expressions included."""

@@ -7,10 +7,11 @@ from typing import Any
 
 from sqlalchemy import type_coerce
 from sqlalchemy.dialects.postgresql.base import PGCompiler
+from sqlalchemy.exc import CompileError
 from sqlalchemy.sql.elements import BindParameter, FunctionFilter, _anonymous_label
 from sqlalchemy.sql.functions import Function
 from sqlalchemy.sql.selectable import TableValuedAlias
-from sqlalchemy.types import String, TypeDecorator
+from sqlalchemy.types import Float, Integer, Numeric, String, TypeDecorator
 
 from mixpanel_data.dialect.sql.builtin import qualify_builtins
 
@@ -19,7 +20,11 @@ _NAMES = {
     "btrim": "trim",
     "date_bin": "time_bucket",
     "every": "bool_and",
-    "jsonb_array_length": "json_array_length",
+    **{
+        f"jsonb_{name}": f"json_{name}"
+        for name in ("array_length", "each", "extract_path", "extract_path_text", "pretty")
+    },
+    "jsonb_strip_nulls": "json_strip_nulls",
     "to_jsonb": "to_json",
     **{
         f"{kind}_build_{made}": f"json_{made}"
@@ -28,6 +33,9 @@ _NAMES = {
     },
     **{f"{kind}_object_agg": "json_group_object" for kind in ("json", "jsonb")},
 }
+
+#: Functions of a document and the names of members, of which DuckDB's take one.
+_PATHS = {f"{kind}_extract_path{end}" for kind in ("json", "jsonb") for end in ("", "_text")}
 
 #: Aggregates of which DuckDB's are macros, with neither ORDER BY nor FILTER: lists as documents.
 _LISTS = {"json_agg", "jsonb_agg"}
@@ -53,6 +61,9 @@ _OF_PATTERNS = {
     "to_date": "CAST(strptime({0}, {1}) AS DATE)",
     "to_timestamp": "strptime({0}, {1})",
 }
+
+#: SQLAlchemy 2.1 has a kind of their own for floats.
+_NUMBERS = (Float, Integer, Numeric)
 
 #: Functions in FROM whose only column DuckDB calls "unnest" or "generate_series".
 _OF_ONE_COLUMN = {"unnest", "generate_series", *_OF_DOCUMENTS}
@@ -141,6 +152,8 @@ class FunctionCompiler(PGCompiler):
         name = func.name.lower()
         if func.packagenames:
             return str(super().visit_function(func, *args, **kw))
+        if name in _PATHS:
+            func = _of_one_member(func)
         if name in _LISTS:
             return f"CAST({super().visit_function(_as_list(func), *args, **kw)} AS JSON)"
         is_rewritten = name in _OF_DOCUMENTS or name in _OF_PATTERNS
@@ -148,6 +161,11 @@ class FunctionCompiler(PGCompiler):
         if name in _OF_DOCUMENTS and len(given) == 1:
             cell = self.process(given[0], **kw)
             return qualify_builtins(_OF_DOCUMENTS[name]).format(cell)
+        if name == "to_char" and given and given[0].type._type_affinity in _NUMBERS:
+            raise CompileError(
+                "DuckDB has no to_char() for numbers. Use func.format('{:,.2f}', value) or "
+                "func.printf('%.2f', value); to_char() of a time works."
+            )
         if name in _OF_PATTERNS and len(given) == 2 and isinstance(given[1], BindParameter):
             pattern: Any = type_coerce(given[1], _Pattern).typed_expression
             cells = [self.process(given[0], **kw), self.process(pattern, **kw)]
@@ -195,6 +213,16 @@ def _as_list(element: Any) -> Any:
     element = element._clone()
     setattr(element, name, found)
     return element
+
+
+def _of_one_member(func: Any) -> Any:
+    """Return a function of members as one of the last of them."""
+    document, *members = func.clause_expr.element
+    if len(members) < 2:
+        return func
+    for member in members[:-1]:
+        document = Function("json_extract_path", document, member)
+    return Function(func.name, document, members[-1], type_=func.type)
 
 
 def _renamed(func: Any, name: str | None) -> Any:
