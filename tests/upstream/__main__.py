@@ -34,6 +34,9 @@ FOLDERS = {
 }
 MINUTES = 45
 
+#: Older versions do not have all the tests.
+IS_NEWEST = not version("sqlalchemy").startswith("2.0.")
+
 
 def source_of(package: str) -> Path:
     """Return the unpacked source distribution of an installed package, downloaded once."""
@@ -111,7 +114,12 @@ def check(folder: str, results: dict[str, str]) -> list[str]:
             for test in passed
             if row_of(test) not in {None, *chance}
         ),
-        *(f"no test fails for this row: {row.pattern}" for row in own if row not in used | chance),
+        *(
+            f"no test fails for this row: {row.pattern}"
+            for row in own
+            if row not in used | chance
+            if IS_NEWEST or any(map(row.matches, results))
+        ),
     ]
 
 

@@ -20,7 +20,7 @@ class Reason:
     Attributes:
         kind: One of the constants below.
         text: The reason.
-        is_by_chance: Whether such a test passes at times, as threads come and go.
+        is_by_chance: Whether such a test passes at times, with threads or versions of DuckDB.
     """
 
     kind: str
@@ -167,9 +167,8 @@ LOCK = Refused(
     'syntax error at or near "FOR"|locking clause is not supported',
     "CREATE TABLE a (x INT); SELECT x FROM a FOR UPDATE NOWAIT",
 )
-NO_ORDER_BY = Reason(ORDER, "compares the list of rows of a statement without ORDER BY")
-ORDER_OF_THREADS = Reason(
-    ORDER, "compares the list of rows of a UNION without ORDER BY", is_by_chance=True
+NO_ORDER_BY = Reason(
+    ORDER, "compares the list of rows of a statement without ORDER BY", is_by_chance=True
 )
 KNOWN_NAMES = Reason(OTHER, "has a branch for each database that SQLAlchemy knows, and no other")
 FAILS_ELSEWHERE = Reason(OTHER, "expects the failure of databases that cannot do it; DuckDB can")
@@ -229,7 +228,7 @@ ROWS = [
     Row(r"orm/inheritance\.test_relationship\.SameNameOnJoined::test_persist", DELETED_PARENT),
     Row(r"orm/test_assorted_eager\.EagerTest::test_(dslish|withjoinedload)$", NO_ORDER_BY),
     Row(r"orm/test_backref_mutations\.O2OScalarOrphanTest::test_m2o_event", DELETED_PARENT),
-    Row(r"orm/test_bundle\.BundleTest::test_bundle_nesting_unions$", ORDER_OF_THREADS),
+    Row(r"orm/test_bundle\.BundleTest::test_bundle_nesting_unions$", NO_ORDER_BY),
     Row(r"orm/test_cascade\.CasadeWithRaiseloadTest::test_delete_skips", DELETED_PARENT),
     Row(
         r"orm/test_cascade\.M2OCascadeDeleteOrphanTestOne_\w+::test_"
