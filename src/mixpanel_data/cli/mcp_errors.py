@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from mixpanel_data.cli.wording import Words, reworded
 from mixpanel_data.dialect.lake.definition import Lake
 from mixpanel_data.exceptions import (
     DatabaseLockedError,
@@ -81,7 +82,7 @@ def _version(error: SchemaVersionError) -> str:
 
 
 #: What the library and DuckDB advise, in the words of the tools, or of the user of the agent.
-_WORDS = [
+_WORDS: Words = [
     (
         r"sample\(\), summarize\(\), column_stats\(\) and SQL can look at it; "
         r"adopt_table\(\) makes it one of ours if it has the columns\.",
@@ -130,8 +131,7 @@ def message_of(error: MixpanelDataError | ValueError, database: Path | Lake) -> 
             break
     else:
         text = str(error)
-        for ours, theirs in _WORDS:
-            text = re.sub(ours, theirs, text)
+        text = reworded(text, _WORDS)
     text = without_paths(text, database)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text):,} characters)"
 

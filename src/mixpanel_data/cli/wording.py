@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+#: Patterns, with what to say in the place of what they find.
+Words = Sequence[tuple[str, str | Callable[[re.Match[str]], str]]]
 
 #: What Python calls something, and what it is called here.
-_WORDS: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
+_WORDS: Words = [
     (r"\bwith 'replace'", "with --if-exists replace"),
     (r"\block_timeout=seconds", "--lock-timeout SECONDS"),
     (r"\boverwrite=True", "--overwrite"),
@@ -59,6 +62,13 @@ _METHOD = re.compile(rf"\b({'|'.join(_COMMANDS)})\(\)")
 _OPTION = re.compile(r"\b(if_exists|on_error|on_conflict|on_collision|time_unit)='(\w+)'")
 
 
+def reworded(message: str, words: Words) -> str:
+    """Return a message with what stands for each pattern in its place, in their order."""
+    for pattern, here in words:
+        message = re.sub(pattern, here, message)
+    return message
+
+
 def _option(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
@@ -70,14 +80,13 @@ def in_words_of_the_command(message: str) -> str:
         >>> in_words_of_the_command("Use on_error='skip' or overwrite=True.")
         'Use --on-error skip or --overwrite.'
     """
-    for python, here in _WORDS:
-        message = re.sub(python, here, message)
+    message = reworded(message, _WORDS)
     message = _METHOD.sub(lambda found: _COMMANDS[found[1]], message)
     return _OPTION.sub(lambda found: f"{_option(found[1])} {found[2]}", message)
 
 
 #: What checks the values of options says of them, and what is said here.
-_USAGE = [
+_USAGE: Words = [
     (r"^Value error, ", ""),
     (r"^Input should be greater than or equal to (\S+)$", r"Use \1 or more."),
     (r"^Input should be a valid integer.*", "Use a whole number."),
@@ -96,6 +105,4 @@ def in_words_of_usage(message: str) -> str:
         >>> in_words_of_usage("Input should be greater than or equal to 1")
         'Use 1 or more.'
     """
-    for theirs, here in _USAGE:
-        message = re.sub(theirs, here, message)
-    return message
+    return reworded(message, _USAGE)

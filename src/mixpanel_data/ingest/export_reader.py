@@ -30,7 +30,7 @@ from mixpanel_data.ingest.export_records import (
 from mixpanel_data.ingest.field_error import FieldError
 from mixpanel_data.ingest.framing import Block
 from mixpanel_data.ingest.json_problems import is_end_of_failed_export
-from mixpanel_data.ingest.options import check_limit
+from mixpanel_data.ingest.options import check_count
 from mixpanel_data.ingest.parquet_files import ParquetRows
 from mixpanel_data.ingest.row_checks import RowChecks
 from mixpanel_data.ingest.sources import LocalFile, Source, find_sources
@@ -109,7 +109,7 @@ def read_profiles_export(
 
 
 def _checks(max_decompressed_bytes: int | None) -> RowChecks:
-    check_limit(max_decompressed_bytes)
+    check_count("max_decompressed_bytes", max_decompressed_bytes, "bytes")
     return RowChecks(Clock("auto"), max_decompressed_bytes=max_decompressed_bytes)
 
 

@@ -57,7 +57,7 @@ _SORTS: dict[str, tuple[str, Callable[[Any], bool], str]] = {
     ),
     "batch_size": (
         "batch_size",
-        lambda value: value is None or (isinstance(value, Integral) and not is_truth(value)),
+        lambda value: _is_count(value),
         "a number of rows, or None",
     ),
     "primary_key": ("primary_key", lambda value: isinstance(value, bool), "True or False"),
@@ -140,9 +140,8 @@ class LoadOptions:
         if self.rejects is not None and self.on_error != "skip":
             raise ValueError("rejects is a file for rows that are left out. Use on_error='skip'.")
         _ = self.zone
-        if self.batch_size is not None and self.batch_size < 1:
-            raise ValueError(f"batch_size is {self.batch_size}. Use a positive number of rows.")
-        check_limit(self.max_decompressed_bytes)
+        check_count("batch_size", self.batch_size, "rows")
+        check_count("max_decompressed_bytes", self.max_decompressed_bytes, "bytes")
 
     @cached_property
     def zone(self) -> ZoneInfo | None:
@@ -186,22 +185,21 @@ class LoadOptions:
         return key_of(self.table).name
 
 
-def check_limit(max_decompressed_bytes: int | None) -> None:
-    """Refuse what can be no limit of bytes.
+def check_count(name: str, value: int | None, unit: str) -> None:
+    """Refuse what can be no number of rows or bytes; None is none.
 
     Raises:
         TypeError: It is no number.
         ValueError: It is not positive.
     """
-    if max_decompressed_bytes is None:
-        return
-    if not isinstance(max_decompressed_bytes, Integral) or is_truth(max_decompressed_bytes):
-        wanted = "a number of bytes, or None"
-        raise wrong_sort("max_decompressed_bytes", max_decompressed_bytes, wanted)
-    if max_decompressed_bytes < 1:
-        raise ValueError(
-            f"max_decompressed_bytes is {max_decompressed_bytes}. Use a positive number of bytes."
-        )
+    if not _is_count(value):
+        raise wrong_sort(name, value, f"a number of {unit}, or None")
+    if value is not None and value < 1:
+        raise ValueError(f"{name} is {value}. Use a positive number of {unit}.")
+
+
+def _is_count(value: object) -> bool:
+    return value is None or (isinstance(value, Integral) and not is_truth(value))
 
 
 def wrong_sort(name: str, value: object, wanted: str) -> TypeError:
